@@ -1,0 +1,94 @@
+"""What enters and what leaves the read path: a search request, a hit, a result.
+
+These are plain values without behaviour, so that the web floor can build a
+request and render a result without knowing how the engine comes by it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from data.catalogue import Value
+
+# Values of one field are or-ed; a range is {"gte" | "gt" | "lte" | "lt": number}. Fields are and-ed.
+FilterValue = list[str] | Mapping[str, float]
+
+MODES = ("hybrid", "fused", "text", "image", "lexical")
+RANGE_OPERATORS = ("gte", "gt", "lte", "lt")
+
+
+@dataclass(frozen=True)
+class SearchRequest:
+    """One search: words, a picture, an item to resemble, or any mixture of them.
+
+    `filters` maps attribute names, and also `category`, `price` and `currency`.
+    `sort` is "relevance", "price", "title", "newest" or an attribute's name, with "-" before it for descending.
+    `image_weight` runs from 0 (words only) to 1 (picture only); None lets the engine decide.
+    A request without words, picture and item browses the catalogue, newest first unless `sort` says otherwise.
+    """
+
+    text: str = ""
+    picture: bytes | None = None
+    like: str | None = None
+    not_text: str = ""
+    filters: Mapping[str, FilterValue] = field(default_factory=dict)
+    k: int = 10
+    offset: int = 0
+    mode: str = "hybrid"
+    sort: str = "relevance"
+    explain: bool = False
+    image_weight: float | None = None
+    client_id: str = ""
+    session_id: str = ""
+    rerank: bool = True
+    facets: bool = True
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One item of an answer. `position` is 1-based over the whole answer; `image` is the content hash of its
+    first good picture, or None; `explain` holds addends by source that sum to `score`."""
+
+    item_id: str
+    position: int
+    score: float
+    title: str
+    description: str
+    category: str
+    price: float | None
+    currency: str
+    url: str
+    image: str | None
+    attributes: dict[str, Value]
+    explain: dict[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class FacetValue:
+    """One value of an attribute and how many of the matching items have it."""
+
+    value: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Range:
+    """The smallest and largest value of a number attribute among the matching items."""
+
+    minimum: float
+    maximum: float
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The answer to one request. `total` counts the items that match; `confident` is False when none answers well."""
+
+    query_id: str
+    generation: str
+    ranker: str
+    took_ms: float
+    total: int
+    confident: bool
+    hits: list[Hit]
+    facets: dict[str, list[FacetValue]] = field(default_factory=dict)
+    ranges: dict[str, Range] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
