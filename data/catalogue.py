@@ -1,0 +1,212 @@
+"""The catalogue between the flows: feeds are upserted into it, the index is built from it, hits are read from it."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Select, delete, func, insert, select
+
+from data.attributes import Kind, typed_attributes
+from data.database import Database
+from data.errors import ItemNotFound
+from data.items import Item, ItemDraft, Picture, Value
+from data.picture_files import PictureRoot
+from data.settings import Settings
+from data.tables import counters, deletions, items, pictures
+from data.upsert import PictureFault, UpsertCounts, load_kinds, take_revisions, upsert_batches
+
+__all__ = ["Catalogue", "Changes", "Item", "ItemDraft", "Kind", "Picture", "PictureFault", "UpsertCounts", "Value"]
+
+IDS_PER_SELECT = 5_000  # backends limit the parameters of one statement
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What happened after a revision, oldest first, up to `revision`; `complete` if that is all there is."""
+
+    items: list[Item]
+    deleted_ids: list[int]
+    revision: int
+    complete: bool
+
+
+class Catalogue:
+    """All items, by number (`id`, for indexes) and by the owner's name (`item_id`). Safe to share among threads."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self.database = database
+        self._settings = settings
+
+    def upsert(
+        self,
+        drafts: Iterable[ItemDraft],
+        picture_root: Path,
+        on_fault: Callable[[PictureFault], None] = lambda fault: None,
+    ) -> UpsertCounts:
+        """Counts of what was inserted, updated and left alone, and of pictures that could not be used.
+
+        Picture paths are relative to `picture_root` and may not leave it. Every batch is one transaction: what was
+        written before an error or an interruption stays. Raises BadItem for a draft that cannot be stored.
+        """
+        return sum(self.upserting(drafts, picture_root, on_fault), UpsertCounts())
+
+    def upserting(
+        self, drafts: Iterable[ItemDraft], picture_root: Path, on_fault: Callable[[PictureFault], None]
+    ) -> Iterator[UpsertCounts]:
+        """The same batch by batch, for progress: yields the counts of each once it is committed."""
+        root = PictureRoot(picture_root, self._settings.max_picture_pixels)
+        return upsert_batches(self.database, drafts, root, on_fault)
+
+    def get(self, item_id: str) -> Item:
+        """The item of this name. Raises ItemNotFound."""
+        with self.database.reading() as connection:
+            found = _read_items(connection, _ITEMS.where(items.c.item_id == item_id))
+        if not found:
+            raise ItemNotFound(f"no item {item_id!r} in the catalogue")
+        return found[0]
+
+    def get_many(self, ids: Sequence[int]) -> dict[int, Item]:
+        """The items of these numbers, by number; those that are gone are left out."""
+        found: dict[int, Item] = {}
+        with self.database.reading() as connection:
+            for start in range(0, len(ids), IDS_PER_SELECT):
+                chosen = [int(id_) for id_ in ids[start : start + IDS_PER_SELECT]]
+                found |= {item.id: item for item in _read_items(connection, _ITEMS.where(items.c.id.in_(chosen)))}
+        return found
+
+    def ids_of(self, item_ids: Sequence[str]) -> dict[str, int]:
+        """The numbers of the items of these names; unknown names are left out."""
+        found: dict[str, int] = {}
+        with self.database.reading() as connection:
+            for start in range(0, len(item_ids), IDS_PER_SELECT):
+                chosen = items.c.item_id.in_(item_ids[start : start + IDS_PER_SELECT])
+                found |= {row.item_id: row.id for row in connection.execute(_IDS.where(chosen))}
+        return found
+
+    def scan(self, batch: int = 1000, after_id: int = 0) -> Iterator[list[Item]]:
+        """All items in ascending number, in lists of at most `batch`; each list is one snapshot."""
+        while True:
+            with self.database.reading() as connection:
+                found = _read_items(connection, _ITEMS.where(items.c.id > after_id).order_by(items.c.id).limit(batch))
+            if not found:
+                return
+            yield found
+            after_id = found[-1].id
+
+    def delete(self, item_id: str) -> None:
+        """Takes the item out and remembers its number as deleted. Raises ItemNotFound."""
+        with self.database.writing() as connection:
+            id_ = connection.execute(select(items.c.id).where(items.c.item_id == item_id)).scalar()
+            if id_ is None:
+                raise ItemNotFound(f"no item {item_id!r} in the catalogue")
+            connection.execute(delete(items).where(items.c.id == id_))
+            revision = take_revisions(connection, 1)
+            connection.execute(insert(deletions).values(id=id_, item_id=item_id, revision=revision))
+
+    def count(self) -> int:
+        """How many items there are."""
+        with self.database.reading() as connection:
+            return connection.execute(select(func.count()).select_from(items)).scalar_one()
+
+    def revision(self) -> int:
+        """A number that grows with every change to any item."""
+        with self.database.reading() as connection:
+            return _revision(connection)
+
+    def changes_since(self, revision: int, limit: int = 10_000) -> Changes:
+        """The items changed and the numbers deleted after this revision, oldest first, at most `limit` together."""
+        with self.database.reading() as connection:
+            now = _revision(connection)
+            changed = _read_items(
+                connection, _ITEMS.where(items.c.revision > revision).order_by(items.c.revision).limit(limit + 1)
+            )
+            gone = connection.execute(
+                select(deletions.c.id, deletions.c.revision)
+                .where(deletions.c.revision > revision)
+                .order_by(deletions.c.revision)
+                .limit(limit + 1)
+            ).all()
+        revisions = sorted([item.revision for item in changed] + [row.revision for row in gone])
+        if len(revisions) <= limit:
+            return Changes(changed, [row.id for row in gone], now, complete=True)
+        last = revisions[limit - 1]
+        return Changes(
+            [item for item in changed if item.revision <= last],
+            [row.id for row in gone if row.revision <= last],
+            last,
+            complete=False,
+        )
+
+    def attribute_kinds(self) -> dict[str, Kind]:
+        """The kind of every attribute; known fields such as price are not among them."""
+        with self.database.reading() as connection:
+            return load_kinds(connection)
+
+
+_IDS = select(items.c.item_id, items.c.id)
+_ITEMS = select(
+    items.c.id,
+    items.c.item_id,
+    items.c.title,
+    items.c.description,
+    items.c.category,
+    items.c.price,
+    items.c.currency,
+    items.c.url,
+    items.c.attributes,
+    items.c.revision,
+    items.c.updated_at,
+)
+_PICTURES = select(
+    pictures.c.item,
+    pictures.c.position,
+    pictures.c.path,
+    pictures.c.content_hash,
+    pictures.c.width,
+    pictures.c.height,
+    pictures.c.status,
+).order_by(pictures.c.item, pictures.c.position)
+
+
+def _revision(connection: Connection) -> int:
+    return int(connection.execute(select(counters.c.value).where(counters.c.name == "revision")).scalar_one())
+
+
+def _read_items(connection: Connection, chosen: Select[Any]) -> list[Item]:
+    """The chosen items with their pictures and typed attributes, in the order of the statement."""
+    rows = connection.execute(chosen).all()
+    if not rows:
+        return []
+    kinds = load_kinds(connection)
+    shown = _read_pictures(connection, [row.id for row in rows])
+    return [_item(row, kinds, shown) for row in rows]
+
+
+def _read_pictures(connection: Connection, ids: list[int]) -> dict[int, list[Picture]]:
+    found: dict[int, list[Picture]] = {}
+    for start in range(0, len(ids), IDS_PER_SELECT):
+        chosen = _PICTURES.where(pictures.c.item.in_(ids[start : start + IDS_PER_SELECT]))
+        for item, position, path, content_hash, width, height, status in connection.execute(chosen):
+            found.setdefault(item, []).append(Picture(position, Path(path), content_hash, width, height, status))
+    return found
+
+
+def _item(row: Any, kinds: dict[str, Kind], shown: dict[int, list[Picture]]) -> Item:
+    id_, item_id, title, description, category, price, currency, url, attributes, revision, updated_at = row
+    return Item(
+        id=id_,
+        item_id=item_id,
+        title=title,
+        description=description,
+        category=category,
+        price=price,
+        currency=currency,
+        url=url,
+        attributes=typed_attributes(json.loads(attributes), kinds),
+        pictures=tuple(shown.get(id_, ())),
+        revision=revision,
+        updated_at=datetime.fromtimestamp(updated_at, UTC),
+    )

@@ -1,0 +1,182 @@
+"""The database under both flows: opened once per process at the right schema, then read and written in transactions."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+
+from data.errors import BadSetting, DatabaseTooNew, HomeLocked, NotEnoughDisk
+from data.home_lock import lock_home
+from data.migrations import HEAD
+from data.settings import Settings
+
+BUSY_TIMEOUT_MS = 10_000
+_WRITES = "magpie_writes"
+
+
+class Database:
+    """A pool of connections, safe to share among threads; a forked child may go on using it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._pid = os.getpid()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that sees one snapshot of the data until the block ends."""
+        with self._pool().connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self, durable: bool = False) -> Iterator[Connection]:
+        """A connection whose changes are committed together at the block's end, or not at all if it raises.
+
+        A commit always survives the death of this process; `durable` makes it survive a power cut as well.
+        Raises HomeLocked if another writer holds the database for ten seconds.
+        """
+        with self._pool().connect().execution_options(**{_WRITES: True}) as connection:
+            if connection.dialect.name == "sqlite":
+                _set_synchronous(connection, "FULL" if durable else "NORMAL")
+            try:
+                transaction = connection.begin()
+            except OperationalError as error:
+                if "locked" in str(error.orig):
+                    raise HomeLocked(
+                        f"{self.engine.url.database}: another process has been writing for 10 s; try again later"
+                    ) from error
+                raise
+            with transaction, _disk_errors(self.engine):
+                yield connection
+
+    def close(self) -> None:
+        """Gives back all connections."""
+        self._pool().dispose()
+
+    def _pool(self) -> Engine:
+        # a connection must not be used on both sides of a fork: the child lets go of its parent's
+        if self._pid != os.getpid():
+            self.engine.dispose(close=False)
+            self._pid = os.getpid()
+        return self.engine
+
+
+def open_database(settings: Settings) -> Database:
+    """The database of these settings, created or migrated to this version's schema where necessary.
+
+    An older SQLite database is copied beside itself first. Raises DatabaseTooNew where a newer Magpie wrote it,
+    BadSetting where it cannot be opened or written.
+    """
+    try:
+        url = make_url(settings.database)
+        engine = create_engine(url, **_pool_options(url.get_backend_name()))
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        raise BadSetting(f"MAGPIE_DATABASE_URL: {error}; give an SQLAlchemy URL whose driver is installed") from error
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        if engine.dialect.name == "sqlite":
+            _prepare_sqlite(engine)
+        if _stamp(engine) != HEAD:
+            with lock_home(settings.home, "migration", wait_s=60):
+                _migrate(engine)
+    except OSError as error:
+        engine.dispose()
+        raise BadSetting(f"{settings.home}: {error.strerror}; give a writable folder with --home") from error
+    except DBAPIError as error:
+        engine.dispose()
+        raise BadSetting(f"{url.render_as_string()}: cannot be opened ({error.orig})") from error
+    except BaseException:
+        engine.dispose()
+        raise
+    return Database(engine)
+
+
+def _pool_options(backend: str) -> dict[str, Any]:
+    if backend == "sqlite":
+        return {"pool_size": 8, "max_overflow": 56, "connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000}}
+    return {"pool_size": 8, "max_overflow": 56, "pool_pre_ping": True}
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    """Readers never wait for the writer (WAL), and a transaction begins when we say so, not when the driver guesses."""
+
+    @event.listens_for(engine, "connect")
+    def on_connect(driver_connection: Any, _record: Any) -> None:
+        driver_connection.isolation_level = None
+        for pragma in ("foreign_keys=ON", "synchronous=NORMAL", "cache_size=-32000", "temp_store=MEMORY"):
+            driver_connection.execute(f"PRAGMA {pragma}")
+        # switching to WAL takes a lock; asking for it again would make each new connection wait for writers
+        if driver_connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            driver_connection.execute("PRAGMA journal_mode=WAL")
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        # a writer takes its lock at once: a snapshot that turns into a write can fail halfway
+        writes = connection.get_execution_options().get(_WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _set_synchronous(connection: Connection, level: str) -> None:
+    if connection.info.get("synchronous", "NORMAL") != level:
+        connection.connection.cursor().execute(f"PRAGMA synchronous={level}")
+        connection.info["synchronous"] = level
+
+
+@contextmanager
+def _disk_errors(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        if "disk is full" in str(error.orig):
+            raise NotEnoughDisk(f"{engine.url.database}: the disk is full; free some space and repeat") from error
+        if "readonly" in str(error.orig):
+            raise BadSetting(f"{engine.url.database}: is read-only; make the home writable") from error
+        raise
+
+
+def _stamp(engine: Engine) -> str | None:
+    """The schema revision that the database says it has; None for an empty one."""
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _migrate(engine: Engine) -> None:
+    # imported here: it takes longer than opening a database that needs no migration
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    stamp = _stamp(engine)  # again, now that we hold the lock: another process may have been faster
+    if stamp == HEAD:
+        return
+    if stamp is not None:
+        if stamp not in {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}:
+            raise DatabaseTooNew(
+                f"{engine.url.render_as_string()} has schema {stamp}, this Magpie knows up to {HEAD}: update Magpie"
+            )
+        if engine.dialect.name == "sqlite" and engine.url.database:
+            _copy_sqlite(engine, Path(engine.url.database), stamp)
+    with engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _copy_sqlite(engine: Engine, path: Path, stamp: str) -> None:
+    """A whole copy beside the database, so that a failed migration costs nothing."""
+    copy, partial = (path.with_name(f"{path.name}.before-{HEAD}{suffix}") for suffix in ("", ".partial"))
+    needed = path.stat().st_size
+    if shutil.disk_usage(path.parent).free < 2 * needed:
+        raise NotEnoughDisk(f"{path}: a copy before migrating from {stamp} needs {2 * needed:,} bytes of free disk")
+    partial.unlink(missing_ok=True)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM INTO ?", (str(partial),))
+    partial.replace(copy)

@@ -1,0 +1,105 @@
+"""What can go wrong with what people bring: named errors, each with the HTTP status that the web edge answers.
+
+Below the edges these are raised; the command line prints their message and ends with status 1,
+the HTTP edge turns them into problem details (RFC 9457). A message names the culprit and the remedy.
+"""
+
+from typing import ClassVar
+
+
+class MagpieError(Exception):
+    """A fault that a person can do something about."""
+
+    status: ClassVar[int] = 500
+
+
+class BadInput(MagpieError):  # noqa: N818
+    """What was sent cannot be used as it is."""
+
+    status = 400
+
+
+class BadQuery(BadInput):
+    """A search that cannot be answered: empty, too long, or with unknown options."""
+
+
+class BadFilter(BadInput):
+    """A filter on an unknown attribute, or with an operator that does not exist."""
+
+
+class BadFeed(BadInput):
+    """A catalogue file that cannot be read at all (single bad rows are rejected instead)."""
+
+
+class BadEvent(BadInput):
+    """A behaviour event or logged query that lacks a field or holds a wrong value."""
+
+
+class BadItem(BadInput):
+    """An item that cannot be stored: no id, an id too long, text that no database takes."""
+
+
+class BadSetting(BadInput):
+    """A setting, option or folder that cannot be used."""
+
+
+class BadPicture(BadInput):
+    """A picture that cannot be decoded: not a picture, of a format not taken, truncated."""
+
+    status = 415
+
+
+class TooLarge(BadInput):
+    """More bytes or pixels than allowed."""
+
+    status = 413
+
+
+class NotFound(MagpieError):  # noqa: N818
+    """What was asked for is not there."""
+
+    status = 404
+
+
+class ItemNotFound(NotFound):
+    """No item of this id is in the catalogue."""
+
+
+class Conflict(MagpieError):  # noqa: N818
+    """What is there already stands in the way."""
+
+    status = 409
+
+
+class HomeLocked(Conflict):
+    """Another process is doing work on this home that only one may do at a time."""
+
+
+class DatabaseTooNew(Conflict):
+    """The database was written by a newer Magpie."""
+
+
+class ModelMismatch(Conflict):
+    """Vectors of one encoder were to be used with another."""
+
+
+class Unavailable(MagpieError):  # noqa: N818
+    """The answer needs something that is not there yet or not there now."""
+
+    status = 503
+
+
+class NoIndex(Unavailable):
+    """Nothing has been indexed yet."""
+
+
+class GenerationBroken(Unavailable):
+    """A published index does not match its manifest."""
+
+
+class ModelUnavailable(Unavailable):
+    """An encoder cannot be loaded: unknown, or not to be had without a network."""
+
+
+class NotEnoughDisk(Unavailable):
+    """The disk is too full for what was to be written."""

@@ -1,0 +1,64 @@
+"""Settings come first in every flow: read once at an edge (environment, command line) and handed down, never global."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything an owner may set; each field is read from the environment variable MAGPIE_<FIELD>."""
+
+    model_config = SettingsConfigDict(env_prefix="MAGPIE_", frozen=True, extra="ignore", protected_namespaces=())
+
+    home: Path = Field(Path("var"), description="Folder for all state: database, index, uploads.")
+    database_url: str | None = Field(
+        None, description="SQLAlchemy URL of the catalogue and click log; by default SQLite in the home."
+    )
+    api_token: str | None = Field(
+        None, description="Bearer token for writing endpoints; while none is set, they answer only this machine."
+    )
+    rate_limit: str = Field("500 per second", description="Most requests of one address, in Flask-Limiter's notation.")
+    max_upload_bytes: int = Field(10_000_000, gt=0, description="Largest request body and uploaded picture, in bytes.")
+    max_picture_pixels: int = Field(50_000_000, gt=0, description="Largest uploaded picture, in pixels.")
+    threads: int = Field(4, ge=1, le=256, description="Threads that answer requests.")
+    model: str = Field("magpie-mini", min_length=1, description="Encoder: magpie-mini, an open_clip name, or a folder.")
+    pretrained: str | None = Field(None, description="Weights for an open_clip name: a tag or a checkpoint's path.")
+    log_level: str = Field(
+        "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe message that is logged."
+    )
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL in use."""
+        return self.database_url or f"sqlite:///{self.home.absolute() / 'magpie.db'}"
+
+    @property
+    def images_dir(self) -> Path:
+        """Where pictures are kept that Magpie itself stored."""
+        return self.home / "images"
+
+    @property
+    def embeddings_dir(self) -> Path:
+        """Where vectors are cached by content."""
+        return self.home / "embeddings"
+
+    @property
+    def generations_dir(self) -> Path:
+        """Where published indexes lie, one folder each."""
+        return self.home / "generations"
+
+    @property
+    def current_file(self) -> Path:
+        """The file that names the generation being served."""
+        return self.home / "CURRENT"
+
+    @property
+    def rankers_dir(self) -> Path:
+        """Where learned rankers lie, one folder each."""
+        return self.home / "rankers"
+
+    @property
+    def rejects_dir(self) -> Path:
+        """Where rows and events that were not taken are kept with their reasons."""
+        return self.home / "rejects"

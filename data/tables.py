@@ -1,0 +1,136 @@
+"""The schema under both flows: what is stored of items, pictures and behaviour, as SQLAlchemy tables.
+
+A change here needs a migration in `migrations/versions`; a test compares the two.
+JSON is kept as text so that every SQLAlchemy backend takes it; times are UTC.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    false,
+)
+
+metadata = MetaData()
+
+# SQLite numbers rows by itself only when the column is exactly INTEGER
+RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+items = Table(
+    "items",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),  # the FAISS id: int64, never reused
+    Column("item_id", String(512), nullable=False, unique=True),
+    Column("title", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("price", Float),
+    Column("currency", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("attributes", Text, nullable=False),  # JSON object of raw values; `attribute_kinds` types them
+    Column("content_hash", LargeBinary(16), nullable=False),
+    Column("revision", BigInteger, nullable=False, index=True),
+    Column("updated_at", Float, nullable=False),  # seconds since 1970
+    sqlite_autoincrement=True,
+)
+
+pictures = Table(
+    "pictures",
+    metadata,
+    Column("item", RowId, ForeignKey("items.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("path", Text, nullable=False),  # absolute
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("content_hash", Text, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("status", String(8), nullable=False),
+    sqlite_with_rowid=False,
+)
+
+attribute_kinds = Table(
+    "attribute_kinds",
+    metadata,
+    Column("name", String(256), primary_key=True),
+    Column("kind", String(8), nullable=False),
+)
+
+deletions = Table(
+    "deletions",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=False),
+    Column("item_id", String(512), nullable=False),
+    Column("revision", BigInteger, nullable=False, index=True),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+# Behaviour: names and meanings of OpenSearch User Behavior Insights 1.3
+queries = Table(
+    "queries",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("query_id", String(128), nullable=False, unique=True),
+    Column("user_query", Text, nullable=False),
+    Column("client_id", String(256), nullable=False, index=True),
+    Column("session_id", String(256), nullable=False),
+    Column("application", Text, nullable=False),
+    Column("timestamp", BigInteger, nullable=False, index=True),  # milliseconds since 1970
+    Column("query_attributes", Text, nullable=False),  # JSON object
+    Column("extra", Text, nullable=False),  # JSON object: fields of the record that have no column
+    Column("set_aside", Boolean, nullable=False, server_default=false()),
+    Column("reason", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+impressions = Table(
+    "impressions",
+    metadata,
+    Column("query", RowId, ForeignKey("queries.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),  # 1-based, as shown
+    Column("item_id", String(512), nullable=False),
+    Column("score", Float),
+    Column("propensity", Float),
+    Column("features", Text),  # JSON object: the ranker's inputs when it was shown
+    sqlite_with_rowid=False,
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", RowId, primary_key=True, autoincrement=True),
+    Column("dedup_key", LargeBinary(16), nullable=False, unique=True),
+    Column("event_id", String(256), nullable=False),
+    Column("action_name", String(128), nullable=False),
+    Column("query_id", String(128), nullable=False, index=True),
+    Column("client_id", String(256), nullable=False, index=True),
+    Column("session_id", String(256), nullable=False),
+    Column("application", Text, nullable=False),
+    Column("timestamp", BigInteger, nullable=False, index=True),  # milliseconds since 1970
+    Column("object_id", String(512), nullable=False),
+    Column("position", Integer),  # 1-based, as shown
+    Column("event_attributes", Text, nullable=False),  # JSON object
+    Column("message_type", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("extra", Text, nullable=False),
+    Column("set_aside", Boolean, nullable=False, server_default=false()),
+    Column("reason", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+Index("ix_events_object", events.c.object_id)
