@@ -25,12 +25,8 @@ _BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
 
 def kind_of(value: Value) -> Kind:
     """The narrowest kind that holds this one value, which must not be empty."""
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int | float):
-        return "number"
-    if isinstance(value, list):
-        return "list"
+    if not isinstance(value, str):
+        return "list" if isinstance(value, list) else "boolean" if isinstance(value, bool) else "number"
     if len(value) > MAX_TYPED_CHARS:
         return "text"
     if _NUMBER.fullmatch(value):
@@ -50,9 +46,7 @@ def widen(known: Kind | None, seen: Kind) -> Kind:
 
 
 def typed(value: Value, kind: Kind) -> Value:
-    """The stored value as its column's kind shows it."""
-    if kind == "text" and isinstance(value, str):  # most columns hold words
-        return value
+    """The stored value as its column's kind shows it; the kind must hold it, as `widen` sees to."""
     if kind == "list":
         return _as_list(value)
     if isinstance(value, list):
@@ -61,14 +55,19 @@ def typed(value: Value, kind: Kind) -> Value:
         return _as_number(value)
     if kind == "boolean" and isinstance(value, str):
         return _BOOLEANS.get(value.lower(), value)
-    if kind == "date" and isinstance(value, str):
+    if kind == "date" and isinstance(value, str) and len(value) > len("2026-01-31"):
         return _iso_date(value) or value
     return _as_text(value) if kind == "text" else value
 
 
 def typed_attributes(raw: Mapping[str, Value], kinds: Mapping[str, Kind]) -> dict[str, Value]:
     """All attributes of one item, typed by their columns."""
-    return {name: typed(value, kinds.get(name, "text")) for name, value in raw.items()}
+    shown = dict(raw)
+    for name, value in raw.items():
+        kind = kinds.get(name, "text")
+        if kind != "text" or not isinstance(value, str):  # most columns hold words, which are shown as they are
+            shown[name] = typed(value, kind)
+    return shown
 
 
 def _as_list(value: Value) -> list[str]:
@@ -80,7 +79,7 @@ def _as_list(value: Value) -> list[str]:
 
 
 def _as_number(value: Value) -> Value:
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
+    if isinstance(value, str):
         return float(value) if "." in value else int(value)
     return value
 

@@ -18,6 +18,7 @@ MAX_NAME_CHARS = 200
 MAX_TEXT_CHARS = 1_000_000
 MAX_ATTRIBUTES = 1_000
 MAX_PICTURES = 100
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def check_draft(draft: ItemDraft) -> bytes:
     content = [draft.title, draft.description, draft.category, draft.price, draft.currency, draft.url]
     try:
         parts = [draft.item_id, *content, draft.attributes, draft.pictures]
-        text = json.dumps(parts, ensure_ascii=False, sort_keys=True)
+        text = _CANONICAL.encode(parts)
         canonical = text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise BadItem(f"item {draft.item_id!r} holds text that is not UTF-8: {error.object[error.start]!r}") from error

@@ -1,6 +1,7 @@
 """From the picture paths of a feed to what the catalogue stores of them: found inside its root, hashed, inspected."""
 
-# ruff: noqa: PTH  (pathlib takes several times as long, and a feed has a path a row)
+# os.path: pathlib takes several times as long, and a feed has a path a row
+# ruff: noqa: PTH118, PTH116, PTH114
 
 import os
 import stat

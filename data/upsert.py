@@ -15,6 +15,8 @@ from data.picture_files import PictureFile, PictureRoot
 from data.tables import attribute_kinds, counters, items, pictures
 
 BATCH = 2_000
+_EMPTY: tuple[object, ...] = ("", [], None)
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,9 @@ def _read_pictures(database: Database, batch: list[ItemDraft], root: PictureRoot
     known = _known_pictures(database, [draft.item_id for draft in batch if draft.pictures])
     rows = []
     for draft in batch:
-        draft = replace(draft, attributes={n: v for n, v in draft.attributes.items() if v not in ("", [], None)})
+        if any(value in _EMPTY for value in draft.attributes.values()):
+            kept = {name: value for name, value in draft.attributes.items() if value not in _EMPTY}
+            draft = replace(draft, attributes=kept)
         canonical = check_draft(draft)
         files = {file.path: file for file in (root.look_up(given, known) for given in draft.pictures)}
         states = [f"{file.path}\0{file.content_hash}{file.status}" for file in files.values()]
@@ -157,7 +161,7 @@ def _values(row: _Row, revision: int) -> dict[str, Any]:
         "price": draft.price,
         "currency": draft.currency,
         "url": draft.url,
-        "attributes": json.dumps(draft.attributes, ensure_ascii=False, separators=(",", ":")),
+        "attributes": _COMPACT.encode(draft.attributes),
         "content_hash": row.content_hash,
         "revision": revision,
         "updated_at": time.time(),
