@@ -38,7 +38,7 @@ class Catalogue:
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self.database = database
-        self._settings = settings
+        self.settings = settings
 
     def upsert(
         self,
@@ -57,7 +57,7 @@ class Catalogue:
         self, drafts: Iterable[ItemDraft], picture_root: Path, on_fault: Callable[[PictureFault], None]
     ) -> Iterator[UpsertCounts]:
         """The same batch by batch, for progress: yields the counts of each once it is committed."""
-        root = PictureRoot(picture_root, self._settings.max_picture_pixels)
+        root = PictureRoot(picture_root, self.settings.max_picture_pixels)
         return upsert_batches(self.database, drafts, root, on_fault)
 
     def get(self, item_id: str) -> Item:

@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import cast
@@ -15,7 +16,7 @@ Value = str | float | int | bool | list[str]  # dates are ISO strings
 KNOWN_FIELDS = ("id", "title", "description", "price", "currency", "url", "category", "image", "images")
 MAX_ID_CHARS = 512
 MAX_NAME_CHARS = 200
-MAX_TEXT_CHARS = 1_000_000
+MAX_TEXT_BYTES = 1_000_000
 MAX_ATTRIBUTES = 1_000
 MAX_PICTURES = 100
 _CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
@@ -67,9 +68,34 @@ class ItemDraft:
     line: int = field(default=0, compare=False)  # where in its feed it starts; 0 when it came by itself
     notes: tuple[str, ...] = field(default=(), compare=False)  # what of the row could not be used
 
+    @cached_property
+    def canonical(self) -> bytes:
+        """The content in one form, for hashing. Raises BadItem for what cannot be stored."""
+        _check(self)
+        content = [self.title, self.description, self.category, self.price, self.currency, self.url]
+        try:
+            text = _CANONICAL.encode([self.item_id, *content, self.attributes, self.pictures])
+            canonical = text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            culprit = error.object[error.start]
+            raise BadItem(f"item {self.item_id!r} holds text that is not UTF-8: {culprit!r}") from error
+        if len(canonical) > MAX_TEXT_BYTES:
+            raise BadItem(f"item {self.item_id!r} holds more than {MAX_TEXT_BYTES:,} bytes of text; shorten it")
+        # the escape may also be the item's own text, which is fine
+        if "\\u0000" in text and _has_nul(json.loads(text)):
+            raise BadItem(f"item {self.item_id!r} holds a NUL character, which is no text")
+        return canonical
 
-def check_draft(draft: ItemDraft) -> bytes:
-    """The draft's content in one canonical form, for hashing. Raises BadItem for what cannot be stored."""
+
+def hash_content(canonical: bytes, picture_hashes: list[str]) -> bytes:
+    """16 bytes that change when anything of the item changes, the bytes of its pictures included."""
+    digest = blake2b(canonical, digest_size=16)
+    for picture_hash in picture_hashes:
+        digest.update(b"\0" + picture_hash.encode())
+    return digest.digest()
+
+
+def _check(draft: ItemDraft) -> None:
     _check_id(draft.item_id)
     if draft.price is not None and not (math.isfinite(draft.price) and 0 <= draft.price < 1e15):
         raise BadItem(f"price {draft.price} of item {draft.item_id!r} is not an amount of money; leave it empty")
@@ -79,26 +105,6 @@ def check_draft(draft: ItemDraft) -> bytes:
         if not name or len(name) > MAX_NAME_CHARS or name in KNOWN_FIELDS:
             raise BadItem(f"attribute {name[:40]!r} of item {draft.item_id!r}: choose another name for it")
         _check_value(draft.attributes[name], name, draft.item_id)
-    content = [draft.title, draft.description, draft.category, draft.price, draft.currency, draft.url]
-    try:
-        parts = [draft.item_id, *content, draft.attributes, draft.pictures]
-        text = _CANONICAL.encode(parts)
-        canonical = text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise BadItem(f"item {draft.item_id!r} holds text that is not UTF-8: {error.object[error.start]!r}") from error
-    if len(canonical) > MAX_TEXT_CHARS:
-        raise BadItem(f"item {draft.item_id!r} holds more than {MAX_TEXT_CHARS:,} bytes of text; shorten it")
-    if "\\u0000" in text and _has_nul(json.loads(text)):
-        raise BadItem(f"item {draft.item_id!r} holds a NUL character, which is no text")
-    return canonical
-
-
-def hash_content(canonical: bytes, picture_hashes: list[str]) -> bytes:
-    """16 bytes that change when anything of the item changes, the bytes of its pictures included."""
-    digest = blake2b(canonical, digest_size=16)
-    for picture_hash in picture_hashes:
-        digest.update(b"\0" + picture_hash.encode())
-    return digest.digest()
 
 
 def _check_id(item_id: str) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from data.attributes import Kind, kind_of, widen
 from data.database import Database
-from data.items import ItemDraft, check_draft, hash_content
+from data.items import ItemDraft, hash_content
 from data.picture_files import PictureFile, PictureRoot
 from data.tables import attribute_kinds, counters, items, pictures
 
@@ -109,10 +109,9 @@ def _read_pictures(database: Database, batch: list[ItemDraft], root: PictureRoot
         if any(value in _EMPTY for value in draft.attributes.values()):
             kept = {name: value for name, value in draft.attributes.items() if value not in _EMPTY}
             draft = replace(draft, attributes=kept)
-        canonical = check_draft(draft)
         files = {file.path: file for file in (root.look_up(given, known) for given in draft.pictures)}
         states = [f"{file.path}\0{file.content_hash}{file.status}" for file in files.values()]
-        rows.append(_Row(draft, hash_content(canonical, states), tuple(files.values())))
+        rows.append(_Row(draft, hash_content(draft.canonical, states), tuple(files.values())))
     return rows
 
 
