@@ -1,0 +1,319 @@
+"""The learning flow's memory: searches as they were answered and what people did then, each kept once, for good."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from sqlalchemy import Connection, Insert, Row, Table, delete, func, insert, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from data.database import Database
+from data.errors import BadEvent
+from data.rejects_file import RejectsFile, rejects_file
+from data.tables import events, impressions, queries
+from data.ubi import (
+    EventRecord,
+    QueryRecord,
+    ShownHit,
+    event_to_ubi,
+    parse_event,
+    parse_query,
+    query_to_ubi,
+)
+
+BATCH = 2_000
+MAX_LINE_BYTES = 4_000_000
+K = TypeVar("K", str, bytes)
+R = TypeVar("R", QueryRecord, EventRecord)
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True)
+class LogCounts:
+    """How many records are new (those `set_aside` among them), and how many were known already."""
+
+    accepted: int
+    duplicates: int
+    set_aside: int = 0
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """How many records were deleted."""
+
+    queries: int
+    events: int
+
+
+class ClickLog:
+    """Queries with the hits that were shown, and events. Safe to share among threads."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def record_queries(self, records: Sequence[QueryRecord]) -> LogCounts:
+        """Keeps searches with their hits; one whose query_id is known is left as it is."""
+        with self.database.writing() as connection:
+            return _add_queries(connection, records)
+
+    def record_events(self, records: Sequence[EventRecord]) -> LogCounts:
+        """Keeps events. When this returns they are on disk, whatever happens to the process or the power."""
+        with self.database.writing(durable=True) as connection:
+            return _add_events(connection, records)
+
+    def counts(self) -> dict[str, int]:
+        """How many queries and events are kept, and how many of both are set aside."""
+        with self.database.reading() as connection:
+            found = {
+                table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+                for table in (queries, events)
+            }
+            aside = sum(
+                connection.execute(select(func.count()).where(table.c.set_aside)).scalar_one()
+                for table in (queries, events)
+            )
+        return found | {"set_aside": aside}
+
+    def export(self) -> Iterator[dict[str, Any]]:
+        """Every query, then every event, as UBI objects in order of arrival; those set aside say why."""
+        for rows in self._pages(queries):
+            hits = self._hits_of([row.id for row in rows])
+            for row in rows:
+                yield query_to_ubi(_query_record(row, tuple(hits.get(row.id, ()))))
+        for rows in self._pages(events):
+            for row in rows:
+                yield event_to_ubi(_event_record(row))
+
+    def import_lines(
+        self, path: Path, rejects_dir: Path, on_progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> dict[str, Any]:
+        """Counts of the UBI objects of an NDJSON file: new queries and events, duplicates, set aside, rejected.
+
+        A line that is no query and no event is kept in the `rejects_file` with its number and reason, and never stops
+        the rest. `on_progress` gets bytes done and in total. Raises BadEvent where the file cannot be read.
+        """
+        counts = {"queries": 0, "events": 0, "duplicates": 0, "set_aside": 0, "rejected": 0}
+        try:
+            with path.open("rb") as stream, rejects_file(rejects_dir, path.stem) as rejects:
+                total = path.stat().st_size
+                numbered = _lines(stream)
+                while lines := list(islice(numbered, BATCH)):
+                    found, faults = _parse(lines, rejects)
+                    counts["rejected"] += faults
+                    self._add(found, counts)
+                    on_progress(stream.tell(), total)
+        except OSError as error:
+            raise BadEvent(f"{path}: cannot be read ({error.strerror or error})") from error
+        return counts | {"rejects_file": str(rejects.path) if rejects.path else None}
+
+    def purge(self, older_than: datetime) -> Forgotten:
+        """Deletes what happened before this time."""
+        limit = int(older_than.timestamp() * 1000)
+        with self.database.writing(durable=True) as connection:
+            gone = connection.execute(delete(events).where(events.c.timestamp < limit)).rowcount
+            return Forgotten(connection.execute(delete(queries).where(queries.c.timestamp < limit)).rowcount, gone)
+
+    def forget(self, client_id: str) -> Forgotten:
+        """Deletes what this client did, and what anyone did with this client's searches."""
+        theirs = select(queries.c.query_id).where(queries.c.client_id == client_id)
+        with self.database.writing(durable=True) as connection:
+            chosen = or_(events.c.client_id == client_id, events.c.query_id.in_(theirs))
+            gone = connection.execute(delete(events).where(chosen)).rowcount
+            return Forgotten(connection.execute(delete(queries).where(queries.c.client_id == client_id)).rowcount, gone)
+
+    def _add(self, found: list[QueryRecord | EventRecord], counts: dict[str, int]) -> None:
+        asked = [record for record in found if isinstance(record, QueryRecord)]
+        done = [record for record in found if isinstance(record, EventRecord)]
+        with self.database.writing(durable=True) as connection:
+            new_queries, new_events = _add_queries(connection, asked), _add_events(connection, done)
+        counts["set_aside"] += new_queries.set_aside + new_events.set_aside
+        counts["queries"] += new_queries.accepted
+        counts["events"] += new_events.accepted
+        counts["duplicates"] += new_queries.duplicates + new_events.duplicates
+
+    def _pages(self, table: Table) -> Iterator[Sequence[Row[Any]]]:
+        last = 0
+        while True:
+            with self.database.reading() as connection:
+                page = select(table).where(table.c.id > last).order_by(table.c.id).limit(BATCH)
+                rows = connection.execute(page).all()
+            if not rows:
+                return
+            yield rows
+            last = rows[-1].id
+
+    def _hits_of(self, ids: list[int]) -> dict[int, list[ShownHit]]:
+        hits: dict[int, list[ShownHit]] = {}
+        with self.database.reading() as connection:
+            chosen = select(impressions).where(impressions.c.query.in_(ids))
+            for row in connection.execute(chosen.order_by(impressions.c.query, impressions.c.position)):
+                features = json.loads(row.features) if row.features else None
+                hits.setdefault(row.query, []).append(
+                    ShownHit(row.item_id, row.position, row.score, row.propensity, features)
+                )
+        return hits
+
+
+def _add_queries(connection: Connection, records: Sequence[QueryRecord]) -> LogCounts:
+    fresh = _unknown(connection, queries, "query_id", {record.query_id: record for record in reversed(records)})
+    if fresh:
+        connection.execute(_insert(connection, queries), [_query_values(record) for record in fresh.values()])
+        wanted = select(queries.c.query_id, queries.c.id).where(queries.c.query_id.in_(list(fresh)))
+        ids = {row.query_id: row.id for row in connection.execute(wanted)}
+        shown = [_hit_values(hit, ids[record.query_id]) for record in fresh.values() for hit in record.hits]
+        if shown:
+            connection.execute(_insert(connection, impressions), shown)
+    return _log_counts(records, fresh.values())
+
+
+def _add_events(connection: Connection, records: Sequence[EventRecord]) -> LogCounts:
+    fresh = _unknown(connection, events, "dedup_key", {record.dedup_key(): record for record in reversed(records)})
+    if fresh:
+        values = [_event_values(record, key) for key, record in fresh.items()]
+        connection.execute(_insert(connection, events), values)
+    return _log_counts(records, fresh.values())
+
+
+def _unknown(connection: Connection, table: Table, column: str, last_first: dict[K, R]) -> dict[K, R]:
+    """Those records whose key is not in the table, in the order in which they came."""
+    known: set[K] = set()
+    keys = list(last_first)
+    for start in range(0, len(keys), BATCH):
+        chosen = select(table.c[column]).where(table.c[column].in_(keys[start : start + BATCH]))
+        known |= set(connection.execute(chosen).scalars())
+    return {key: last_first[key] for key in reversed(keys) if key not in known}
+
+
+def _insert(connection: Connection, table: Table) -> Insert:
+    """An insert that passes over a row which another writer has added since we looked."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing() if connection.dialect.name == "sqlite" else insert(table)
+
+
+def _log_counts(records: Sequence[Any], fresh: Iterable[Any]) -> LogCounts:
+    new = list(fresh)
+    return LogCounts(len(new), len(records) - len(new), sum(bool(record.set_aside) for record in new))
+
+
+def _query_values(record: QueryRecord) -> dict[str, Any]:
+    return {
+        "query_id": record.query_id,
+        "user_query": record.user_query,
+        "client_id": record.client_id,
+        "session_id": record.session_id,
+        "application": record.application,
+        "timestamp": record.timestamp_ms,
+        "query_attributes": _JSON.encode(record.query_attributes),
+        "extra": _JSON.encode(record.extra),
+        "set_aside": bool(record.set_aside),
+        "reason": record.set_aside,
+    }
+
+
+def _hit_values(hit: ShownHit, query: int) -> dict[str, Any]:
+    return {
+        "query": query,
+        "position": hit.position,
+        "item_id": hit.item_id,
+        "score": hit.score,
+        "propensity": hit.propensity,
+        "features": None if hit.features is None else _JSON.encode(dict(hit.features)),
+    }
+
+
+def _event_values(record: EventRecord, dedup_key: bytes) -> dict[str, Any]:
+    return {
+        "dedup_key": dedup_key,
+        "event_id": record.event_id,
+        "action_name": record.action_name,
+        "query_id": record.query_id,
+        "client_id": record.client_id,
+        "session_id": record.session_id,
+        "application": record.application,
+        "timestamp": record.timestamp_ms,
+        "object_id": record.object_id,
+        "position": record.position,
+        "event_attributes": _JSON.encode(record.event_attributes),
+        "message_type": record.message_type,
+        "message": record.message,
+        "extra": _JSON.encode(record.extra),
+        "set_aside": bool(record.set_aside),
+        "reason": record.set_aside,
+    }
+
+
+def _query_record(row: Row[Any], hits: tuple[ShownHit, ...]) -> QueryRecord:
+    return QueryRecord(
+        query_id=row.query_id,
+        user_query=row.user_query,
+        client_id=row.client_id,
+        session_id=row.session_id,
+        application=row.application,
+        timestamp_ms=row.timestamp,
+        hits=hits,
+        query_attributes=json.loads(row.query_attributes),
+        extra=json.loads(row.extra),
+        set_aside=row.reason,
+    )
+
+
+def _event_record(row: Row[Any]) -> EventRecord:
+    return EventRecord(
+        action_name=row.action_name,
+        query_id=row.query_id,
+        client_id=row.client_id,
+        session_id=row.session_id,
+        application=row.application,
+        timestamp_ms=row.timestamp,
+        object_id=row.object_id,
+        position=row.position,
+        event_attributes=json.loads(row.event_attributes),
+        message_type=row.message_type,
+        message=row.message,
+        event_id=row.event_id,
+        extra=json.loads(row.extra),
+        set_aside=row.reason,
+    )
+
+
+def _lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """The lines with their numbers, from 1; of one that is too long only the beginning, which is no JSON."""
+    number = 0
+    while line := stream.readline(MAX_LINE_BYTES):
+        number += 1
+        if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
+            while (rest := stream.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
+                pass
+        if not line.isspace():
+            yield number, line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+
+
+def _parse(lines: Iterable[tuple[int, bytes]], rejects: RejectsFile) -> tuple[list[QueryRecord | EventRecord], int]:
+    """The records of the lines, and how many lines were none."""
+    found: list[QueryRecord | EventRecord] = []
+    faults = 0
+    for number, line in lines:
+        try:
+            found.append(parse_line(line))
+        except BadEvent as error:
+            faults += 1
+            rejects.add(number, str(error), row=line[:1_000].decode("utf-8", "backslashreplace").rstrip())
+    return found, faults
+
+
+def parse_line(line: bytes) -> QueryRecord | EventRecord:
+    """The query or event of one line of NDJSON. Raises BadEvent."""
+    try:
+        raw = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise BadEvent(f"is not JSON in UTF-8 ({error})") from error
+    if isinstance(raw, dict) and "action_name" in raw:
+        return parse_event(raw)
+    if isinstance(raw, dict) and ("user_query" in raw or "query_response_hit_ids" in raw):
+        return parse_query(raw)
+    raise BadEvent("is neither an event (no action_name) nor a query (no user_query)")
