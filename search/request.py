@@ -7,7 +7,7 @@ request and render a result without knowing how the engine comes by it.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from data.catalogue import Value
+from data.items import Value
 
 # Values of one field are or-ed; a range is {"gte" | "gt" | "lte" | "lt": number}. Fields are and-ed.
 FilterValue = list[str] | Mapping[str, float]

@@ -1,0 +1,1 @@
+"""How people and programs reach Magpie: HTTP, page and command line."""

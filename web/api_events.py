@@ -1,0 +1,58 @@
+"""Behaviour over HTTP: what is acknowledged is on disk, unless the visitor asked that nothing be kept."""
+
+from typing import Any
+
+from flask import Response, jsonify, request
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import TypeAdapter
+
+from data.errors import BadEvent
+from data.ubi import EventRecord, now_ms, parse_event
+from web.answers import wants_privacy
+from web.bodies import json_body
+from web.openapi import request_body
+from web.schemas import MAX_EVENTS, Event, EventsAnswer
+from web.services import services
+
+_TAG = Tag(name="events", description="What people did with what they found (OpenSearch User Behavior Insights 1.3).")
+
+api = APIBlueprint("api_events", __name__, abp_tags=[_TAG])
+
+_ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
+
+
+@api.post(
+    "/api/events",
+    summary="Record what people did",
+    responses={200: EventsAnswer},
+    openapi_extensions=request_body(Event, many=True),
+)
+def record_events() -> Response:
+    """Takes one event or up to 1,000; all of them or, when one is wrong, none."""
+    records = _parse_events(json_body(_ANYTHING))
+    opened = services()
+    if wants_privacy(request.headers):
+        opened.metrics.events.labels("private").inc(len(records))
+        detail = "Not stored: the browser asks for privacy (DNT or Sec-GPC)."
+        return jsonify({"accepted": len(records), "duplicates": 0, "stored": False, "detail": detail})
+    counts = opened.click_log.record_events(records)
+    opened.metrics.events.labels("stored").inc(counts.accepted)
+    opened.metrics.events.labels("duplicate").inc(counts.duplicates)
+    return jsonify({"accepted": counts.accepted, "duplicates": counts.duplicates, "stored": True, "detail": "On disk."})
+
+
+def _parse_events(body: Any) -> list[EventRecord]:
+    """The records of one event or a list of them. Raises BadEvent that says which and what."""
+    many = body if isinstance(body, list) else [body]
+    if not many or len(many) > MAX_EVENTS:
+        raise BadEvent(f"{len(many)} events came; send one event, or a list of 1 to {MAX_EVENTS}")
+    received = now_ms()
+    records = []
+    for at, raw in enumerate(many):
+        try:
+            if isinstance(raw, dict) and "set_aside" in raw:
+                raise BadEvent("set_aside: is decided by the server; leave it out")
+            records.append(parse_event(raw, received))
+        except BadEvent as error:
+            raise BadEvent(f"event {at}: {error}" if isinstance(body, list) else str(error)) from error
+    return records

@@ -1,0 +1,82 @@
+"""Searching over HTTP: /api/search, /api/suggest, similar items and recommendations."""
+
+from typing import Any
+
+from flask import Response, jsonify, request
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import TypeAdapter
+
+from data.errors import BadPicture
+from web.answers import answer_search, result_as_dict, wants_privacy
+from web.bodies import form_body, is_multipart, json_body, uploaded_pictures
+from web.openapi import request_body
+from web.schemas import (
+    ItemPath,
+    RecommendQuery,
+    SearchAnswer,
+    SearchBody,
+    SearchQuery,
+    SimilarQuery,
+    SuggestAnswer,
+    SuggestQuery,
+)
+from web.services import services
+
+_TAG = Tag(name="search", description="Finding items by words, by a picture, by another item, or by any mixture.")
+
+api = APIBlueprint("api_search", __name__, abp_tags=[_TAG])
+
+_BODY = TypeAdapter(SearchBody)
+
+
+@api.get("/api/search", summary="Search with words", responses={200: SearchAnswer})
+def search_by_address(query: SearchQuery) -> Response:
+    """Answers a search that an address can hold."""
+    result = answer_search(services(), query.to_request(), wants_privacy(request.headers))
+    return jsonify(result_as_dict(result))
+
+
+@api.post(
+    "/api/search",
+    summary="Search with words, a picture, or both",
+    responses={200: SearchAnswer},
+    openapi_extensions=request_body(
+        SearchBody, file="A picture (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF), at most 10 MB."
+    ),
+)
+def search_by_body() -> Response:
+    """Answers a search sent as JSON, or as a form with the file `image`."""
+    picture = None
+    if is_multipart():
+        body = form_body(SearchBody, json_fields=("filters",))
+        uploads = uploaded_pictures(limit=1)
+        picture = uploads[0] if uploads else None
+        if picture == b"":
+            raise BadPicture("image: the file is empty; send a picture")
+    else:
+        body = json_body(_BODY)
+    result = answer_search(services(), body.to_request(picture), wants_privacy(request.headers))
+    return jsonify(result_as_dict(result))
+
+
+@api.get("/api/suggest", summary="Ways to complete a query", responses={200: SuggestAnswer})
+def suggest(query: SuggestQuery) -> Response:
+    """Suggests whole queries for what was typed so far."""
+    prefix = query.q.strip()
+    return jsonify({"suggestions": services().engine.suggest(prefix, query.limit) if prefix else []})
+
+
+@api.get("/api/items/<path:item_id>/similar", summary="Items like this one", responses={200: SearchAnswer})
+def similar(path: ItemPath, query: SimilarQuery) -> Response:
+    """Finds what resembles an item, which itself is left out."""
+    return jsonify(_similar(path.item_id, query.k))
+
+
+@api.get("/api/recommend", summary="What to show beside an item", responses={200: SearchAnswer})
+def recommend(query: RecommendQuery) -> Response:
+    """Recommends items for one that people look at."""
+    return jsonify(_similar(query.item, query.k))
+
+
+def _similar(item_id: str, k: int) -> dict[str, Any]:
+    return result_as_dict(services().engine.similar(item_id, k))

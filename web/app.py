@@ -1,0 +1,95 @@
+"""The application: everything opened once, every route and every error's answer in its place."""
+
+import atexit
+import time
+from importlib.metadata import version
+
+from flask import Flask, Response, g, request
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from flask_openapi3 import Info, OpenAPI
+
+from data.settings import Settings
+from web.api_events import api as events_api
+from web.api_items import api as items_api
+from web.api_search import api as search_api
+from web.health import api as health_api
+from web.openapi import DESCRIPTION, SECURITY_SCHEMES, TITLE, add_schemas, problem_responses
+from web.pages import install_page_texts, pages
+from web.problems import install_problem_handlers, validation_problem
+from web.schemas import Event, ItemBody, NamedItemBody, Problem, SearchBody
+from web.services import Services, open_services
+
+# nothing on a page comes from elsewhere, and nothing in a page is code
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+UNLIMITED = (
+    "static",
+    "pages.picture",
+    "pages.uploaded_picture",
+    "api_health.healthz",
+    "api_health.readyz",
+    "api_health.metrics",
+)
+
+
+def create_app(settings: Settings) -> Flask:
+    """A Flask application on this home, its background threads running. Raises MagpieError where it cannot open."""
+    app = OpenAPI(
+        __name__,
+        info=Info(title=TITLE, version=version("magpie-search"), description=DESCRIPTION),
+        security_schemes=SECURITY_SCHEMES,
+        responses=problem_responses(),
+        doc_ui=False,
+        validation_error_status=400,
+        validation_error_model=Problem,
+        validation_error_callback=validation_problem,
+    )
+    app.config.update(MAX_CONTENT_LENGTH=settings.max_upload_bytes, MAX_FORM_MEMORY_SIZE=1_000_000, MAX_FORM_PARTS=200)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.url_map.merge_slashes = False  # an item's id may hold them
+    install_problem_handlers(app)
+    install_page_texts(app)
+    for api in (search_api, events_api, items_api, health_api):
+        app.register_api(api)
+    add_schemas(app, SearchBody, Event, ItemBody, NamedItemBody)
+    app.register_blueprint(pages)
+    opened = open_services(settings)
+    app.extensions["magpie"] = opened
+    atexit.register(opened.close)
+    _limit_rates(app, settings)
+    _measure_and_secure(app, opened)
+    return app
+
+
+def _limit_rates(app: Flask, settings: Settings) -> None:
+    limiter = Limiter(
+        get_remote_address,
+        app=app,
+        application_limits=[settings.rate_limit],
+        storage_uri="memory://",
+        headers_enabled=False,
+    )
+    limiter.request_filter(lambda: request.endpoint in UNLIMITED)
+
+
+def _measure_and_secure(app: Flask, opened: Services) -> None:
+    @app.before_request
+    def start_clock() -> None:
+        g.started = time.perf_counter()
+
+    @app.after_request
+    def finish(answer: Response) -> Response:
+        route = request.url_rule.rule if request.url_rule else "(none)"
+        seconds = time.perf_counter() - g.get("started", time.perf_counter())
+        opened.metrics.request_seconds.labels(request.method, route, str(answer.status_code)).observe(seconds)
+        if answer.status_code >= 500:
+            opened.metrics.errors.labels(route).inc()
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        answer.headers["Referrer-Policy"] = "same-origin"
+        answer.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        answer.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        return answer

@@ -1,0 +1,124 @@
+"""`magpie catalog`: items in, items out, and what is known of them."""
+
+from pathlib import Path
+
+import click
+
+from web.cli import open_settings
+from web.cli_output import as_json, print_facts, print_json, print_table, progress_on_stderr, say
+
+
+@click.group()
+def catalog() -> None:
+    """Bring items in, look at them, take them out."""
+
+
+@catalog.command("import")
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--images",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder that picture paths start from.  [default: the feed's own]",
+)
+@click.option(
+    "--map",
+    "mapping",
+    default="",
+    metavar="FIELD=COLUMN,…",
+    help="Which column is what, e.g. title=product_name,price=mrp.",
+)
+@as_json
+@click.pass_context
+def import_(ctx: click.Context, source: Path, images: Path | None, mapping: str, as_json: bool) -> None:
+    """Import SOURCE: a .csv, .tsv, .jsonl or .parquet file, or a folder of pictures.
+
+    Items known by their id are updated; rows that cannot be used are kept in a file with the reason.
+    """
+    from data.catalogue import Catalogue
+    from data.database import open_database
+    from data.importing import import_feed
+
+    settings = open_settings(ctx)
+    database = open_database(settings)
+    with progress_on_stderr(is_quiet=as_json) as progress:
+        report = import_feed(
+            Catalogue(database, settings),
+            source,
+            images=images,
+            mapping=_parse_mapping(mapping),
+            on_progress=lambda rows, done, total: progress("import", done, total),
+        )
+    database.close()
+    if as_json:
+        print_json(report.as_dict())
+        return
+    print_facts({name: value for name, value in report.as_dict().items() if name != "rejects_file"})
+    if report.rejects_file:
+        say(f"What could not be used, and why: {report.rejects_file}")
+    say("Next: magpie index rebuild")
+
+
+@catalog.command()
+@as_json
+@click.pass_context
+def stats(ctx: click.Context, as_json: bool) -> None:
+    """How many items there are, and what is known of them."""
+    from data.catalogue import Catalogue
+    from data.database import open_database
+
+    settings = open_settings(ctx)
+    database = open_database(settings)
+    catalogue = Catalogue(database, settings)
+    found = {"items": catalogue.count(), "revision": catalogue.revision(), "attributes": catalogue.attribute_kinds()}
+    database.close()
+    if as_json:
+        print_json(found)
+    else:
+        print_facts(found)
+
+
+@catalog.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@as_json
+@click.pass_context
+def export(ctx: click.Context, file: Path, as_json: bool) -> None:
+    """Write all items to FILE (.csv or .jsonl), in a form that `catalog import` reads."""
+    from data.catalogue import Catalogue
+    from data.database import open_database
+    from data.exporting import export_catalogue
+
+    settings = open_settings(ctx)
+    database = open_database(settings)
+    count = export_catalogue(Catalogue(database, settings), file)
+    database.close()
+    if as_json:
+        print_json({"items": count, "file": str(file)})
+    else:
+        say(f"{count:,} items written to {file}")
+
+
+@catalog.command()
+@click.option("--limit", type=click.IntRange(1), help="List at most so many.")
+@as_json
+@click.pass_context
+def conflicts(ctx: click.Context, limit: int | None, as_json: bool) -> None:
+    """Items whose picture and text disagree, least agreement first."""
+    from indexer.generation import read_conflicts
+
+    found = read_conflicts(open_settings(ctx))[:limit]
+    if as_json:
+        print_json({"conflicts": found})
+        return
+    rows = [[one["item_id"], f"{one['agreement']:.2f}", one["reason"], one["suggestion"]] for one in found]
+    print_table(["item", "agreement", "reason", "suggestion"], rows, right=["agreement"])
+
+
+def _parse_mapping(text: str) -> dict[str, str]:
+    """{"title": "product_name"} of "title=product_name,…". Raises click.BadParameter."""
+    mapping = {}
+    for pair in filter(None, (part.strip() for part in text.split(","))):
+        field, equals, column = pair.partition("=")
+        if not (field.strip() and equals and column.strip()):
+            raise click.BadParameter(f"{pair!r} is not FIELD=COLUMN", param_hint="--map")
+        mapping[field.strip()] = column.strip()
+    return mapping

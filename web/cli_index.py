@@ -1,0 +1,100 @@
+"""`magpie index`: build an index of the catalogue, check it, switch between generations."""
+
+import click
+
+from web.cli import open_settings
+from web.cli_output import as_json, print_facts, print_json, progress_on_stderr, say
+
+
+@click.group()
+def index() -> None:
+    """Build, check and switch the index."""
+
+
+@index.command()
+@click.option("--model", help="Encoder: magpie-mini, an open_clip name, or a folder.  [env MAGPIE_MODEL]")
+@click.option("--pretrained", metavar="TAG|PATH", help="Weights for an open_clip name.")
+@click.option(
+    "--fusion", default="auto", show_default=True, help="How an item's parts become one vector: auto or average."
+)
+@click.option(
+    "--index",
+    "factory",
+    default="auto",
+    show_default=True,
+    metavar="auto|FACTORY",
+    help="Kind of dense index, or a FAISS factory string.",
+)
+@click.option("--full", is_flag=True, help="Encode everything anew, whatever is cached.")
+@as_json
+@click.pass_context
+def rebuild(
+    ctx: click.Context, model: str | None, pretrained: str | None, fusion: str, factory: str, full: bool, as_json: bool
+) -> None:
+    """Index the whole catalogue and publish the result; a running server takes it up by itself."""
+    from data.database import open_database
+    from indexer.rebuild import RebuildOptions
+    from indexer.rebuild import rebuild as rebuild_index
+
+    settings = open_settings(ctx)
+    database = open_database(settings)
+    options = RebuildOptions(model=model, pretrained=pretrained, fusion=fusion, index=factory, full=full)
+    with progress_on_stderr(is_quiet=as_json) as progress:
+        report = rebuild_index(settings, database, options, progress)
+    database.close()
+    if as_json:
+        print_json(report.as_dict())
+        return
+    facts = report.as_dict()
+    broken = facts.pop("pictures_broken")
+    print_facts(facts)
+    if broken:
+        say(f"{len(broken)} pictures could not be decoded, for instance {next(iter(broken.items()))}")
+
+
+@index.command()
+@as_json
+@click.pass_context
+def status(ctx: click.Context, as_json: bool) -> None:
+    """Which generation answers, and how it was built."""
+    from indexer.generation import describe_current
+
+    _show(describe_current(open_settings(ctx)), as_json)
+
+
+@index.command()
+@as_json
+@click.pass_context
+def verify(ctx: click.Context, as_json: bool) -> None:
+    """Check every byte of the current generation."""
+    from indexer.generation import verify_current
+
+    _show(verify_current(open_settings(ctx)), as_json)
+
+
+@index.command()
+@as_json
+@click.pass_context
+def rollback(ctx: click.Context, as_json: bool) -> None:
+    """Go back to the generation before the current one."""
+    from indexer.generation import roll_back
+
+    _show({"generation": roll_back(open_settings(ctx))}, as_json)
+
+
+@index.command()
+@click.option("--keep", type=click.IntRange(1), default=3, show_default=True, help="Generations to keep.")
+@as_json
+@click.pass_context
+def prune(ctx: click.Context, keep: int, as_json: bool) -> None:
+    """Delete old generations."""
+    from indexer.generation import prune as prune_generations
+
+    _show({"deleted": prune_generations(open_settings(ctx), keep)}, as_json)
+
+
+def _show(facts: dict[str, object], as_json: bool) -> None:
+    if as_json:
+        print_json(facts)
+    else:
+        print_facts(facts)

@@ -1,0 +1,168 @@
+"""`magpie search`, `recommend` and `evaluate`: the read path without a server."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from web.cli import open_settings
+from web.cli_output import as_json, print_facts, print_json, print_table, progress_on_stderr
+
+if TYPE_CHECKING:
+    from search.engine import SearchEngine
+
+    from search.request import SearchResult
+
+MODES = ("hybrid", "fused", "text", "image", "lexical")
+
+
+@click.command()
+@click.argument("text", default="")
+@click.option("--image", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Search with this picture.")
+@click.option("--like", metavar="ITEM", help="Search for what resembles this item.")
+@click.option("--not", "not_text", metavar="TEXT", default="", help="What hits should not be about.")
+@click.option("--filter", "filters", multiple=True, metavar="FIELD=VALUE", help="Repeatable; a range is price=10..50.")
+@click.option("-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="Hits wanted.")
+@click.option("--offset", type=click.IntRange(0), default=0, help="Hits to skip.")
+@click.option("--mode", type=click.Choice(MODES), default="hybrid", show_default=True)
+@click.option(
+    "--sort",
+    default="relevance",
+    show_default=True,
+    help="relevance, price, title, newest or an attribute; - reverses.",
+)
+@click.option("--image-weight", type=click.FloatRange(0, 1), help="0: words only … 1: picture only.")
+@click.option("--explain", is_flag=True, help="Show what each score is made of.")
+@as_json
+@click.pass_context
+def search(ctx: click.Context, image: Path | None, filters: tuple[str, ...], as_json: bool, **fields: Any) -> None:
+    """Search with TEXT, a picture, an item, or any mixture of them."""
+    from data.errors import BadPicture
+    from search.request import SearchRequest
+    from web.answers import result_as_dict
+    from web.schemas import MAX_TEXT, checked, parse_filter_parameters
+
+    if max(len(fields["text"]), len(fields["not_text"])) > MAX_TEXT:
+        raise click.BadParameter(f"a query has at most {MAX_TEXT} characters", param_hint="TEXT")
+    picture = image.read_bytes() if image else None
+    if picture == b"":
+        raise BadPicture(f"{image}: the file is empty")
+    wanted = parse_filter_parameters([_as_parameter(one) for one in filters])
+    request = checked(SearchRequest(picture=picture, filters=wanted, facets=as_json, **fields))
+    with opened_engine(ctx) as engine:
+        result = engine.search(request)
+    if as_json:
+        print_json(result_as_dict(result))
+    else:
+        _print_result(result)
+
+
+@click.command()
+@click.option("--item", required=True, help="The item that people look at.")
+@click.option("-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="Items wanted.")
+@as_json
+@click.pass_context
+def recommend(ctx: click.Context, item: str, k: int, as_json: bool) -> None:
+    """Items like one."""
+    from web.answers import result_as_dict
+
+    with opened_engine(ctx) as engine:
+        result = engine.similar(item, k)
+    if as_json:
+        print_json(result_as_dict(result))
+    else:
+        _print_result(result)
+
+
+@click.command()
+@click.option(
+    "--queries",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help='JSONL: {"query_id", "text"?, "image"?, "like"?, "not"?, "filters"?}.',
+)
+@click.option(
+    "--qrels",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="TREC: query_id 0 item_id grade.",
+)
+@click.option("--measures", default="nDCG@10 P@10 R@100", show_default=True, help="In ir-measures' notation.")
+@click.option("--mode", type=click.Choice(MODES), default="hybrid", show_default=True)
+@click.option("--rerank/--no-rerank", default=True, help="Whether what was learned from clicks may change the order.")
+@click.option("--depth", type=click.IntRange(1, 1000), default=100, show_default=True, help="Hits a query.")
+@click.option("--run-out", type=click.Path(dir_okay=False, path_type=Path), help="Write the rankings as a TREC run.")
+@as_json
+@click.pass_context
+def evaluate(
+    ctx: click.Context,
+    queries: Path,
+    qrels: Path,
+    measures: str,
+    mode: str,
+    rerank: bool,
+    depth: int,
+    run_out: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure the ranking against judgments."""
+    from search.evaluation import evaluate as measure
+
+    with opened_engine(ctx) as engine, progress_on_stderr(is_quiet=as_json):
+        found = measure(engine, queries, qrels, measures, mode=mode, rerank=rerank, depth=depth, run_out=run_out)
+    if as_json:
+        print_json(found)
+    else:
+        print_facts(
+            {
+                **{name: f"{value:.4f}" for name, value in found["measures"].items()},
+                "queries": found["num_queries"],
+                "mode": found["mode"],
+            }
+        )
+
+
+@contextmanager
+def opened_engine(ctx: click.Context) -> "Iterator[SearchEngine]":
+    """The search engine on the command line's home. Raises NoIndex when there is no index."""
+    from search.engine import SearchEngine
+
+    from data.database import open_database
+
+    settings = open_settings(ctx)
+    database = open_database(settings)
+    engine = SearchEngine(settings, database)
+    try:
+        yield engine
+    finally:
+        engine.close()
+        database.close()
+
+
+def _as_parameter(given: str) -> str:
+    """`colour=Red`, as DESIGN's command line writes it, in the form of addresses: `colour:Red`."""
+    field, equals, value = given.partition("=")
+    if not equals or not field:
+        raise click.BadParameter(f"{given!r} is not FIELD=VALUE", param_hint="--filter")
+    return field.replace("\\", "\\\\").replace(":", "\\:") + ":" + value
+
+
+def _print_result(result: "SearchResult") -> None:
+    from web.page_view import price_label
+
+    if not result.confident:
+        click.echo("Nothing really matches. The nearest there is:")
+    rows = []
+    for hit in result.hits:
+        why = "  ".join(f"{name} {value:+.3f}" for name, value in (hit.explain or {}).items())
+        rows.append(
+            [str(hit.position), f"{hit.score:.3f}", hit.item_id, hit.title, price_label(hit.price, hit.currency), why]
+        )
+    columns = ["", "score", "item", "title", "price", "why"]
+    used = [at for at in range(len(columns)) if any(row[at] for row in rows)]
+    print_table([columns[at] for at in used], [[row[at] for at in used] for row in rows], right=["", "score", "price"])
+    click.echo(f"{len(result.hits)} of {result.total:,}, {result.took_ms:.1f} ms")
+    for notice in result.notices:
+        click.echo(notice)

@@ -1,0 +1,92 @@
+"""`magpie serve`, and `magpie demo`, which does everything from the first picture to the search page."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from web.cli import open_settings
+from web.cli_output import progress_on_stderr, say
+
+DEMO = Path(__file__).parent.parent / "data" / "demo"
+
+_PORT = click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for every network.")
+@_PORT
+@click.option(
+    "--threads", type=click.IntRange(1, 256), help="Threads that answer requests.  [env MAGPIE_THREADS, default 4]"
+)
+@click.pass_context
+def serve(ctx: click.Context, host: str, port: int, threads: int | None) -> None:
+    """Serve the search page and the HTTP interface, until Ctrl-C."""
+    from web.server import serve as run_server
+
+    run_server(open_settings(ctx, threads=threads), host, port, _announce)
+
+
+@click.command()
+@_PORT
+@click.option("--no-serve", is_flag=True, help="Import and index only.")
+@click.pass_context
+def demo(ctx: click.Context, port: int, no_serve: bool) -> None:
+    """Search the demo catalogue: import it, index it, serve it."""
+    from data.errors import BadFeed
+
+    feed = DEMO / "catalog.csv"
+    if not feed.is_file():
+        raise BadFeed(
+            f"The demo catalogue is not in this installation ({feed} is missing); `magpie catalog import` takes your own"
+        )
+    settings = open_settings(ctx)
+    if not no_serve:
+        from web.server import check_address
+
+        check_address("127.0.0.1", port)
+    _build_demo(settings, feed)
+    if not no_serve:
+        from web.server import serve as run_server
+
+        run_server(settings, "127.0.0.1", port, _announce)
+
+
+def _build_demo(settings: Any, feed: Path) -> None:
+    """Imports the demo's items, and indexes them unless the index shows them already."""
+    from data.catalogue import Catalogue
+    from data.database import open_database
+    from data.importing import import_feed
+
+    database = open_database(settings)
+    try:
+        catalogue = Catalogue(database, settings)
+        with progress_on_stderr() as progress:
+            report = import_feed(catalogue, feed, on_progress=lambda rows, done, total: progress("import", done, total))
+        say(f"{catalogue.count():,} items in the catalogue ({report.inserted + report.updated:,} new or changed)")
+        if _is_indexed(settings, catalogue.revision()):
+            return
+        from indexer.rebuild import rebuild
+
+        with progress_on_stderr() as progress:
+            built = rebuild(settings, database, progress=progress)
+        say(f"Indexed {built.items:,} items in {built.seconds:.0f} s")
+    finally:
+        database.close()
+
+
+def _is_indexed(settings: Any, revision: int) -> bool:
+    import json
+
+    from data.errors import MagpieError
+
+    try:
+        generation = settings.current_file.read_text(encoding="utf-8").strip()
+        manifest = json.loads((settings.generations_dir / generation / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, MagpieError):
+        return False
+    return bool(manifest.get("catalogue_revision") == revision and manifest.get("model") == settings.model)
+
+
+def _announce(url: str) -> None:
+    click.echo(f"Magpie answers at {url}  (Ctrl-C ends it)")

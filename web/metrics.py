@@ -1,0 +1,58 @@
+"""What the server measures about itself, for Prometheus."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+_BUCKETS_S = (0.001, 0.002, 0.004, 0.006, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+
+
+class Metrics:
+    """Counters of one application; a registry of its own, so that several applications fit in one process."""
+
+    def __init__(self, status: Callable[[], dict[str, Any]]) -> None:
+        self.registry = CollectorRegistry()
+        self.request_seconds = Histogram(
+            "magpie_request_seconds", "Time to answer, by route.", ["method", "route", "status"],
+            buckets=_BUCKETS_S, registry=self.registry,
+        )  # fmt: skip
+        self.searches = Counter(
+            "magpie_searches", "Searches answered, by what was asked with and whether the answer was confident.",
+            ["kind", "confident"], registry=self.registry,
+        )  # fmt: skip
+        self.search_seconds = Histogram(
+            "magpie_search_seconds", "Time in the search engine alone.", buckets=_BUCKETS_S, registry=self.registry
+        )
+        self.events = Counter(
+            "magpie_events", "Behaviour events, by what became of them.", ["outcome"], registry=self.registry
+        )
+        self.errors = Counter("magpie_errors", "Answers of status 500 and above.", ["route"], registry=self.registry)
+        self.registry.register(_IndexCollector(status))
+        ProcessCollector(registry=self.registry)
+
+    def render(self) -> bytes:
+        """All of them in Prometheus' text format."""
+        return bytes(generate_latest(self.registry))
+
+
+class _IndexCollector(Collector):
+    """Reads the engine's status when asked, so that no figure is older than the scrape."""
+
+    def __init__(self, status: Callable[[], dict[str, Any]]) -> None:
+        self._status = status
+
+    def collect(self) -> Iterator[Metric]:
+        status = self._status()
+        yield InfoMetricFamily(
+            "magpie_generation", "The published index that answers.",
+            value={name: str(status.get(name) or "") for name in ("generation", "model", "fusion", "index", "ranker")},
+        )  # fmt: skip
+        yield GaugeMetricFamily("magpie_items", "Searchable items.", value=float(status.get("items") or 0))
+        yield GaugeMetricFamily("magpie_alarms", "Things wrong with the index.", value=len(status.get("alarms") or []))
+
+    def describe(self) -> list[Metric]:
+        return []

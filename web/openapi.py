@@ -1,0 +1,76 @@
+"""The OpenAPI document's parts that models alone do not say: bodies of two media types, problems, tokens."""
+
+from typing import Any
+
+from flask_openapi3 import OpenAPI
+from pydantic import BaseModel
+
+from web.schemas import Problem
+
+TITLE = "Magpie"
+DESCRIPTION = (
+    "Search a catalogue of things with pictures: with words, with a picture, with both. "
+    "Errors are problem details (RFC 9457), media type application/problem+json."
+)
+REF = "#/components/schemas/{model}"
+SECURITY_SCHEMES = {"token": {"type": "http", "scheme": "bearer", "description": "MAGPIE_API_TOKEN, once it is set."}}
+
+_PROBLEMS = {
+    400: "A field is wrong; the detail names it and the remedy.",
+    404: "Not there.",
+    405: "Wrong method.",
+    413: "Too large.",
+    415: "A content type or a picture that is not understood.",
+    429: "Too many requests from this address.",
+    500: "The server failed.",
+    503: "Nothing can be answered now, for instance because there is no index yet.",
+}
+
+
+def problem_responses(*more: int) -> dict[int, Any]:
+    """The problems that any route may answer."""
+    texts = {
+        **_PROBLEMS,
+        **{status: {401: "The token is missing or wrong.", 403: "Refused.", 409: "Busy."}[status] for status in more},
+    }
+    content = {"application/problem+json": {"schema": {"$ref": REF.format(model="Problem")}}}
+    return {status: {"description": text, "content": content} for status, text in texts.items()}
+
+
+def request_body(model: type[BaseModel], file: str = "", *, many: bool = False) -> dict[str, Any]:
+    """An operation's requestBody: the model as JSON (or a list of it), and as a form beside the file `image`."""
+    reference: dict[str, Any] = {"$ref": REF.format(model=model.__name__)}
+    if many:
+        reference = {"anyOf": [reference, {"type": "array", "items": reference}]}
+    content: dict[str, Any] = {"application/json": {"schema": reference}}
+    if file:
+        image = {"image": {"type": "string", "contentMediaType": "application/octet-stream", "description": file}}
+        form = _form_schema(model)
+        content["multipart/form-data"] = {"schema": {**form, "properties": {**form["properties"], **image}}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _form_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The model's fields as a form has them: flat, objects written as JSON."""
+    schema = model.model_json_schema(ref_template=REF)
+    fields = {
+        name: {"type": "string", "contentMediaType": "application/json", "description": field.get("description", "")}
+        if field.get("type") == "object"
+        else field
+        for name, field in schema["properties"].items()
+    }
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": fields,
+        "required": schema.get("required", []),
+    }
+
+
+def add_schemas(app: OpenAPI, *models: type[BaseModel]) -> None:
+    """Adds the models of request bodies, and the problem, to the document's components."""
+    for model in (*models, Problem):
+        schema = model.model_json_schema(ref_template=REF)
+        for name, definition in schema.pop("$defs", {}).items():
+            app.components_schemas[name] = definition
+        app.components_schemas[model.__name__] = schema

@@ -1,0 +1,98 @@
+"""Pictures of items over HTTP: originals as they are, thumbnails made once and kept in the home."""
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from data.catalogue import Catalogue
+from data.errors import BadInput, NotFound
+from data.items import Picture
+from data.pictures import encode_thumbnail, open_picture
+from data.settings import Settings
+
+WIDTHS = (160, 320, 640, 960)
+HASH_CHARS = 16
+SMALL_BYTES = 60_000
+
+# what browsers show, by first bytes; anything else is converted
+_SIGNATURES = (
+    (b"\xff\xd8\xff", 0, "image/jpeg"),
+    (b"\x89PNG\r\n\x1a\n", 0, "image/png"),
+    (b"GIF8", 0, "image/gif"),
+    (b"WEBP", 8, "image/webp"),
+    (b"ftypavif", 4, "image/avif"),
+)
+
+
+@dataclass(frozen=True)
+class ServedPicture:
+    """A file to send. `version` changes when the picture does."""
+
+    path: Path
+    mimetype: str
+    version: str
+
+
+def picture_url(item_id: str, content_hash: str, position: int = 1) -> str:
+    """The address of an item's picture. Ids travel as a parameter, since "..", "/" and "" mean something in paths."""
+    number = f"&n={position}" if position > 1 else ""
+    return f"/pictures?item={quote(item_id, safe='')}{number}&v={content_hash[:HASH_CHARS]}"
+
+
+class PictureShelf:
+    """Finds the catalogue's pictures and makes thumbnails of them.
+
+    Only files that the catalogue lists as readable pictures are ever opened, and a file is sent as it is only
+    when its first bytes are those of a picture.
+    """
+
+    def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._folder = settings.home / "thumbnails"
+        self._max_pixels = settings.max_picture_pixels
+
+    def find(self, item_id: str, number: int, width: int | None) -> ServedPicture:
+        """The item's `number`-th good picture (from 1), fitted into a square of `width` pixels where given.
+
+        Raises ItemNotFound, NotFound without such a picture, BadInput for a width that is not offered,
+        BadPicture when the file cannot be read any more.
+        """
+        if width is not None and width not in WIDTHS:
+            raise BadInput(f"w: {width} is not offered; use one of {', '.join(map(str, WIDTHS))}, or leave it out")
+        good = [picture for picture in self._catalogue.get(item_id).pictures if picture.status == "ok"]
+        if not 1 <= number <= len(good):
+            raise NotFound(f"n: item {item_id!r} has {len(good)} readable pictures, not a picture {number}")
+        picture = good[number - 1]
+        mimetype = _mimetype(picture.path)
+        if mimetype and (width is None or _is_small(picture, width)):
+            return ServedPicture(picture.path, mimetype, picture.content_hash[:HASH_CHARS])
+        return self._thumbnail(picture, width or max(WIDTHS))
+
+    def _thumbnail(self, picture: Picture, width: int) -> ServedPicture:
+        version = f"{picture.content_hash[:HASH_CHARS]}-{width}"
+        path = self._folder / version[:2] / f"{picture.content_hash}-{width}.webp"
+        if not path.exists():
+            content = encode_thumbnail(open_picture(picture.path, self._max_pixels, (width, width)), width, "WEBP")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+            beside.write_bytes(content)
+            beside.replace(path)
+        return ServedPicture(path, "image/webp", version)
+
+
+def _mimetype(path: Path) -> str:
+    """The type by the file's first bytes; "" when browsers do not show it. Raises NotFound when the file is gone."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise NotFound(f"{path.name}: the picture's file is gone; import the feed again") from error
+    for signature, at, mimetype in _SIGNATURES:
+        if head[at : at + len(signature)] == signature:
+            return mimetype
+    return ""
+
+
+def _is_small(picture: Picture, width: int) -> bool:
+    return picture.width <= 2 * width and picture.path.stat().st_size <= SMALL_BYTES

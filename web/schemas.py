@@ -1,0 +1,466 @@
+"""What the HTTP interface accepts and answers, as strict pydantic models: the models are the documentation."""
+
+import functools
+import math
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
+
+from data.errors import BadFilter, BadQuery
+from search.request import MODES, RANGE_OPERATORS, FilterValue, SearchRequest
+
+MAX_K = 1000
+MAX_DEPTH = 10_000
+MAX_TEXT = 1000
+MAX_EVENTS = 1000
+MAX_ITEMS = 1000
+
+_RANGE = re.compile(r"(-?\d+(?:\.\d+)?)?\.\.(-?\d+(?:\.\d+)?)?")
+
+FILTERS_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "By field: the wanted values (or-ed), or a range of numbers. Fields are and-ed.",
+    "additionalProperties": {
+        "anyOf": [
+            {"type": "array", "minItems": 1, "items": {"type": ["string", "number", "boolean"]}},
+            {"type": ["string", "number", "boolean"]},
+            {
+                "type": "object",
+                "minProperties": 1,
+                "additionalProperties": False,
+                "properties": {operator: {"type": "number"} for operator in RANGE_OPERATORS},
+            },
+        ]
+    },
+    "examples": [{"colour": ["Red", "Blue"], "price": {"gte": 10, "lt": 50}}],
+}
+
+
+class Strict(BaseModel):
+    """Unknown fields are refused, and JSON values are taken as they are: "5" is no number."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, str_max_length=100_000)
+
+
+def parse_filters(raw: object) -> dict[str, FilterValue]:
+    """Filters as the engine takes them, from decoded JSON. Raises BadFilter with the field and the remedy."""
+    if not isinstance(raw, Mapping):
+        raise BadFilter(
+            f'filters: give an object such as {{"colour": ["Red"], "price": {{"gte": 10}}}}, not {_brief(raw)}'
+        )
+    return {str(field): _parse_filter(str(field), value) for field, value in raw.items()}
+
+
+def _parse_filter(field: str, value: object) -> FilterValue:
+    if isinstance(value, Mapping):
+        return _parse_range(field, value)
+    values = value if isinstance(value, list) else [value]
+    if not values:
+        raise BadFilter(f"filters.{field}: the list is empty; name at least one value or leave the field out")
+    return [_as_text(field, one) for one in values]
+
+
+def _parse_range(field: str, value: Mapping[Any, Any]) -> dict[str, float]:
+    known = ", ".join(RANGE_OPERATORS)
+    if not value:
+        raise BadFilter(f"filters.{field}: the range is empty; use one or more of {known}")
+    for operator, bound in value.items():
+        if operator not in RANGE_OPERATORS:
+            raise BadFilter(f"filters.{field}: unknown operator {_brief(operator)}; use {known}")
+        if isinstance(bound, bool) or not isinstance(bound, int | float) or not math.isfinite(bound):
+            raise BadFilter(f"filters.{field}.{operator}: {_brief(bound)} is not a number")
+    return {str(operator): float(bound) for operator, bound in value.items()}
+
+
+def _as_text(field: str, value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and math.isfinite(value):
+        return f"{value:g}" if isinstance(value, float) and value.is_integer() else str(value)
+    raise BadFilter(
+        f'filters.{field}: {_brief(value)} is no value; give texts, numbers, or a range such as {{"gte": 10}}'
+    )
+
+
+def parse_filter_parameters(parameters: list[str]) -> dict[str, FilterValue]:
+    """Filters from addresses: `colour:Red` (repeatable, or-ed within a field) or `price:10..50` (either end may be open).
+
+    A backslash keeps a colon inside a field's name; quotes around the value keep it from being read as a range.
+    """
+    filters: dict[str, FilterValue] = {}
+    for parameter in parameters:
+        field, colon, value = _split_field(parameter)
+        if not colon or not field:
+            raise BadFilter(
+                f"filter: {_brief(parameter)} lacks a field; write filter=colour:Red or filter=price:10..50"
+            )
+        bounds = _RANGE.fullmatch(value)
+        present = filters.get(field)
+        if bounds and any(bounds.groups()):
+            if present is not None:
+                raise BadFilter(f"filter: {field} is given both a range and something else; give one range, or values")
+            low, high = bounds.groups()
+            filters[field] = {name: float(bound) for name, bound in (("gte", low), ("lte", high)) if bound is not None}
+            continue
+        if present is None:
+            present = filters[field] = []
+        if not isinstance(present, list):
+            raise BadFilter(f"filter: {field} is given both a range and something else; give one range, or values")
+        quoted = len(value) > 1 and value[0] == value[-1] == '"'
+        present.append(value[1:-1] if quoted else value)
+    return filters
+
+
+def format_filter_parameters(filters: Mapping[str, FilterValue]) -> list[str]:
+    """The inverse of `parse_filter_parameters`, for links; exclusive bounds are written as inclusive ones."""
+    written = []
+    for field, value in filters.items():
+        name = field.replace("\\", "\\\\").replace(":", "\\:")
+        if isinstance(value, list):
+            ambiguous = [_RANGE.fullmatch(one) or (one[:1] == one[-1:] == '"' and len(one) > 1) for one in value]
+            written += [
+                f'{name}:"{one}"' if odd else f"{name}:{one}" for one, odd in zip(value, ambiguous, strict=True)
+            ]
+        else:
+            low, high = value.get("gte", value.get("gt")), value.get("lte", value.get("lt"))
+            written.append(f"{name}:{format_number(low)}..{format_number(high)}")
+    return written
+
+
+def format_number(value: float | None) -> str:
+    """A number without a useless fraction: 10.0 is "10"; None is ""."""
+    if value is None:
+        return ""
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
+
+
+def _split_field(parameter: str) -> tuple[str, str, str]:
+    name = []
+    characters = iter(enumerate(parameter))
+    for at, character in characters:
+        if character == "\\":
+            name.append(next(characters, (0, ""))[1])
+        elif character == ":":
+            return "".join(name), ":", parameter[at + 1 :]
+        else:
+            name.append(character)
+    return parameter, "", ""
+
+
+def _brief(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "…"
+
+
+class SearchQuery(BaseModel):
+    """The parameters of GET /api/search."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    q: str = Field("", max_length=MAX_TEXT, description="Words to search for.")
+    k: int = Field(10, ge=1, le=MAX_K, description="Hits wanted.")
+    offset: int = Field(0, ge=0, le=MAX_DEPTH, description="Hits to skip; offset + k is at most 10,000.")
+    mode: str = Field("hybrid", description="One of " + ", ".join(MODES) + ".", json_schema_extra={"enum": list(MODES)})
+    sort: str = Field(
+        "relevance", max_length=200,
+        description="relevance, price, title, newest or an attribute's name; a leading - reverses.",
+    )  # fmt: skip
+    filter: list[str] = Field(
+        default_factory=list, max_length=200,
+        description="field:value, repeatable, e.g. colour:Red, or a range of numbers, e.g. price:10..50, price:10.. or price:..50.",
+    )  # fmt: skip
+    explain: bool = Field(False, description="Give the addends of each score by source.")
+    like: str | None = Field(None, max_length=MAX_TEXT, description="Id of an item to resemble.")
+    not_: str = Field("", alias="not", max_length=MAX_TEXT, description="Words that hits should not be about.")
+    image_weight: float | None = Field(None, ge=0, le=1, description="0: words only … 1: picture only.")
+    client_id: str = Field("", max_length=200, description="Who searches; as `events` name them.")
+    session_id: str = Field("", max_length=200)
+    rerank: bool = Field(True, description="Let what was learned from clicks change the order.")
+    facets: bool = Field(True, description="Count the values of the attributes.")
+
+    @classmethod
+    @functools.cache  # flask-openapi3 asks for the schema at every request
+    def model_json_schema(cls, **options: Any) -> dict[str, Any]:  # type: ignore[override]
+        """The JSON schema of the parameters."""
+        return super().model_json_schema(**options)
+
+    def to_request(self) -> SearchRequest:
+        """The engine's request. Raises BadQuery or BadFilter."""
+        fields = self.model_dump(exclude={"q", "filter", "not_"})
+        return checked(
+            SearchRequest(text=self.q, not_text=self.not_, filters=parse_filter_parameters(self.filter), **fields)
+        )
+
+
+class SearchBody(Strict):
+    """The body of POST /api/search, as JSON or as multipart/form-data beside the file `image`."""
+
+    query: str = Field("", max_length=MAX_TEXT, description="Words to search for.")
+    k: int = Field(10, ge=1, le=MAX_K, description="Hits wanted.")
+    offset: int = Field(0, ge=0, le=MAX_DEPTH, description="Hits to skip; offset + k is at most 10,000.")
+    mode: str = Field("hybrid", description="One of " + ", ".join(MODES) + ".", json_schema_extra={"enum": list(MODES)})
+    sort: str = Field(
+        "relevance", max_length=200,
+        description="relevance, price, title, newest or an attribute's name; a leading - reverses.",
+    )  # fmt: skip
+    filters: Annotated[dict[str, Any], WithJsonSchema(FILTERS_SCHEMA)] = Field(default_factory=dict)
+    explain: bool = Field(False, description="Give the addends of each score by source.")
+    like: str | None = Field(None, max_length=MAX_TEXT, description="Id of an item to resemble.")
+    not_: str = Field("", alias="not", max_length=MAX_TEXT, description="Words that hits should not be about.")
+    image_weight: float | None = Field(None, ge=0, le=1, description="0: words only … 1: picture only.")
+    client_id: str = Field("", max_length=200, description="Who searches; as `events` name them.")
+    session_id: str = Field("", max_length=200)
+    rerank: bool = Field(True, description="Let what was learned from clicks change the order.")
+    facets: bool = Field(True, description="Count the values of the attributes.")
+
+    def to_request(self, picture: bytes | None) -> SearchRequest:
+        """The engine's request. Raises BadQuery or BadFilter."""
+        fields = self.model_dump(exclude={"query", "filters", "not_"})
+        return checked(
+            SearchRequest(
+                text=self.query, not_text=self.not_, filters=parse_filters(self.filters), picture=picture, **fields
+            )
+        )
+
+
+def checked(request: SearchRequest) -> SearchRequest:
+    """The request itself, when what spans several fields is right. Raises BadQuery."""
+    if not (request.text.strip() or request.picture or request.like or request.filters):
+        raise BadQuery("Nothing to search for: give words (query, or q in an address), an image, like, or filters")
+    if request.mode not in MODES:
+        raise BadQuery(f"mode: {_brief(request.mode)} is unknown; use one of {', '.join(MODES)}")
+    if request.offset + request.k > MAX_DEPTH:
+        raise BadQuery(
+            f"offset + k: {request.offset + request.k} goes past {MAX_DEPTH}; narrow the search with filters"
+        )
+    return request
+
+
+class SimilarQuery(BaseModel):
+    """How many items to give."""
+
+    model_config = ConfigDict(extra="forbid")
+    k: int = Field(10, ge=1, le=MAX_K, description="Hits wanted.")
+
+
+class RecommendQuery(SimilarQuery):
+    """What to recommend for."""
+
+    item: str = Field(max_length=MAX_TEXT, description="Id of the item that people look at.")
+
+
+class SuggestQuery(BaseModel):
+    """What was typed so far."""
+
+    model_config = ConfigDict(extra="forbid")
+    q: str = Field("", max_length=MAX_TEXT, description="The beginning of a query.")
+    limit: int = Field(8, ge=1, le=20)
+
+
+class ItemPath(BaseModel):
+    """An item's own id."""
+
+    item_id: str = Field(max_length=MAX_TEXT, description="The item's id, percent-encoded.")
+
+
+class HitAnswer(BaseModel):
+    """One item of an answer."""
+
+    item_id: str
+    position: int = Field(description="1 for the first, counted over all pages.")
+    score: float
+    title: str
+    description: str
+    category: str
+    price: float | None
+    currency: str
+    url: str
+    image_url: str | None = Field(description="Path of its picture on this server; &w=320 gives a thumbnail.")
+    attributes: dict[str, Any]
+    explain: dict[str, float] | None = Field(None, description="Addends that sum to the score, when asked for.")
+
+
+class FacetAnswer(BaseModel):
+    """One value of an attribute among the matching items."""
+
+    value: str
+    count: int
+
+
+class RangeAnswer(BaseModel):
+    """The span of a number among the matching items."""
+
+    min: float
+    max: float
+
+
+class SearchAnswer(BaseModel):
+    """The answer to a search."""
+
+    query_id: str
+    generation: str = Field(description="The published index that answered.")
+    ranker: str
+    took_ms: float
+    total: int = Field(description="How many items match.")
+    confident: bool = Field(description="False when nothing answers well.")
+    hits: list[HitAnswer]
+    facets: dict[str, list[FacetAnswer]]
+    ranges: dict[str, RangeAnswer]
+    notices: list[str] = Field(description="What the searcher should know about this answer.")
+
+
+class SuggestAnswer(BaseModel):
+    """Ways to go on typing, best first."""
+
+    suggestions: list[str]
+
+
+class EventObject(BaseModel):
+    """What was acted upon; further keys are kept."""
+
+    model_config = ConfigDict(extra="allow")
+    object_id: str = Field("", max_length=512, description="The item's id.")
+
+
+class EventPosition(BaseModel):
+    """Where it stood; further keys are kept."""
+
+    model_config = ConfigDict(extra="allow")
+    ordinal: int | None = Field(None, ge=1, le=1_000_000, description="Position as shown, from 1.")
+
+
+class EventAttributes(BaseModel):
+    """UBI's event_attributes; further keys are kept."""
+
+    model_config = ConfigDict(extra="allow")
+    object: EventObject | None = None
+    position: EventPosition | None = None
+
+
+class Event(BaseModel):
+    """One thing a person did, as UBI names it; `data.ubi` checks it, and keeps fields that are not named here."""
+
+    model_config = ConfigDict(extra="allow")
+    action_name: str = Field(min_length=1, max_length=128, description="click, view, add_to_cart, purchase, …")
+    event_id: str = Field("", max_length=256, description="Sent again under the same id, it counts once.")
+    query_id: str = Field("", max_length=128, description="The search that led to it.")
+    client_id: str = Field("", max_length=256, description="Who did it.")
+    session_id: str = Field("", max_length=256)
+    application: str = Field("", max_length=256)
+    timestamp: str | int | None = Field(
+        None, description="ISO 8601, or milliseconds since 1970; the time of arrival, when left out."
+    )
+    message_type: str = Field("", max_length=256)
+    message: str = Field("", max_length=4_096)
+    event_attributes: EventAttributes | None = None
+
+
+class EventsAnswer(BaseModel):
+    """What became of the events sent."""
+
+    accepted: int = Field(description="Taken; on disk unless `stored` is false.")
+    duplicates: int = Field(description="Known already under the same event id.")
+    stored: bool = Field(description="False when DNT or Sec-GPC asks that no behaviour be kept.")
+    detail: str
+
+
+class ItemBody(Strict):
+    """An item to put into the catalogue. What is left out is empty; `images` left out keeps the pictures it has."""
+
+    title: str = Field(min_length=1, max_length=10_000)
+    description: str = ""
+    category: str = Field("", max_length=1000)
+    price: float | None = Field(None, ge=0, allow_inf_nan=False)
+    currency: str = Field("", max_length=10)
+    url: str = Field("", max_length=4000)
+    attributes: dict[str, Any] = Field(
+        default_factory=dict, description="Texts, numbers, booleans, or lists of texts, by name."
+    )
+    images: list[str] | None = Field(
+        None, max_length=0, description="[] removes the pictures. New ones are sent as multipart files named `image`."
+    )
+
+    @field_validator("attributes")
+    @classmethod
+    def _plain_values(cls, attributes: dict[str, Any]) -> dict[str, Any]:
+        for name, value in attributes.items():
+            listed = value if isinstance(value, list) else [value]
+            if not all(isinstance(one, str | int | float | bool) for one in listed):
+                raise ValueError(f"{name}: {_brief(value)} is no text, number, boolean or list of texts")
+        return attributes
+
+
+class NamedItemBody(ItemBody):
+    """An item with its id, for POST /api/items."""
+
+    item_id: str = Field(min_length=1, max_length=MAX_TEXT)
+
+
+class ImageAnswer(BaseModel):
+    """One picture of an item."""
+
+    url: str
+    width: int
+    height: int
+
+
+class ItemAnswer(BaseModel):
+    """An item as the catalogue has it."""
+
+    item_id: str
+    title: str
+    description: str
+    category: str
+    price: float | None
+    currency: str
+    url: str
+    attributes: dict[str, Any]
+    images: list[ImageAnswer]
+    updated_at: str
+
+
+class UpsertAnswer(BaseModel):
+    """What became of the items sent."""
+
+    inserted: int
+    updated: int
+    unchanged: int
+    images_missing: int
+    images_broken: int
+
+
+class FieldProblem(BaseModel):
+    """One wrong field."""
+
+    field: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """Problem details for HTTP APIs (RFC 9457)."""
+
+    type: str = Field("about:blank", description="Always about:blank: the status says the kind.")
+    title: str
+    status: int
+    detail: str = Field(description="What is wrong, and what to do about it.")
+    errors: list[FieldProblem] = Field(default_factory=list)
+
+
+class Health(BaseModel):
+    """Whether the server runs."""
+
+    status: str
+
+
+class Readiness(BaseModel):
+    """Whether the server can answer searches, and from which index."""
+
+    model_config = ConfigDict(extra="allow")
+    status: str
+    generation: str
+    items: int
+    alarms: list[str]

@@ -1,0 +1,101 @@
+"""`magpie serve`: one gunicorn worker with threads, since the index is shared by all requests."""
+
+import errno
+import logging
+import socket
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from data.database import open_database
+from data.errors import BadSetting
+from data.settings import Settings
+
+START_TIMEOUT_S = 300  # loading a large index may take this long before the worker first answers
+STOP_TIMEOUT_S = 10
+KEEP_ALIVE_S = 75
+MAX_ADDRESS_CHARS = 8190  # gunicorn's own most
+
+
+def serve(settings: Settings, host: str, port: int, on_ready: Callable[[str], None]) -> None:
+    """Serves until SIGTERM or SIGINT; requests being answered then are finished. Never returns.
+
+    `on_ready` gets the page's address once searches can be answered; it runs in the worker process.
+    Raises BadSetting for an address that cannot be had, and what opening the home raises, before anything starts.
+    """
+    check_address(host, port)
+    open_database(settings).close()
+    logging.basicConfig(level=settings.log_level, format="%(levelname)s %(message)s", stream=sys.stderr)
+    _Server(settings, host, port, on_ready).run()
+
+
+def check_address(host: str, port: int) -> None:
+    """Gunicorn would try five times, and then end with a page of log."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise BadSetting(
+                    f"Port {port} of {host} is taken by another program; choose another with --port"
+                ) from error
+            raise BadSetting(
+                f"{host}:{port} cannot be listened on ({error.strerror}); choose others with --host and --port"
+            ) from error
+
+
+class _Server(BaseApplication):  # type: ignore[misc]
+    """Gunicorn, set up from here instead of from its own files and command line."""
+
+    def __init__(self, settings: Settings, host: str, port: int, on_ready: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._host, self._port = host, port
+        self._on_ready = on_ready
+        super().__init__()
+
+    def load_config(self) -> None:
+        shared_memory = Path("/dev/shm")
+        options: dict[str, Any] = {
+            "bind": f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}",
+            "workers": 1,
+            "worker_class": "gthread",
+            "threads": self._settings.threads,
+            "timeout": START_TIMEOUT_S,
+            "graceful_timeout": STOP_TIMEOUT_S,
+            "keepalive": KEEP_ALIVE_S,
+            "limit_request_line": MAX_ADDRESS_CHARS,
+            "loglevel": "warning",
+            "proc_name": "magpie",
+            "control_socket_disable": True,
+            # gunicorn's sign of life is a file: on a slow disk it would stall
+            "worker_tmp_dir": str(shared_memory if shared_memory.is_dir() else tempfile.gettempdir()),
+            "post_worker_init": self._announce,
+            "worker_exit": _close,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        # imported here, in the worker: the parent stays small, and never holds a model's threads over a fork
+        from web.app import create_app
+
+        app = create_app(self._settings)
+        app.extensions["magpie"].warm_up()
+        return app
+
+    def _announce(self, worker: Any) -> None:
+        host = "localhost" if self._host in ("0.0.0.0", "::") else self._host
+        self._on_ready(f"http://{f'[{host}]' if ':' in host else host}:{self._port}/")
+
+
+def _close(arbiter: Any, worker: Any) -> None:
+    app = getattr(worker, "wsgi", None)
+    if app is not None:
+        app.extensions["magpie"].close()

@@ -1,0 +1,96 @@
+"""What every route stands on: database, engine, click log and picture shelf, opened once and closed together."""
+
+import logging
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+
+from flask import current_app
+from search.engine import SearchEngine
+
+from data.catalogue import Catalogue
+from data.click_log import ClickLog
+from data.database import Database, open_database
+from data.errors import MagpieError, NoIndex
+from data.settings import Settings
+from web.metrics import Metrics
+from web.pictures import PictureShelf
+from web.query_log import QueryLogWriter
+from web.uploads import UploadShelf
+
+log = logging.getLogger("magpie.web")
+
+REFRESH_INTERVAL_S = 0.5
+
+
+@dataclass(frozen=True)
+class Services:
+    """The opened parts that a request may use."""
+
+    settings: Settings
+    database: Database
+    catalogue: Catalogue
+    engine: SearchEngine
+    click_log: ClickLog
+    query_log: QueryLogWriter
+    pictures: PictureShelf
+    uploads: UploadShelf
+    metrics: Metrics
+    stopping: threading.Event
+
+    def warm_up(self) -> None:
+        """Loads what the first search would otherwise wait for; without an index there is nothing to load."""
+        with suppress(NoIndex):
+            self.engine.warm_up()
+
+    def close(self) -> None:
+        """Ends the background threads and writes what they still hold."""
+        self.stopping.set()
+        self.query_log.close()
+        self.engine.close()
+        self.database.close()
+
+
+def open_services(settings: Settings) -> Services:
+    """Everything opened and the background threads running. Raises MagpieError where the home cannot be used."""
+    database = open_database(settings)
+    catalogue = Catalogue(database, settings)
+    engine = SearchEngine(settings, database)
+    click_log = ClickLog(database)
+    services = Services(
+        settings=settings,
+        database=database,
+        catalogue=catalogue,
+        engine=engine,
+        click_log=click_log,
+        query_log=QueryLogWriter(click_log),
+        pictures=PictureShelf(settings, catalogue),
+        uploads=UploadShelf(settings.max_picture_pixels),
+        metrics=Metrics(engine.status),
+        stopping=threading.Event(),
+    )
+    threading.Thread(target=_watch_generations, args=(services,), name="magpie-refresh", daemon=True).start()
+    return services
+
+
+def services() -> Services:
+    """The services of the application that handles this request."""
+    opened: Services = current_app.extensions["magpie"]
+    return opened
+
+
+def _watch_generations(services: Services) -> None:
+    """Takes up newly published generations; an unusable one is reported once and the old one goes on serving."""
+    said = ""
+    while not services.stopping.wait(REFRESH_INTERVAL_S):
+        try:
+            services.engine.refresh()
+            said = ""
+        except MagpieError as error:
+            if str(error) != said:
+                log.warning("no newer index taken up: %s", error)
+            said = str(error)
+        except Exception:
+            if said != "unexpected":
+                log.exception("looking for a newer index failed")
+            said = "unexpected"

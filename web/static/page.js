@@ -1,0 +1,278 @@
+// The search page's script: answers while one types, by swapping in what the server renders for the same address.
+// Without it every link and form works as a page of its own.
+
+import { installSuggestions } from "./suggestions.js";
+
+const TYPING_PAUSE_MS = 150;
+const KEPT_ANSWERS = 30;
+const LONGEST_SIDE = 1024; // pixels; larger photographs are shrunk before they travel
+
+const $ = (id) => document.getElementById(id);
+const results = $("results");
+const box = $("q");
+const answers = new Map(); // address → html: the back button need not ask again
+let asking = null; // what may still answer; a newer question cancels it
+let isTyping = false; // one burst of typing is one entry of the history
+let pause = 0;
+let shown = "";
+
+const addressOf = (form) => {
+  const given = new URLSearchParams();
+  for (const [name, value] of new FormData(form)) if (typeof value === "string" && value.trim()) given.append(name, value);
+  return "/" + (given.size ? "?" + given : "");
+};
+const here = () => location.pathname + location.search;
+
+function remember(address, html) {
+  answers.delete(address);
+  answers.set(address, html);
+  if (answers.size > KEPT_ANSWERS) answers.delete(answers.keys().next().value);
+}
+
+function say(text) {
+  $("toast").textContent = text;
+  $("toast").hidden = !text;
+  clearTimeout(say.timer);
+  say.timer = setTimeout(() => ($("toast").hidden = true), 7000);
+}
+
+// ---- asking and showing ----
+
+async function ask(address, options = {}) {
+  asking?.abort();
+  const mine = (asking = new AbortController());
+  results.setAttribute("aria-busy", "true");
+  try {
+    const answer = await fetch(address.replace(/^\//, "/results"), { ...options, signal: mine.signal, headers: { Accept: "application/json, text/html;q=0.9" } });
+    const text = await answer.text();
+    if (mine !== asking) return null;
+    if (!answer.ok) {
+      say(problemOf(text) ?? results.dataset.failed);
+      return null;
+    }
+    return { html: text, address: answer.headers.get("X-Magpie-Url") ?? address };
+  } catch (error) {
+    if (mine === asking && error.name !== "AbortError") say(results.dataset.failed);
+    return null;
+  } finally {
+    if (mine === asking) results.setAttribute("aria-busy", "false");
+  }
+}
+
+function problemOf(text) {
+  try {
+    return JSON.parse(text).detail;
+  } catch {
+    return null;
+  }
+}
+
+function show(html, { keepBox = false, append = false } = {}) {
+  const focused = document.activeElement?.dataset?.key;
+  const opened = [...results.querySelectorAll("details[open]")].map((one) => one.dataset.details);
+  const scrolled = $("filters")?.scrollTop ?? 0;
+  const before = append ? [...results.querySelectorAll("#hits > li")] : [];
+  const fresh = document.createElement("template");
+  fresh.innerHTML = html;
+  before.forEach((card, at) => fresh.content.querySelectorAll("#hits > li")[at]?.replaceWith(card.cloneNode(true)));
+  results.replaceChildren(fresh.content);
+  for (const one of results.querySelectorAll("details")) one.open = opened.includes(one.dataset.details);
+  if ($("filters")) $("filters").scrollTop = scrolled;
+  const context = $("new-context");
+  if (context) $("context").replaceChildren(context.content.cloneNode(true));
+  const asked = new URLSearchParams(location.search);
+  if (!keepBox) box.value = asked.get("q") ?? "";
+  box.placeholder = asked.has("like") || asked.has("picture") ? box.dataset.placeholderCompose : box.dataset.placeholder;
+  document.title = (box.value.trim() ? box.value.trim() + " – " : "") + "Magpie";
+  const layout = results.querySelector(".layout");
+  $("announce").textContent = layout ? layout.dataset.headline + ": " + layout.dataset.count : "";
+  if (append) results.querySelectorAll("#hits > li")[before.length]?.querySelector("a")?.focus({ preventScroll: true });
+  else if (focused) results.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+}
+
+// `entry` says what becomes of the present entry of the history: "push" keeps it, "replace" does not,
+// "none" is for going back and forth, where the browser has changed it already.
+async function go(address, { entry = "push", keepBox = false, append = false, scroll = true } = {}) {
+  if (entry === "push" && address !== here()) {
+    rememberScroll();
+    history.pushState({}, "", address);
+  } else if (entry === "replace") history.replaceState(history.state, "", address);
+  const answer = entry === "none" && answers.has(address) ? known(address) : await ask(address);
+  if (!answer) return;
+  if (answer.address !== here()) history.replaceState(history.state, "", answer.address);
+  shown = answer.address;
+  remember(shown, answer.html);
+  show(answer.html, { keepBox, append });
+  if (entry === "none") scrollTo(0, history.state?.scroll ?? 0);
+  else if (scroll && !append) scrollTo(0, 0);
+}
+
+function known(address) {
+  asking?.abort();
+  asking = null;
+  results.setAttribute("aria-busy", "false");
+  return { html: answers.get(address), address };
+}
+
+function rememberScroll() {
+  history.replaceState({ ...history.state, scroll: scrollY }, "");
+}
+
+// ---- words ----
+
+function searchWhileTyping() {
+  const address = addressOf($("search-form"));
+  if (sameSearch(address, here())) return;
+  go(address, { entry: isTyping ? "replace" : "push", keepBox: true });
+  isTyping = true;
+}
+
+function searchNow() {
+  clearTimeout(pause);
+  const address = addressOf($("search-form"));
+  go(address, { entry: isTyping || sameSearch(address, here()) ? "replace" : "push", keepBox: true });
+  isTyping = false;
+}
+
+function sameSearch(one, other) {
+  const sorted = (address) => [...new URL(address, location.href).searchParams].map(String).sort().join("\n");
+  return sorted(one) === sorted(other);
+}
+
+function installTyping() {
+  const later = (event) => {
+    clearTimeout(pause);
+    if (!event.isComposing) pause = setTimeout(searchWhileTyping, TYPING_PAUSE_MS);
+  };
+  box.addEventListener("input", later);
+  box.addEventListener("compositionend", () => later({}));
+  box.addEventListener("blur", () => (isTyping = false));
+}
+
+// ---- pictures ----
+
+async function searchWith(file) {
+  if (!file?.type.startsWith("image/")) return;
+  const form = new FormData();
+  form.append("image", await shrink(file), "picture.jpg");
+  rememberScroll();
+  const answer = await ask("/", { method: "POST", body: form });
+  $("picture").value = "";
+  if (!answer) return;
+  history.pushState({}, "", answer.address);
+  shown = answer.address;
+  remember(shown, answer.html);
+  show(answer.html);
+  scrollTo(0, 0);
+}
+
+async function shrink(file) {
+  try {
+    const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
+    const scale = LONGEST_SIDE / Math.max(bitmap.width, bitmap.height);
+    if (scale >= 1 && file.size < 2_000_000) return file;
+    const canvas = document.createElement("canvas");
+    canvas.width = Math.max(1, Math.round(bitmap.width * Math.min(1, scale)));
+    canvas.height = Math.max(1, Math.round(bitmap.height * Math.min(1, scale)));
+    const pen = canvas.getContext("2d");
+    pen.fillStyle = "#fff";
+    pen.fillRect(0, 0, canvas.width, canvas.height);
+    pen.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+    return (await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.9))) ?? file;
+  } catch {
+    return file; // a format that this browser cannot read: the server may, or says why not
+  }
+}
+
+function installPictures() {
+  $("picture").addEventListener("change", (event) => searchWith(event.target.files[0]));
+  document.addEventListener("paste", (event) => {
+    const picture = [...(event.clipboardData?.files ?? [])].find((file) => file.type.startsWith("image/"));
+    if (picture) {
+      event.preventDefault();
+      searchWith(picture);
+    }
+  });
+  const hasFile = (event) => event.dataTransfer?.types.includes("Files");
+  let depth = 0;
+  const veil = (isShown) => ($("drop").hidden = !isShown);
+  document.addEventListener("dragenter", (event) => hasFile(event) && veil(++depth > 0));
+  document.addEventListener("dragleave", (event) => hasFile(event) && veil(--depth > 0));
+  document.addEventListener("dragover", (event) => hasFile(event) && event.preventDefault());
+  document.addEventListener("drop", (event) => {
+    if (!hasFile(event)) return;
+    event.preventDefault();
+    veil(false);
+    depth = 0;
+    searchWith(event.dataTransfer.files[0]);
+  });
+}
+
+// ---- links and forms of the results ----
+
+function openFilters(isOpen) {
+  document.body.classList.toggle("filters-open", isOpen);
+  for (const part of [document.querySelector(".top"), document.querySelector(".list"), document.querySelector(".foot")]) if (part) part.inert = isOpen;
+  if (isOpen) document.querySelector("#filters a, #filters input")?.focus();
+  else document.querySelector("[data-open-filters]")?.focus({ preventScroll: true });
+}
+const filtersAreOpen = () => document.body.classList.contains("filters-open");
+
+function onClick(event) {
+  const isPlain = event.button === 0 && !(event.metaKey || event.ctrlKey || event.shiftKey || event.altKey);
+  const link = isPlain && event.target.closest("[data-nav], [data-more], [data-open-filters], [data-close-filters]");
+  if (!link) return;
+  event.preventDefault();
+  isTyping = false;
+  if ("openFilters" in link.dataset) return openFilters(true);
+  if ("closeFilters" in link.dataset) return openFilters(false);
+  const target = new URL(link.href);
+  const address = target.pathname + target.search;
+  const isInside = Boolean(link.closest("#filters"));
+  if ("more" in link.dataset) go(address, { entry: "replace", append: true });
+  else go(address, { scroll: !isInside }).then(() => isInside && filtersAreOpen() && keepOpen());
+}
+
+function keepOpen() {
+  const list = document.querySelector(".list");
+  if (list) list.inert = true;
+}
+
+function install() {
+  history.scrollRestoration = "manual";
+  scrollTo(0, history.state?.scroll ?? 0);
+  addEventListener("pagehide", rememberScroll);
+  shown = here();
+  remember(shown, results.innerHTML);
+  installTyping();
+  installPictures();
+  installSuggestions(box, $("suggestions"), searchNow);
+  document.addEventListener("click", onClick);
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.id === "picture-form") return;
+    event.preventDefault();
+    if (form.id === "search-form") return searchNow();
+    go(addressOf(form), { scroll: false });
+  });
+  document.addEventListener("change", (event) => event.target.id === "sort" && event.target.form.requestSubmit());
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && filtersAreOpen()) openFilters(false);
+    if (event.key === "/" && !event.target.closest("input, select, textarea")) {
+      event.preventDefault();
+      box.focus();
+      box.select();
+    }
+  });
+  addEventListener("popstate", () => {
+    isTyping = false;
+    clearTimeout(pause);
+    if (here() !== shown) go(here(), { entry: "none" }); // a jump within the page is none of ours
+  });
+}
+
+if (results) install();
+else {
+  installSuggestions(box, $("suggestions"), () => $("search-form").submit());
+  $("picture").addEventListener("change", () => $("picture-form").submit());
+}
