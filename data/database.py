@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from data.migrations import HEAD
 from data.settings import Settings
 
 BUSY_TIMEOUT_MS = 10_000
+MIGRATIONS = Path(__file__).parent / "migrations"
 _WRITES = "magpie_writes"
 
 
@@ -154,7 +155,7 @@ def _migrate(engine: Engine) -> None:
     from alembic.script import ScriptDirectory
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     stamp = _stamp(engine)  # again, now that we hold the lock: another process may have been faster
     if stamp == HEAD:
         return
@@ -177,6 +178,6 @@ def _copy_sqlite(engine: Engine, path: Path, stamp: str) -> None:
     if shutil.disk_usage(path.parent).free < 2 * needed:
         raise NotEnoughDisk(f"{path}: a copy before migrating from {stamp} needs {2 * needed:,} bytes of free disk")
     partial.unlink(missing_ok=True)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("VACUUM INTO ?", (str(partial),))
+    with closing(engine.raw_connection()) as connection:  # VACUUM works outside a transaction only
+        connection.cursor().execute("VACUUM INTO ?", (str(partial),))
     partial.replace(copy)

@@ -1,0 +1,44 @@
+"""Fixtures shared by all tests: a home of its own, its database and its catalogue, and pictures to put into feeds."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from data.catalogue import Catalogue
+from data.database import Database, open_database
+from data.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of a fresh home, untouched by the environment of whoever runs the tests."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"MAGPIE_{name.upper()}", raising=False)
+    return Settings(home=tmp_path / "home")
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    opened = open_database(settings)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def catalogue(database: Database, settings: Settings) -> Catalogue:
+    return Catalogue(database, settings)
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Callable[..., Path]:
+    """picture("a/b.jpg", colour, size) writes one below tmp_path and returns its path."""
+
+    def write(name: str, colour: str = "red", size: tuple[int, int] = (32, 24)) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", size, colour).save(path)
+        return path
+
+    return write
