@@ -11,7 +11,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from data.errors import BadPicture, TooLarge
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", *(["AVIF"] if features.check("avif") else []))
+# a phone's MPO (several JPEGs in one file) comes under JPEG
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", *(["AVIF"] if features.check("avif") else []))
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
 # Pillow's own limit would refuse the large JPEGs that are decoded reduced; every picture passes `_check_size` instead
 Image.MAX_IMAGE_PIXELS = None

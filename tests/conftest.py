@@ -3,12 +3,17 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from PIL import Image
 
 from data.catalogue import Catalogue
 from data.database import Database, open_database
 from data.settings import Settings
+
+# no deadline: the machine that runs the tests may be busy
+hypothesis.settings.register_profile("magpie", deadline=None, max_examples=50)
+hypothesis.settings.load_profile("magpie")
 
 
 @pytest.fixture
