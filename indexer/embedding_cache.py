@@ -1,0 +1,87 @@
+"""Vectors kept by the hash of what they were made from, so that a rebuild encodes only what changed.
+
+One SQLite file per encoder fingerprint under `embeddings/`. Vectors are stored as float16 with a
+checksum each; a damaged one counts as absent, and a damaged file is set aside, so the worst that a
+fault can cost is encoding again.
+"""
+
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+_LOOKUP_BATCH = 500
+
+
+class EmbeddingCache:
+    """Maps keys (hexadecimal content hashes) to vectors of one encoder; for one thread.
+
+    With `ignore_old` only what is put in by this object counts as present.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str, dim: int, ignore_old: bool = False) -> None:
+        self._fresh: set[str] | None = set() if ignore_old else None
+        self.path = folder / f"{fingerprint}.db"
+        self.dim = dim
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._connection = self._connect()
+        except sqlite3.DatabaseError:
+            self.path.replace(self.path.with_suffix(".damaged"))
+            self._connection = self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=30)
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, checksum INTEGER, vector BLOB) WITHOUT ROWID"
+            )
+        except sqlite3.DatabaseError:
+            connection.close()
+            raise
+        return connection
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, np.ndarray]:
+        """The vectors that are there, (dim,) float32 each; keys that are absent or damaged are left out."""
+        found: dict[str, np.ndarray] = {}
+        keys = keys if self._fresh is None else [k for k in keys if k in self._fresh]
+        for start in range(0, len(keys), _LOOKUP_BATCH):
+            blobs = [bytes.fromhex(k) for k in keys[start : start + _LOOKUP_BATCH]]
+            marks = ",".join("?" * len(blobs))
+            statement = f"SELECT key, checksum, vector FROM vectors WHERE key IN ({marks})"
+            for key, checksum, blob in self._read(statement, blobs):
+                if len(blob) == 2 * self.dim and zlib.crc32(blob) == checksum:
+                    found[key.hex()] = np.frombuffer(blob, np.float16).astype(np.float32)
+        return found
+
+    def missing(self, keys: Iterable[str]) -> list[str]:
+        """Those of the keys that have no sound vector yet, each once, in order."""
+        wanted = list(dict.fromkeys(keys))
+        present = {key for start in range(0, len(wanted), 20_000) for key in self.get_many(wanted[start : start + 20_000])}
+        return [key for key in wanted if key not in present]
+
+    def put_many(self, keys: Sequence[str], vectors: np.ndarray) -> None:
+        """Stores (n, dim) vectors durably in one transaction."""
+        rows = []
+        for key, vector in zip(keys, np.asarray(vectors, np.float16), strict=True):
+            blob = vector.tobytes()
+            rows.append((bytes.fromhex(key), zlib.crc32(blob), blob))
+        with self._connection:
+            self._connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)
+        if self._fresh is not None:
+            self._fresh.update(keys)
+
+    def _read(self, statement: str, values: Sequence[bytes]) -> Iterator[tuple[bytes, int, bytes]]:
+        try:
+            with closing(self._connection.execute(statement, values)) as cursor:
+                yield from cursor
+        except sqlite3.DatabaseError:  # a damaged page: what it held is encoded again
+            return
+
+    def close(self) -> None:
+        self._connection.close()

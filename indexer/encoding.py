@@ -1,0 +1,187 @@
+"""Fills the embedding cache: decodes pictures in worker processes while the parent encodes, and encodes texts.
+
+What is cached is not encoded again, and every few thousand vectors are stored as they come, so an
+interrupted run goes on where it stopped.
+"""
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from data.errors import BadPicture
+from data.pictures import open_picture
+from indexer.embedding_cache import EmbeddingCache
+from indexer.encoder import Encoder, unit_rows
+from indexer.item_text import Segment, text_key
+from indexer.preprocessing import PicturePreprocessing, prepare_picture
+
+Progress = Callable[[str, int, int], None]  # stage, done, total
+_PICTURES_PER_BATCH = 64
+_POOLED_ROWS = 20_000
+_MAX_PIXELS = 200_000_000
+
+
+@dataclass(frozen=True)
+class DecodedBatch:
+    """Pixels (n, height, width, 3) uint8 of the pictures that decoded, their keys, and why the others did not."""
+
+    keys: list[str]
+    pixels: np.ndarray
+    failures: dict[str, str]
+    decode_s: float
+
+
+@dataclass
+class EncodingReport:
+    """How many vectors were made now, and the pictures that could not be decoded with the reason."""
+
+    num_encoded: int = 0
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def encode_texts(encoder: Encoder, texts: Sequence[str], cache: EmbeddingCache) -> tuple[np.ndarray, int]:
+    """(n, dim) unit rows of the texts, and how many of them the cache lacked."""
+    key_of = {text: text_key(text) for text in texts}
+    found = cache.get_many(list(key_of.values()))
+    missing = [text for text, key in key_of.items() if key not in found]
+    if missing:
+        vectors = encoder.encode_texts(missing)
+        keys = [key_of[text] for text in missing]
+        cache.put_many(keys, vectors)
+        found.update(zip(keys, vectors, strict=True))
+    rows = [found[key_of[text]] for text in texts]
+    return unit_rows(np.stack(rows)) if rows else np.zeros((0, encoder.spec.dim), np.float32), len(missing)
+
+
+def pool_texts(encoder: Encoder, cache: EmbeddingCache, items: Sequence[Sequence[Segment]]) -> tuple[np.ndarray, int]:
+    """(n, dim) text vectors: each item's segments by weight, unit rows, zero without words; and how many were encoded."""
+    flat = [segment for segments in items for segment in segments]
+    vectors, num_encoded = encode_texts(encoder, [segment.text for segment in flat], cache)
+    pooled = np.zeros((len(items), encoder.spec.dim), np.float32)
+    owners = [row for row, segments in enumerate(items) for _ in segments]
+    if flat:
+        np.add.at(pooled, owners, vectors * np.array([[s.weight] for s in flat], np.float32))
+    return unit_rows(pooled), num_encoded
+
+
+def pool_pictures(cache: EmbeddingCache, pictures: Sequence[Sequence[str]], dim: int) -> np.ndarray:
+    """(n, dim) picture vectors: the mean of each item's pictures (by content hash), unit rows, zero without any."""
+    pooled = np.zeros((len(pictures), dim), np.float32)
+    for start in range(0, len(pictures), _POOLED_ROWS):
+        rows = pictures[start : start + _POOLED_ROWS]
+        found = cache.get_many([key for keys in rows for key in keys])
+        for row, keys in enumerate(rows, start):
+            for key in keys:
+                if key in found:
+                    pooled[row] += found[key]
+    return unit_rows(pooled)
+
+
+def encode_missing_pictures(
+    encoder: Encoder, pictures: Mapping[str, Path], cache: EmbeddingCache, progress: Progress
+) -> EncodingReport:
+    """Encodes the pictures (content hash → file) that the cache lacks. Ones that cannot be decoded are reported."""
+    missing = [(key, pictures[key]) for key in cache.missing(pictures)]
+    report = EncodingReport()
+    if not missing:
+        return report
+    encoder.warm_up()  # before the pool, so that the first batch does not wait in the queue's memory
+    balance = _ThreadBalance()
+    done = 0
+    for batch in decode_pictures(missing, encoder.spec.preprocessing):
+        if batch.keys:
+            started = time.perf_counter()
+            vectors = encoder.encode_pictures(batch.pixels)
+            balance.observe(time.perf_counter() - started, batch.decode_s)
+            cache.put_many(batch.keys, vectors)
+        report.failures.update(batch.failures)
+        report.num_encoded += len(batch.keys)
+        done += len(batch.keys) + len(batch.failures)
+        progress("pictures", done, len(missing))
+    return report
+
+
+class _ThreadBalance:
+    """Gives the network all cores where it is the slow part, and one where decoding needs the others.
+
+    With equal shares oversubscribed threads wait for each other; measured by benchmarks/encode_pipeline.py.
+    """
+
+    def __init__(self) -> None:
+        self.encode_s = self.decode_s = 0.0
+        self.num_batches = 0
+
+    def observe(self, encode_s: float, decode_s: float) -> None:
+        self.encode_s += encode_s
+        self.decode_s += decode_s
+        self.num_batches += 1
+        if self.num_batches == 4:
+            import torch
+
+            torch.set_num_threads(cpu_count() if self.encode_s > 2 * self.decode_s else 1)
+
+
+def decode_pictures(pictures: Sequence[tuple[str, Path]], wanted: PicturePreprocessing) -> Iterator[DecodedBatch]:
+    """Decoded batches in order, a few ahead of the consumer; decoding runs in as many processes as there are cores.
+
+    A picture that takes its process down (a crash in a codec) is found by decoding alone and reported.
+    """
+    chunks = deque(_chunks(pictures, _PICTURES_PER_BATCH))
+    while chunks:
+        pending: deque[tuple[list[tuple[str, Path]], Future[DecodedBatch]]] = deque()
+        with ProcessPoolExecutor(cpu_count(), mp_context=get_context("spawn")) as pool:
+            try:
+                while chunks or pending:
+                    while chunks and len(pending) < 2 * cpu_count() + 1:
+                        chunk = chunks.popleft()
+                        pending.append((chunk, pool.submit(_decode_chunk, chunk, wanted)))
+                    yield pending[0][1].result()
+                    pending.popleft()
+            except BrokenProcessPool:
+                lost = [picture for chunk, _ in pending for picture in chunk]
+                yield from _decode_one_by_one(lost, wanted)
+
+
+def _decode_one_by_one(pictures: list[tuple[str, Path]], wanted: PicturePreprocessing) -> Iterator[DecodedBatch]:
+    for picture in pictures:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            try:
+                yield pool.submit(_decode_chunk, [picture], wanted).result()
+            except BrokenProcessPool:
+                yield DecodedBatch([], _no_pixels(wanted), {picture[0]: "the decoder crashed on it"}, 0.0)
+
+
+def _decode_chunk(pictures: list[tuple[str, Path]], wanted: PicturePreprocessing) -> DecodedBatch:
+    started = time.perf_counter()
+    keys, rows, failures = [], [], {}
+    for key, path in pictures:
+        try:
+            image = open_picture(path, _MAX_PIXELS, (wanted.width, wanted.height))
+            rows.append(prepare_picture(image, wanted))
+            keys.append(key)
+        except BadPicture as error:
+            failures[key] = str(error)
+    pixels = np.stack(rows) if rows else _no_pixels(wanted)
+    return DecodedBatch(keys, pixels, failures, time.perf_counter() - started)
+
+
+def _no_pixels(wanted: PicturePreprocessing) -> np.ndarray:
+    return np.zeros((0, wanted.height, wanted.width, 3), np.uint8)
+
+
+def _chunks(pictures: Sequence[tuple[str, Path]], size: int) -> Iterator[list[tuple[str, Path]]]:
+    for start in range(0, len(pictures), size):
+        yield list(pictures[start : start + size])
+
+
+def cpu_count() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,176 @@
+"""An item's title, description and attributes → the texts that are encoded and the fields that are searched.
+
+What repeats in many items says nothing about one of them: sentences that occur in more than a few per
+cent of the catalogue are cut, and columns that hold identifiers, addresses or measurements stay out of
+the encoded text. Both are found by one pass over the catalogue, the `TextPlan`.
+"""
+
+import hashlib
+import html
+import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from data.catalogue import Item, Value
+
+_TAGS = re.compile(r"<[^<>]{1,200}>")
+_SPACE = re.compile(r"\s+")
+_SENTENCE_END = re.compile(r"(?<=[.!?。！？;])\s+|\s*[|•]\s*|(?<=[。！？])")
+_MARKUP_NOISE = re.compile(r"[\"\[\]{}=>\\]+")
+_REPEATED_WORD = re.compile(r"\b(\w+)(?:[\s,]+\1\b)+", re.IGNORECASE)
+_MAX_DESCRIPTION = 2000
+_MAX_ENCODED_VALUE = 40
+_COMMON_SHARE = 0.02
+_COMMON_COUNT = 20
+_SAMPLE = 50_000
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One encoded text of an item and its weight in the item's text vector."""
+
+    text: str
+    weight: float
+
+    @property
+    def key(self) -> str:
+        """Where the embedding cache keeps this text's vector."""
+        return text_key(self.text)
+
+
+@dataclass(frozen=True)
+class TextPlan:
+    """What the texts of one catalogue have in common: boilerplate sentences, and columns worth encoding."""
+
+    boilerplate: frozenset[int] = frozenset()
+    encoded_columns: frozenset[str] = frozenset()
+
+    def save(self, path: Path) -> None:
+        """Writes the plan, so that items which change later are rendered as the indexed ones were."""
+        plan = {"boilerplate": sorted(self.boilerplate), "encoded_columns": sorted(self.encoded_columns)}
+        path.write_text(json.dumps(plan), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> "TextPlan":
+        """What `save` wrote."""
+        plan = json.loads(path.read_text(encoding="utf-8"))
+        return cls(frozenset(plan["boilerplate"]), frozenset(plan["encoded_columns"]))
+
+    def segments(self, item: Item) -> list[Segment]:
+        """The item's texts for the encoder: title, attributes, description; none for an item without words."""
+        title = clean_text(item.title)
+        attributes = ", ".join(self.encoded_values(item))
+        description = self.description(item)
+        parts = [(title, 1.0), (attributes, 1.0), (description, 0.5)]
+        if title and attributes and len(title) + len(attributes) < 100:
+            parts = [(f"{title}. {attributes}", 1.0), (title, 0.5), (description, 0.5)]
+        return [Segment(text, weight) for text, weight in parts if text]
+
+    def description(self, item: Item) -> str:
+        """The description in plain text, without the sentences that many items share."""
+        sentences = [s for s in split_sentences(item.description) if hash_text(s) not in self.boilerplate]
+        return " ".join(dict.fromkeys(sentences))[:_MAX_DESCRIPTION]
+
+    def searched_fields(self, item: Item) -> dict[str, str]:
+        """The item's words for the lexical index, by field: title, attributes, body."""
+        values = [clean_text(v) for name, value in item.attributes.items() for v in _words_of(name, value)]
+        short = [v for v in values if len(v) <= 2 * _MAX_ENCODED_VALUE]
+        long = [v for v in values if len(v) > 2 * _MAX_ENCODED_VALUE]
+        category = clean_text(item.category.replace(">>", " ").replace("/", " "))
+        return {
+            "title": clean_text(item.title),
+            "attributes": " \n".join([*short, category]).strip(),
+            "body": " \n".join([self.description(item), *long]).strip(),
+        }
+
+    def encoded_values(self, item: Item) -> list[str]:
+        """The item's category and attribute values that are worth encoding, each once."""
+        values = [last_of_path(clean_text(item.category))] if item.category else []
+        for name in sorted(self.encoded_columns & item.attributes.keys()):
+            values += [clean_text(v) for v in _words_of(name, item.attributes[name])]
+        return [v for v in dict.fromkeys(values) if v and len(v) <= _MAX_ENCODED_VALUE]
+
+
+@dataclass
+class TextPlanBuilder:
+    """Gathers what a `TextPlan` needs; `add` every item once, at most the first fifty thousand count."""
+
+    num_items: int = 0
+    _sentences: Counter[int] = field(default_factory=Counter)
+    _filled: Counter[str] = field(default_factory=Counter)
+    _distinct: dict[str, set[int]] = field(default_factory=dict)
+    _characters: Counter[str] = field(default_factory=Counter)
+
+    def add(self, items: Iterable[Item]) -> None:
+        for item in items:
+            if self.is_full:
+                return
+            self.num_items += 1
+            self._sentences.update({hash_text(s) for s in split_sentences(item.description)})
+            for name, value in item.attributes.items():
+                for word in _words_of(name, value):
+                    self._filled[name] += 1
+                    self._characters[name] += len(word)
+                    self._distinct.setdefault(name, set()).add(hash_text(word))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more items would no longer count."""
+        return self.num_items >= _SAMPLE
+
+    def build(self) -> TextPlan:
+        common = max(_COMMON_COUNT, _COMMON_SHARE * self.num_items)
+        return TextPlan(
+            frozenset(s for s, n in self._sentences.items() if n > common),
+            frozenset(name for name in self._filled if self._is_descriptive(name)),
+        )
+
+    def _is_descriptive(self, name: str) -> bool:
+        """Short values that recur describe; long ones are prose, and ones that never recur are identifiers."""
+        filled = self._filled[name]
+        recurs = len(self._distinct[name]) <= max(20, 0.5 * filled)
+        return recurs and self._characters[name] / filled <= _MAX_ENCODED_VALUE
+
+
+def text_key(text: str) -> str:
+    """The cache key of an encoded text: 32 hexadecimal digits."""
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def clean_text(text: str) -> str:
+    """Plain text in Unicode NFC: markup and entities resolved, white space collapsed, words repeated in a row cut."""
+    text = unicodedata.normalize("NFC", text)
+    if "<" in text or "&" in text:
+        text = html.unescape(_TAGS.sub(" ", text))
+    return _REPEATED_WORD.sub(r"\1", _SPACE.sub(" ", text)).strip()
+
+
+def split_sentences(text: str) -> list[str]:
+    """The sentences of a description, cleaned."""
+    if not text:
+        return []
+    cleaned = clean_text(_MARKUP_NOISE.sub(" ", text))
+    return [s for s in (part.strip() for part in _SENTENCE_END.split(cleaned)) if s]
+
+
+def hash_text(text: str) -> int:
+    """A 64-bit hash that is the same in every process."""
+    return int.from_bytes(hashlib.blake2b(text.casefold().encode(), digest_size=8).digest())
+
+
+def last_of_path(category: str) -> str:
+    """The most specific name of a category path such as `Home > Kitchen > Mugs`."""
+    return re.split(r"\s*(?:>>|>|/|\|)\s*", category.strip("[]\" "))[-1].strip()
+
+
+def _words_of(name: str, value: Value) -> list[str]:
+    """The values that are words; numbers and dates are for filters, a true flag is worth its column's name."""
+    if isinstance(value, bool):
+        return [name.replace("_", " ")] if value else []
+    if isinstance(value, list):
+        return [str(v) for v in value]
+    return [value] if isinstance(value, str) else []

@@ -1,0 +1,44 @@
+"""What may complete a query while it is typed: the catalogue's categories, attribute values and recurring title words."""
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from data.catalogue import Item
+from indexer.item_text import TextPlan, clean_text
+
+_MOST_PHRASES = 20_000
+_MOST_COUNTED = 300_000
+_LONGEST_WORDS = 3
+_FEWEST_ITEMS = 2
+_WORD = re.compile(r"[\w'’-]*\w")
+_JOINING = frozenset(["a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"])
+
+
+@dataclass
+class PhraseCounter:
+    """Counts in how many items a phrase occurs."""
+
+    _counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, item: Item, plan: TextPlan) -> None:
+        """Counts the phrases of one item."""
+        words = _WORD.findall(clean_text(item.title).casefold())
+        spans = [words[k : k + length] for length in range(1, _LONGEST_WORDS + 1) for k in range(len(words) - length + 1)]
+        grams = {" ".join(span) for span in spans if span[0] not in _JOINING and span[-1] not in _JOINING}
+        grams.update(value.casefold() for value in plan.encoded_values(item))
+        self._counts.update(g for g in grams if len(g) > 2 and not g.isdigit())
+        if len(self._counts) > _MOST_COUNTED:  # phrases seen once so far are dropped (Misra and Gries 1982, lossily)
+            self._counts = Counter({phrase: n for phrase, n in self._counts.items() if n > 1})
+
+    def save(self, path: Path) -> None:
+        """Writes the most frequent phrases, in alphabetical order."""
+        frequent = [(p, n) for p, n in self._counts.most_common(_MOST_PHRASES) if n >= _FEWEST_ITEMS]
+        path.write_text(json.dumps(sorted(frequent), ensure_ascii=False), encoding="utf-8")
+
+
+def load_phrases(path: Path) -> list[tuple[str, int]]:
+    """What `save` wrote."""
+    return [(phrase, count) for phrase, count in json.loads(path.read_text(encoding="utf-8"))]

@@ -1,0 +1,260 @@
+"""The write path: catalogue → texts and pictures → vectors → fused → a verified, published generation."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+
+from data.catalogue import Catalogue
+from data.database import Database
+from data.errors import BadSetting
+from data.home_lock import lock_home
+from data.settings import Settings
+from indexer.columns import Columns, ColumnsBuilder
+from indexer.concepts import Concepts, gather_words, make_family
+from indexer.embedding_cache import EmbeddingCache
+from indexer.encoder import Encoder, open_encoder
+from indexer.encoding import EncodingReport, Progress, encode_missing_pictures, encode_texts, pool_pictures, pool_texts
+from indexer.fusion import PARTS, Means, TextWeighing, estimate_means, fuse
+from indexer.generation import new_generation, prune, publish_generation, seal
+from indexer.item_text import TextPlan, TextPlanBuilder
+from indexer.lexical_index import LexicalIndexBuilder
+from indexer.phrases import PhraseCounter
+from indexer.probes import ProbeSampler, calibrate_confidence, draw_noise
+from indexer.training.lexicon import load_lexicon
+from indexer.vector_index import build_index, choose_factory
+from indexer.verification import measure_recall
+
+FUSIONS = ("auto", "average")
+
+
+@dataclass(frozen=True)
+class RebuildOptions:
+    """What `index rebuild` may be told; None means as in the settings. `full` encodes everything anew."""
+
+    model: str | None = None
+    pretrained: str | None = None
+    fusion: str = "auto"
+    index: str = "auto"
+    full: bool = False
+
+
+@dataclass(frozen=True)
+class RebuildReport:
+    """What a rebuild did. `pictures_broken` maps the files that could not be decoded to the reason."""
+
+    generation: str
+    items: int
+    texts_encoded: int
+    pictures_encoded: int
+    pictures_broken: dict[str, str]
+    index: str
+    fusion: str
+    recall: dict[str, float]
+    seconds: float
+    seconds_by_stage: dict[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass
+class Snapshot:
+    """The catalogue at one revision, as far as the vectors need it; everything in row order."""
+
+    revision: int
+    ids: np.ndarray  # (n,) int64
+    columns: Columns
+    texts: np.ndarray  # (n, dim) float32, zero rows without words
+    pictures: list[list[str]]  # content hashes by row
+    paths: dict[str, Path]  # by content hash
+    probes: np.ndarray  # (p, dim) unit rows of queries made of the catalogue's own words
+    noise: np.ndarray  # (m, dim) of random letters
+    texts_encoded: int
+
+
+@dataclass
+class Stopwatch:
+    """Seconds by stage of one rebuild, for its report."""
+
+    by_stage: dict[str, float] = field(default_factory=dict)
+    started: float = field(default_factory=time.perf_counter)
+
+    def lap(self, stage: str) -> None:
+        self.by_stage[stage] = round(time.perf_counter() - self.started - sum(self.by_stage.values()), 3)
+
+
+def rebuild(
+    settings: Settings, database: Database, options: RebuildOptions | None = None, progress: Progress | None = None
+) -> RebuildReport:
+    """Indexes the whole catalogue and publishes the result as a new generation.
+
+    Until the last step nothing changes for those who search, and an interrupted rebuild costs only what it had
+    not yet encoded. Raises HomeLocked while another rebuild runs, BadSetting for an unknown model, fusion or index,
+    ModelUnavailable where the encoder cannot be loaded.
+    """
+    options, tell = options or RebuildOptions(), progress or (lambda stage, done, total: None)
+    check_options(options)
+    watch = Stopwatch()
+    with lock_home(settings.home, "rebuild"):
+        encoder = open_encoder(options.model or settings.model, options.pretrained or settings.pretrained)
+        cache = EmbeddingCache(settings.embeddings_dir, encoder.spec.fingerprint, encoder.spec.dim, ignore_old=options.full)
+        with new_generation(settings) as folder:
+            snapshot = read_catalogue(Catalogue(database, settings), encoder, cache, folder, tell)
+            watch.lap("texts")
+            pictures = encode_missing_pictures(encoder, snapshot.paths, cache, tell)
+            watch.lap("pictures")
+            parts = {"text": snapshot.texts, "image": pool_pictures(cache, snapshot.pictures, encoder.spec.dim)}
+            means = estimate_means(parts, snapshot.probes, encoder.prior_means)
+            parts = {name: means.centre(name, vectors) for name, vectors in parts.items()}
+            weighing = TextWeighing.fit(parts)
+            weights = weighing.weigh(parts)
+            vectors = {**parts, "fused": fuse(parts, {"text": weights, "image": 1 - weights})}
+            factory = choose_factory(options.index, len(snapshot.ids))
+            tell("index", 0, 1)
+            write_vectors(folder, snapshot.ids, vectors, weights, means, factory)
+            snapshot.columns.save(folder)
+            learn_concepts(snapshot.columns, encoder, cache, means).save(folder)
+            watch.lap("index")
+            about = describe(encoder, snapshot, vectors, weights, means, folder)
+            manifest = seal(folder, {**about, "index": factory, "text_weighing": asdict(weighing)})
+            watch.lap("verify")
+            generation = publish_generation(settings, folder)
+        prune(settings)
+        cache.close()
+        tell("index", 1, 1)
+    return report(generation, manifest, snapshot, pictures, watch)
+
+
+def check_options(options: RebuildOptions) -> None:
+    """Refuses what cannot work before anything is done."""
+    if options.fusion not in FUSIONS:
+        raise BadSetting(f"There is no fusion {options.fusion!r}; there are: {', '.join(FUSIONS)}.")
+    choose_factory(options.index, 0)
+
+
+def read_catalogue(
+    catalogue: Catalogue, encoder: Encoder, cache: EmbeddingCache, folder: Path, progress: Progress
+) -> Snapshot:
+    """Walks the catalogue once for its plan and once for its content: words, columns and text vectors.
+
+    Changes made meanwhile have a higher revision than the snapshot's, so readers take them from the catalogue.
+    """
+    revision, total = catalogue.revision(), catalogue.count()
+    plan, phrases = plan_texts(catalogue), PhraseCounter()
+    columns, lexical = ColumnsBuilder(catalogue.attribute_kinds()), LexicalIndexBuilder(folder / "lexical")
+    ids: list[int] = []
+    texts: list[np.ndarray] = [np.zeros((0, encoder.spec.dim), np.float32)]
+    pictures: list[list[str]] = []
+    paths: dict[str, Path] = {}
+    num_encoded, sampler = 0, ProbeSampler()
+    for items in catalogue.scan():
+        progress("texts", len(ids), total)
+        pooled, encoded = pool_texts(encoder, cache, [plan.segments(item) for item in items])
+        texts.append(pooled)
+        num_encoded += encoded
+        for item in items:
+            ids.append(item.id)
+            columns.add(item)
+            lexical.add(plan.searched_fields(item))
+            sampler.add(item, plan)
+            phrases.add(item, plan)
+            sound = [p for p in item.pictures if p.status == "ok"]
+            pictures.append([p.content_hash for p in sound])
+            paths.update((p.content_hash, p.path) for p in sound)
+    lexical.finish()
+    plan.save(folder / "text_plan.json")
+    phrases.save(folder / "phrases.json")
+    progress("texts", len(ids), total)
+    probes, noise = (encode_texts(encoder, drawn, cache)[0] for drawn in (sampler.texts, draw_noise()))
+    return Snapshot(
+        revision=revision,
+        ids=np.array(ids, np.int64),
+        columns=columns.build(),
+        texts=np.concatenate(texts),
+        pictures=pictures,
+        paths=paths,
+        probes=probes,
+        noise=noise,
+        texts_encoded=num_encoded,
+    )
+
+
+def plan_texts(catalogue: Catalogue) -> TextPlan:
+    """What the catalogue's texts have in common."""
+    builder = TextPlanBuilder()
+    for items in catalogue.scan():
+        builder.add(items)
+        if builder.is_full:
+            break
+    return builder.build()
+
+
+def write_vectors(
+    folder: Path, ids: np.ndarray, vectors: Mapping[str, np.ndarray], weights: np.ndarray, means: Means, factory: str
+) -> None:
+    """Writes ids, means, and for each of fused, text and image the vectors as float16 and their dense index."""
+    np.save(folder / "ids.npy", ids)
+    np.save(folder / "text_weights.npy", weights.astype(np.float32))
+    means.save(folder / "means.npz")
+    for name, rows in vectors.items():
+        np.save(folder / f"{name}.npy", rows.astype(np.float16))
+        faiss.write_index(build_index(rows, ids, factory), str(folder / f"{name}.faiss"))
+
+
+def learn_concepts(columns: Columns, encoder: Encoder, cache: EmbeddingCache, means: Means) -> Concepts:
+    """The families of words that exclude each other, from the lexicon and from the catalogue's columns."""
+    lexicon = load_lexicon()
+    meanings = {
+        slot: [entry.name for entry in entries.values()] for slot, entries in lexicon.entries.items() if slot != "kind"
+    }
+    values = {name: found for name, found in columns.vocabularies().items() if lexicon.slot_of(name) != "kind"}
+    families = {}
+    for name, words in gather_words(meanings, {name: lexicon.slot_of(name) for name in values}, values).items():
+        families[name] = make_family(words, means.centre("query", encode_texts(encoder, words, cache)[0]))
+    return Concepts(families)
+
+
+def describe(
+    encoder: Encoder, snapshot: Snapshot, vectors: Mapping[str, np.ndarray], weights: np.ndarray, means: Means, folder: Path
+) -> dict[str, Any]:
+    """What the manifest says of a generation, its measured recall among it."""
+    present = {name: vectors[name].any(axis=1) for name in PARTS}
+    both = present["text"] & present["image"]
+    probes, noise = means.centre("query", snapshot.probes), means.centre("query", snapshot.noise)
+    return {
+        "items": len(snapshot.ids),
+        "items_with": {name: int(there.sum()) for name, there in present.items()},
+        "model": encoder.spec.model,
+        "pretrained": encoder.spec.pretrained,
+        "fingerprint": encoder.spec.fingerprint,
+        "dim": encoder.spec.dim,
+        "fusion": "average",
+        "fusion_weights": {"text": round(float(weights[both].mean()), 3) if both.any() else None},
+        "parts": list(PARTS),
+        "catalogue_revision": snapshot.revision,
+        "recall": measure_recall(folder, snapshot.ids, vectors["fused"], {"text": probes, "image": vectors["image"]}),
+        "confidence": calibrate_confidence(probes, noise, vectors["fused"]),
+    }
+
+
+def report(
+    generation: str, manifest: Mapping[str, Any], snapshot: Snapshot, pictures: EncodingReport, watch: Stopwatch
+) -> RebuildReport:
+    """The rebuild in figures."""
+    return RebuildReport(
+        generation=generation,
+        items=manifest["items"],
+        texts_encoded=snapshot.texts_encoded,
+        pictures_encoded=pictures.num_encoded,
+        pictures_broken={str(snapshot.paths[key]): reason for key, reason in pictures.failures.items()},
+        index=manifest["index"],
+        fusion=manifest["fusion"],
+        recall=manifest["recall"],
+        seconds=round(time.perf_counter() - watch.started, 2),
+        seconds_by_stage=watch.by_stage,
+    )

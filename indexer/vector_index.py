@@ -1,0 +1,101 @@
+"""Vectors → a FAISS index, and a query vector → the nearest items, also within a subset."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import faiss
+import numpy as np
+
+from data.errors import BadSetting
+
+EXACT = "SQfp16"
+HNSW = "HNSW32,SQfp16"
+_EXACT_UP_TO = 50_000
+_SUBSET_SCAN_ROWS = 20_000
+_SUBSET_SCAN_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Rows of the index with their inner products, best first; (n,) int64 and (n,) float32."""
+
+    rows: np.ndarray
+    scores: np.ndarray
+
+
+def choose_factory(kind: str, num_items: int) -> str:
+    """The FAISS factory string for `auto`, `exact`, `hnsw`, or the given factory string itself.
+
+    Below some fifty thousand vectors a scan of half-precision codes is as quick as a graph and finds everything.
+    """
+    named = {"exact": EXACT, "hnsw": HNSW, "auto": EXACT if num_items <= _EXACT_UP_TO else HNSW}
+    return named.get(kind, kind)
+
+
+def build_index(vectors: np.ndarray, ids: np.ndarray, factory: str) -> faiss.Index:
+    """An inner-product index over (n, dim) float32 rows, whose FAISS ids are the items' ids ((n,) int64)."""
+    try:
+        index = faiss.index_factory(vectors.shape[1], f"IDMap2,{factory}", faiss.METRIC_INNER_PRODUCT)
+    except RuntimeError as error:
+        raise BadSetting(
+            f"--index {factory!r} is neither auto, exact, hnsw nor a FAISS factory string that fits inner products "
+            f"in {vectors.shape[1]} dimensions."
+        ) from error
+    rows = np.ascontiguousarray(vectors, np.float32)
+    if not index.is_trained:
+        if len(rows) == 0:
+            raise BadSetting(f"--index {factory!r} must be trained on vectors, and the catalogue is empty; use --index exact.")
+        index.train(rows)
+    if len(rows):
+        index.add_with_ids(rows, ids)
+    return index
+
+
+class VectorIndex:
+    """A built index with its ids in row order, and the same vectors as an array for exact scans of subsets."""
+
+    def __init__(self, index: faiss.Index, ids: np.ndarray, vectors: np.ndarray) -> None:
+        self.index = index
+        self.ids = ids
+        self.vectors = vectors
+
+    @classmethod
+    def load(cls, path: Path, ids: np.ndarray, vectors: np.ndarray) -> "VectorIndex":
+        """Opens an index file; `vectors` is (n, dim) float16 or float32 in the order of the ascending `ids`."""
+        return cls(faiss.read_index(str(path)), ids, vectors)
+
+    def search(self, query: np.ndarray, k: int, allowed: np.ndarray | None = None, ef_search: int = 128) -> Neighbours:
+        """The k rows with the largest inner product to a (dim,) query, among rows where `allowed` ((n,) bool) holds.
+
+        A small subset is scanned exactly: a graph restricted to it would lose results without a word.
+        """
+        k = min(k, len(self.ids))
+        if k == 0:
+            return Neighbours(np.zeros(0, np.int64), np.zeros(0, np.float32))
+        if allowed is not None:
+            subset = np.flatnonzero(allowed)
+            if len(subset) <= max(_SUBSET_SCAN_ROWS, _SUBSET_SCAN_SHARE * len(self.ids)):
+                return self._scan(query, k, subset)
+        parameters = self._parameters(k, allowed, ef_search)
+        scores, ids = self.index.search(np.ascontiguousarray(query[None], np.float32), k, params=parameters)
+        found = ids[0] >= 0
+        return Neighbours(np.searchsorted(self.ids, ids[0][found]), scores[0][found])
+
+    def _scan(self, query: np.ndarray, k: int, rows: np.ndarray) -> Neighbours:
+        scores = self.vectors[rows].astype(np.float32) @ query
+        if k < len(rows):
+            kept = np.argpartition(-scores, k)[:k]
+            rows, scores = rows[kept], scores[kept]
+        order = np.lexsort((rows, -scores))
+        return Neighbours(rows[order], scores[order])
+
+    def _parameters(self, k: int, allowed: np.ndarray | None, ef_search: int) -> faiss.SearchParameters | None:
+        selector = None
+        if allowed is not None:
+            selector = faiss.IDSelectorBatch(np.ascontiguousarray(self.ids[allowed]))
+        inner = faiss.downcast_index(self.index.index) if hasattr(self.index, "index") else self.index
+        if isinstance(inner, faiss.IndexHNSW):
+            return faiss.SearchParametersHNSW(efSearch=max(ef_search, 2 * k), sel=selector)
+        if isinstance(inner, faiss.IndexIVF):
+            return faiss.SearchParametersIVF(nprobe=max(1, min(inner.nlist, 32)), sel=selector)
+        return faiss.SearchParameters(sel=selector) if selector is not None else None

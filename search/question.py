@@ -1,0 +1,146 @@
+"""A search request → what is looked for: a vector for each dense index, words for the lexical one, and what to avoid."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.catalogue import Catalogue
+from data.errors import BadQuery, ItemNotFound
+from data.pictures import open_picture
+from data.settings import Settings
+from indexer.encoder import Encoder, unit_rows
+from indexer.generation import Generation
+from indexer.preprocessing import prepare_picture
+from search.request import MODES, SearchRequest
+from search.segment import Segment, find_item
+
+MAX_K = 1000
+MAX_REACH = 10_000
+MAX_TEXT = 1000
+_AVOIDANCE = 0.35
+
+
+@dataclass(frozen=True)
+class Question:
+    """What one request looks for. `vector` is None for a lexical search and for browsing.
+
+    `source` is the part of the items that the vector is compared with: fused, text or image.
+    `avoid` is what "not" adds: a (dim,) vector orthogonal to `vector`, times how strongly it is avoided.
+    `excluded_id` is the liked item itself, which is never an answer.
+    """
+
+    source: str
+    vector: np.ndarray | None = None
+    avoid: np.ndarray | None = None
+    words: str = ""
+    not_words: str = ""
+    excluded_id: int | None = None
+    is_browsing: bool = False
+
+    @property
+    def direction(self) -> np.ndarray | None:
+        """(dim,) what items are scored with: the wanted vector less the avoided one."""
+        if self.vector is None or self.avoid is None:
+            return self.vector
+        return self.vector - self.avoid
+
+
+def check_request(request: SearchRequest) -> None:
+    """Raises BadQuery for what no index could answer."""
+    if not 1 <= request.k <= MAX_K:
+        raise BadQuery(f"k is {request.k}; it must be from 1 to {MAX_K}.")
+    if request.offset < 0 or request.offset + request.k > MAX_REACH:
+        raise BadQuery(f"offset + k is {request.offset + request.k}; it must be at most {MAX_REACH}, with offset from 0.")
+    if request.mode not in MODES:
+        raise BadQuery(f"There is no mode {request.mode!r}; there are: {', '.join(MODES)}.")
+    for name, text in (("query", request.text), ("not", request.not_text)):
+        if len(text) > MAX_TEXT:
+            raise BadQuery(f"{name} has {len(text)} characters; at most {MAX_TEXT} are searched.")
+    if request.image_weight is not None and not 0 <= request.image_weight <= 1:
+        raise BadQuery(f"image_weight is {request.image_weight}; it runs from 0 (words only) to 1 (picture only).")
+    if request.picture is not None and request.like:
+        raise BadQuery("Both a picture and an item to resemble are given; give one of them.")
+
+
+class Interpreter:
+    """Turns requests into questions with the encoder that the index was built with."""
+
+    def __init__(self, encoder: Encoder, generation: Generation, catalogue: Catalogue, settings: Settings) -> None:
+        self._encoder = encoder
+        self._means = generation.means
+        self._concepts = generation.concepts
+        self._catalogue = catalogue
+        self._settings = settings
+
+    def interpret(self, request: SearchRequest, segments: list[Segment]) -> Question:
+        """What the request looks for. Raises BadQuery, BadPicture, ItemNotFound."""
+        check_request(request)
+        text, avoided = request.text.strip(), request.not_text.strip()
+        example, excluded = self._example(request, segments)
+        if not text and example is None:
+            return self._browse(request, avoided)
+        if request.mode == "lexical":
+            if not text:
+                raise BadQuery("The lexical mode searches words, and there are none; give a query or another mode.")
+            return Question("lexical", words=text, not_words=avoided, excluded_id=excluded)
+        source = request.mode if request.mode in ("text", "image") else "fused"
+        vector = self._combine(text, example, request.image_weight)
+        is_hybrid = request.mode == "hybrid" and example is None
+        return Question(
+            source,
+            vector,
+            self._avoid(avoided, vector),
+            words=text if is_hybrid else "",
+            not_words=avoided if is_hybrid else "",
+            excluded_id=excluded,
+        )
+
+    def _browse(self, request: SearchRequest, avoided: str) -> Question:
+        if avoided:
+            raise BadQuery("There is only something to avoid; say also what to look for.")
+        if request.filters or request.mode == "hybrid":
+            return Question("fused", is_browsing=True)
+        raise BadQuery(f"The mode {request.mode!r} needs a query, a picture or an item to resemble.")
+
+    def _example(self, request: SearchRequest, segments: list[Segment]) -> tuple[np.ndarray | None, int | None]:
+        """The centred vector of the picture or item to resemble, and the item's id."""
+        if request.picture is not None:
+            return self.encode_picture(request.picture), None
+        if not request.like:
+            return None, None
+        found = self._catalogue.ids_of([request.like])
+        if request.like not in found:
+            raise ItemNotFound(f"There is no item {request.like!r} to resemble.")
+        vector = find_item(segments, found[request.like], request.mode)
+        if vector is None:
+            raise ItemNotFound(f"Item {request.like!r} has neither words nor a picture in the index yet.")
+        return vector, found[request.like]
+
+    def encode_text(self, text: str) -> np.ndarray:
+        """(dim,) centred unit vector of a query."""
+        return self._means.centre("query", self._encoder.encode_texts([text]))[0]
+
+    def encode_picture(self, data: bytes) -> np.ndarray:
+        """(dim,) centred unit vector of an uploaded picture. Raises BadPicture, TooLarge."""
+        wanted = self._encoder.spec.preprocessing
+        image = open_picture(data, self._settings.max_picture_pixels, (wanted.width, wanted.height))
+        pixels = prepare_picture(image, wanted)[None]
+        return self._means.centre("image", self._encoder.encode_pictures(pixels))[0]
+
+    def _combine(self, text: str, example: np.ndarray | None, image_weight: float | None) -> np.ndarray:
+        """The query vector of words, an example, or both: by default "like the example, but as the words say"."""
+        if example is None:
+            return self.encode_text(text)
+        if not text:
+            return example
+        words = self.encode_text(text)
+        if image_weight is None:
+            return self._concepts.compose(example, text, words)
+        return unit_rows((image_weight * example + (1 - image_weight) * words)[None])[0]
+
+    def _avoid(self, avoided: str, vector: np.ndarray) -> np.ndarray | None:
+        """What is avoided, without what it shares with what is wanted: in "shirt, not a blue shirt" only the blue."""
+        if not avoided:
+            return None
+        unwanted = self.encode_text(avoided)
+        return _AVOIDANCE * unit_rows((unwanted - (unwanted @ vector) * vector)[None])[0]

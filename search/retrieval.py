@@ -1,0 +1,48 @@
+"""A question → candidates: the nearest rows of the dense index and the best of the lexical one, within the filters."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from indexer.lexical_index import LexicalMatches
+from search.question import Question
+from search.ranking import Candidates, rank
+from search.request import FilterValue
+from search.segment import Segment
+
+_NO_MATCHES = LexicalMatches(np.zeros(0, np.int64), np.zeros(0, np.float32))
+
+
+def retrieve(
+    segment: Segment, question: Question, filters: Mapping[str, FilterValue], depth: int
+) -> tuple[Candidates, LexicalMatches]:
+    """The segment's best `depth` or more rows for the question, ranked, and what the words alone matched."""
+    allowed = allowed_rows(segment, filters, question.excluded_id)
+    if question.is_browsing:
+        return _everything(segment, allowed), _NO_MATCHES
+    matches = segment.lexical.search(question.words, depth, allowed) if question.words else _NO_MATCHES
+    avoided = segment.lexical.search(question.not_words, depth, allowed) if question.not_words else _NO_MATCHES
+    rows = matches.rows
+    if question.direction is not None:
+        near = segment.indexes[question.source].search(question.direction, depth, allowed)
+        rows = np.union1d(near.rows, rows)
+    return rank(segment, question, rows, matches, avoided), matches
+
+
+def allowed_rows(segment: Segment, filters: Mapping[str, FilterValue], excluded_id: int | None) -> np.ndarray | None:
+    """(n,) bool rows that may be answers, None where all may."""
+    allowed = segment.columns.allowed(filters)
+    excluded = segment.row_of(excluded_id) if excluded_id is not None else None
+    if segment.dead.any():
+        allowed = ~segment.dead if allowed is None else allowed & ~segment.dead
+    if excluded is not None:
+        allowed = np.ones(len(segment.ids), bool) if allowed is None else allowed.copy()
+        allowed[excluded] = False
+    return allowed
+
+
+def _everything(segment: Segment, allowed: np.ndarray | None) -> Candidates:
+    """All allowed rows, the newest first."""
+    rows = np.arange(len(segment.ids)) if allowed is None else np.flatnonzero(allowed)
+    zeros = np.zeros(len(rows), np.float32)
+    return Candidates(segment, rows[::-1], zeros, zeros)

@@ -1,0 +1,83 @@
+"""What is being served: a generation with its encoder and the catalogue's later changes, taken up as one piece."""
+
+import logging
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from data.catalogue import Catalogue
+from data.errors import MagpieError, ModelMismatch
+from data.settings import Settings
+from indexer.encoder import Encoder, open_encoder
+from indexer.generation import Generation, open_current
+from search.delta import Delta, read_delta
+from search.question import Interpreter
+from search.segment import Segment
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """Everything one search uses; replaced as a whole, so that no search sees half of a change.
+
+    `wanted` is what `CURRENT` named when this was opened; it differs from the generation's id while that is broken.
+    """
+
+    wanted: str | None
+    generation: Generation
+    encoder: Encoder
+    interpreter: Interpreter
+    segments: list[Segment]
+    delta: Delta
+    alarms: list[str]
+
+
+def open_serving(settings: Settings, catalogue: Catalogue, wanted: str | None, before: Serving | None) -> Serving:
+    """The current generation, loaded, with the catalogue's changes since. Keeps the encoder of `before` if it fits.
+
+    Raises NoIndex without a generation, ModelMismatch where its encoder is not the one at hand.
+    """
+    generation, alarms = open_current(settings)
+    generation.load()
+    about = generation.manifest
+    encoder = before.encoder if before and before.encoder.spec.fingerprint == about["fingerprint"] else None
+    encoder = encoder or open_encoder(about["model"], about["pretrained"])
+    if encoder.spec.fingerprint != about["fingerprint"]:
+        raise ModelMismatch(
+            f"Generation {generation.id} was built with another {about['model']} (fingerprint {about['fingerprint']}, "
+            f"now {encoder.spec.fingerprint}). Run `magpie index rebuild`, or put the old model back."
+        )
+    interpreter = Interpreter(encoder, generation, catalogue, settings)
+    empty = Delta(generation.catalogue_revision, np.zeros(0, np.int64), None, True)
+    serving = Serving(wanted, generation, encoder, interpreter, [main_segment(generation, empty)], empty, alarms)
+    return with_changes(serving, catalogue)
+
+
+def with_changes(serving: Serving, catalogue: Catalogue) -> Serving:
+    """The same generation with the catalogue's changes up to now; the same object where there are none."""
+    if catalogue.revision() == serving.delta.revision:
+        return serving
+    try:
+        delta = read_delta(catalogue, serving.generation, serving.encoder)
+    except MagpieError as error:
+        log.error("Changes since the last rebuild are not searchable: %s", error)
+        return serving
+    segments = [main_segment(serving.generation, delta)] + ([delta.segment] if delta.segment else [])
+    return replace(serving, segments=segments, delta=delta)
+
+
+def main_segment(generation: Generation, delta: Delta) -> Segment:
+    """The generation as a segment, without the rows that changed or were deleted since."""
+    dead = np.zeros(generation.num_items, bool)
+    dead[generation.rows_of(delta.dead_ids)] = True
+    return Segment(
+        ids=generation.ids,
+        parts=generation.parts,
+        fused=generation.fused,
+        text_weights=generation.text_weights,
+        indexes=generation.indexes,
+        lexical=generation.lexical,
+        columns=generation.columns,
+        dead=dead,
+    )

@@ -1,0 +1,29 @@
+"""The beginning of a query → phrases of the catalogue that complete it, the most frequent first."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+MAX_PREFIX = 100
+
+
+def complete(phrases: Sequence[tuple[str, int]], typed: str, limit: int) -> list[str]:
+    """At most `limit` phrases. What was typed may be the phrase's start, or end in the start of one.
+
+    `phrases` are (phrase, count) in alphabetical order, in lower case.
+    """
+    prefix = " ".join(typed[:MAX_PREFIX].casefold().split()) + (" " if typed.endswith(" ") else "")
+    if not prefix.strip():
+        return []
+    whole = _with_prefix(phrases, prefix)
+    found = [phrase for phrase, _ in sorted(whole, key=lambda pair: (-pair[1], pair[0]))]
+    head, _, last = prefix.rpartition(" ")
+    if head and last and len(found) < limit:
+        endings = sorted(_with_prefix(phrases, last), key=lambda pair: (-pair[1], pair[0]))
+        found += [f"{head} {phrase}" for phrase, _ in endings[:limit] if phrase not in head]
+    return list(dict.fromkeys(found))[:limit]
+
+
+def _with_prefix(phrases: Sequence[tuple[str, int]], prefix: str) -> Sequence[tuple[str, int]]:
+    start = bisect_left(phrases, (prefix,))
+    end = bisect_left(phrases, (prefix + "\U0010ffff",))
+    return phrases[start:end]
