@@ -1,9 +1,9 @@
 """One search as every edge asks it: run the engine, count it, log it unless privacy is asked for, render it."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
+
+from werkzeug.datastructures import Headers
 
 from data.ubi import QueryRecord, ShownHit
 from search.request import Hit, SearchRequest, SearchResult
@@ -14,7 +14,7 @@ from web.services import Services
 APPLICATION = "magpie"
 
 
-def wants_privacy(headers: Mapping[str, str]) -> bool:
+def wants_privacy(headers: Headers) -> bool:
     """Whether the visitor's browser asks that no behaviour be kept (Do Not Track, Global Privacy Control)."""
     return headers.get("DNT") == "1" or headers.get("Sec-GPC") == "1"
 
@@ -67,7 +67,9 @@ def result_as_dict(result: SearchResult) -> dict[str, Any]:
         "total": result.total,
         "confident": result.confident,
         "hits": [hit_as_dict(hit) for hit in result.hits],
-        "facets": {name: [asdict(value) for value in values] for name, values in result.facets.items()},
+        "facets": {
+            name: [{"value": one.value, "count": one.count} for one in values] for name, values in result.facets.items()
+        },
         "ranges": {name: {"min": span.minimum, "max": span.maximum} for name, span in result.ranges.items()},
         "notices": result.notices,
     }

@@ -11,7 +11,7 @@ from data.ubi import EventRecord, now_ms, parse_event
 from web.answers import wants_privacy
 from web.bodies import json_body
 from web.openapi import request_body
-from web.schemas import MAX_EVENTS, Event, EventsAnswer
+from web.schemas import MAX_LIST, Event, EventsAnswer
 from web.services import services
 
 _TAG = Tag(name="events", description="What people did with what they found (OpenSearch User Behavior Insights 1.3).")
@@ -25,7 +25,7 @@ _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
     "/api/events",
     summary="Record what people did",
     responses={200: EventsAnswer},
-    openapi_extensions=request_body(Event, many=True),
+    openapi_extensions=request_body(Event, shape="one or list"),
 )
 def record_events() -> Response:
     """Takes one event or up to 1,000; all of them or, when one is wrong, none."""
@@ -44,8 +44,8 @@ def record_events() -> Response:
 def _parse_events(body: Any) -> list[EventRecord]:
     """The records of one event or a list of them. Raises BadEvent that says which and what."""
     many = body if isinstance(body, list) else [body]
-    if not many or len(many) > MAX_EVENTS:
-        raise BadEvent(f"{len(many)} events came; send one event, or a list of 1 to {MAX_EVENTS}")
+    if not many or len(many) > MAX_LIST:
+        raise BadEvent(f"{len(many)} events came; send one event, or a list of 1 to {MAX_LIST}")
     received = now_ms()
     records = []
     for at, raw in enumerate(many):

@@ -21,7 +21,7 @@ from data.settings import Settings
 from web.bodies import form_body, is_multipart, json_body, uploaded_pictures
 from web.openapi import problem_responses, request_body
 from web.pictures import picture_url
-from web.schemas import MAX_ITEMS, ItemAnswer, ItemBody, ItemPath, NamedItemBody, UpsertAnswer
+from web.schemas import MAX_LIST, ItemAnswer, ItemBody, ItemPath, NamedItemBody, UpsertAnswer
 from web.services import Services, services
 
 _TAG = Tag(
@@ -53,7 +53,8 @@ def guard_writing() -> None:
             )
     elif not _comes_from_this_machine():
         raise Forbidden(
-            "Without a token, only programs on the server's own machine may write. Set MAGPIE_API_TOKEN there to write from elsewhere."
+            "Without a token, only programs on the server's own machine may write. "
+            "Set MAGPIE_API_TOKEN there to write from elsewhere."
         )
 
 
@@ -107,14 +108,14 @@ def put_item(path: ItemPath) -> tuple[Response, int]:
     summary="Put many items",
     security=_SECURITY,
     responses={200: UpsertAnswer, **problem_responses(401, 403, 409)},
-    openapi_extensions=request_body(NamedItemBody, many=True),
+    openapi_extensions=request_body(NamedItemBody, shape="list"),
 )
 def post_items() -> Response:
     """Replaces or makes up to 1,000 items; all of them or, when one is wrong, none."""
     opened = services()
     bodies = json_body(_ITEMS)
-    if len(bodies) > MAX_ITEMS:
-        raise BadInput(f"{len(bodies)} items came; send at most {MAX_ITEMS} at once")
+    if not 1 <= len(bodies) <= MAX_LIST:
+        raise BadInput(f"{len(bodies)} items came; send a list of 1 to {MAX_LIST}")
     twice = sorted({one.item_id for one in bodies if sum(other.item_id == one.item_id for other in bodies) > 1})
     if twice:
         raise BadInput(f"item_id: {twice[0]!r} comes twice; send each item once")

@@ -1,10 +1,15 @@
 """The application: everything opened once, every route and every error's answer in its place."""
 
 import atexit
+import functools
+import hashlib
 import time
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 from flask import Flask, Response, g, request
+from flask.json.provider import DefaultJSONProvider
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_openapi3 import Info, OpenAPI
@@ -15,8 +20,9 @@ from web.api_items import api as items_api
 from web.api_search import api as search_api
 from web.health import api as health_api
 from web.openapi import DESCRIPTION, SECURITY_SCHEMES, TITLE, add_schemas, problem_responses
-from web.pages import install_page_texts, pages
+from web.pages import YEAR_S, install_page_texts, pages
 from web.problems import install_problem_handlers, validation_problem
+from web.rate_counters import CounterStorage
 from web.schemas import Event, ItemBody, NamedItemBody, Problem, SearchBody
 from web.services import Services, open_services
 
@@ -37,7 +43,7 @@ UNLIMITED = (
 
 def create_app(settings: Settings) -> Flask:
     """A Flask application on this home, its background threads running. Raises MagpieError where it cannot open."""
-    app = OpenAPI(
+    app: Flask = OpenAPI(
         __name__,
         info=Info(title=TITLE, version=version("magpie-search"), description=DESCRIPTION),
         security_schemes=SECURITY_SCHEMES,
@@ -48,13 +54,15 @@ def create_app(settings: Settings) -> Flask:
         validation_error_callback=validation_problem,
     )
     app.config.update(MAX_CONTENT_LENGTH=settings.max_upload_bytes, MAX_FORM_MEMORY_SIZE=1_000_000, MAX_FORM_PARTS=200)
-    app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    provider = DefaultJSONProvider(app)
+    provider.sort_keys = provider.ensure_ascii = False
+    app.json = provider
     app.url_map.merge_slashes = False  # an item's id may hold them
     install_problem_handlers(app)
     install_page_texts(app)
+    _version_static_files(app)
     for api in (search_api, events_api, items_api, health_api):
-        app.register_api(api)
+        app.register_api(api)  # type: ignore[attr-defined]
     add_schemas(app, SearchBody, Event, ItemBody, NamedItemBody)
     app.register_blueprint(pages)
     opened = open_services(settings)
@@ -65,12 +73,33 @@ def create_app(settings: Settings) -> Flask:
     return app
 
 
+def _version_static_files(app: Flask) -> None:
+    """Addresses of static files change with their content, so that browsers may keep them for good."""
+
+    @functools.cache
+    def version_of(filename: str) -> str:
+        return hashlib.blake2b(Path(app.static_folder or "", filename).read_bytes(), digest_size=6).hexdigest()
+
+    @app.url_defaults
+    def add_version(endpoint: str, values: dict[str, Any]) -> None:
+        if endpoint == "static":
+            values["v"] = version_of(values["filename"])
+
+    @app.after_request
+    def keep(answer: Response) -> Response:
+        if request.endpoint == "static" and "v" in request.args:
+            answer.cache_control.no_cache = None
+            answer.cache_control.max_age = YEAR_S
+            answer.cache_control.immutable = True
+        return answer
+
+
 def _limit_rates(app: Flask, settings: Settings) -> None:
     limiter = Limiter(
         get_remote_address,
         app=app,
         application_limits=[settings.rate_limit],
-        storage_uri="memory://",
+        storage_uri=f"{CounterStorage.STORAGE_SCHEME[0]}://",
         headers_enabled=False,
     )
     limiter.request_filter(lambda: request.endpoint in UNLIMITED)

@@ -25,10 +25,16 @@ def print_facts(facts: Mapping[str, Any]) -> None:
     """Prints names and values, one pair a line."""
     width = max((len(name) for name in facts), default=0)
     for name, value in facts.items():
-        shown = ", ".join(f"{key} {one}" for key, one in value.items()) if isinstance(value, Mapping) else value
-        click.echo(
-            f"{name.replace('_', ' '):<{width}}  {f'{shown:,}' if isinstance(shown, int) and not isinstance(shown, bool) else shown}"
-        )
+        label = name.replace("_", " ")
+        click.echo(f"{label:<{width}}  {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_shown(one)}" for name, one in value.items())
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:

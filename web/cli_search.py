@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from web.cli import open_settings
-from web.cli_output import as_json, print_facts, print_json, print_table, progress_on_stderr
+from web.cli_output import as_json, print_facts, print_json, print_table
 
 if TYPE_CHECKING:
     from search.engine import SearchEngine
-
     from search.request import SearchResult
 
 MODES = ("hybrid", "fused", "text", "image", "lexical")
@@ -37,7 +36,7 @@ MODES = ("hybrid", "fused", "text", "image", "lexical")
 @click.option("--explain", is_flag=True, help="Show what each score is made of.")
 @as_json
 @click.pass_context
-def search(ctx: click.Context, image: Path | None, filters: tuple[str, ...], as_json: bool, **fields: Any) -> None:
+def search(ctx: click.Context, /, image: Path | None, filters: tuple[str, ...], as_json: bool, **fields: Any) -> None:
     """Search with TEXT, a picture, an item, or any mixture of them."""
     from data.errors import BadPicture
     from search.request import SearchRequest
@@ -108,28 +107,23 @@ def evaluate(
     as_json: bool,
 ) -> None:
     """Measure the ranking against judgments."""
+    from search.evaluation import EvaluationOptions
     from search.evaluation import evaluate as measure
 
-    with opened_engine(ctx) as engine, progress_on_stderr(is_quiet=as_json):
-        found = measure(engine, queries, qrels, measures, mode=mode, rerank=rerank, depth=depth, run_out=run_out)
+    options = EvaluationOptions(measures=measures, mode=mode, rerank=rerank, depth=depth, run_out=run_out)
+    with opened_engine(ctx) as engine:
+        found = measure(engine, queries, qrels, options).as_dict()
     if as_json:
         print_json(found)
     else:
-        print_facts(
-            {
-                **{name: f"{value:.4f}" for name, value in found["measures"].items()},
-                "queries": found["num_queries"],
-                "mode": found["mode"],
-            }
-        )
+        print_facts({**{name: f"{value:.4f}" for name, value in found.pop("measures").items()}, **found})
 
 
 @contextmanager
 def opened_engine(ctx: click.Context) -> "Iterator[SearchEngine]":
     """The search engine on the command line's home. Raises NoIndex when there is no index."""
-    from search.engine import SearchEngine
-
     from data.database import open_database
+    from search.engine import SearchEngine
 
     settings = open_settings(ctx)
     database = open_database(settings)

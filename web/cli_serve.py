@@ -38,7 +38,8 @@ def demo(ctx: click.Context, port: int, no_serve: bool) -> None:
     feed = DEMO / "catalog.csv"
     if not feed.is_file():
         raise BadFeed(
-            f"The demo catalogue is not in this installation ({feed} is missing); `magpie catalog import` takes your own"
+            f"The demo catalogue is not in this installation ({feed} is missing); "
+            "`magpie catalog import` takes your own"
         )
     settings = open_settings(ctx)
     if not no_serve:

@@ -1,11 +1,11 @@
 """The OpenAPI document's parts that models alone do not say: bodies of two media types, problems, tokens."""
 
-from typing import Any
+from typing import Any, Literal
 
 from flask_openapi3 import OpenAPI
 from pydantic import BaseModel
 
-from web.schemas import Problem
+from web.schemas import MAX_LIST, Problem
 
 TITLE = "Magpie"
 DESCRIPTION = (
@@ -37,12 +37,14 @@ def problem_responses(*more: int) -> dict[int, Any]:
     return {status: {"description": text, "content": content} for status, text in texts.items()}
 
 
-def request_body(model: type[BaseModel], file: str = "", *, many: bool = False) -> dict[str, Any]:
+def request_body(
+    model: type[BaseModel], file: str = "", shape: Literal["one", "list", "one or list"] = "one"
+) -> dict[str, Any]:
     """An operation's requestBody: the model as JSON (or a list of it), and as a form beside the file `image`."""
-    reference: dict[str, Any] = {"$ref": REF.format(model=model.__name__)}
-    if many:
-        reference = {"anyOf": [reference, {"type": "array", "items": reference}]}
-    content: dict[str, Any] = {"application/json": {"schema": reference}}
+    one: dict[str, Any] = {"$ref": REF.format(model=model.__name__)}
+    many = {"type": "array", "minItems": 1, "maxItems": MAX_LIST, "items": one}
+    schema = {"one": one, "list": many, "one or list": {"anyOf": [one, many]}}[shape]
+    content: dict[str, Any] = {"application/json": {"schema": schema}}
     if file:
         image = {"image": {"type": "string", "contentMediaType": "application/octet-stream", "description": file}}
         form = _form_schema(model)
@@ -69,7 +71,8 @@ def _form_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 def add_schemas(app: OpenAPI, *models: type[BaseModel]) -> None:
     """Adds the models of request bodies, and the problem, to the document's components."""
-    for model in (*models, Problem):
+    shown: list[type[BaseModel]] = [*models, Problem]
+    for model in shown:
         schema = model.model_json_schema(ref_template=REF)
         for name, definition in schema.pop("$defs", {}).items():
             app.components_schemas[name] = definition

@@ -111,17 +111,20 @@ class PageView:
 
 def view_results(state: PageState, result: SearchResult, liked: Item | None, text: Text) -> PageView:
     """The page for one answer; `liked` is the item that the state asks to resemble."""
-    hits = result.hits if result.confident else result.hits[:NEAREST_SHOWN]
-    has_more = result.confident and len(result.hits) < result.total and state.page < MAX_PAGES
+    is_confident = result.confident and bool(result.hits)
+    hits = result.hits if is_confident else result.hits[:NEAREST_SHOWN]
+    # the values of what does not match would be noise as well, but what was chosen must stay within reach
+    has_filters = is_confident or bool(state.filters)
+    has_more = is_confident and len(result.hits) < result.total and state.page < MAX_PAGES
     return PageView(
         state=state,
         query_id=result.query_id,
-        headline=_headline(state, liked, text),
-        count=_count(result.total if result.confident else 0, text),
-        is_confident=result.confident,
+        headline=_headline(state, liked, text) if is_confident else _no_headline(state, text),
+        count=_count(result.total if is_confident else 0, text),
+        is_confident=is_confident,
         cards=[_card(hit) for hit in hits],
-        groups=_groups(state, result.facets),
-        ranges=_ranges(state, result.ranges),
+        groups=_groups(state, result.facets if is_confident else {}) if has_filters else [],
+        ranges=_ranges(state, result.ranges if is_confident else {}) if has_filters else [],
         chips=_chips(state, text),
         context=_context(state, liked, text),
         sorts=_sorts(state, result, text),
@@ -205,6 +208,10 @@ def _headline(state: PageState, liked: Item | None, text: Text) -> str:
     return text("results") if state.filters or state.sort != "relevance" else text("everything")
 
 
+def _no_headline(state: PageState, text: Text) -> str:
+    return text("nothing_q", q=state.q) if state.q else text("nothing")
+
+
 def _count(total: int, text: Text) -> str:
     if total == 0:
         return text("count_none")
@@ -215,7 +222,8 @@ def _groups(state: PageState, facets: Mapping[str, Sequence[FacetValue]]) -> lis
     """The facets worth showing; what is selected always is, even when the answer no longer has it."""
     groups = []
     wanted = {name: value for name, value in state.filters.items() if isinstance(value, list)}
-    for name in [*facets, *(name for name in wanted if name not in facets)]:
+    names = [*facets, *(name for name in wanted if name not in facets)]
+    for name in sorted(names, key=lambda name: (name not in wanted, name != "category")):
         selected = wanted.get(name, [])
         found = {value.value: value.count for value in facets.get(name, [])}
         if len(found) < 2 and not selected:
@@ -288,5 +296,7 @@ def _sorts(state: PageState, result: SearchResult, text: Text) -> list[tuple[str
     """The orders on offer; by price only where there are prices."""
     has_prices = "price" in result.ranges or any(hit.price is not None for hit in result.hits)
     offered = [name for name in SORTS if has_prices or "price" not in name]
-    sorts = [(name, text(f"sort_{name}")) for name in offered]
+    sorts = [
+        (name, text("sort_browse" if name == "relevance" and state.is_browsing else f"sort_{name}")) for name in offered
+    ]
     return sorts if state.sort in offered else [*sorts, (state.sort, field_label(state.sort.lstrip("-")))]

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from data.catalogue import Catalogue
-from data.errors import BadInput, NotFound
+from data.errors import BadInput, BadPicture, NotFound
 from data.items import Picture
 from data.pictures import encode_thumbnail, open_picture
 from data.settings import Settings
@@ -55,8 +55,8 @@ class PictureShelf:
     def find(self, item_id: str, number: int, width: int | None) -> ServedPicture:
         """The item's `number`-th good picture (from 1), fitted into a square of `width` pixels where given.
 
-        Raises ItemNotFound, NotFound without such a picture, BadInput for a width that is not offered,
-        BadPicture when the file cannot be read any more.
+        Raises ItemNotFound, NotFound without such a picture or when its file cannot be read any more, BadInput for
+        a width that is not offered.
         """
         if width is not None and width not in WIDTHS:
             raise BadInput(f"w: {width} is not offered; use one of {', '.join(map(str, WIDTHS))}, or leave it out")
@@ -73,7 +73,12 @@ class PictureShelf:
         version = f"{picture.content_hash[:HASH_CHARS]}-{width}"
         path = self._folder / version[:2] / f"{picture.content_hash}-{width}.webp"
         if not path.exists():
-            content = encode_thumbnail(open_picture(picture.path, self._max_pixels, (width, width)), width, "WEBP")
+            try:
+                content = encode_thumbnail(open_picture(picture.path, self._max_pixels, (width, width)), width, "WEBP")
+            except BadPicture as error:
+                raise NotFound(
+                    f"{picture.path.name}: is no readable picture any more; import the feed again"
+                ) from error
             path.parent.mkdir(parents=True, exist_ok=True)
             beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
             beside.write_bytes(content)

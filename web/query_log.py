@@ -56,7 +56,7 @@ class QueryLogWriter:
                     return
 
     def _take(self, limit: int) -> list[QueryRecord]:
-        taken = []
+        taken: list[QueryRecord] = []
         while len(taken) < limit:
             try:
                 taken.append(self._waiting.get_nowait())

@@ -14,8 +14,7 @@ from search.request import MODES, RANGE_OPERATORS, FilterValue, SearchRequest
 MAX_K = 1000
 MAX_DEPTH = 10_000
 MAX_TEXT = 1000
-MAX_EVENTS = 1000
-MAX_ITEMS = 1000
+MAX_LIST = 1000  # events or items in one request
 
 _RANGE = re.compile(r"(-?\d+(?:\.\d+)?)?\.\.(-?\d+(?:\.\d+)?)?")
 
@@ -87,7 +86,7 @@ def _as_text(field: str, value: object) -> str:
 
 
 def parse_filter_parameters(parameters: list[str]) -> dict[str, FilterValue]:
-    """Filters from addresses: `colour:Red` (repeatable, or-ed within a field) or `price:10..50` (either end may be open).
+    """Filters from addresses: `colour:Red` (repeatable, or-ed in a field) or `price:10..50` (either end may be open).
 
     A backslash keeps a colon inside a field's name; quotes around the value keep it from being read as a range.
     """
@@ -171,13 +170,13 @@ class SearchQuery(BaseModel):
     )  # fmt: skip
     filter: list[str] = Field(
         default_factory=list, max_length=200,
-        description="field:value, repeatable, e.g. colour:Red, or a range of numbers, e.g. price:10..50, price:10.. or price:..50.",
+        description="field:value, repeatable, such as colour:Red; or a range: price:10..50, price:10.. or price:..50.",
     )  # fmt: skip
     explain: bool = Field(False, description="Give the addends of each score by source.")
     like: str | None = Field(None, max_length=MAX_TEXT, description="Id of an item to resemble.")
     not_: str = Field("", alias="not", max_length=MAX_TEXT, description="Words that hits should not be about.")
     image_weight: float | None = Field(None, ge=0, le=1, description="0: words only … 1: picture only.")
-    client_id: str = Field("", max_length=200, description="Who searches; as `events` name them.")
+    client_id: str = Field("", max_length=200, description="Who searches, as that client's events say.")
     session_id: str = Field("", max_length=200)
     rerank: bool = Field(True, description="Let what was learned from clicks change the order.")
     facets: bool = Field(True, description="Count the values of the attributes.")
@@ -212,7 +211,7 @@ class SearchBody(Strict):
     like: str | None = Field(None, max_length=MAX_TEXT, description="Id of an item to resemble.")
     not_: str = Field("", alias="not", max_length=MAX_TEXT, description="Words that hits should not be about.")
     image_weight: float | None = Field(None, ge=0, le=1, description="0: words only … 1: picture only.")
-    client_id: str = Field("", max_length=200, description="Who searches; as `events` name them.")
+    client_id: str = Field("", max_length=200, description="Who searches, as that client's events say.")
     session_id: str = Field("", max_length=200)
     rerank: bool = Field(True, description="Let what was learned from clicks change the order.")
     facets: bool = Field(True, description="Count the values of the attributes.")

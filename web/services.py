@@ -6,13 +6,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from flask import current_app
-from search.engine import SearchEngine
 
 from data.catalogue import Catalogue
 from data.click_log import ClickLog
 from data.database import Database, open_database
 from data.errors import MagpieError, NoIndex
 from data.settings import Settings
+from search.engine import SearchEngine
 from web.metrics import Metrics
 from web.pictures import PictureShelf
 from web.query_log import QueryLogWriter
@@ -85,6 +85,8 @@ def _watch_generations(services: Services) -> None:
     while not services.stopping.wait(REFRESH_INTERVAL_S):
         try:
             services.engine.refresh()
+            said = ""
+        except NoIndex:
             said = ""
         except MagpieError as error:
             if str(error) != said:

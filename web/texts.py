@@ -39,6 +39,7 @@ ENGLISH = {
     "remove_like": "Search without the item",
     "sort": "Sort by",
     "sort_relevance": "Best match",
+    "sort_browse": "As they come",
     "sort_price": "Price, low to high",
     "sort_-price": "Price, high to low",
     "sort_newest": "Newest",

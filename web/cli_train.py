@@ -1,0 +1,102 @@
+"""`magpie train`: encoders trained on the owner's own catalogue."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from web.cli import open_settings
+from web.cli_output import as_json, print_facts, print_json, say
+
+if TYPE_CHECKING:
+    from indexer.training.train import Progress, TrainingItem
+
+KEPT_FOR_JUDGING = 20  # one item of so many
+
+
+@click.group()
+def train() -> None:
+    """Train what Magpie searches with."""
+
+
+@train.command()
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder for the model.  [default: models/encoder in the home]"
+)
+@click.option(
+    "--with",
+    "others",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="HOME",
+    help="Train on the catalogue of this home too; repeatable.",
+)
+@click.option(
+    "--init",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Start from this model of an earlier training.",
+)
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Train so long.  [default: 60]")
+@click.option("--steps", type=click.IntRange(1), help="Train so many steps instead.")
+@click.option("--batch", type=click.IntRange(2), default=512, show_default=True, help="Pictures a step.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, …")
+@click.option("--seed", type=int, default=0, show_default=True)
+@as_json
+@click.pass_context
+def encoder(ctx: click.Context, /, out: Path | None, others: tuple[Path, ...], as_json: bool, **options: Any) -> None:
+    """Train an encoder on the catalogue's pictures and words; repeated after an interruption, it goes on.
+
+    Then: magpie index rebuild --model OUT
+    """
+    from indexer.training.train import TrainingOptions, train_encoder
+
+    settings = open_settings(ctx)
+    if options["steps"] is None and options["minutes"] is None:
+        options["minutes"] = 60.0
+    homes = [settings, *(settings.model_copy(update={"home": home}) for home in others)]
+    wanted = TrainingOptions(out=out or settings.home / "models" / "encoder", **options)
+    report = train_encoder([_training_items(home) for home in homes], wanted, lambda progress: _tell(progress))
+    facts = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(report).items()}
+    if as_json:
+        print_json(facts)
+    else:
+        print_facts(facts)
+        say(f"Next: magpie index rebuild --model {report.out}")
+
+
+def _training_items(settings: Any) -> "Iterator[TrainingItem]":
+    """The catalogue's items that have a picture; which ones judge the model depends on their ids alone."""
+    from data.catalogue import Catalogue
+    from data.database import open_database
+    from indexer.training.train import TrainingItem
+
+    database = open_database(settings)
+    try:
+        for batch in Catalogue(database, settings).scan():
+            for item in batch:
+                good = [picture.path for picture in item.pictures if picture.status == "ok"]
+                if not good:
+                    continue
+                words = {name: value for name, value in item.attributes.items() if isinstance(value, str)}
+                number = int.from_bytes(hashlib.blake2b(item.item_id.encode(), digest_size=4).digest())
+                yield TrainingItem(
+                    item_id=item.item_id,
+                    title=item.title,
+                    picture=good[0],
+                    description=item.description,
+                    category=item.category,
+                    attributes=words,
+                    split="train" if number % KEPT_FOR_JUDGING else "dev",
+                )
+    finally:
+        database.close()
+
+
+def _tell(progress: "Progress") -> None:
+    judged = progress.validation
+    found = f", recall@10 {judged.recall_at_10:.3f}, nDCG@10 {judged.ndcg_at_10:.3f}" if judged else ""
+    speed = f"{progress.pictures_per_s:.0f} pictures/s"
+    say(f"{progress.fraction:4.0%}  step {progress.step}, loss {progress.loss:.3f}, {speed}{found}")
