@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TextIO
 
 from data.errors import BadFeed, BadItem
-from data.feed_columns import assign_columns
+from data.feed_columns import Columns, assign_columns
 from data.feed_position import FeedPosition
 from data.feed_rows import DraftMaker, Reject, reject
 from data.items import ItemDraft
 
 MAX_ROW_CHARS = 2_000_000
+SURE_AFTER = 3  # full rows in a row, after a broken one, before short rows are filled up again
 _DELIMITERS = ",;\t|"
 _BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
@@ -26,34 +27,45 @@ def read_cells(path: Path, mapping: Mapping[str, str], position: FeedPosition) -
         errors = "replace" if encoding == "utf-16" else "surrogateescape"
         with io.TextIOWrapper(raw, encoding=encoding, errors=errors, newline="") as stream:
             position.follow(path.stat().st_size, raw.tell)
-            records = _Records(stream, _delimiter(path, encoding), errors)
+            records = iter(_Records(stream, _delimiter(path, encoding), errors))
             header = next((record for record in records if record.cells or record.fault), None)
             if header is None:
                 raise BadFeed(f"{path}: is empty; the first line must name the columns, 'id' among them")
             if header.fault:
                 raise BadFeed(f"{path}: line {header.line}, the header: {header.fault}; save the file as UTF-8 CSV")
             columns = assign_columns(header.cells, mapping, str(path))
-            maker = DraftMaker()
-            for record in records:
-                try:
-                    if record.fault:
-                        raise BadItem(record.fault)
-                    if record.resumed and len(record.cells) != columns.count:
-                        raise BadItem("follows a row that is broken, and has not one cell for each column")
-                    if record.cells:
-                        yield maker.from_cells(record.cells, columns, record.line)
-                except BadItem as error:
-                    yield reject(record.line, str(error), record.raw())
+            yield from _drafts(records, columns)
+
+
+def _drafts(records: Iterator["_Record"], columns: Columns) -> Iterator[ItemDraft | Reject]:
+    maker = DraftMaker()
+    sure = SURE_AFTER  # full rows since the last broken one
+    for record in records:
+        is_full = len(record.cells) == columns.count
+        if record.is_broken:
+            sure = 0
+        elif sure < SURE_AFTER:
+            sure = sure + 1 if is_full else 0
+        try:
+            if record.fault:
+                raise BadItem(record.fault)
+            if record.cells and sure < SURE_AFTER and not is_full:
+                # what follows a broken row may be the rest of its text, which is no item
+                raise BadItem("follows a broken row, and has not one cell for each column")
+            if record.cells:
+                yield maker.from_cells(record.cells, columns, record.line)
+        except BadItem as error:
+            yield reject(record.line, str(error), record.raw())
 
 
 @dataclass(frozen=True)
 class _Record:
-    """One row: its cells, or what is wrong with it; `resumed` if it was first taken for part of a broken row."""
+    """One row: its cells, or what is wrong with it; `is_broken` if it could not even be told where it ends."""
 
     line: int
     cells: list[str]
     fault: str
-    resumed: bool
+    is_broken: bool
     lines: list[str]
 
     def raw(self) -> str:
@@ -93,13 +105,11 @@ class _Lines:
     def begin_record(self) -> None:
         self.record, self._chars, self.ended_inside = [], 0, False
 
-    def go_back(self) -> int:
-        """Gives back all lines of the record but its first, to be read as rows; returns the last one's number."""
-        last = self.number
+    def go_back(self) -> None:
+        """Gives back all lines of the record but its first, to be read as rows."""
         self._waiting.extendleft(reversed(self.record[1:]))
         self.number -= len(self.record) - 1
         del self.record[1:]
-        return last
 
     def _read(self) -> str:
         line = self._stream.readline(MAX_ROW_CHARS + 1)
@@ -118,7 +128,6 @@ class _Records:
         self._lines = _Lines(stream)
         self._delimiter = delimiter
         self._replaces = errors == "replace"
-        self._resumed_until = 0
 
     def __iter__(self) -> Iterator[_Record]:
         lines = self._lines
@@ -138,15 +147,10 @@ class _Records:
             if lines.ended_inside:
                 fault = "a quote is opened and never closed"
             if fault:
-                self._resumed_until = max(self._resumed_until, lines.go_back())
+                lines.go_back()
                 reader = csv.reader(lines, delimiter=self._delimiter)
-            yield _Record(
-                line,
-                cells,
-                fault or _text_fault(lines.record, self._replaces),
-                line <= self._resumed_until and not fault,
-                lines.record,
-            )
+            text_fault = fault or _text_fault(lines.record, self._replaces)
+            yield _Record(line, cells, text_fault, bool(fault), lines.record)
 
 
 def _text_fault(lines: list[str], replaces: bool) -> str:

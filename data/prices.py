@@ -14,14 +14,16 @@ _SIGNS = {
     "kr": "",
     "zł": "PLN",
 }
-_MARKED = re.compile(r"(?P<before>[^\d\s.,+-]+\.?)?\s*(?P<amount>[\d.,'’\s]*\d)\s*(?P<after>[^\d\s,+-]+)?")
+_MARKED = re.compile(
+    r"(?P<before>[^\d\s.,+-]+\.?)?\s*(?P<amount>[\d.,'’\s\u00a0\u202f]*\d)\s*(?P<after>[^\d\s,+-]+)?", re.ASCII
+)
 _CODE = re.compile(r"[A-Z]{3}")
 _SPACE = r"[ \u00a0\u202f'’]"
-_PLAIN = re.compile(r"\d+(\.\d+)?")
-_COMMA_GROUPS = re.compile(r"\d{1,3}((,\d{2})*,\d{3})+(\.\d+)?")  # also 1,29,999 as in India
-_POINT_GROUPS = re.compile(r"\d{1,3}((\.\d{3})+,\d{1,2}|(\.\d{3}){2,})")
-_SPACE_GROUPS = re.compile(rf"\d{{1,3}}({_SPACE}\d{{3}})+([.,]\d{{1,2}})?")
-_COMMA_CENTS = re.compile(r"\d+,\d{1,2}")
+_PLAIN = re.compile(r"\d+(\.\d+)?", re.ASCII)
+_COMMA_GROUPS = re.compile(r"\d{1,3}((,\d{2})*,\d{3})+(\.\d+)?", re.ASCII)  # also 1,29,999 as in India
+_POINT_GROUPS = re.compile(r"\d{1,3}((\.\d{3})+,\d{1,2}|(\.\d{3}){2,})", re.ASCII)
+_SPACE_GROUPS = re.compile(rf"\d{{1,3}}({_SPACE}\d{{3}})+([.,]\d{{1,2}})?", re.ASCII)
+_COMMA_CENTS = re.compile(r"\d+,\d{1,2}", re.ASCII)
 
 
 def parse_price(text: str) -> tuple[float, str]:

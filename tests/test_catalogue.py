@@ -2,19 +2,18 @@
 
 import os
 import random
-import shutil
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from fresh_catalogue import fresh_catalogue
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.attributes import Kind, kind_of, typed, widen
 from data.catalogue import Catalogue, ItemDraft, PictureFault, UpsertCounts
-from data.database import Database
 from data.errors import BadItem, BadSetting, ItemNotFound
 from data.exporting import export_catalogue
 from data.importing import import_feed
@@ -362,22 +361,3 @@ def test_an_export_elsewhere_is_refused(catalogue: Catalogue, tmp_path: Path) ->
         with pytest.raises(BadSetting, match=name):
             export_catalogue(catalogue, tmp_path / name)
     assert list(tmp_path.glob("*partial*")) == []
-
-
-class fresh_catalogue:  # noqa: N801  (reads as a function)
-    """A catalogue of its own in a temporary folder, for tests that need one an example."""
-
-    def __enter__(self) -> Catalogue:
-        import tempfile
-
-        from data.database import open_database
-        from data.settings import Settings
-
-        self.folder = tempfile.mkdtemp()
-        settings = Settings(home=Path(self.folder))
-        self.database: Database = open_database(settings)
-        return Catalogue(self.database, settings)
-
-    def __exit__(self, *_: object) -> None:
-        self.database.close()
-        shutil.rmtree(self.folder)
