@@ -73,7 +73,7 @@ class Catalogue:
         found: dict[int, Item] = {}
         with self.database.reading() as connection:
             for start in range(0, len(ids), IDS_PER_SELECT):
-                chosen = [int(id_) for id_ in ids[start : start + IDS_PER_SELECT]]
+                chosen = [int(id_) for id_ in ids[start : start + IDS_PER_SELECT]]  # numpy's too
                 found |= {item.id: item for item in _read_items(connection, _ITEMS.where(items.c.id.in_(chosen)))}
         return found
 

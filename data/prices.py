@@ -31,6 +31,8 @@ def parse_price(text: str) -> tuple[float, str]:
 
     "1,299.00", "1.299,00", "1 299", "12,50", "€ 5" and "5 USD" are clear; "ten", "5-7" and "-3" are not.
     """
+    if _PLAIN.fullmatch(text):  # nearly all are
+        return float(text), ""
     match = _MARKED.fullmatch(text.strip())
     if not match or (match["before"] and match["after"]):
         raise ValueError(f"price {text[:60]!r} is not a number")
