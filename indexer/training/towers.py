@@ -37,25 +37,25 @@ def _tower(blocks: tuple[int, int, int, int], options: dict[str, Any]) -> ResNet
     return tower
 
 
-@register_model
+@register_model  # type: ignore[untyped-decorator]
 def magpie_resnet_1221(pretrained: bool = False, **options: Any) -> ResNet:
     """The first tower: 2.4 M parameters, the fastest."""
     return _tower((1, 2, 2, 1), options)
 
 
-@register_model
+@register_model  # type: ignore[untyped-decorator]
 def magpie_resnet_1231(pretrained: bool = False, **options: Any) -> ResNet:
     """One more block of 160 channels: 2.9 M parameters."""
     return _tower((1, 2, 3, 1), options)
 
 
-@register_model
+@register_model  # type: ignore[untyped-decorator]
 def magpie_resnet_1222(pretrained: bool = False, **options: Any) -> ResNet:
     """One more block of 320 channels: 4.3 M parameters."""
     return _tower((1, 2, 2, 2), options)
 
 
-@register_model
+@register_model  # type: ignore[untyped-decorator]
 def magpie_resnet_1232(pretrained: bool = False, **options: Any) -> ResNet:
     """One more block of 160 and of 320 channels: 4.7 M parameters."""
     return _tower((1, 2, 3, 2), options)

@@ -1,0 +1,18 @@
+"""What the training of an encoder takes in: the items of one or several catalogues, with a picture each."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class TrainingItem:
+    """One item with its picture. Items of split "dev" are never trained on: they judge the model."""
+
+    item_id: str
+    title: str
+    picture: Path
+    description: str = ""
+    category: str = ""
+    attributes: dict[str, str] = field(default_factory=dict)
+    split: Literal["train", "dev"] = "train"
