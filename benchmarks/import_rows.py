@@ -42,11 +42,12 @@ def main() -> None:
             start = time.perf_counter()
             report = import_feed(catalogue, feed)
             seconds = time.perf_counter() - start
-            print(f"{name}: {report.read / seconds:,.0f} rows/s ({seconds:.1f} s), {report.as_dict()}")
+            peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            print(f"{name}: {report.read / seconds:,.0f} rows/s ({seconds:.1f} s), peak memory {peak_mb:,.0f} MB")
+            print(f"  {report.as_dict()}", flush=True)
         size_mb = (settings.home / "magpie.db").stat().st_size / 1e6
         catalogue.database.close()
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"database {size_mb:,.0f} MB, peak memory {peak_mb:,.0f} MB")
+    print(f"database {size_mb:,.0f} MB")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, insert, select
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select
 
 from data.attributes import Kind, typed_attributes
 from data.database import Database
@@ -73,8 +73,8 @@ class Catalogue:
         found: dict[int, Item] = {}
         with self.database.reading() as connection:
             for start in range(0, len(ids), IDS_PER_SELECT):
-                chosen = [int(id_) for id_ in ids[start : start + IDS_PER_SELECT]]  # numpy's too
-                found |= {item.id: item for item in _read_items(connection, _ITEMS.where(items.c.id.in_(chosen)))}
+                rows = _by_number(connection, _ITEMS_SQL, "items.id", ids[start : start + IDS_PER_SELECT])
+                found |= {item.id: item for item in _as_items(connection, rows)}
         return found
 
     def ids_of(self, item_ids: Sequence[str]) -> dict[str, int]:
@@ -160,15 +160,18 @@ _ITEMS = select(
     items.c.revision,
     items.c.updated_at,
 )
-_PICTURES = select(
-    pictures.c.item,
-    pictures.c.position,
-    pictures.c.path,
-    pictures.c.content_hash,
-    pictures.c.width,
-    pictures.c.height,
-    pictures.c.status,
-).order_by(pictures.c.item, pictures.c.position)
+_PICTURES_SQL = str(
+    select(
+        pictures.c.item,
+        pictures.c.position,
+        pictures.c.path,
+        pictures.c.content_hash,
+        pictures.c.width,
+        pictures.c.height,
+        pictures.c.status,
+    )
+)
+_ITEMS_SQL = str(_ITEMS)
 
 
 def _revision(connection: Connection) -> int:
@@ -177,7 +180,17 @@ def _revision(connection: Connection) -> int:
 
 def _read_items(connection: Connection, chosen: Select[Any]) -> list[Item]:
     """The chosen items with their pictures and typed attributes, in the order of the statement."""
-    rows = connection.execute(chosen).all()
+    return _as_items(connection, connection.execute(chosen).all())
+
+
+def _by_number(connection: Connection, columns: str, key: str, ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """The rows of these numbers. Every search waits for this, and a statement with the numbers written into it
+    takes half the time of one with a parameter for each."""
+    numbers = ",".join(str(int(id_)) for id_ in ids)
+    return connection.exec_driver_sql(f"{columns} WHERE {key} IN ({numbers})").all()
+
+
+def _as_items(connection: Connection, rows: Sequence[Row[Any]]) -> list[Item]:
     if not rows:
         return []
     kinds = load_kinds(connection)
@@ -188,8 +201,10 @@ def _read_items(connection: Connection, chosen: Select[Any]) -> list[Item]:
 def _read_pictures(connection: Connection, ids: list[int]) -> dict[int, list[Picture]]:
     found: dict[int, list[Picture]] = {}
     for start in range(0, len(ids), IDS_PER_SELECT):
-        chosen = _PICTURES.where(pictures.c.item.in_(ids[start : start + IDS_PER_SELECT]))
-        for item, position, path, content_hash, width, height, status in connection.execute(chosen):
+        rows: Sequence[Any] = _by_number(
+            connection, _PICTURES_SQL, "pictures.item", ids[start : start + IDS_PER_SELECT]
+        )
+        for item, position, path, content_hash, width, height, status in sorted(rows):
             found.setdefault(item, []).append(Picture(position, Path(path), content_hash, width, height, status))
     return found
 
