@@ -1,0 +1,1 @@
+"""The demo shop's workshop: designs, geometry, materials, words; imports nothing of Magpie."""
