@@ -78,7 +78,9 @@ def test_loss_falls_and_validation_is_reported(trained: tuple[Path, list[Progres
     assert reports[1].validation.recall_at_10 > 10 / 12
 
 
-def test_exported_model_loads_through_open_clip_alone(trained: tuple[Path, list[Progress]], shop: list[TrainingItem]) -> None:
+def test_exported_model_loads_through_open_clip_alone(
+    trained: tuple[Path, list[Progress]], shop: list[TrainingItem]
+) -> None:
     folder = trained[0].resolve()
     model, prepare = open_clip.create_model_from_pretrained(f"local-dir:{folder}")
     tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}", bpe_path=str(folder / "bpe.txt.gz"))
@@ -157,7 +159,9 @@ def test_grown_model_starts_where_the_smaller_one_ended(
         assert torch.allclose(grown.encode_text(tokens), small.encode_text(tokens), atol=1e-4)
 
 
-def test_another_vocabulary_keeps_the_meaning_of_its_words(trained: tuple[Path, list[Progress]], tmp_path: Path) -> None:
+def test_another_vocabulary_keeps_the_meaning_of_its_words(
+    trained: tuple[Path, list[Progress]], tmp_path: Path
+) -> None:
     old = load_tokenizer(trained[0] / "bpe.txt.gz", 16)
     train_tokenizer(["plate", "red plates", "tent tents", "xylophone"] * 3, 560, tmp_path / "bpe.txt.gz")
     new = load_tokenizer(tmp_path / "bpe.txt.gz", 16)
@@ -205,7 +209,10 @@ def test_captions_are_true_of_their_item_and_false_of_unlike_ones(shop: list[Tra
         assert truth[row] == 1
         meant = {captions.slots[captions.concepts[c][0]] for c in caption.concepts}
         for other in rows:
-            same = all(shop[row].attributes[{"kind": "type"}.get(s, s)] == shop[other].attributes[{"kind": "type"}.get(s, s)] for s in meant)
+            same = all(
+                shop[row].attributes[{"kind": "type"}.get(s, s)] == shop[other].attributes[{"kind": "type"}.get(s, s)]
+                for s in meant
+            )
             assert truth[other] == same
 
 
@@ -214,7 +221,10 @@ def item(item_id: str, **attributes: str) -> TrainingItem:
 
 
 def test_catalogues_share_what_the_lexicon_knows_and_nothing_else() -> None:
-    first = [item("a", type="Tshirts", colour="Navy Blue", shelf="low"), item("b", type="Jeans", colour="Red", shelf="high")]
+    first = [
+        item("a", type="Tshirts", colour="Navy Blue", shelf="low"),
+        item("b", type="Jeans", colour="Red", shelf="high"),
+    ]
     second = [item("c", label="T-Shirt", shelf="low"), item("d", label="Pants", shelf="high")]
     captions = CaptionMaker([first, second], load_lexicon())
 
@@ -243,7 +253,12 @@ def test_lexicon_knows_people_s_words() -> None:
     lexicon = load_lexicon()
     assert lexicon.slot_of("baseColour") == lexicon.slot_of("color") == "colour"
     assert lexicon.slot_of("year") is None
-    for value, word in (("Sports Shoes", "trainers"), ("Casual Shoes", "sneakers"), ("sofa", "couch"), ("Mugs", "coffee mug")):
+    for value, word in (
+        ("Sports Shoes", "trainers"),
+        ("Casual Shoes", "sneakers"),
+        ("sofa", "couch"),
+        ("Mugs", "coffee mug"),
+    ):
         assert word in lexicon.entry_of("kind", value).words
     assert "crimson" in lexicon.entry_of("colour", "RED").words
     assert {"navy", "dark blue"} <= set(lexicon.entry_of("colour", "Navy-Blue").words)
@@ -256,7 +271,14 @@ def test_lexicon_knows_people_s_words() -> None:
 
 @pytest.mark.parametrize(
     ("word", "other"),
-    [("watches", "watch"), ("vase", "vases"), ("box", "boxes"), ("berries", "berry"), ("lamps", "lamp"), ("glass", None)],
+    [
+        ("watches", "watch"),
+        ("vase", "vases"),
+        ("box", "boxes"),
+        ("berries", "berry"),
+        ("lamps", "lamp"),
+        ("glass", None),
+    ],
 )
 def test_singular_and_plural(word: str, other: str | None) -> None:
     assert numbers_of(word) == ([other] if other else [])
