@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: a home of its own, its database and its catalogue, and pictures to put into feeds."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -47,3 +48,18 @@ def picture(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A home with a small shop in it, imported and indexed once; tests that change it take `own_shop`."""
+    from tests.shop import build_shop  # brings torch: only for tests that search
+
+    return build_shop(tmp_path_factory.mktemp("shop"))
+
+
+@pytest.fixture
+def own_shop(shop: Settings, tmp_path: Path) -> Settings:
+    """A copy of the shop's home, to change."""
+    shutil.copytree(shop.home, tmp_path / "own-home")
+    return shop.model_copy(update={"home": tmp_path / "own-home"})

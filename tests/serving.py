@@ -12,6 +12,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+
+class Client(FlaskClient):
+    """Reads answers to their end, as clients on a network do, so that files are closed."""
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        kwargs.setdefault("buffered", True)
+        return super().open(*args, **kwargs)
+
+
+def client_of(app: Flask) -> Client:
+    """A client of this application, without a network."""
+    return Client(app, app.response_class, use_cookies=True)
+
 
 COMMAND = [sys.executable, "-c", "from web.cli import main; main()"]
 READY_WITHIN_S = 120

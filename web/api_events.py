@@ -10,13 +10,13 @@ from data.errors import BadEvent
 from data.ubi import EventRecord, now_ms, parse_event
 from web.answers import wants_privacy
 from web.bodies import json_body
-from web.openapi import request_body
+from web.openapi import problem_responses, request_body
 from web.schemas import MAX_LIST, Event, EventsAnswer
 from web.services import services
 
 _TAG = Tag(name="events", description="What people did with what they found (OpenSearch User Behavior Insights 1.3).")
 
-api = APIBlueprint("api_events", __name__, abp_tags=[_TAG])
+api = APIBlueprint("api_events", __name__, abp_tags=[_TAG], abp_responses=problem_responses())
 
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 

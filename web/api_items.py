@@ -32,7 +32,7 @@ MAX_PICTURES = 20
 # the paths handed to the catalogue here are its own or lie in the home: none comes from a request
 _ANYWHERE = Path("/")
 
-api = APIBlueprint("api_items", __name__, abp_tags=[_TAG])
+api = APIBlueprint("api_items", __name__, abp_tags=[_TAG], abp_responses=problem_responses())
 
 _ITEM = TypeAdapter(ItemBody)
 _ITEMS = TypeAdapter(list[NamedItemBody])

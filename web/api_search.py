@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from data.errors import BadPicture
 from web.answers import answer_search, result_as_dict, wants_privacy
 from web.bodies import form_body, is_multipart, json_body, uploaded_pictures
-from web.openapi import request_body
+from web.openapi import problem_responses, request_body
 from web.schemas import (
     ItemPath,
     RecommendQuery,
@@ -24,7 +24,7 @@ from web.services import services
 
 _TAG = Tag(name="search", description="Finding items by words, by a picture, by another item, or by any mixture.")
 
-api = APIBlueprint("api_search", __name__, abp_tags=[_TAG])
+api = APIBlueprint("api_search", __name__, abp_tags=[_TAG], abp_responses=problem_responses())
 
 _BODY = TypeAdapter(SearchBody)
 

@@ -19,7 +19,7 @@ from web.api_events import api as events_api
 from web.api_items import api as items_api
 from web.api_search import api as search_api
 from web.health import api as health_api
-from web.openapi import DESCRIPTION, SECURITY_SCHEMES, TITLE, add_schemas, problem_responses
+from web.openapi import DESCRIPTION, SECURITY_SCHEMES, TITLE, add_schemas
 from web.pages import YEAR_S, install_page_texts, pages
 from web.problems import install_problem_handlers, validation_problem
 from web.rate_counters import CounterStorage
@@ -47,7 +47,6 @@ def create_app(settings: Settings) -> Flask:
         __name__,
         info=Info(title=TITLE, version=version("magpie-search"), description=DESCRIPTION),
         security_schemes=SECURITY_SCHEMES,
-        responses=problem_responses(),
         doc_ui=False,
         validation_error_status=400,
         validation_error_model=Problem,

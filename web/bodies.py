@@ -53,4 +53,7 @@ def uploaded_pictures(limit: int) -> list[bytes]:
     files = [file for file in request.files.getlist("image") if file.filename]
     if len(files) > limit:
         raise BadInput(f"image: {len(files)} files came; send at most {limit}")
-    return [file.read() for file in files]
+    contents = [file.read() for file in files]
+    for file in files:
+        file.close()
+    return contents

@@ -129,6 +129,7 @@ def opened_engine(ctx: click.Context) -> "Iterator[SearchEngine]":
     database = open_database(settings)
     engine = SearchEngine(settings, database)
     try:
+        engine.refresh()
         yield engine
     finally:
         engine.close()

@@ -6,12 +6,13 @@ from flask import Response, current_app, jsonify, render_template
 from flask_openapi3 import APIBlueprint, Tag
 
 from data.errors import NoIndex
+from web.openapi import problem_responses
 from web.schemas import Health, Readiness
 from web.services import services
 
 _TAG = Tag(name="operation", description="For machines that watch this one.")
 
-api = APIBlueprint("api_health", __name__, abp_tags=[_TAG])
+api = APIBlueprint("api_health", __name__, abp_tags=[_TAG], abp_responses=problem_responses())
 
 
 @api.get("/healthz", summary="Is the process alive?", responses={200: Health})

@@ -12,7 +12,7 @@ from web.answers import answer_search, wants_privacy
 from web.bodies import uploaded_pictures
 from web.page_state import PageState
 from web.page_view import field_label, item_url, outward_url, price_label, value_label, view_results
-from web.pictures import WIDTHS, picture_url
+from web.pictures import picture_url
 from web.services import services
 from web.texts import texts_for
 
@@ -67,8 +67,9 @@ def item_page() -> AnyResponse:
 @pages.get("/pictures")
 def picture() -> Response:
     """A picture of an item, or a thumbnail of it; an address with the right version never changes its content."""
-    number, width = _whole_number("n", 1), _whole_number("w", None)
-    served = services().pictures.find(request.args.get("item", ""), number or 1, width)
+    number = _whole_number("n") if "n" in request.args else 1
+    width = _whole_number("w") if "w" in request.args else None
+    served = services().pictures.find(request.args.get("item", ""), number, width)
     answer = send_file(served.path, mimetype=served.mimetype, conditional=True, etag=served.version)
     if served.version.startswith(request.args.get("v") or "-"):
         answer.cache_control.public = True
@@ -118,14 +119,10 @@ def _with_upload() -> PageState:
     return state.but(picture=services().uploads.put(uploads[0]), like="")
 
 
-def _whole_number(name: str, default: int | None) -> int | None:
-    given = request.args.get(name)
-    if given is None:
-        return default
+def _whole_number(name: str) -> int:
+    given = request.args.get(name, "")
     if not (given.isascii() and given.isdigit() and len(given) <= 6):
-        raise BadInput(
-            f"{name}: must be a whole number" + (f", one of {', '.join(map(str, WIDTHS))}" if name == "w" else "")
-        )
+        raise BadInput(f"{name}: {given[:40]!r} is no whole number")
     return int(given)
 
 

@@ -99,7 +99,7 @@ def _answer_http_error(error: HTTPException) -> Response:
         _drain()
     answer = _speak(problem(status, detail), status, detail)
     for name, value in error.get_headers():
-        if name in ("Allow", "Retry-After"):
+        if name in ("Allow", "Retry-After", "WWW-Authenticate"):
             answer.headers[name] = value
     return answer
 
