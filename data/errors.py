@@ -101,5 +101,9 @@ class ModelUnavailable(Unavailable):
     """An encoder cannot be loaded: unknown, or not to be had without a network."""
 
 
+class DecodingFailed(Unavailable):
+    """The worker processes that decode pictures cannot run."""
+
+
 class NotEnoughDisk(Unavailable):
     """The disk is too full for what was to be written."""

@@ -88,24 +88,25 @@ def unit_rows(vectors: np.ndarray) -> np.ndarray:
     return np.divide(vectors, norms, out=np.zeros_like(vectors, dtype=np.float32), where=norms > 1e-12, dtype=np.float32)
 
 
-def open_encoder(model: str, pretrained: str | None = None) -> Encoder:
+def open_encoder(model: str, pretrained: str | None = None, threads: int | None = None) -> Encoder:
     """The encoder of that name: `magpie-mini`, a folder in open_clip's local-dir layout, `hf-hub:…`, or an open_clip
     model name together with a pretrained tag or a checkpoint file.
 
+    `threads` limits the cores that one call uses: a server wants one, because requests run side by side already.
     Raises BadSetting for a name or tag that does not exist (with the nearest ones), ModelUnavailable where weights
     cannot be downloaded or read.
     """
     folder = SHIPPED_MODELS_DIR / model if model == SHIPPED_MODEL else Path(model)
     if (folder / "open_clip_config.json").is_file():
-        return _open_local(model, folder)
+        return _open_local(model, folder, threads)
     if folder.is_dir():
         raise BadSetting(f"The model folder {folder} has no open_clip_config.json; it must be an open_clip local-dir model.")
-    network = _load_from_hub(model, pretrained)
+    network = _load_from_hub(model, pretrained, threads)
     spec = EncoderSpec(model, pretrained, network.fingerprint(), network.dim, network.preprocessing)
     return Encoder(spec, {}, lambda: network)
 
 
-def _open_local(model: str, folder: Path) -> Encoder:
+def _open_local(model: str, folder: Path, threads: int | None) -> Encoder:
     config = json.loads((folder / "open_clip_config.json").read_text(encoding="utf-8"))
     try:
         model_config = config["model_cfg"]
@@ -119,7 +120,7 @@ def _open_local(model: str, folder: Path) -> Encoder:
         if file.suffix in (".json", ".safetensors", ".bin", ".pt", ".gz", ".model"):
             digest.update(file.name.encode() + b"\0" + hashlib.blake2b(file.read_bytes()).digest())
     spec = EncoderSpec(model, None, digest.hexdigest(), dim, preprocessing)
-    return Encoder(spec, _read_means(folder), lambda: _load_local(folder))
+    return Encoder(spec, _read_means(folder), lambda: _load_local(folder, threads))
 
 
 def _read_means(folder: Path) -> dict[str, np.ndarray]:
@@ -131,7 +132,7 @@ def _read_means(folder: Path) -> dict[str, np.ndarray]:
     return {name: np.array(mean, np.float32) for name, mean in means.items()}
 
 
-def _load_local(folder: Path) -> "_Network":
+def _load_local(folder: Path, threads: int | None) -> "_Network":
     import open_clip
 
     import indexer.training.towers  # noqa: F401 - registers the shipped model's picture tower with timm
@@ -142,12 +143,14 @@ def _load_local(folder: Path) -> "_Network":
     try:
         network = open_clip.create_model_from_pretrained(name, return_transform=False)
         tokenizer = open_clip.get_tokenizer(name, **extra)
-    except (RuntimeError, OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelUnavailable(f"The model in {folder} cannot be loaded: {error}") from error
-    return _Network(network, tokenizer)
+    except Exception as error:  # a damaged file fails in as many ways as there are libraries that read it
+        raise ModelUnavailable(
+            f"The model in {folder} cannot be loaded: {_first_line(error)} Restore the folder or choose another with --model."
+        ) from error
+    return _Network(network, tokenizer, threads)
 
 
-def _load_from_hub(model: str, pretrained: str | None) -> "_Network":
+def _load_from_hub(model: str, pretrained: str | None, threads: int | None) -> "_Network":
     import open_clip
 
     if not model.startswith("hf-hub:"):
@@ -162,7 +165,7 @@ def _load_from_hub(model: str, pretrained: str | None) -> "_Network":
             f"Check the connection to the model hub, give a local checkpoint with --pretrained PATH, "
             f"or use the shipped model with --model {SHIPPED_MODEL}."
         ) from error
-    return _Network(network, tokenizer)
+    return _Network(network, tokenizer, threads)
 
 
 def _check_name(model: str, pretrained: str | None, models: list[str], tags: list[str]) -> None:
@@ -184,8 +187,11 @@ def _first_line(error: Exception) -> str:
 class _Network:
     """An open_clip model and its tokenizer in evaluation mode on the CPU or, where there is one, the GPU."""
 
-    def __init__(self, model: Any, tokenizer: Any) -> None:
+    def __init__(self, model: Any, tokenizer: Any, threads: int | None) -> None:
         import torch
+
+        if threads:
+            torch.set_num_threads(threads)
 
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.model = model.eval().requires_grad_(False).to(self.device)

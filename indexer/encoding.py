@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import BadPicture
+from data.errors import BadPicture, DecodingFailed, TooLarge
 from data.pictures import open_picture
 from indexer.embedding_cache import EmbeddingCache
 from indexer.encoder import Encoder, unit_rows
@@ -27,6 +27,7 @@ Progress = Callable[[str, int, int], None]  # stage, done, total
 _PICTURES_PER_BATCH = 64
 _POOLED_ROWS = 20_000
 _MAX_PIXELS = 200_000_000
+_MOST_CRASHES_IN_A_ROW = 3
 
 
 @dataclass(frozen=True)
@@ -151,11 +152,20 @@ def decode_pictures(pictures: Sequence[tuple[str, Path]], wanted: PicturePreproc
 
 
 def _decode_one_by_one(pictures: list[tuple[str, Path]], wanted: PicturePreprocessing) -> Iterator[DecodedBatch]:
+    """Finds the pictures that crash their decoder. Several crashes in a row are no picture's fault, and raise."""
+    crashed_in_a_row = 0
     for picture in pictures:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             try:
                 yield pool.submit(_decode_chunk, [picture], wanted).result()
-            except BrokenProcessPool:
+                crashed_in_a_row = 0
+            except BrokenProcessPool as error:
+                crashed_in_a_row += 1
+                if crashed_in_a_row == _MOST_CRASHES_IN_A_ROW:
+                    raise DecodingFailed(
+                        "The processes that decode pictures end at once. Is there memory left? A script of your own "
+                        "must start its work under `if __name__ == '__main__':`."
+                    ) from error
                 yield DecodedBatch([], _no_pixels(wanted), {picture[0]: "the decoder crashed on it"}, 0.0)
 
 
@@ -167,7 +177,7 @@ def _decode_chunk(pictures: list[tuple[str, Path]], wanted: PicturePreprocessing
             image = open_picture(path, _MAX_PIXELS, (wanted.width, wanted.height))
             rows.append(prepare_picture(image, wanted))
             keys.append(key)
-        except BadPicture as error:
+        except (BadPicture, TooLarge) as error:
             failures[key] = str(error)
     pixels = np.stack(rows) if rows else _no_pixels(wanted)
     return DecodedBatch(keys, pixels, failures, time.perf_counter() - started)

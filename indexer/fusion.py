@@ -14,7 +14,8 @@ import numpy as np
 from indexer.encoder import unit_rows
 
 PARTS = ("text", "image")
-_PRIOR_WEIGHT = 50.0
+_PRIOR_WEIGHT = 50.0  # how many vectors a mean from the encoder's training counts as
+_ZERO_WEIGHT = 2.0
 _FEWEST_PAIRS = 20
 _LOW, _HIGH, _MOST, _SHRINKAGE = 0.72, 0.85, 0.6, 0.7  # chosen on the fashion dev split, all four variants
 
@@ -48,9 +49,9 @@ def estimate_means(parts: Mapping[str, np.ndarray], queries: np.ndarray, priors:
 
 def _mean(vectors: np.ndarray, prior: np.ndarray | None) -> np.ndarray:
     present = vectors[vectors.any(axis=1)]
-    start = np.zeros(vectors.shape[1], np.float32) if prior is None else prior
-    total = present.sum(axis=0, dtype=np.float64) + _PRIOR_WEIGHT * start
-    return np.asarray(total / (len(present) + _PRIOR_WEIGHT), np.float32)
+    weight, start = (_PRIOR_WEIGHT, prior) if prior is not None else (_ZERO_WEIGHT, np.zeros(vectors.shape[1]))
+    total = present.sum(axis=0, dtype=np.float64) + weight * start
+    return np.asarray(total / (len(present) + weight), np.float32)
 
 
 @dataclass(frozen=True)

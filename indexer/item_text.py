@@ -17,7 +17,7 @@ from pathlib import Path
 
 from data.catalogue import Item, Value
 
-_TAGS = re.compile(r"<[^<>]{1,200}>")
+_TAGS = re.compile(r"</?[a-zA-Z!][^<>]{0,500}>")
 _SPACE = re.compile(r"\s+")
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？;])\s+|\s*[|•]\s*|(?<=[。！？])")
 _MARKUP_NOISE = re.compile(r"[\"\[\]{}=>\\]+")

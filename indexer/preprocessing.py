@@ -52,7 +52,7 @@ def prepare_picture(image: Image.Image, wanted: PicturePreprocessing) -> np.ndar
     else:
         # open_clip ignores the configured interpolation here, and so do we
         image = _resize_by(image, _ratio(image, target, min), Image.Resampling.BICUBIC)
-    return np.asarray(_center_crop(_pad_to(image, target, 0), target), dtype=np.uint8)
+    return np.array(_center_crop(_pad_to(image, target, 0), target), dtype=np.uint8)
 
 
 def _ratio(image: Image.Image, target: tuple[int, int], choose: Any) -> float:

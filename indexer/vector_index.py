@@ -51,6 +51,11 @@ def build_index(vectors: np.ndarray, ids: np.ndarray, factory: str) -> faiss.Ind
     return index
 
 
+def limit_threads(count: int) -> None:
+    """Lets one search use at most `count` cores, in this whole process."""
+    faiss.omp_set_num_threads(count)
+
+
 class VectorIndex:
     """A built index with its ids in row order, and the same vectors as an array for exact scans of subsets."""
 

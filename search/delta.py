@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.catalogue import Catalogue, Item
-from data.errors import BadPicture
+from data.errors import BadPicture, TooLarge
 from data.pictures import open_picture
 from indexer.columns import ColumnsBuilder
 from indexer.encoder import Encoder, unit_rows
@@ -90,7 +90,7 @@ def _encode_pictures(items: Sequence[Item], encoder: Encoder) -> np.ndarray:
                 continue
             try:
                 image = open_picture(picture.path, _MAX_PIXELS, (wanted.width, wanted.height))
-            except BadPicture as error:
+            except (BadPicture, TooLarge) as error:
                 log.warning("%s is indexed without a picture: %s", item.item_id, error)
                 continue
             pooled[row] += encoder.encode_pictures(prepare_picture(image, wanted)[None])[0]

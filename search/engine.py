@@ -65,6 +65,7 @@ class SearchEngine:
             hits=hits,
             facets=_facets(segments, matching) if request.facets else {},
             ranges=_ranges(segments, matching) if request.facets else {},
+            notices=[f"Understood as: {question.corrected}"] if question.corrected else [],
         )
 
     def similar(self, item_id: str, k: int = 10) -> SearchResult:

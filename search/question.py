@@ -1,5 +1,6 @@
 """A search request → what is looked for: a vector for each dense index, words for the lexical one, and what to avoid."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +12,10 @@ from data.settings import Settings
 from indexer.encoder import Encoder, unit_rows
 from indexer.generation import Generation
 from indexer.preprocessing import prepare_picture
+from indexer.training.lexicon import load_lexicon
 from search.request import MODES, SearchRequest
 from search.segment import Segment, find_item
+from search.spelling import Speller
 
 MAX_K = 1000
 MAX_REACH = 10_000
@@ -36,6 +39,7 @@ class Question:
     not_words: str = ""
     excluded_id: int | None = None
     is_browsing: bool = False
+    corrected: str = ""  # the query as it was understood, where a word was misspelt
 
     @property
     def direction(self) -> np.ndarray | None:
@@ -69,6 +73,7 @@ class Interpreter:
         self._encoder = encoder
         self._means = generation.means
         self._concepts = generation.concepts
+        self._speller = make_speller(generation.phrases)
         self._catalogue = catalogue
         self._settings = settings
 
@@ -84,7 +89,8 @@ class Interpreter:
                 raise BadQuery("The lexical mode searches words, and there are none; give a query or another mode.")
             return Question("lexical", words=text, not_words=avoided, excluded_id=excluded)
         source = request.mode if request.mode in ("text", "image") else "fused"
-        vector = self._combine(text, example, request.image_weight)
+        understood = self._speller.correct(text)
+        vector = self._combine(understood, example, request.image_weight)
         is_hybrid = request.mode == "hybrid" and example is None
         return Question(
             source,
@@ -93,6 +99,7 @@ class Interpreter:
             words=text if is_hybrid else "",
             not_words=avoided if is_hybrid else "",
             excluded_id=excluded,
+            corrected=understood if understood != text else "",
         )
 
     def _browse(self, request: SearchRequest, avoided: str) -> Question:
@@ -144,3 +151,10 @@ class Interpreter:
             return None
         unwanted = self.encode_text(avoided)
         return _AVOIDANCE * unit_rows((unwanted - (unwanted @ vector) * vector)[None])[0]
+
+
+def make_speller(phrases: Sequence[tuple[str, int]]) -> Speller:
+    """A speller that knows the catalogue's single words, and the lexicon's as right."""
+    lexicon = load_lexicon()
+    words = (word for entries in lexicon.entries.values() for entry in entries.values() for word in entry.words)
+    return Speller({phrase: count for phrase, count in phrases if " " not in phrase}, words)

@@ -10,6 +10,7 @@ from data.errors import MagpieError, ModelMismatch
 from data.settings import Settings
 from indexer.encoder import Encoder, open_encoder
 from indexer.generation import Generation, open_current
+from indexer.vector_index import limit_threads
 from search.delta import Delta, read_delta
 from search.question import Interpreter
 from search.segment import Segment
@@ -40,9 +41,10 @@ def open_serving(settings: Settings, catalogue: Catalogue, wanted: str | None, b
     """
     generation, alarms = open_current(settings)
     generation.load()
+    limit_threads(1)  # requests run side by side already; more threads each only wait for each other
     about = generation.manifest
     encoder = before.encoder if before and before.encoder.spec.fingerprint == about["fingerprint"] else None
-    encoder = encoder or open_encoder(about["model"], about["pretrained"])
+    encoder = encoder or open_encoder(about["model"], about["pretrained"], threads=1)
     if encoder.spec.fingerprint != about["fingerprint"]:
         raise ModelMismatch(
             f"Generation {generation.id} was built with another {about['model']} (fingerprint {about['fingerprint']}, "

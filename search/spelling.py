@@ -1,0 +1,37 @@
+"""Misspelt words of a query → the catalogue's words they most resemble, for the encoder and for "did you mean"."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+_WORD = re.compile(r"[^\W\d_]{4,}")
+_LONG_WORD = 7
+
+
+class Speller:
+    """Knows the catalogue's words with their frequencies, and words that are right although the catalogue lacks them."""
+
+    def __init__(self, frequencies: Mapping[str, int], also_right: Iterable[str]) -> None:
+        self._frequencies = {word: n for word, n in frequencies.items() if _WORD.fullmatch(word)}
+        self._words = sorted(self._frequencies)
+        self._right = {*frequencies, *(word for phrase in also_right for word in phrase.casefold().split())}
+
+    def correct(self, text: str) -> str:
+        """The text with each misspelt word replaced; the same text where nothing is misspelt.
+
+        A word is misspelt if nobody knows it in singular or plural, and one that the catalogue has lies one edit away
+        (two from seven letters on; swapped neighbours are one edit). Of equally near ones the most frequent wins.
+        """
+        return _WORD.sub(lambda found: self._right_word(found.group()), text)
+
+    def _right_word(self, word: str) -> str:
+        folded = word.casefold()
+        if {folded, folded.removesuffix("s"), folded.removesuffix("es"), folded + "s"} & self._right:
+            return word
+        reach = 1 if len(folded) < _LONG_WORD else 2
+        near = process.extract(folded, self._words, scorer=OSA.distance, score_cutoff=reach, limit=20)
+        if not near:
+            return word
+        return min(near, key=lambda found: (found[1], -self._frequencies[found[0]]))[0]

@@ -1,0 +1,120 @@
+"""The shipped encoder, a local checkpoint, and the errors of those that are not there."""
+
+import json
+import shutil
+import socket
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from PIL import Image
+
+from data.errors import BadSetting, ModelUnavailable
+from indexer.encoder import SHIPPED_MODELS_DIR, Encoder, open_encoder, unit_rows
+from indexer.preprocessing import prepare_picture
+
+SHIPPED = SHIPPED_MODELS_DIR / "magpie-mini"
+TINY_VIT = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "patch_size": 16, "head_width": 16},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return open_encoder("magpie-mini")
+
+
+def test_vectors_have_unit_length_and_the_specified_dimension(encoder: Encoder) -> None:
+    vectors = encoder.encode_texts(["red shoes", "blue glass vase", ""])
+    assert vectors.shape == (3, encoder.spec.dim)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_running_only_the_texts_own_length_is_exact(encoder: Encoder) -> None:
+    network = encoder._network
+    assert network._can_shorten
+    texts = ["hat", "a pair of blue canvas shoes for men!", "navy tee !!!"]
+    whole = network._encode_tokens_whole(network.tokenizer(texts))
+    np.testing.assert_allclose(unit_rows(network.encode_texts(texts)), unit_rows(whole), atol=1e-5)
+
+
+def test_a_text_does_not_depend_on_its_batch(encoder: Encoder) -> None:
+    texts = ["red", "a long text about a pair of blue canvas shoes", "hat " * 60, "mug"]
+    together = encoder.encode_texts(texts, batch_size=2)
+    alone = np.concatenate([encoder.encode_texts([t]) for t in texts])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_the_end_of_a_long_text_counts(encoder: Encoder) -> None:
+    filler = "a comfortable everyday companion for the whole family " * 8
+    plain, ending = encoder.encode_texts([filler, filler + "red leather handbag " * 4])
+    assert float(plain @ ending) < 0.99
+
+
+def test_pictures_are_told_apart_by_colour(encoder: Encoder) -> None:
+    wanted = encoder.spec.preprocessing
+    pixels = np.stack([prepare_picture(Image.new("RGB", (80, 80), c), wanted) for c in ("red", "#f01010", "blue")])
+    red, reddish, blue = encoder.encode_pictures(pixels)
+    assert red @ reddish > red @ blue
+
+
+def test_the_fingerprint_changes_with_the_weights_file(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(SHIPPED, copy)
+    before = open_encoder(str(copy)).spec.fingerprint
+    assert before == open_encoder(str(SHIPPED)).spec.fingerprint
+    vocabulary = copy / "bpe.txt.gz"
+    vocabulary.write_bytes(vocabulary.read_bytes() + b"\0")
+    assert open_encoder(str(copy)).spec.fingerprint != before
+
+
+def test_an_open_clip_name_loads_with_a_checkpoint_file(tmp_path: Path) -> None:
+    config = tmp_path / "tiny-vit-for-tests.json"
+    config.write_text(json.dumps(TINY_VIT))
+    open_clip.add_model_config(config)
+    torch.manual_seed(0)
+    checkpoint = tmp_path / "weights.pt"
+    torch.save(open_clip.create_model("tiny-vit-for-tests").state_dict(), checkpoint)
+    encoder = open_encoder("tiny-vit-for-tests", str(checkpoint))
+    assert encoder.spec.dim == 16
+    assert encoder.encode_texts(["a mug"]).shape == (1, 16)
+    assert encoder.spec.fingerprint == open_encoder("tiny-vit-for-tests", str(checkpoint)).spec.fingerprint
+
+
+def test_an_unknown_name_is_answered_with_near_ones() -> None:
+    with pytest.raises(BadSetting, match="ViT-B-32"):
+        open_encoder("ViT-B32")
+
+
+def test_a_name_without_weights_lists_its_tags() -> None:
+    with pytest.raises(BadSetting, match="laion2b_s34b_b79k"):
+        open_encoder("ViT-B-32")
+    with pytest.raises(BadSetting, match="neither a file nor one of its tags"):
+        open_encoder("ViT-B-32", "no-such-tag")
+
+
+def test_an_unreachable_hub_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise socket.gaierror(-3, "no network in this test")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ModelUnavailable, match="magpie-mini"):
+        open_encoder("hf-hub:magpie/never-there")
+
+
+def test_a_damaged_model_folder_is_named(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(SHIPPED, copy)
+    weights = copy / "open_clip_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ModelUnavailable, match="copy"):
+        open_encoder(str(copy)).encode_texts(["a"])
+
+
+def test_random_letters_are_unknown_and_shop_words_known(encoder: Encoder) -> None:
+    assert encoder.known_share("zzxqv wqkjhd") < 0.5 < encoder.known_share("black running shoes")

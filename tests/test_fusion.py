@@ -1,0 +1,65 @@
+"""Fusion: unit rows, missing parts, and texts weighed by what they tell."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from indexer.encoder import unit_rows
+from indexer.fusion import Means, TextWeighing, estimate_means, fuse
+
+ROWS = arrays(np.float32, (5, 4), elements=st.floats(-1, 1, width=32))
+
+
+@given(ROWS, ROWS, st.floats(0, 1))
+def test_fused_rows_have_unit_length_or_are_zero(text: np.ndarray, image: np.ndarray, weight: float) -> None:
+    weights = np.full(5, weight, np.float32)
+    fused = fuse({"text": unit_rows(text), "image": unit_rows(image)}, {"text": weights, "image": 1 - weights})
+    lengths = np.linalg.norm(fused, axis=1)
+    assert all(abs(length - 1) < 1e-4 or length == 0 for length in lengths)
+
+
+def test_an_item_with_one_part_is_that_part() -> None:
+    text, image = np.array([[0.6, 0.8], [0, 0]], np.float32), np.array([[0, 0], [1, 0]], np.float32)
+    weights = TextWeighing(0, 1, 1, 1).weigh({"text": text, "image": image})
+    fused = fuse({"text": text, "image": image}, {"text": weights, "image": 1 - weights})
+    np.testing.assert_allclose(fused, [[0.6, 0.8], [1, 0]], atol=1e-6)
+
+
+def test_centring_takes_out_the_mean_and_keeps_missing_rows_missing() -> None:
+    means = Means({"text": np.array([1, 0], np.float32)})
+    centred = means.centre("text", np.array([[1, 1], [0, 0]], np.float32))
+    np.testing.assert_allclose(centred, [[0, 1], [0, 0]])
+
+
+def test_the_mean_of_few_vectors_is_drawn_to_the_prior() -> None:
+    vectors = np.tile(np.array([[1, 0]], np.float32), (50, 1))
+    prior = np.array([0, 1], np.float32)
+    means = estimate_means({"text": vectors}, vectors[:0], {"text": prior})
+    np.testing.assert_allclose(means.by_modality["text"], (50 * vectors[0] + 50 * prior) / (50 + 50))
+    np.testing.assert_allclose(means.by_modality["query"], 0)
+
+
+def test_without_a_prior_few_vectors_are_drawn_to_zero() -> None:
+    vectors = np.tile(np.array([[1, 0]], np.float32), (8, 1))
+    means = estimate_means({"text": vectors}, vectors, {})
+    np.testing.assert_allclose(means.by_modality["text"], [8 / (8 + 2), 0])
+
+
+def test_means_survive_being_saved(tmp_path) -> None:
+    means = Means({"text": np.array([1, 2], np.float32), "image": np.array([3, 4], np.float32)})
+    means.save(tmp_path / "means.npz")
+    loaded = Means.load(tmp_path / "means.npz")
+    np.testing.assert_array_equal(loaded.by_modality["image"], [3, 4])
+
+
+@pytest.mark.parametrize("informative", [True, False])
+def test_a_text_that_says_nothing_gets_little_weight(informative: bool) -> None:
+    rng = np.random.default_rng(1)
+    image = unit_rows(rng.standard_normal((300, 32)).astype(np.float32))
+    noise = unit_rows(rng.standard_normal((300, 32)).astype(np.float32))
+    text = unit_rows(image + 0.5 * noise)
+    text[150:] = noise[150:]  # half of the items have texts that do not go with their picture
+    weights = TextWeighing.fit({"text": text, "image": image}).weigh({"text": text, "image": image})
+    assert (weights[:150].mean() > 2 * weights[150:].mean()) if informative else (weights[150:].mean() < 0.25)

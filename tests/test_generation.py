@@ -1,0 +1,122 @@
+"""Generations: published whole or not at all, verified, kept, rolled back, and never served broken."""
+
+from pathlib import Path
+
+import pytest
+
+from data.catalogue import Catalogue, ItemDraft
+from data.database import Database, open_database
+from data.errors import BadSetting, GenerationBroken, HomeLocked, NoIndex
+from data.home_lock import lock_home
+from data.settings import Settings
+from indexer.generation import (
+    current_id,
+    generation_ids,
+    open_current,
+    prune,
+    roll_back,
+    set_current,
+    verify_current,
+)
+from indexer.rebuild import RebuildOptions, rebuild
+
+
+@pytest.fixture
+def opened(own_shop: Settings) -> Database:
+    database = open_database(own_shop)
+    yield database
+    database.close()
+
+
+def test_a_rebuild_with_nothing_new_encodes_nothing(own_shop: Settings, opened: Database) -> None:
+    report = rebuild(own_shop, opened)
+    assert (report.texts_encoded, report.pictures_encoded) == (0, 0)
+    assert report.items == 32
+    assert current_id(own_shop) == report.generation
+    assert all(share > 0.99 for share in report.recall.values())
+
+
+def test_full_encodes_everything_again(own_shop: Settings, opened: Database) -> None:
+    report = rebuild(own_shop, opened, RebuildOptions(full=True))
+    assert report.pictures_encoded == 30  # the hostile item has the same picture as the red ball
+    assert report.texts_encoded > 30
+
+
+def test_only_what_changed_is_encoded(own_shop: Settings, opened: Database, tmp_path: Path) -> None:
+    Catalogue(opened, own_shop).upsert([ItemDraft(item_id="new", title="Purple teapot")], tmp_path)
+    assert rebuild(own_shop, opened).texts_encoded == 1
+
+
+def test_three_generations_are_kept_and_one_can_go_back(own_shop: Settings, opened: Database) -> None:
+    made = [current_id(own_shop), *(rebuild(own_shop, opened).generation for _ in range(3))]
+    assert generation_ids(own_shop) == made[1:]
+    assert roll_back(own_shop) == made[2]
+    assert current_id(own_shop) == made[2]
+    assert roll_back(own_shop) == made[1]
+    with pytest.raises(NoIndex):
+        roll_back(own_shop)
+    assert prune(own_shop, keep=1) == [made[2]]  # the current one is never deleted
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
+def test_a_broken_generation_is_not_served_but_the_one_before(own_shop: Settings, opened: Database, damage: str) -> None:
+    sound = current_id(own_shop)
+    broken = rebuild(own_shop, opened).generation
+    file = own_shop.generations_dir / broken / "fused.faiss"
+    data = bytearray(file.read_bytes())
+    if damage == "flip":
+        data[len(data) // 2] ^= 1
+        file.write_bytes(data)
+    elif damage == "cut":
+        file.write_bytes(data[:-1])
+    else:
+        file.unlink()
+    with pytest.raises(GenerationBroken, match=r"fused\.faiss"):
+        verify_current(own_shop)
+    generation, alarms = open_current(own_shop)
+    assert generation.id == sound
+    assert "fused.faiss" in alarms[0]
+
+
+def test_a_sound_generation_verifies(shop: Settings) -> None:
+    assert verify_current(shop)["sound"] is True
+
+
+def test_without_an_index_the_remedy_is_named(settings: Settings) -> None:
+    with pytest.raises(NoIndex, match="magpie index rebuild"):
+        open_current(settings)
+
+
+def test_a_current_that_names_nothing_falls_back(own_shop: Settings) -> None:
+    sound = current_id(own_shop)
+    set_current(own_shop, "999999-gone")
+    generation, alarms = open_current(own_shop)
+    assert generation.id == sound and alarms
+
+
+def test_what_a_killed_rebuild_left_is_cleared_away(own_shop: Settings, opened: Database) -> None:
+    left_over = own_shop.generations_dir / ".building-dead"
+    left_over.mkdir()
+    (left_over / "x").write_text("half")
+    rebuild(own_shop, opened)
+    assert not left_over.exists()
+
+
+def test_two_rebuilds_at_once_are_refused(own_shop: Settings, opened: Database) -> None:
+    with lock_home(own_shop.home, "rebuild"), pytest.raises(HomeLocked):
+        rebuild(own_shop, opened)
+
+
+def test_unknown_options_are_refused_before_anything_is_done(own_shop: Settings, opened: Database) -> None:
+    before = generation_ids(own_shop)
+    with pytest.raises(BadSetting, match="average"):
+        rebuild(own_shop, opened, RebuildOptions(fusion="magic"))
+    with pytest.raises(BadSetting, match="no-such-index"):
+        rebuild(own_shop, opened, RebuildOptions(index="no-such-index"))
+    assert generation_ids(own_shop) == before
+
+
+def test_an_empty_catalogue_gives_an_empty_index(settings: Settings, database: Database) -> None:
+    report = rebuild(settings, database)
+    assert report.items == 0
+    assert verify_current(settings)["sound"] is True

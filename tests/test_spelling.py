@@ -1,0 +1,24 @@
+"""Misspelt words are put right, right ones are left alone."""
+
+import pytest
+
+from search.spelling import Speller
+
+SPELLER = Speller({"yellow": 5, "kite": 6, "watch": 9, "watches": 3, "umbrella": 2, "backpack": 4, "bag": 3}, ["crimson", "navy blue"])
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("yelow kite", "yellow kite"),
+        ("wtach", "watch"),
+        ("umbrela bakpack", "umbrella backpack"),
+        ("Crimson kites", "Crimson kites"),
+        ("navy watch", "navy watch"),
+        ("zzxqv", "zzxqv"),
+        ("bga 42 4x4", "bga 42 4x4"),
+        ("", ""),
+    ],
+)
+def test_correct(typed: str, meant: str) -> None:
+    assert SPELLER.correct(typed) == meant

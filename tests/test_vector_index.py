@@ -1,0 +1,72 @@
+"""The dense index against brute force, with and without filters."""
+
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.errors import BadSetting
+from indexer.encoder import unit_rows
+from indexer.vector_index import EXACT, HNSW, VectorIndex, build_index, choose_factory
+
+RNG = np.random.default_rng(0)
+VECTORS = unit_rows(RNG.standard_normal((2000, 16)).astype(np.float32))
+IDS = np.sort(RNG.choice(10_000, 2000, replace=False)).astype(np.int64)
+
+
+def make(factory: str = EXACT) -> VectorIndex:
+    return VectorIndex(build_index(VECTORS, IDS, factory), IDS, VECTORS.astype(np.float16))
+
+
+EXACT_INDEX = make()
+
+
+@given(st.integers(0, 1999), st.integers(1, 50), st.sampled_from([None, 0.0, 0.01, 0.5, 1.0]))
+def test_the_exact_index_equals_brute_force(query: int, k: int, share: float | None) -> None:
+    allowed = None if share is None else np.random.default_rng(query).random(2000) < share
+    scores = VECTORS @ VECTORS[query]
+    candidates = np.arange(2000) if allowed is None else np.flatnonzero(allowed)
+    best = np.sort(scores[candidates])[::-1][:k]
+    found = EXACT_INDEX.search(VECTORS[query], k, allowed)
+    assert len(found.rows) == min(k, len(candidates))
+    assert set(found.rows) <= set(candidates)
+    np.testing.assert_allclose(found.scores, best, atol=2e-3)  # float16 codes
+
+
+@pytest.mark.parametrize("share", [None, 0.02, 0.5])
+def test_a_graph_finds_nearly_all_also_within_a_filter(share: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("indexer.vector_index._SUBSET_SCAN_ROWS", 100)  # so that half of the rows go through the graph
+    index = make(HNSW)
+    allowed = None if share is None else RNG.random(2000) < share
+    hits = []
+    for query in VECTORS[::100]:
+        exact = EXACT_INDEX.search(query, 10, allowed).rows
+        hits.append(len(set(exact) & set(index.search(query, 10, allowed).rows)) / max(1, len(exact)))
+    assert np.mean(hits) > 0.95
+
+
+def test_ids_in_the_file_are_the_items_ids(tmp_path: Path) -> None:
+    faiss.write_index(EXACT_INDEX.index, str(tmp_path / "x.faiss"))
+    loaded = VectorIndex.load(tmp_path / "x.faiss", IDS, VECTORS)
+    _, ids = loaded.index.search(VECTORS[7:8], 1)
+    assert ids[0, 0] == IDS[7]
+    assert loaded.search(VECTORS[7], 1).rows[0] == 7
+
+
+def test_auto_is_exact_for_few_and_a_graph_for_many() -> None:
+    assert choose_factory("auto", 50_000) == EXACT
+    assert choose_factory("auto", 50_001) == HNSW
+    assert choose_factory("IVF64,SQ8", 1) == "IVF64,SQ8"
+
+
+def test_a_factory_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(BadSetting, match="Nonsense"):
+        build_index(VECTORS, IDS, "Nonsense7")
+
+
+def test_an_empty_index_answers_nothing() -> None:
+    empty = VectorIndex(build_index(VECTORS[:0], IDS[:0], EXACT), IDS[:0], VECTORS[:0])
+    assert len(empty.search(VECTORS[0], 5).rows) == 0
