@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -88,6 +87,6 @@ def _wait(server: Server) -> None:
         try:
             with urllib.request.urlopen(f"{server.url}/healthz", timeout=5):
                 return
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:  # not listening yet, or not answering yet
             time.sleep(0.1)
     raise AssertionError(f"not ready within {READY_WITHIN_S} s: {server.log.read_text()[-2000:]}")
