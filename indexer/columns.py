@@ -282,7 +282,9 @@ def _as_words(name: str, wanted: Sequence[Value] | Value) -> list[str]:
 def _checked_bounds(name: str, bounds: Mapping[str, float]) -> dict[str, float]:
     for operator, bound in bounds.items():
         if operator not in _RANGE_OPERATORS:
-            raise BadFilter(f"The filter on {name!r} uses {operator!r}; the operators are {', '.join(_RANGE_OPERATORS)}.")
+            raise BadFilter(
+                f"The filter on {name!r} uses {operator!r}; the operators are {', '.join(_RANGE_OPERATORS)}."
+            )
         if isinstance(bound, bool) or not isinstance(bound, (int, float)) or bound != bound:
             raise BadFilter(f"The filter on {name!r} compares with {bound!r}, which is not a number.")
     if not bounds:

@@ -19,7 +19,31 @@ from indexer.encoder import unit_rows
 
 _RIDGE = 0.01  # directions along which the words vary less than this variance are mostly kept
 _MIN_WORDS = 4
-_FILLER = frozenset(["a", "an", "and", "but", "in", "of", "with", "the", "for", "this", "that", "it", "same", "one", "made", "from", "more", "please", "ones", "color", "colour"])
+_FILLER = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "but",
+        "in",
+        "of",
+        "with",
+        "the",
+        "for",
+        "this",
+        "that",
+        "it",
+        "same",
+        "one",
+        "made",
+        "from",
+        "more",
+        "please",
+        "ones",
+        "color",
+        "colour",
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +74,7 @@ class Concepts:
         self.families = dict(families)
 
     def compose(self, vector: np.ndarray, text: str, text_vector: np.ndarray) -> np.ndarray:
-        """The unit (dim,) query for "like `vector`, but `text`". Words outside all families are added, not exchanged."""
+        """(dim,) unit query for "like `vector`, but `text`". Words outside all families are added, not exchanged."""
         named, rest = self._families_named(text)
         if not named:
             return unit_rows((vector + text_vector)[None])[0]

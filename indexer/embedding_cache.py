@@ -62,7 +62,9 @@ class EmbeddingCache:
     def missing(self, keys: Iterable[str]) -> list[str]:
         """Those of the keys that have no sound vector yet, each once, in order."""
         wanted = list(dict.fromkeys(keys))
-        present = {key for start in range(0, len(wanted), 20_000) for key in self.get_many(wanted[start : start + 20_000])}
+        present = {
+            key for start in range(0, len(wanted), 20_000) for key in self.get_many(wanted[start : start + 20_000])
+        }
         return [key for key in wanted if key not in present]
 
     def put_many(self, keys: Sequence[str], vectors: np.ndarray) -> None:

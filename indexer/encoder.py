@@ -85,7 +85,9 @@ class Encoder:
 def unit_rows(vectors: np.ndarray) -> np.ndarray:
     """The rows scaled to length 1, float32; a zero row stays zero."""
     norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.divide(vectors, norms, out=np.zeros_like(vectors, dtype=np.float32), where=norms > 1e-12, dtype=np.float32)
+    return np.divide(
+        vectors, norms, out=np.zeros_like(vectors, dtype=np.float32), where=norms > 1e-12, dtype=np.float32
+    )
 
 
 def open_encoder(model: str, pretrained: str | None = None, threads: int | None = None) -> Encoder:
@@ -100,7 +102,9 @@ def open_encoder(model: str, pretrained: str | None = None, threads: int | None 
     if (folder / "open_clip_config.json").is_file():
         return _open_local(model, folder, threads)
     if folder.is_dir():
-        raise BadSetting(f"The model folder {folder} has no open_clip_config.json; it must be an open_clip local-dir model.")
+        raise BadSetting(
+            f"The model folder {folder} has no open_clip_config.json; it must be an open_clip local-dir model."
+        )
     network = _load_from_hub(model, pretrained, threads)
     spec = EncoderSpec(model, pretrained, network.fingerprint(), network.dim, network.preprocessing)
     return Encoder(spec, {}, lambda: network)
@@ -113,7 +117,9 @@ def _open_local(model: str, folder: Path, threads: int | None) -> Encoder:
         dim = int(model_config["embed_dim"])
         size = {"size": model_config["vision_cfg"]["image_size"]}
     except (KeyError, TypeError) as error:
-        raise BadSetting(f"{folder / 'open_clip_config.json'} is not an open_clip configuration: {error} is missing.") from error
+        raise BadSetting(
+            f"{folder / 'open_clip_config.json'} is not an open_clip configuration: {error} is missing."
+        ) from error
     preprocessing = PicturePreprocessing.from_config({**size, **config.get("preprocess_cfg", {})})
     digest = hashlib.blake2b(digest_size=12)
     for file in sorted(folder.iterdir()):
@@ -145,7 +151,7 @@ def _load_local(folder: Path, threads: int | None) -> "_Network":
         tokenizer = open_clip.get_tokenizer(name, **extra)
     except Exception as error:  # a damaged file fails in as many ways as there are libraries that read it
         raise ModelUnavailable(
-            f"The model in {folder} cannot be loaded: {_first_line(error)} Restore the folder or choose another with --model."
+            f"The model in {folder} cannot be loaded: {_first_line(error)} Restore it or choose another with --model."
         ) from error
     return _Network(network, tokenizer, threads)
 
@@ -172,11 +178,15 @@ def _check_name(model: str, pretrained: str | None, models: list[str], tags: lis
     if model not in models:
         near = difflib.get_close_matches(model, [SHIPPED_MODEL, *models], n=3, cutoff=0.4)
         hint = f" Did you mean {', '.join(near)}?" if near else ""
-        raise BadSetting(f"There is no model {model!r}: not {SHIPPED_MODEL}, not a folder, not an open_clip name.{hint}")
+        raise BadSetting(
+            f"There is no model {model!r}: not {SHIPPED_MODEL}, not a folder, not an open_clip name.{hint}"
+        )
     if pretrained is None:
         raise BadSetting(f"{model} needs --pretrained with one of its tags ({', '.join(tags)}) or a checkpoint file.")
     if pretrained not in tags and not Path(pretrained).is_file():
-        raise BadSetting(f"{model} has no weights {pretrained!r}: neither a file nor one of its tags ({', '.join(tags)}).")
+        raise BadSetting(
+            f"{model} has no weights {pretrained!r}: neither a file nor one of its tags ({', '.join(tags)})."
+        )
 
 
 def _first_line(error: Exception) -> str:

@@ -63,7 +63,7 @@ def encode_texts(encoder: Encoder, texts: Sequence[str], cache: EmbeddingCache) 
 
 
 def pool_texts(encoder: Encoder, cache: EmbeddingCache, items: Sequence[Sequence[Segment]]) -> tuple[np.ndarray, int]:
-    """(n, dim) text vectors: each item's segments by weight, unit rows, zero without words; and how many were encoded."""
+    """(n, dim) text vectors: each item's segments by weight, unit rows, zero without words; how many were encoded."""
     flat = [segment for segments in items for segment in segments]
     vectors, num_encoded = encode_texts(encoder, [segment.text for segment in flat], cache)
     pooled = np.zeros((len(items), encoder.spec.dim), np.float32)

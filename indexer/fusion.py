@@ -82,7 +82,7 @@ class TextWeighing:
         return cls(mean, deviation, float(np.median(own)), max(float(np.quantile(own, 0.95)), 1e-3))
 
     def weigh(self, parts: Mapping[str, np.ndarray]) -> np.ndarray:
-        """(n,) float32 weight of each item's text; its picture has the rest of 1. An item without picture is all text."""
+        """(n,) float32 weight of each item's text; its picture has the rest. An item without picture is all text."""
         agreement = (np.einsum("nd,nd->n", parts["text"], parts["image"]) - self.mean) / self.deviation
         judged = ((1 - _SHRINKAGE) * agreement + _SHRINKAGE * self.typical) / self.best
         weights = _MOST * np.clip((judged - _LOW) / (_HIGH - _LOW), 0.0, 1.0)

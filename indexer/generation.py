@@ -24,6 +24,7 @@ from data.errors import GenerationBroken, NoIndex
 from data.settings import Settings
 from indexer.columns import Columns
 from indexer.concepts import Concepts
+from indexer.conflicts import load_conflicts
 from indexer.fusion import Means, TextWeighing
 from indexer.item_text import TextPlan
 from indexer.lexical_index import LexicalIndex
@@ -32,6 +33,7 @@ from indexer.vector_index import VectorIndex
 
 FORMAT = 1
 KEPT_GENERATIONS = 3
+NO_INDEX = "There is no index yet. Import a catalogue with `magpie catalog import`, then run `magpie index rebuild`."
 MANIFEST = "manifest.json"
 _CHECKED_AT_OPEN_BYTES = 2_000_000_000
 log = logging.getLogger(__name__)
@@ -129,7 +131,9 @@ def generation_ids(settings: Settings) -> list[str]:
     """The finished generations on disk, oldest first."""
     if not settings.generations_dir.is_dir():
         return []
-    return sorted(p.name for p in settings.generations_dir.iterdir() if (p / MANIFEST).is_file() and p.name[0].isdigit())
+    return sorted(
+        p.name for p in settings.generations_dir.iterdir() if (p / MANIFEST).is_file() and p.name[0].isdigit()
+    )
 
 
 def current_id(settings: Settings) -> str | None:
@@ -143,11 +147,11 @@ def current_id(settings: Settings) -> str | None:
 def open_current(settings: Settings) -> tuple[Generation, list[str]]:
     """The generation to serve, and the alarms raised on the way to it.
 
-    That is the current one, or the newest sound one where the current one is broken. Raises NoIndex where there is none.
+    That is the current one, or the newest sound one where it is broken. Raises NoIndex where there is none.
     """
     wanted = current_id(settings)
     if wanted is None:
-        raise NoIndex("There is no index yet. Import a catalogue with `magpie catalog import`, then run `magpie index rebuild`.")
+        raise NoIndex(NO_INDEX)
     alarms: list[str] = []
     for candidate in [wanted, *(g for g in reversed(generation_ids(settings)) if g != wanted)]:
         try:
@@ -174,13 +178,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise GenerationBroken(f"Generation {folder.name} has no readable {MANIFEST} ({error}).") from error
     if manifest.get("format") != FORMAT:
         raise GenerationBroken(
-            f"Generation {folder.name} has format {manifest.get('format')}, this Magpie reads {FORMAT}. Run `magpie index rebuild`."
+            f"Generation {folder.name} has format {manifest.get('format')}, this Magpie reads {FORMAT}. "
+            "Run `magpie index rebuild`."
         )
     return manifest
 
 
 def check_files(folder: Path, manifest: dict[str, Any], with_checksums: bool = True) -> None:
-    """Compares the files with the manifest: sizes always, contents on demand. Raises GenerationBroken naming the file."""
+    """Compares the files with the manifest: sizes always, contents on demand. Raises GenerationBroken with the name."""
     for name, expected in manifest["files"].items():
         path = folder / name
         if not path.is_file() or path.stat().st_size != expected["size_bytes"]:
@@ -270,7 +275,7 @@ def verify_current(settings: Settings) -> dict[str, Any]:
     """Checks every byte of the current generation; raises GenerationBroken or NoIndex, returns what was checked."""
     generation = current_id(settings)
     if generation is None:
-        raise NoIndex("There is no index yet. Run `magpie index rebuild`.")
+        raise NoIndex(NO_INDEX)
     folder = settings.generations_dir / generation
     manifest = read_manifest(folder)
     check_files(folder, manifest)
@@ -284,11 +289,19 @@ def verify_current(settings: Settings) -> dict[str, Any]:
     }
 
 
+def read_conflicts(settings: Settings) -> list[dict[str, Any]]:
+    """The items of the current generation whose picture and text disagree, least agreement first. Raises NoIndex."""
+    generation = current_id(settings)
+    if generation is None:
+        raise NoIndex(NO_INDEX)
+    return load_conflicts(settings.generations_dir / generation)
+
+
 def describe_current(settings: Settings) -> dict[str, Any]:
     """What `index status` tells of the current generation. Raises NoIndex, GenerationBroken."""
     generation = current_id(settings)
     if generation is None:
-        raise NoIndex("There is no index yet. Import a catalogue with `magpie catalog import`, then run `magpie index rebuild`.")
+        raise NoIndex(NO_INDEX)
     manifest = read_manifest(settings.generations_dir / generation)
     described = {k: v for k, v in manifest.items() if k not in ("files", "text_weighing", "confidence")}
     return {"generation": generation, **described, "generations": generation_ids(settings)}

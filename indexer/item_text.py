@@ -164,7 +164,7 @@ def hash_text(text: str) -> int:
 
 def last_of_path(category: str) -> str:
     """The most specific name of a category path such as `Home > Kitchen > Mugs`."""
-    return re.split(r"\s*(?:>>|>|/|\|)\s*", category.strip("[]\" "))[-1].strip()
+    return re.split(r"\s*(?:>>|>|/|\|)\s*", category.strip('[]" '))[-1].strip()
 
 
 def _words_of(name: str, value: Value) -> list[str]:

@@ -157,7 +157,7 @@ class LexicalIndex:
         return joined
 
     def _near_words(self, stem: str) -> list[str]:
-        """The commonest words of the catalogue at the least edit distance: at most one edit, two from seven letters on."""
+        """The commonest words of the catalogue at the least edit distance: at most one, two from seven letters on."""
         if len(stem) < 4 or not stem.isalpha() or _CJK_RUN.search(stem):
             return []
         reach = 1 if len(stem) < 7 else 2

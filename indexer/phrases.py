@@ -1,4 +1,4 @@
-"""What may complete a query while it is typed: the catalogue's categories, attribute values and recurring title words."""
+"""What may complete a query while it is typed: categories, attribute values and words that recur in titles."""
 
 import json
 import re
@@ -26,7 +26,9 @@ class PhraseCounter:
     def add(self, item: Item, plan: TextPlan) -> None:
         """Counts the phrases of one item."""
         words = _WORD.findall(clean_text(item.title).casefold())
-        spans = [words[k : k + length] for length in range(1, _LONGEST_WORDS + 1) for k in range(len(words) - length + 1)]
+        spans = [
+            words[k : k + length] for length in range(1, _LONGEST_WORDS + 1) for k in range(len(words) - length + 1)
+        ]
         grams = {" ".join(span) for span in spans if span[0] not in _JOINING and span[-1] not in _JOINING}
         grams.update(value.casefold() for value in plan.encoded_values(item))
         self._counts.update(g for g in grams if len(g) > 2 and not g.isdigit())

@@ -16,6 +16,7 @@ from data.home_lock import lock_home
 from data.settings import Settings
 from indexer.columns import Columns, ColumnsBuilder
 from indexer.concepts import Concepts, gather_words, make_family
+from indexer.conflicts import find_conflicts, save_conflicts
 from indexer.embedding_cache import EmbeddingCache
 from indexer.encoder import Encoder, open_encoder
 from indexer.encoding import EncodingReport, Progress, encode_missing_pictures, encode_texts, pool_pictures, pool_texts
@@ -68,6 +69,8 @@ class Snapshot:
 
     revision: int
     ids: np.ndarray  # (n,) int64
+    item_ids: list[str]
+    titles: list[str]
     columns: Columns
     texts: np.ndarray  # (n, dim) float32, zero rows without words
     pictures: list[list[str]]  # content hashes by row
@@ -102,7 +105,9 @@ def rebuild(
     watch = Stopwatch()
     with lock_home(settings.home, "rebuild"):
         encoder = open_encoder(options.model or settings.model, options.pretrained or settings.pretrained)
-        cache = EmbeddingCache(settings.embeddings_dir, encoder.spec.fingerprint, encoder.spec.dim, ignore_old=options.full)
+        cache = EmbeddingCache(
+            settings.embeddings_dir, encoder.spec.fingerprint, encoder.spec.dim, ignore_old=options.full
+        )
         with new_generation(settings) as folder:
             snapshot = read_catalogue(Catalogue(database, settings), encoder, cache, folder, tell)
             watch.lap("texts")
@@ -118,6 +123,7 @@ def rebuild(
             tell("index", 0, 1)
             write_vectors(folder, snapshot.ids, vectors, weights, means, factory)
             snapshot.columns.save(folder)
+            save_conflicts(find_conflicts(parts, weighing, snapshot.item_ids, snapshot.titles), folder)
             learn_concepts(snapshot.columns, encoder, cache, means).save(folder)
             watch.lap("index")
             about = describe(encoder, snapshot, vectors, weights, means, folder)
@@ -148,6 +154,7 @@ def read_catalogue(
     plan, phrases = plan_texts(catalogue), PhraseCounter()
     columns, lexical = ColumnsBuilder(catalogue.attribute_kinds()), LexicalIndexBuilder(folder / "lexical")
     ids: list[int] = []
+    names: list[tuple[str, str]] = []  # item_id, title
     texts: list[np.ndarray] = [np.zeros((0, encoder.spec.dim), np.float32)]
     pictures: list[list[str]] = []
     paths: dict[str, Path] = {}
@@ -159,6 +166,7 @@ def read_catalogue(
         num_encoded += encoded
         for item in items:
             ids.append(item.id)
+            names.append((item.item_id, item.title))
             columns.add(item)
             lexical.add(plan.searched_fields(item))
             sampler.add(item, plan)
@@ -174,6 +182,8 @@ def read_catalogue(
     return Snapshot(
         revision=revision,
         ids=np.array(ids, np.int64),
+        item_ids=[item_id for item_id, _ in names],
+        titles=[title for _, title in names],
         columns=columns.build(),
         texts=np.concatenate(texts),
         pictures=pictures,
@@ -220,7 +230,12 @@ def learn_concepts(columns: Columns, encoder: Encoder, cache: EmbeddingCache, me
 
 
 def describe(
-    encoder: Encoder, snapshot: Snapshot, vectors: Mapping[str, np.ndarray], weights: np.ndarray, means: Means, folder: Path
+    encoder: Encoder,
+    snapshot: Snapshot,
+    vectors: Mapping[str, np.ndarray],
+    weights: np.ndarray,
+    means: Means,
+    folder: Path,
 ) -> dict[str, Any]:
     """What the manifest says of a generation, its measured recall among it."""
     present = {name: vectors[name].any(axis=1) for name in PARTS}

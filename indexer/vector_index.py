@@ -44,7 +44,9 @@ def build_index(vectors: np.ndarray, ids: np.ndarray, factory: str) -> faiss.Ind
     rows = np.ascontiguousarray(vectors, np.float32)
     if not index.is_trained:
         if len(rows) == 0:
-            raise BadSetting(f"--index {factory!r} must be trained on vectors, and the catalogue is empty; use --index exact.")
+            raise BadSetting(
+                f"--index {factory!r} must be trained on vectors, and the catalogue is empty; use --index exact."
+            )
         index.train(rows)
     if len(rows):
         index.add_with_ids(rows, ids)

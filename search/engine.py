@@ -14,7 +14,7 @@ from data.database import Database
 from data.errors import MagpieError, NoIndex
 from data.settings import Settings
 from indexer.columns import Columns, check_names
-from indexer.generation import current_id
+from indexer.generation import NO_INDEX, current_id
 from indexer.lexical_index import LexicalMatches
 from search.confidence import is_confident
 from search.merging import Merged, check_sort, matching_rows, merge
@@ -105,7 +105,7 @@ class SearchEngine:
         with self._changing:
             wanted, before = current_id(self._settings), self._serving
             if wanted is None:
-                raise NoIndex("There is no index yet. Run `magpie index rebuild`.")
+                raise NoIndex(NO_INDEX)
             try:
                 if before is None or before.wanted != wanted:
                     self._serving = open_serving(self._settings, self._catalogue, wanted, before)
@@ -131,7 +131,7 @@ class SearchEngine:
             self.refresh()
         serving = self._serving
         if serving is None:
-            raise NoIndex("There is no index yet. Run `magpie index rebuild`.")
+            raise NoIndex(NO_INDEX)
         return serving
 
     def _hits(self, order: Merged, request: SearchRequest, question: Question) -> list[Hit]:
@@ -188,7 +188,9 @@ def _facets(segments: Sequence[Segment], matching: Sequence[np.ndarray]) -> dict
         for name, pairs in segment.columns.facets(rows, _MAX_FACET_VALUES).items():
             counts.setdefault(name, Counter()).update(dict(pairs))
     return {
-        name: [FacetValue(value, n) for value, n in sorted(counted.items(), key=lambda p: (-p[1], p[0]))][:_MAX_FACET_VALUES]
+        name: [FacetValue(value, n) for value, n in sorted(counted.items(), key=lambda p: (-p[1], p[0]))][
+            :_MAX_FACET_VALUES
+        ]
         for name, counted in sorted(counts.items())
     }
 

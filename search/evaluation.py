@@ -37,7 +37,12 @@ class EvaluationReport:
     unjudged: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        return {"measures": self.measures, "num_queries": self.num_queries, "mode": self.mode, "unjudged": self.unjudged}
+        return {
+            "measures": self.measures,
+            "num_queries": self.num_queries,
+            "mode": self.mode,
+            "unjudged": self.unjudged,
+        }
 
 
 def evaluate(engine: SearchEngine, queries: Path, qrels: Path, options: EvaluationOptions) -> EvaluationReport:
@@ -67,7 +72,9 @@ def parse_measures(text: str) -> list[Any]:
     try:
         measures = [ir_measures.parse_measure(name) for name in text.replace(",", " ").split()]
     except (NameError, ValueError, SyntaxError, KeyError) as error:
-        raise BadQuery(f"--measures {text!r} is not in ir-measures' notation, such as 'nDCG@10 P@10 R@100': {error}") from error
+        raise BadQuery(
+            f"--measures {text!r} is not in ir-measures' notation, such as 'nDCG@10 P@10 R@100': {error}"
+        ) from error
     if not measures:
         raise BadQuery("--measures is empty; give for example 'nDCG@10 P@10 R@100'.")
     return measures
@@ -85,17 +92,23 @@ def read_queries(path: Path, options: EvaluationOptions) -> Iterator[tuple[str, 
             raise BadQuery(f"{path}, line {number}: not a JSON object with a query_id ({error}).") from error
         unknown = set(query) - _FIELDS
         if unknown:
-            raise BadQuery(f"{path}, line {number}: unknown fields {', '.join(sorted(unknown))}; known: {', '.join(sorted(_FIELDS))}.")
-        yield query_id, SearchRequest(
-            text=query.get("text") or "",
-            picture=_read_picture(path, number, query.get("image")),
-            like=query.get("like") or None,
-            not_text=query.get("not") or "",
-            filters=query.get("filters") or {},
-            k=options.depth,
-            mode=options.mode,
-            rerank=options.rerank,
-            facets=False,
+            raise BadQuery(
+                f"{path}, line {number}: unknown fields {', '.join(sorted(unknown))}; "
+                f"known: {', '.join(sorted(_FIELDS))}."
+            )
+        yield (
+            query_id,
+            SearchRequest(
+                text=query.get("text") or "",
+                picture=_read_picture(path, number, query.get("image")),
+                like=query.get("like") or None,
+                not_text=query.get("not") or "",
+                filters=query.get("filters") or {},
+                k=options.depth,
+                mode=options.mode,
+                rerank=options.rerank,
+                facets=False,
+            ),
         )
 
 

@@ -1,4 +1,4 @@
-"""A search request → what is looked for: a vector for each dense index, words for the lexical one, and what to avoid."""
+"""A search request → what is looked for: a vector for the dense index, words for the lexical one, and what to avoid."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,7 +54,9 @@ def check_request(request: SearchRequest) -> None:
     if not 1 <= request.k <= MAX_K:
         raise BadQuery(f"k is {request.k}; it must be from 1 to {MAX_K}.")
     if request.offset < 0 or request.offset + request.k > MAX_REACH:
-        raise BadQuery(f"offset + k is {request.offset + request.k}; it must be at most {MAX_REACH}, with offset from 0.")
+        raise BadQuery(
+            f"offset + k is {request.offset + request.k}; it must be at most {MAX_REACH}, with offset from 0."
+        )
     if request.mode not in MODES:
         raise BadQuery(f"There is no mode {request.mode!r}; there are: {', '.join(MODES)}.")
     for name, text in (("query", request.text), ("not", request.not_text)):

@@ -11,7 +11,7 @@ _LONG_WORD = 7
 
 
 class Speller:
-    """Knows the catalogue's words with their frequencies, and words that are right although the catalogue lacks them."""
+    """Knows the catalogue's words with their frequencies, and words that are right although it lacks them."""
 
     def __init__(self, frequencies: Mapping[str, int], also_right: Iterable[str]) -> None:
         self._frequencies = {word: n for word, n in frequencies.items() if _WORD.fullmatch(word)}

@@ -57,4 +57,7 @@ def test_columns_join_the_lexicon_by_slot() -> None:
         {"base_colour": "colour", "style": None, "size": None},
         {"base_colour": ["Mint"], "style": ["modern", "rustic", "boho", "art deco"], "size": ["S", "M"]},
     )
-    assert gathered == {"colour": ["red", "blue", "green", "black", "mint"], "style": ["modern", "rustic", "boho", "art deco"]}
+    assert gathered == {
+        "colour": ["red", "blue", "green", "black", "mint"],
+        "style": ["modern", "rustic", "boho", "art deco"],
+    }

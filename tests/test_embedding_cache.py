@@ -29,7 +29,7 @@ def test_what_goes_in_comes_out_after_reopening(tmp_path: Path) -> None:
 def test_a_flipped_bit_makes_that_vector_missing(tmp_path: Path) -> None:
     filled(tmp_path).close()
     with sqlite3.connect(tmp_path / "abc.db") as connection:
-        connection.execute("UPDATE vectors SET vector = x'00000000000000000000000000000000' WHERE key = ?", [bytes.fromhex(KEYS[5])])
+        connection.execute("UPDATE vectors SET vector = zeroblob(16) WHERE key = ?", [bytes.fromhex(KEYS[5])])
     connection.close()
     cache = EmbeddingCache(tmp_path, "abc", 8)
     assert cache.missing(KEYS) == [KEYS[5]]

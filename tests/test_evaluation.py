@@ -37,7 +37,8 @@ def test_measures_and_run(shop: Settings, files: tuple[Path, Path], tmp_path: Pa
     assert len(run) == 4 * 5
     ranked = {q: [r[2] for r in run if r[0] == q] for q in ("words", "picture", "like")}
     assert "ring-green" not in ranked["like"]
-    rank = {q: (ranked[q].index(i) + 1 if i in ranked[q] else math.inf) for q, i in (("words", "ball-red"), ("picture", "kite-blue"))}
+    wanted = {"words": "ball-red", "picture": "kite-blue"}
+    rank = {q: (ranked[q].index(i) + 1 if i in ranked[q] else math.inf) for q, i in wanted.items()}
     assert report.num_queries == 3
     assert report.measures["RR@10"] == pytest.approx((1 / rank["words"] + 1 / rank["picture"] + 0) / 3, abs=1e-6)
     assert report.unjudged == ["nobody judged this"]
@@ -55,10 +56,13 @@ def test_measures_and_run(shop: Settings, files: tuple[Path, Path], tmp_path: Pa
         ('{"query_id": "a", "text": "x"}', "a 0 b 1", "", "empty"),
     ],
 )
-def test_faults_name_file_and_line(shop: Settings, tmp_path: Path, queries: str, qrels: str, measures: str, message: str) -> None:
+def test_faults_name_file_and_line(
+    shop: Settings, tmp_path: Path, queries: str, qrels: str, measures: str, message: str
+) -> None:
     (tmp_path / "q.jsonl").write_text(queries)
     (tmp_path / "qrels").write_text(qrels)
     database = open_database(shop)
     with pytest.raises(BadQuery, match=message):
-        evaluate(SearchEngine(shop, database), tmp_path / "q.jsonl", tmp_path / "qrels", EvaluationOptions(measures=measures))
+        options = EvaluationOptions(measures=measures)
+        evaluate(SearchEngine(shop, database), tmp_path / "q.jsonl", tmp_path / "qrels", options)
     database.close()

@@ -59,7 +59,7 @@ def test_three_generations_are_kept_and_one_can_go_back(own_shop: Settings, open
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
-def test_a_broken_generation_is_not_served_but_the_one_before(own_shop: Settings, opened: Database, damage: str) -> None:
+def test_a_broken_generation_is_not_served_the_one_before_is(own_shop: Settings, opened: Database, damage: str) -> None:
     sound = current_id(own_shop)
     broken = rebuild(own_shop, opened).generation
     file = own_shop.generations_dir / broken / "fused.faiss"

@@ -46,7 +46,8 @@ def test_sentences_that_many_items_share_are_cut() -> None:
 
 
 def test_identifiers_and_numbers_stay_out_of_the_encoded_text() -> None:
-    items = [item(n, f"Mug {n}", colour=["Red", "Blue"][n % 2], sku=f"SKU{n:08}", weight=float(n), new=True) for n in range(100)]
+    colours = ["Red", "Blue"]
+    items = [item(n, f"Mug {n}", colour=colours[n % 2], sku=f"SKU{n:08}", weight=1.0 * n, new=True) for n in range(100)]
     builder = TextPlanBuilder()
     builder.add(items)
     texts = " ".join(s.text for s in builder.build().segments(items[3]))
@@ -55,7 +56,8 @@ def test_identifiers_and_numbers_stay_out_of_the_encoded_text() -> None:
 
 
 def test_every_word_is_searchable_even_where_it_is_not_encoded() -> None:
-    fields = TextPlan().searched_fields(item(1, "Mug", "Deep blue.", "Home > Kitchen", sku="SKU77", care=" ".join(f"word{n}" for n in range(40))))
+    care = " ".join(f"word{n}" for n in range(40))
+    fields = TextPlan().searched_fields(item(1, "Mug", "Deep blue.", "Home > Kitchen", sku="SKU77", care=care))
     assert fields["title"] == "Mug"
     assert "SKU77" in fields["attributes"] and "Kitchen" in fields["attributes"]
     assert "Deep blue." in fields["body"] and "word39" in fields["body"]

@@ -143,7 +143,8 @@ def test_without_an_index(settings: Settings, database) -> None:
 def test_changes_are_found_at_once_and_kept_by_the_rebuild(changing, tmp_path: Path) -> None:
     engine, catalogue, settings = changing
     assert ids(engine, text="red ball", k=1) == ["ball-red"]
-    catalogue.upsert([ItemDraft(item_id="new", title="Zorblatt umbrella", price=3.0, attributes={"colour": "Teal"})], tmp_path)
+    umbrella = ItemDraft(item_id="new", title="Zorblatt umbrella", price=3.0, attributes={"colour": "Teal"})
+    catalogue.upsert([umbrella], tmp_path)
     catalogue.upsert([ItemDraft(item_id="ball-red", title="Crumpled paper")], tmp_path)
     catalogue.delete("box-blue")
     for rebuilt in (False, True):

@@ -4,7 +4,8 @@ import pytest
 
 from search.spelling import Speller
 
-SPELLER = Speller({"yellow": 5, "kite": 6, "watch": 9, "watches": 3, "umbrella": 2, "backpack": 4, "bag": 3}, ["crimson", "navy blue"])
+FREQUENCIES = {"yellow": 5, "kite": 6, "watch": 9, "watches": 3, "umbrella": 2, "backpack": 4, "bag": 3}
+SPELLER = Speller(FREQUENCIES, ["crimson", "navy blue"])
 
 
 @pytest.mark.parametrize(
