@@ -8,50 +8,64 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from shop.design import Design  # noqa: E402
-from shop.faults import item_id, plant_faults  # noqa: E402
-from shop.kinds import KINDS  # noqa: E402
-from shop.range import COUNT, SEED, draw_range, plan_shot  # noqa: E402
+from workshop.design import Design  # noqa: E402
+from workshop.faults import item_id, plant_faults  # noqa: E402
+from workshop.kinds import KINDS  # noqa: E402
+from workshop.range import COUNT, SEED, draw_range, plan_shot  # noqa: E402
 
 QUALITY = 89
 
 
-def photograph_one(job: tuple[int, Design, Path, int, int]) -> tuple[str, float]:
+@dataclass(frozen=True)
+class Job:
+    """One picture to take: the n-th design, its file, pixels a side, paths a pixel, and Mitsuba's variant."""
+
+    number: int
+    design: Design
+    path: Path
+    size: int
+    samples: int
+    variant: str
+
+
+def photograph_one(job: Job) -> tuple[str, float]:
     """Renders one design into its file (written beside its place and renamed); its id and the seconds it took.
 
     A design that cannot be rendered is named with its error; the others go on.
     """
     try:
-        return _photograph(*job)
+        return _photograph(job)
     except Exception as error:
-        print(f"{job[2].stem} ({job[1]}): {error!r}", file=sys.stderr, flush=True)
-        return job[2].stem, 0.0
+        print(f"{job.path.stem} ({job.design}): {error!r}", file=sys.stderr, flush=True)
+        return job.path.stem, 0.0
 
 
-def _photograph(number: int, design: Design, path: Path, size: int, samples: int) -> tuple[str, float]:
+def _photograph(job: Job) -> tuple[str, float]:
     import mitsuba
 
     if mitsuba.variant() is None:
-        mitsuba.set_variant("scalar_rgb")
+        mitsuba.set_variant(job.variant)
         mitsuba.set_log_level(mitsuba.LogLevel.Error)
     from PIL import Image
-    from shop.studio import photograph
+    from workshop.studio import photograph
 
     started = time.monotonic()
-    more = 2 if design.finish.material == "glass" else 1
-    picture = photograph(KINDS[design.kind].build(design), plan_shot(design), size, samples * more, seed=number)
-    beside = path.with_suffix(".part")
+    samples = job.samples * (2 if job.design.finish.material == "glass" else 1)
+    parts = KINDS[job.design.kind].build(job.design)
+    picture = photograph(parts, plan_shot(job.design), job.size, samples, seed=job.number)
+    beside = job.path.with_suffix(".part")
     Image.fromarray(picture).save(beside, "JPEG", quality=QUALITY, optimize=True)
-    beside.rename(path)
-    return path.stem, time.monotonic() - started
+    beside.rename(job.path)
+    return job.path.stem, time.monotonic() - started
 
 
-def jobs(options: argparse.Namespace) -> Iterator[tuple[int, Design, Path, int, int]]:
+def jobs(options: argparse.Namespace) -> Iterator[Job]:
     """The designs that this run is to photograph: not those that have a picture, or are to go without their own."""
     part, parts = (int(x) for x in options.shard.split("/"))
     designs = draw_range(COUNT)
@@ -61,7 +75,7 @@ def jobs(options: argparse.Namespace) -> Iterator[tuple[int, Design, Path, int, 
         path = options.out / f"{item_id(number)}.jpg"
         wanted = not options.only or design.kind in options.only
         if wanted and item_id(number) not in without and number % parts == part - 1 and not path.exists():
-            yield number, design, path, options.size, options.spp
+            yield Job(number, design, path, options.size, options.spp, options.variant)
 
 
 def main() -> None:
@@ -73,7 +87,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "images", help="folder of the pictures")
     parser.add_argument("--size", type=int, default=320, help="pixels along each side (default 320)")
     parser.add_argument(
-        "--spp", type=int, default=4, help="paths a pixel before denoising, twice that for glass (default 4)"
+        "--spp", type=int, default=9, help="paths a pixel before denoising, twice that for glass (default 9)"
+    )
+    parser.add_argument(
+        "--variant", default="scalar_rgb", help="Mitsuba's; llvm_ad_rgb is faster where LLVM 16+ is there"
     )
     parser.add_argument("--shard", default="1/1", metavar="I/N", help="the I-th of N equal parts of the shop")
     parser.add_argument("--limit", type=int, default=None, help="stop after this many pictures")

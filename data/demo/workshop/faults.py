@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -65,3 +66,25 @@ def _other_shade(design: Design, rng: np.random.Generator) -> str:
     shown = {base_of(design.finish.colour), base_of(design.finish.second)}
     bases = [b for b in SHADES if b not in shown and b not in ("white", "beige")]
     return str(rng.choice(list(SHADES[str(rng.choice(bases))])))
+
+
+LIST_START, LIST_END = "<!-- faults: written by make.py -->", "<!-- end of faults -->"
+
+
+def list_faults(faults: Faults, readme: Path) -> None:
+    """Rewrites the readme's list of faulty items, between its two marks; ValueError where they are missing."""
+    text = readme.read_text("utf-8")
+    before, rest = text.split(LIST_START)
+    after = rest.split(LIST_END)[1]
+    plain = {"No description": faults.no_description, "No picture": faults.no_picture}
+    blocks = [f"**{title}** ({len(ids)}): {', '.join(_number(i) for i in ids)}" for title, ids in plain.items()]
+    shades = [f"{_number(i)} {shade}" for i, shade in faults.wrong_colour.items()]
+    blocks.append(f"**Wrong colour in the title** ({len(shades)}; the colour it claims): {', '.join(shades)}")
+    others = [f"{_number(i)} ({_number(other)})" for i, other in faults.wrong_picture.items()]
+    blocks.append(f"**Another item's picture** ({len(others)}; whose it is): {', '.join(others)}")
+    body = "\n\n".join(blocks)
+    readme.write_text(f"{before}{LIST_START}\n\n{body}\n\n{LIST_END}{after}", encoding="utf-8")
+
+
+def _number(name: str) -> str:
+    return name.removeprefix("mg-")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from .colours import DYED, base_of
 from .design import Design, Kind, draw_finish
 from .kinds import KINDS
 from .studio_settings import BACKDROPS, Shot
@@ -24,7 +27,44 @@ def draw_range(count: int, seed: int = SEED) -> list[Design]:
     designs = [
         d for kind, number in zip(KINDS.values(), numbers, strict=True) for d in _draw_kind(kind, int(number), rng)
     ]
-    return [designs[k] for k in rng.permutation(len(designs))]
+    return _set_out([designs[k] for k in rng.permutation(len(designs))])
+
+
+# What people ask a demo for, and chance made too little of: kind, material and base colours to start from, the change.
+SHOWPIECES: tuple[tuple[str, str, tuple[str, ...], dict[str, str]], ...] = (
+    ("vase", "glass", ("turquoise",), {"colour": "blue"}),
+    ("vase", "glass", ("turquoise",), {"colour": "sky blue"}),
+    ("vase", "glass", ("turquoise",), {"colour": "cobalt blue"}),
+    ("vase", "glass", ("purple",), {"colour": "blue"}),
+    ("wine glass", "glass", ("purple", "pink"), {"colour": "green"}),
+    ("wine glass", "glass", ("orange", "yellow"), {"colour": "green"}),
+    ("teapot", "ceramic", DYED, {"pattern": "dots", "second": "white", "colour": "red"}),
+    ("teapot", "ceramic", DYED, {"pattern": "dots", "second": "white", "colour": "navy blue"}),
+    ("teapot", "stoneware", DYED, {"material": "black iron", "colour": "black"}),
+    ("teapot", "stoneware", DYED, {"material": "black iron", "colour": "black"}),
+    ("mug", "ceramic", DYED, {"pattern": "dots", "second": "white", "colour": "turquoise"}),
+    ("mug", "ceramic", DYED, {"pattern": "dots", "second": "navy blue", "colour": "ivory"}),
+    ("mug", "porcelain", DYED, {"pattern": "plain", "colour": "white"}),
+    ("cup and saucer", "porcelain", DYED, {"pattern": "plain", "colour": "white"}),
+    ("cup and saucer", "porcelain", DYED, {"pattern": "plain", "colour": "white"}),
+    ("watering can", "steel", ("silver",), {"material": "copper", "colour": "copper"}),
+    ("watering can", "steel", ("silver",), {"material": "copper", "colour": "copper"}),
+    ("tray", "marble", ("pink", "green"), {"colour": "black", "second": "light grey"}),
+    ("tray", "marble", ("pink", "green"), {"colour": "black", "second": "light grey"}),
+)
+
+
+def _set_out(designs: list[Design]) -> list[Design]:
+    """The designs with the showpieces among them, each in the place of a plain one of its kind."""
+    changed: dict[int, Design] = {}
+    for kind, material, bases, change in SHOWPIECES:
+        for k, design in enumerate(designs):
+            finish = design.finish
+            fits = design.kind == kind and finish.material == material and base_of(finish.colour) in bases
+            if fits and k not in changed and finish.pattern == "plain":
+                changed[k] = replace(design, finish=replace(finish, **change))
+                break
+    return [changed.get(k, design) for k, design in enumerate(designs)]
 
 
 def _draw_kind(kind: Kind, number: int, rng: np.random.Generator) -> list[Design]:
