@@ -17,8 +17,8 @@ SORTS = ("relevance", "newest", "price", "-price", "title")
 MAX_GROUPS = 10
 VALUES_SHOWN = 6
 MAX_VALUES = 60
-MAX_RANGES = 3
-NEAREST_SHOWN = 8
+MAX_RANGES = 5
+NEAREST_SHOWN = 10
 _SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "INR": "₹", "JPY": "¥", "CNY": "¥", "KRW": "₩"}
 
 

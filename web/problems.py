@@ -12,7 +12,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 from data.errors import MagpieError
 from web.schemas import FieldProblem
 
-log = logging.getLogger("magpie.web")
+log = logging.getLogger(__name__)
 
 MAX_DRAIN_BYTES = 64_000_000
 

@@ -7,7 +7,7 @@ import threading
 from data.click_log import ClickLog
 from data.ubi import QueryRecord
 
-log = logging.getLogger("magpie.web")
+log = logging.getLogger(__name__)
 
 FLUSH_INTERVAL_S = 0.2
 MAX_WAITING = 20_000

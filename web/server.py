@@ -19,6 +19,7 @@ from data.settings import Settings
 START_TIMEOUT_S = 300  # loading a large index may take this long before the worker first answers
 STOP_TIMEOUT_S = 10
 KEEP_ALIVE_S = 75
+OWN_LOGGERS = ("data", "indexer", "search", "web")
 MAX_ADDRESS_CHARS = 8190  # gunicorn's own most
 
 
@@ -30,8 +31,15 @@ def serve(settings: Settings, host: str, port: int, on_ready: Callable[[str], No
     """
     check_address(host, port)
     open_database(settings).close()
-    logging.basicConfig(level=settings.log_level, format="%(levelname)s %(message)s", stream=sys.stderr)
+    _log_to_stderr(settings.log_level)
     _Server(settings, host, port, on_ready).run()
+
+
+def _log_to_stderr(level: str) -> None:
+    """Our own messages from this level on, those of libraries from WARNING."""
+    logging.basicConfig(level="WARNING", format="%(levelname)s %(message)s", stream=sys.stderr)
+    for name in OWN_LOGGERS:
+        logging.getLogger(name).setLevel(level)
 
 
 def check_address(host: str, port: int) -> None:

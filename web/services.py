@@ -18,7 +18,7 @@ from web.pictures import PictureShelf
 from web.query_log import QueryLogWriter
 from web.uploads import UploadShelf
 
-log = logging.getLogger("magpie.web")
+log = logging.getLogger(__name__)
 
 REFRESH_INTERVAL_S = 0.5
 
