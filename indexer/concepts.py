@@ -17,7 +17,7 @@ import numpy as np
 
 from indexer.encoder import unit_rows
 
-_RIDGE = 0.01  # directions along which the words vary less than this variance are mostly kept
+_RIDGE = 0.005  # directions along which the words vary less than this variance are mostly kept
 _MIN_WORDS = 4
 _FILLER = frozenset(
     [
@@ -51,6 +51,7 @@ class Family:
     """One family: its words, and the directions ((r, dim) orthonormal rows) with the share of each that is replaced."""
 
     words: frozenset[str]
+    middle: np.ndarray  # (dim,) mean of the words' vectors
     directions: np.ndarray
     shares: np.ndarray  # (r,) in [0, 1)
 
@@ -58,13 +59,21 @@ class Family:
         """The part of a (dim,) vector that this family's words tell about."""
         return np.asarray(((vector @ self.directions.T) * self.shares) @ self.directions)
 
+    def likeness(self, vectors: np.ndarray, word: np.ndarray) -> np.ndarray:
+        """(n,) cosines of (n, dim) vectors with a word's (dim,) vector, seen only as far as this family tells."""
+        seen, of_word = self._seen(vectors), self._seen(word[None])[0]
+        return np.asarray(unit_rows(seen) @ unit_rows(of_word[None])[0])
+
+    def _seen(self, vectors: np.ndarray) -> np.ndarray:
+        return np.asarray(((vectors - self.middle) @ self.directions.T) * np.sqrt(self.shares), np.float32)
+
 
 def make_family(words: Sequence[str], vectors: np.ndarray) -> Family:
     """The family of these words with their centred (n, dim) unit vectors, by principal component analysis."""
-    spread = vectors - vectors.mean(axis=0)
-    _, lengths, directions = np.linalg.svd(spread, full_matrices=False)
+    middle = vectors.mean(axis=0)
+    _, lengths, directions = np.linalg.svd(vectors - middle, full_matrices=False)
     variance = lengths**2 / len(words)
-    return Family(frozenset(w.casefold() for w in words), directions, variance / (variance + _RIDGE))
+    return Family(frozenset(w.casefold() for w in words), middle, directions, variance / (variance + _RIDGE))
 
 
 class Concepts:
@@ -83,6 +92,11 @@ class Concepts:
         if rest:
             vector = vector + 0.5 * text_vector
         return unit_rows(vector[None])[0]
+
+    def family_of(self, text: str) -> Family | None:
+        """The family that all the text's words belong to, None where there is no such one."""
+        named, rest = self._families_named(text)
+        return named[0] if len(named) == 1 and not rest else None
 
     def _families_named(self, text: str) -> tuple[list[Family], list[str]]:
         """The families that the text names a word of, and the text's words that belong to none."""
@@ -108,7 +122,8 @@ class Concepts:
         (folder / "concepts.json").write_text(json.dumps(words, ensure_ascii=False), encoding="utf-8")
         arrays: dict[str, np.ndarray] = {}
         for place, family in enumerate(self.families.values()):
-            arrays[f"{place}.directions"], arrays[f"{place}.shares"] = family.directions, family.shares
+            for field in ("middle", "directions", "shares"):
+                arrays[f"{place}.{field}"] = getattr(family, field)
         with (folder / "concepts.npz").open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
 
@@ -119,7 +134,9 @@ class Concepts:
         with np.load(folder / "concepts.npz") as arrays:
             return cls(
                 {
-                    name: Family(frozenset(known), arrays[f"{place}.directions"], arrays[f"{place}.shares"])
+                    name: Family(
+                        frozenset(known), *(arrays[f"{place}.{field}"] for field in ("middle", "directions", "shares"))
+                    )
                     for place, (name, known) in enumerate(words.items())
                 }
             )

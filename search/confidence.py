@@ -26,5 +26,5 @@ def is_confident(
         return True
     if text and encoder.known_share(text) < _KNOWN_SHARE:
         return False
-    nearness = float((ranked.scores - ranked.words)[:_NEAREST].mean())
+    nearness = float(ranked.similarity[:_NEAREST].mean())
     return nearness >= calibration["probes_p10"]

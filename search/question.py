@@ -13,6 +13,7 @@ from indexer.encoder import Encoder, unit_rows
 from indexer.generation import Generation
 from indexer.preprocessing import prepare_picture
 from indexer.training.lexicon import load_lexicon
+from search.avoidance import Avoidance, avoid
 from search.request import MODES, SearchRequest
 from search.segment import Segment, find_item
 from search.spelling import Speller
@@ -20,7 +21,6 @@ from search.spelling import Speller
 MAX_K = 1000
 MAX_REACH = 10_000
 MAX_TEXT = 1000
-_AVOIDANCE = 0.35
 
 
 @dataclass(frozen=True)
@@ -28,25 +28,18 @@ class Question:
     """What one request looks for. `vector` is None for a lexical search and for browsing.
 
     `source` is the part of the items that the vector is compared with: fused, text or image.
-    `avoid` is what "not" adds: a (dim,) vector orthogonal to `vector`, times how strongly it is avoided.
+    `avoid` is what "not" asks for.
     `excluded_id` is the liked item itself, which is never an answer.
     """
 
     source: str
     vector: np.ndarray | None = None
-    avoid: np.ndarray | None = None
+    avoid: Avoidance | None = None
     words: str = ""
     not_words: str = ""
     excluded_id: int | None = None
     is_browsing: bool = False
     corrected: str = ""  # the query as it was understood, where a word was misspelt
-
-    @property
-    def direction(self) -> np.ndarray | None:
-        """(dim,) what items are scored with: the wanted vector less the avoided one."""
-        if self.vector is None or self.avoid is None:
-            return self.vector
-        return self.vector - self.avoid
 
 
 def check_request(request: SearchRequest) -> None:
@@ -147,12 +140,11 @@ class Interpreter:
             return self._concepts.compose(example, text, words)
         return unit_rows((image_weight * example + (1 - image_weight) * words)[None])[0]
 
-    def _avoid(self, avoided: str, vector: np.ndarray) -> np.ndarray | None:
-        """What is avoided, without what it shares with what is wanted: in "shirt, not a blue shirt" only the blue."""
+    def _avoid(self, avoided: str, vector: np.ndarray) -> Avoidance | None:
         if not avoided:
             return None
-        unwanted = self.encode_text(avoided)
-        return _AVOIDANCE * unit_rows((unwanted - (unwanted @ vector) * vector)[None])[0]
+        understood = self._speller.correct(avoided)
+        return avoid(understood, self.encode_text(understood), vector, self._concepts)
 
 
 def make_speller(phrases: Sequence[tuple[str, int]]) -> Speller:

@@ -23,8 +23,8 @@ def retrieve(
     matches = segment.lexical.search(question.words, depth, allowed) if question.words else _NO_MATCHES
     avoided = segment.lexical.search(question.not_words, depth, allowed) if question.not_words else _NO_MATCHES
     rows = matches.rows
-    if question.direction is not None:
-        near = segment.indexes[question.source].search(question.direction, depth, allowed)
+    if question.vector is not None:
+        near = segment.indexes[question.source].search(question.vector, depth, allowed)
         rows = np.union1d(near.rows, rows)
     return rank(segment, question, rows, matches, avoided), matches
 
@@ -45,4 +45,4 @@ def _everything(segment: Segment, allowed: np.ndarray | None) -> Candidates:
     """All allowed rows, the newest first."""
     rows = np.arange(len(segment.ids)) if allowed is None else np.flatnonzero(allowed)
     zeros = np.zeros(len(rows), np.float32)
-    return Candidates(segment, rows[::-1], zeros, zeros)
+    return Candidates(segment, rows[::-1], zeros, zeros, zeros)

@@ -44,6 +44,17 @@ def test_words_outside_all_families_are_added(concepts: Concepts) -> None:
     np.testing.assert_allclose(composed, unit_rows((mug + THINGS["hat"])[None])[0], atol=1e-6)
 
 
+def test_likeness_sees_only_the_family(concepts: Concepts) -> None:
+    family = concepts.family_of("blue")
+    assert family is concepts.families["colour"]
+    assert concepts.family_of("blue hat") is None
+    likeness = family.likeness(
+        np.stack([vector("blue", "mug"), vector("blue", "hat"), vector("red", "mug")]), COLOURS["blue"]
+    )
+    assert likeness[0] > 0.9 and likeness[1] > 0.9
+    assert likeness[2] < 0.3
+
+
 def test_concepts_survive_being_saved(concepts: Concepts, tmp_path: Path) -> None:
     concepts.save(tmp_path)
     loaded = Concepts.load(tmp_path)

@@ -1,0 +1,40 @@
+"""What "not …" takes from a score: a colour is avoided by colour alone, anything else by what it does not share."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from indexer.concepts import Concepts, Family
+from indexer.encoder import unit_rows
+
+_FAMILY_WEIGHT = 0.6
+_PLAIN_WEIGHT = 0.5
+
+
+@dataclass(frozen=True)
+class Avoidance:
+    """What is not wanted: the (dim,) unit vector of its words, and the family they belong to, if they do."""
+
+    vector: np.ndarray
+    family: Family | None
+
+    def penalties(self, vectors: np.ndarray) -> np.ndarray:
+        """(n,) what (n, dim) unit rows lose, from 0 on.
+
+        Within a family the square spares neighbours: with "not blue", navy loses much, green hardly anything.
+        """
+        if self.family is not None:
+            return np.asarray(_FAMILY_WEIGHT * np.maximum(0.0, self.family.likeness(vectors, self.vector)) ** 2)
+        return np.asarray(_PLAIN_WEIGHT * np.maximum(0.0, vectors @ self.vector))
+
+
+def avoid(text: str, vector: np.ndarray, wanted: np.ndarray, concepts: Concepts) -> Avoidance:
+    """How to avoid the text with its (dim,) vector in a search for `wanted`.
+
+    Outside all families it is avoided without what it shares with what is wanted: in "boots, not leather boots"
+    only the leather.
+    """
+    family = concepts.family_of(text)
+    if family is None:
+        vector = unit_rows((vector - (vector @ wanted) * wanted)[None])[0]
+    return Avoidance(vector, family)
