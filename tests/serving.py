@@ -46,6 +46,7 @@ def free_port() -> int:
 class Server:
     """A running `magpie serve`."""
 
+    home: Path
     process: subprocess.Popen[bytes]
     port: int
     log: Path
@@ -72,7 +73,7 @@ def serving(home: Path, port: int | None = None, **environment: str) -> Iterator
             stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
             env={**os.environ, "MAGPIE_RATE_LIMIT": "10000 per second", **environment},
         )  # fmt: skip
-    server = Server(process, port, log)
+    server = Server(home, process, port, log)
     try:
         _wait(server)
         yield server

@@ -242,7 +242,9 @@ def test_more_than_the_rate_limit_is_refused(own_shop: Settings) -> None:
     client = client_of(app)
     try:
         assert [client.get("/api/suggest?q=re").status_code for _ in range(3)] == [200] * 3
-        assert_problem(client.get("/api/suggest?q=re"), 429, "3 per", "MAGPIE_RATE_LIMIT")
+        refused = client.get("/api/suggest?q=re")
+        assert_problem(refused, 429, "3 per", "MAGPIE_RATE_LIMIT")
+        assert refused.headers["Retry-After"] == "60"
         assert client.get("/healthz").status_code == 200  # whoever watches the server is not turned away
     finally:
         app.extensions["magpie"].close()
@@ -342,6 +344,7 @@ def test_searches_are_logged_with_what_was_shown(own_app: Flask, own_shop: Setti
     (logged,) = stored(own_shop)
     assert logged["query_id"] == answer["query_id"] and logged["user_query"] == "red ball"
     assert (logged["client_id"], logged["session_id"]) == ("c1", "s1")
+    assert "typing" not in logged["query_attributes"]
     assert logged["query_response_hit_ids"] == [hit["item_id"] for hit in answer["hits"]]
 
 

@@ -1,7 +1,9 @@
 """The search page in a real browser, against the real server: what people do, and what they must never see."""
 
+import json
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from data.settings import Settings
-from tests.serving import Server, free_port, serving
+from tests.serving import COMMAND, Server, free_port, serving
 from tests.shop import HOSTILE_ID, PLAIN_ID
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="PLAYWRIGHT IS NOT INSTALLED: THE PAGE IS NOT TESTED")
@@ -121,6 +123,20 @@ def test_results_come_while_one_types(open_page: Any) -> None:
         "green ring" in page.title() and page.get_by_role("heading", level=1).inner_text() == "Results for “green ring”"
     )
     wait_until(page, "document.getElementById('announce').textContent.includes('result')")
+
+
+def test_what_was_asked_while_typing_is_marked_in_the_log(open_page: Any, server: Server) -> None:
+    page = open_page("/")
+    page.get_by_role("searchbox").fill("unusual words")
+    wait_until(page, "location.search === '?q=unusual+words'")
+    wait_until(page, "document.querySelector('h1').textContent.includes('unusual')")
+    page.get_by_role("searchbox").press("Enter")
+    wait_until(page, "document.getElementById('results').getAttribute('aria-busy') === 'false'")
+    page.wait_for_timeout(600)
+    command = [*COMMAND, "--home", str(server.home), "events", "export"]
+    lines = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.splitlines()
+    logged = [one["query_attributes"] for one in map(json.loads, lines) if one.get("user_query") == "unusual words"]
+    assert [attributes.get("typing", False) for attributes in logged] == [True, False]
 
 
 def test_typing_is_one_step_back(open_page: Any) -> None:

@@ -19,18 +19,21 @@ def wants_privacy(headers: Headers) -> bool:
     return headers.get("DNT") == "1" or headers.get("Sec-GPC") == "1"
 
 
-def answer_search(services: Services, request: SearchRequest, private: bool) -> SearchResult:
-    """The engine's answer, counted, and logged with its impressions unless `private`."""
+def answer_search(services: Services, request: SearchRequest, private: bool, is_typing: bool = False) -> SearchResult:
+    """The engine's answer, counted, and logged with its impressions unless `private`.
+
+    `is_typing` marks what was shown while the query was still being typed: its words may be no words yet.
+    """
     started = time.perf_counter()
     result = services.engine.search(request)
     services.metrics.search_seconds.observe(time.perf_counter() - started)
     services.metrics.searches.labels(_kind(request), str(result.confident).lower()).inc()
-    if not private:
-        services.query_log.add(query_record(request, result))
+    if not private and _kind(request) != "browse":
+        services.query_log.add(query_record(request, result, is_typing))
     return result
 
 
-def query_record(request: SearchRequest, result: SearchResult) -> QueryRecord:
+def query_record(request: SearchRequest, result: SearchResult, is_typing: bool) -> QueryRecord:
     """The search as the click log keeps it; the picture itself is not kept, only that there was one."""
     attributes: dict[str, Any] = {
         "mode": request.mode,
@@ -41,6 +44,7 @@ def query_record(request: SearchRequest, result: SearchResult) -> QueryRecord:
         "like": request.like,
         "not": request.not_text,
         "picture": request.picture is not None,
+        "typing": is_typing,
         "generation": result.generation,
         "ranker": result.ranker,
         "confident": result.confident,
@@ -97,4 +101,4 @@ def hit_as_dict(hit: Hit) -> dict[str, Any]:
 
 def _kind(request: SearchRequest) -> str:
     asked = [("words", request.text.strip()), ("picture", request.picture), ("item", request.like)]
-    return "+".join(name for name, given in asked if given) or "browse"
+    return "+".join(name for name, given in asked if given) or ("filters" if request.filters else "browse")

@@ -31,6 +31,7 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 UNLIMITED = (
     "static",
     "pages.picture",
@@ -113,7 +114,8 @@ def _measure_and_secure(app: Flask, opened: Services) -> None:
     def finish(answer: Response) -> Response:
         route = request.url_rule.rule if request.url_rule else "(none)"
         seconds = time.perf_counter() - g.get("started", time.perf_counter())
-        opened.metrics.request_seconds.labels(request.method, route, str(answer.status_code)).observe(seconds)
+        method = request.method if request.method in METHODS else "(other)"
+        opened.metrics.request_seconds.labels(method, route, str(answer.status_code)).observe(seconds)
         if answer.status_code >= 500:
             opened.metrics.errors.labels(route).inc()
         answer.headers["X-Content-Type-Options"] = "nosniff"

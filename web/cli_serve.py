@@ -77,16 +77,17 @@ def _build_demo(settings: Any, feed: Path) -> None:
 
 
 def _is_indexed(settings: Any, revision: int) -> bool:
-    import json
-
+    """Whether the current generation shows this state of the catalogue, in vectors of the encoder at hand."""
     from data.errors import MagpieError
+    from indexer.encoder import open_encoder
+    from indexer.generation import describe_current
 
     try:
-        generation = settings.current_file.read_text(encoding="utf-8").strip()
-        manifest = json.loads((settings.generations_dir / generation / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, MagpieError):
+        about = describe_current(settings)
+        encoder = open_encoder(settings.model, settings.pretrained)
+    except MagpieError:
         return False
-    return bool(manifest.get("catalogue_revision") == revision and manifest.get("model") == settings.model)
+    return bool(about["catalogue_revision"] == revision and about["fingerprint"] == encoder.spec.fingerprint)
 
 
 def _announce(url: str) -> None:

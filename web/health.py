@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response, current_app, jsonify, render_template
 from flask_openapi3 import APIBlueprint, Tag
 
-from data.errors import NoIndex
+from data.errors import Unavailable
 from web.openapi import problem_responses
 from web.schemas import Health, Readiness
 from web.services import services
@@ -26,7 +26,7 @@ def readyz() -> Response:
     """Says whether searches are answered, from which generation, and what is wrong with it."""
     status = services().engine.status()
     if not status.get("generation"):
-        raise NoIndex("There is no index yet: run `magpie catalog import` and `magpie index rebuild`")
+        raise Unavailable("; ".join(status["alarms"]))
     return jsonify({"status": "ready", **status})
 
 

@@ -106,7 +106,8 @@ def _search(state: PageState) -> dict[str, Any]:
     opened = services()
     upload = opened.uploads.get(state.picture) if state.picture else None
     liked = opened.catalogue.get(state.like) if state.like else None
-    result = answer_search(opened, state.to_request(upload), wants_privacy(request.headers))
+    is_typing = "X-Magpie-Typing" in request.headers
+    result = answer_search(opened, state.to_request(upload), wants_privacy(request.headers), is_typing)
     return {"view": view_results(state, result, liked, texts_for("en")), "state": state}
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask import Flask, Response, current_app, json, render_template, request
+from flask_limiter import RateLimitExceeded
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
@@ -98,6 +99,8 @@ def _answer_http_error(error: HTTPException) -> Response:
     if status == 413:
         _drain()
     answer = _speak(problem(status, detail), status, detail)
+    if isinstance(error, RateLimitExceeded) and error.limit:
+        answer.headers["Retry-After"] = str(error.limit.limit.get_expiry())
     for name, value in error.get_headers():
         if name in ("Allow", "Retry-After", "WWW-Authenticate"):
             answer.headers[name] = value

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from contextlib import suppress
 from dataclasses import dataclass
 
 from flask import current_app
@@ -39,9 +38,13 @@ class Services:
     stopping: threading.Event
 
     def warm_up(self) -> None:
-        """Loads what the first search would otherwise wait for; without an index there is nothing to load."""
-        with suppress(NoIndex):
+        """Loads what the first search would otherwise wait for; where nothing can be served, the page says why."""
+        try:
             self.engine.warm_up()
+        except NoIndex:
+            pass
+        except MagpieError as error:
+            log.error("%s", error)
 
     def close(self) -> None:
         """Ends the background threads and writes what they still hold."""

@@ -38,12 +38,13 @@ function say(text) {
 
 // ---- asking and showing ----
 
-async function ask(address, options = {}) {
+async function ask(address, { typing = false, ...options } = {}) {
   asking?.abort();
   const mine = (asking = new AbortController());
   results.setAttribute("aria-busy", "true");
+  const headers = { Accept: "application/json, text/html;q=0.9", ...(typing && { "X-Magpie-Typing": "1" }) };
   try {
-    const answer = await fetch(address.replace(/^\//, "/results"), { ...options, signal: mine.signal, headers: { Accept: "application/json, text/html;q=0.9" } });
+    const answer = await fetch(address.replace(/^\//, "/results"), { ...options, signal: mine.signal, headers });
     const text = await answer.text();
     if (mine !== asking) return null;
     if (!answer.ok) {
@@ -92,12 +93,12 @@ function show(html, { keepBox = false, append = false } = {}) {
 
 // `entry` says what becomes of the present entry of the history: "push" keeps it, "replace" does not,
 // "none" is for going back and forth, where the browser has changed it already.
-async function go(address, { entry = "push", keepBox = false, append = false, scroll = true } = {}) {
+async function go(address, { entry = "push", keepBox = false, append = false, scroll = true, typing = false } = {}) {
   if (entry === "push" && address !== here()) {
     rememberScroll();
     history.pushState({}, "", address);
   } else if (entry === "replace") history.replaceState(history.state, "", address);
-  const answer = entry === "none" && answers.has(address) ? known(address) : await ask(address);
+  const answer = entry === "none" && answers.has(address) ? known(address) : await ask(address, { typing });
   if (!answer) return;
   if (answer.address !== here()) history.replaceState(history.state, "", answer.address);
   shown = answer.address;
@@ -123,7 +124,7 @@ function rememberScroll() {
 function searchWhileTyping() {
   const address = addressOf($("search-form"));
   if (sameSearch(address, here())) return;
-  go(address, { entry: isTyping ? "replace" : "push", keepBox: true });
+  go(address, { entry: isTyping ? "replace" : "push", keepBox: true, typing: true });
   isTyping = true;
 }
 
