@@ -194,11 +194,13 @@ def speed(model):
             with torch.autocast("cpu", torch.bfloat16):
                 model.net.encode_image(x)
 
-        for name, call, number in (
-            ("pictures/s fp32, batch 64", lambda: model.net.encode_image(x), 64), ("pictures/s bf16, batch 64", pictures_bf16, 64),
+        timed = (
+            ("pictures/s fp32, batch 64", lambda: model.net.encode_image(x), 64),
+            ("pictures/s bf16, batch 64", pictures_bf16, 64),
             ("texts/s, batch 64", lambda: model.net.encode_text(tokens), 64),
             ("queries/s, one at a time", lambda: model.net.encode_text(model.tok(words)), 1),
-        ):  # fmt: skip
+        )
+        for name, call, number in timed:
             call()
             best = 9.0
             for _ in range(12):

@@ -57,6 +57,24 @@ def read_clothing(folder: Path) -> list[TrainingItem]:
     return items
 
 
+def read_demo(folder: Path) -> list[TrainingItem]:
+    """The demo shop's items without its planted faults; ids that end in 3 judge, as in fashion."""
+    faults = json.loads((folder / "faults.json").read_text(encoding="utf-8"))
+    wrong = {item_id for name in ("wrong_colour", "wrong_picture", "no_picture") for item_id in faults[name]}
+    names = ("kind", "material", "colour", "pattern", "style")
+    items = []
+    for row in rows_of(folder / "catalog.csv"):
+        picture = folder / row["image"]
+        if row["id"] in wrong or not row["image"] or not picture.is_file():
+            continue
+        attributes = {name: row[name] for name in names}
+        split = "dev" if row["id"].endswith("3") else "train"
+        items.append(
+            TrainingItem(row["id"], row["title"], picture, row["description"], row["category"], attributes, split)
+        )
+    return items
+
+
 def report(progress: Progress) -> None:
     parts = " ".join(f"{name} {loss:.3f}" for name, loss in progress.losses.items())
     line = (
@@ -76,13 +94,18 @@ def main() -> None:
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--batch", type=int, default=512)
-    parser.add_argument("--lr", type=float, default=1.5e-3)
+    parser.add_argument("--lr", type=float)
     parser.add_argument("--small-until", type=float, default=0.35)
     parser.add_argument("--own-shape", action="store_true", help="tower, size and vocabulary as in --init")
     parser.add_argument("--work", type=Path)
     parser.add_argument("--device", default="auto")
     a = parser.parse_args()
-    sources = [read_fashion(a.data / "fashion"), read_grocery(a.data / "grocery"), read_clothing(a.data / "clothing")]
+    sources = [
+        read_fashion(a.data / "fashion"),
+        read_grocery(a.data / "grocery"),
+        read_clothing(a.data / "clothing"),
+        read_demo(DEMO),
+    ]
     shape = Shape() if a.own_shape else Shape("magpie_resnet_1231", (80, 64), 6144, 32, 2)
     options = TrainingOptions(
         out=a.out, init=a.init, steps=a.steps, minutes=a.minutes, batch=a.batch, learning_rate=a.lr, shape=shape,

@@ -76,9 +76,9 @@ class BatchPlan(Dataset[Batch]):
         return 1 << 40  # as many as a run asks for
 
     def _some_captions(self, rows: npt.NDArray[np.int64], rng: random.Random) -> list[Caption]:
-        """Captions of five items in eight, each text once: one caption is true of many pictures of the batch anyway."""
+        """Captions of half of the items, each text once: one caption is true of many pictures of the batch anyway."""
         described = [int(row) for row in rows if self._captions.is_described[row]]
-        chosen = described[: max(1, len(rows) * 5 // 8)]
+        chosen = described[: max(1, len(rows) // 2)]
         return list({c.text: c for c in (self._captions.attribute_caption(row, rng) for row in chosen)}.values())
 
     def _item_truth(self, rows: npt.NDArray[np.int64], titled: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:

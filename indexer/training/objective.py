@@ -11,7 +11,7 @@ from indexer.training.batches import Batch
 from indexer.training.losses import attribute_gains, graded_nce, multi_positive_nce
 from indexer.training.model import picture_vectors, text_vectors
 
-_WEIGHTS = {"item": 1.0, "caption": 1.0, "text": 0.5, "alike": 0.4, "composed": 0.4, "values": 0.3}
+_WEIGHTS = {"item": 1.0, "caption": 1.0, "text": 0.5, "alike": 0.8, "composed": 0.4, "values": 0.3}
 _MAX_SCALE = 100.0
 
 

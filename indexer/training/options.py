@@ -19,7 +19,7 @@ class TrainingOptions:
     minutes: float | None = None
     batch: int = 512
     device: str = "auto"
-    learning_rate: float = 1.5e-3
+    learning_rate: float | None = None  # at its highest; when None, gentler on a model that is trained already
     shape: Shape = field(default_factory=Shape)
     small_until: float = 0.35  # share of the run with smaller pictures, which is twice as fast
     validate_every: int = 200  # steps
@@ -33,6 +33,11 @@ class TrainingOptions:
             raise BadSetting("Steps and minutes of training must be above 0, the batch above 1.")
         if self.init and not (self.init / "open_clip_config.json").is_file():
             raise BadSetting(f"{self.init} holds no model to start from: it has no open_clip_config.json.")
+
+    @property
+    def rate(self) -> float:
+        """AdamW's highest learning rate."""
+        return self.learning_rate or (5e-4 if self.init else 1.5e-3)
 
     @property
     def work_dir(self) -> Path:

@@ -88,7 +88,7 @@ class TrainingRun:
             {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": _WEIGHT_DECAY},
             {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
         ]
-        return torch.optim.AdamW(groups, lr=self.options.learning_rate, betas=(0.9, 0.98), eps=1e-6)
+        return torch.optim.AdamW(groups, lr=self.options.rate, betas=(0.9, 0.98), eps=1e-6)
 
     def fraction(self) -> float:
         """The share of the run that is done, from 0 to 1."""
@@ -109,7 +109,7 @@ class TrainingRun:
         started = time.monotonic()
         batch = Batch(**{f.name: getattr(batch, f.name).to(self.device) for f in fields(Batch)})
         for group in self.optimiser.param_groups:
-            group["lr"] = self.options.learning_rate * self._rate()
+            group["lr"] = self.options.rate * self._schedule()
         random = torch.Generator(self.device).manual_seed(self.options.seed * 1_000_003 + self.step)
         pixels = self._pixels(batch.rows)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=_has_bf16(self.device)):
@@ -130,7 +130,7 @@ class TrainingRun:
             return self._resident[rows]
         return torch.from_numpy(np.ascontiguousarray(self.pixels[rows.numpy()]))
 
-    def _rate(self) -> float:
+    def _schedule(self) -> float:
         """The learning rate's factor: up, level, and down to nothing by 1 - sqrt."""
         decayed = max(0.0, (self.fraction() - _DECAY_FROM) / (1 - _DECAY_FROM))
         return min(1.0, (self.step + 1) / _WARM_UP_STEPS) * max(0.002, 1.0 - float(decayed**0.5))
