@@ -141,7 +141,7 @@ def text_key(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-@lru_cache(maxsize=100_000)  # attribute values recur, and every value is looked at several times
+@lru_cache(maxsize=20_000)  # attribute values recur, and every value is looked at several times
 def clean_text(text: str) -> str:
     """Plain text in Unicode NFC: markup and entities resolved, white space collapsed, words repeated in a row cut."""
     text = unicodedata.normalize("NFC", text)

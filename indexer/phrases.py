@@ -10,7 +10,7 @@ from data.catalogue import Item
 from indexer.item_text import TextPlan, clean_text
 
 _MOST_PHRASES = 20_000
-_MOST_COUNTED = 300_000
+_MOST_COUNTED = 120_000
 _LONGEST_WORDS = 3
 _FEWEST_ITEMS = 2
 _WORD = re.compile(r"[\w'’-]*\w")

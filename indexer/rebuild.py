@@ -155,14 +155,16 @@ def read_catalogue(
     columns, lexical = ColumnsBuilder(catalogue.attribute_kinds()), LexicalIndexBuilder(folder / "lexical")
     ids: list[int] = []
     names: list[tuple[str, str]] = []  # item_id, title
-    texts: list[np.ndarray] = [np.zeros((0, encoder.spec.dim), np.float32)]
+    texts = np.zeros((total, encoder.spec.dim), np.float32)
     pictures: list[list[str]] = []
     paths: dict[str, Path] = {}
     num_encoded, sampler = 0, ProbeSampler()
     for items in catalogue.scan():
         progress("texts", len(ids), total)
         pooled, encoded = pool_texts(encoder, cache, [plan.segments(item) for item in items])
-        texts.append(pooled)
+        if len(ids) + len(pooled) > len(texts):  # items that were added meanwhile
+            texts = np.concatenate([texts[: len(ids)], np.zeros((2 * len(pooled), encoder.spec.dim), np.float32)])
+        texts[len(ids) : len(ids) + len(pooled)] = pooled
         num_encoded += encoded
         for item in items:
             ids.append(item.id)
@@ -185,7 +187,7 @@ def read_catalogue(
         item_ids=[item_id for item_id, _ in names],
         titles=[title for _, title in names],
         columns=columns.build(),
-        texts=np.concatenate(texts),
+        texts=texts[: len(ids)],
         pictures=pictures,
         paths=paths,
         probes=probes,
