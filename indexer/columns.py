@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -39,25 +40,26 @@ class WordColumn:
             mask[owners[chosen[self.codes]]] = True
         return mask
 
+    @cached_property
+    def _only_codes(self) -> np.ndarray | None:
+        """(n,) the code of each row, -1 without one; None where a row has several."""
+        lengths = np.diff(self.starts)
+        if (lengths > 1).any():
+            return None
+        codes = np.full(len(lengths), -1, np.int32)
+        codes[lengths == 1] = self.codes
+        return codes
+
     def count(self, rows: np.ndarray) -> list[tuple[str, int]]:
         """(value, number of the rows that have it), the most frequent first."""
-        lengths = np.diff(self.starts)[rows]
-        if lengths.sum() == len(rows) and (lengths == 1).all():
-            codes = self.codes[self.starts[rows]]
+        if self._only_codes is not None:
+            codes = self._only_codes[rows]
+            codes = codes[codes >= 0]
         else:
             codes = np.concatenate([self.codes[self.starts[r] : self.starts[r + 1]] for r in rows] or [self.codes[:0]])
         counts = np.bincount(codes, minlength=len(self.vocabulary))
         found = np.flatnonzero(counts)
         return sorted(((self.vocabulary[c], int(counts[c])) for c in found), key=lambda pair: (-pair[1], pair[0]))
-
-    def sort_key(self) -> np.ndarray:
-        """(n,) float64 that orders rows by their first value; NaN where a row has none."""
-        rank = np.empty(len(self.vocabulary))
-        rank[sorted(range(len(self.vocabulary)), key=lambda c: self.vocabulary[c].casefold())] = np.arange(len(rank))
-        has_value = np.diff(self.starts) > 0
-        key = np.full(len(has_value), np.nan)
-        key[has_value] = rank[self.codes[self.starts[:-1][has_value]]]
-        return key
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,12 @@ class NumberColumn:
     """Values as numbers: (n,) float64, NaN where a row has none."""
 
     values: np.ndarray
+
+    @cached_property
+    def _coded(self) -> tuple[np.ndarray, np.ndarray]:
+        """The different numbers, ascending, and (n,) each row's place among them; a row without one comes after."""
+        distinct, codes = np.unique(self.values, return_inverse=True)
+        return distinct[~np.isnan(distinct)], codes
 
     def rows_with(self, values: Iterable[str]) -> np.ndarray:
         """(n,) bool: rows whose number equals one of the values, which may be written as text."""
@@ -83,14 +91,10 @@ class NumberColumn:
 
     def count(self, rows: np.ndarray) -> list[tuple[str, int]]:
         """(value, number of the rows that have it), the most frequent first."""
-        numbers = self.values[rows]
-        values, counts = np.unique(numbers[~np.isnan(numbers)], return_counts=True)
-        pairs = [(format_number(v), int(n)) for v, n in zip(values, counts, strict=True)]
+        distinct, codes = self._coded
+        counts = np.bincount(codes[rows], minlength=len(distinct) + 1)[: len(distinct)]  # the last one counts NaN
+        pairs = [(format_number(float(distinct[c])), int(counts[c])) for c in np.flatnonzero(counts)]
         return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
-
-    def sort_key(self) -> np.ndarray:
-        """(n,) float64 that orders rows; NaN where a row has none."""
-        return self.values
 
 
 _COMPARISONS = {"gte": "greater_equal", "gt": "greater", "lte": "less_equal", "lt": "less"}

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from indexer.lexical_index import LexicalMatches
+from indexer.vector_index import Neighbours
 from search.question import Question
 from search.segment import Segment
 
@@ -63,19 +64,20 @@ def words_score(matches: LexicalMatches) -> np.ndarray:
 
 
 def rank(
-    segment: Segment, question: Question, rows: np.ndarray, matches: LexicalMatches, avoided: LexicalMatches
+    segment: Segment, question: Question, near: Neighbours, matches: LexicalMatches, avoided: LexicalMatches
 ) -> Candidates:
-    """The candidate rows of a segment, best first; ties go to the older item, so that pages are stable."""
+    """The near rows and those that match, best first; ties go to the older item, so that pages are stable."""
+    others = np.setdiff1d(matches.rows, near.rows)
+    rows = np.concatenate([near.rows, others])
     weight = words_score if question.source != "lexical" else lambda found: found.scores
     words = _at(rows, matches.rows, weight(matches))
     against = -_at(rows, avoided.rows, weight(avoided))
     similarity = np.zeros(len(rows), np.float32)
     if question.vector is not None:
-        source = segment.fused if question.source == "fused" else segment.parts[question.source]
-        vectors = source[rows].astype(np.float32)
-        similarity = vectors @ question.vector
+        vectors = segment.fused if question.source == "fused" else segment.parts[question.source]
+        similarity = np.concatenate([near.scores, vectors[others].astype(np.float32) @ question.vector])
         if question.avoid is not None:
-            against = against - question.avoid.penalties(vectors).astype(np.float32)
+            against = against - question.avoid.penalties(vectors[rows].astype(np.float32)).astype(np.float32)
     order = np.lexsort((rows, -(similarity + words + against)))
     return Candidates(segment, rows[order], similarity[order], words[order], against[order])
 

@@ -5,11 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from indexer.lexical_index import LexicalMatches
+from indexer.vector_index import Neighbours
 from search.question import Question
 from search.ranking import Candidates, rank
 from search.request import FilterValue
 from search.segment import Segment
 
+_NOTHING_NEAR = Neighbours(np.zeros(0, np.int64), np.zeros(0, np.float32))
 _NO_MATCHES = LexicalMatches(np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 
@@ -22,11 +24,10 @@ def retrieve(
         return _everything(segment, allowed), _NO_MATCHES
     matches = segment.lexical.search(question.words, depth, allowed) if question.words else _NO_MATCHES
     avoided = segment.lexical.search(question.not_words, depth, allowed) if question.not_words else _NO_MATCHES
-    rows = matches.rows
+    near = _NOTHING_NEAR
     if question.vector is not None:
         near = segment.indexes[question.source].search(question.vector, depth, allowed)
-        rows = np.union1d(near.rows, rows)
-    return rank(segment, question, rows, matches, avoided), matches
+    return rank(segment, question, near, matches, avoided), matches
 
 
 def allowed_rows(segment: Segment, filters: Mapping[str, FilterValue], excluded_id: int | None) -> np.ndarray | None:

@@ -1,0 +1,111 @@
+"""How long a search takes over HTTP: a real server on a given home, one client, then several.
+
+    python benchmarks/http_latency.py HOME [--requests 2000] [--clients 1 4]
+
+Queries are drawn from the home's own phrases, so no answer is cached. Prints percentiles in milliseconds, requests
+a second, and the server's resident memory. The home must have an index (`magpie index rebuild`).
+"""
+
+import argparse
+import http.client
+import json
+import random
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("home", type=Path)
+    parser.add_argument("--requests", type=int, default=2000)
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 4])
+    arguments = parser.parse_args()
+    queries = make_queries(arguments.home, arguments.requests)
+    port = free_port()
+    command = [Path(sys.executable).with_name("magpie"), "--home", arguments.home, "serve", "--port", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until_ready(port)
+        measure(port, queries[:200], 1)  # warm-up
+        for clients in arguments.clients:
+            report(f"{clients} client{'s' * (clients > 1)}", *measure(port, queries, clients))
+        print(f"server memory: {resident_mb(server.pid):.0f} MB in all its processes")
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def make_queries(home: Path, count: int) -> list[str]:
+    """Different queries of one to four words from the phrases of the current generation."""
+    current = (home / "CURRENT").read_text().strip()
+    phrases = [p for p, _ in json.loads((home / "generations" / current / "phrases.json").read_text())]
+    chance = random.Random(0)
+    return [
+        " ".join(chance.sample(phrases, 2)) if chance.random() < 0.5 else chance.choice(phrases) for _ in range(count)
+    ]
+
+
+def measure(port: int, queries: list[str], clients: int) -> tuple[list[float], float]:
+    """Seconds of each request, and of the whole run; each client keeps its connection."""
+    took: list[float] = []
+
+    def ask(mine: list[str]) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        for query in mine:
+            started = time.perf_counter()
+            connection.request("GET", f"/api/search?k=10&q={quote(query)}")
+            answer = connection.getresponse()
+            answer.read()
+            took.append(time.perf_counter() - started)
+            if answer.status != 200:
+                raise SystemExit(f"{query!r} was answered with status {answer.status}")
+        connection.close()
+
+    threads = [threading.Thread(target=ask, args=(queries[n::clients],)) for n in range(clients)]
+    started = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return took, time.perf_counter() - started
+
+
+def report(name: str, took: list[float], whole_s: float) -> None:
+    ordered = sorted(1000 * t for t in took)
+    p50, p90, p99 = (ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.9, 0.99))
+    print(f"{name}: p50 {p50:.1f} ms, p90 {p90:.1f} ms, p99 {p99:.1f} ms, {len(took) / whole_s:.0f} requests a second")
+
+
+def wait_until_ready(port: int) -> None:
+    for _ in range(600):
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            pass
+        time.sleep(0.1)
+    raise SystemExit("the server was not ready within a minute")
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process and its children, shared pages counted once a process."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    own = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
+    return int(own.split()[1]) / 1024 + sum(resident_mb(int(child)) for child in children)
+
+
+if __name__ == "__main__":
+    main()
