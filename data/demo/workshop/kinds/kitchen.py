@@ -60,7 +60,7 @@ def tray(design: Design) -> list[Part]:
         parts.append(Part(disc, design.finish))
         ears = r
     else:
-        base = prism(rounded_rectangle(w, d, 2.0), t, 0.1)
+        base = prism(rounded_rectangle(w - 0.8, d - 0.8, 2.0), t, 0.1)
         parts = [Part(base, design.finish)]
         walls = [box(w, 1.0, 4.2, 0.3).move(y=s * (d / 2 - 0.5)) for s in (-1, 1)] + [
             box(1.0, d, 4.2, 0.3).move(x=s * (w / 2 - 0.5)) for s in (-1, 1)

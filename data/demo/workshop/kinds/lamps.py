@@ -154,26 +154,17 @@ def pendant_lamp(design: Design) -> list[Part]:
             [r * 0.1, r * 1.15],
             [0.05, r * 1.16],
         ],
-        "globe": [],
     }
     cord = rod([0, 0, r], [0, 0, r * 3.4], 0.3)
     parts = [Part(cord, CORD)]
-    if design.variant == "globe":
-        turn = np.radians(np.linspace(-90, 84, 40))
-        ball = lathe(np.stack([np.cos(turn) * r * 0.75, np.sin(turn) * r * 0.75], -1), 72)
-        parts += [
-            Part(ball, design.finish if design.finish.material == "rattan" else Finish("paper", "ivory", glow=0.55)),
-            Part(
-                cylinder(r * 0.2, r * 0.3, 0.3).move(z=r * 0.7),
-                design.finish.solid() if design.finish.material != "rattan" else BLACK_IRON,
-            ),
-        ]
+    if design.variant == "globe":  # a ball, open below, where the bulb looks out
+        turn = np.radians(np.linspace(-48, 84, 40))
+        line = np.stack([np.cos(turn), np.sin(turn)], -1) * r * 0.8 + np.array([0.0, r * 0.2])
+        bulb = sphere(r * 0.3).move(z=-r * 0.62)
     else:
         line = smooth(outlines[design.variant], 50) if design.variant != "cone" else np.array(outlines["cone"])
-        parts += [
-            Part(shade(line, 0.35), design.finish),
-            Part(sphere(r * 0.2).move(z=r * 0.08), Finish("paper", "white", glow=3.0)),
-        ]
+        bulb = sphere(r * 0.2).move(z=r * 0.08)
+    parts += [Part(shade(line, 0.35), design.finish), Part(bulb, Finish("paper", "white", glow=3.0))]
     parts.append(Part(cylinder(r * 0.09, r * 0.25, 0.2).move(z=r * 0.95), BLACK_IRON))
     return parts
 
