@@ -63,13 +63,15 @@ class Server:
 
 
 @contextmanager
-def serving(home: Path, port: int | None = None, **environment: str) -> Iterator[Server]:
+def serving(
+    home: Path, port: int | None = None, command: tuple[str, ...] = ("serve",), **environment: str
+) -> Iterator[Server]:
     """A server on this home that answers /healthz, ended afterwards."""
     port = port or free_port()
     log = home.parent / f"server-{port}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [*COMMAND, "--home", str(home), "serve", "--port", str(port)],
+            [*COMMAND, "--home", str(home), *command, "--port", str(port)],
             stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
             env={**os.environ, "MAGPIE_RATE_LIMIT": "10000 per second", **environment},
         )  # fmt: skip

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ import pytest
 
 from data.settings import Settings
 from tests.serving import COMMAND, free_port, serving
-from web import cli
+from web import cli, cli_serve
 from web.cli import DONE, FAILED, WRONG_USAGE
 
 Run = Callable[..., Any]
+DEMO_FEED = cli_serve.DEMO / "catalog.csv"
 COMMANDS = (
     ["demo"], ["catalog", "import"], ["catalog", "stats"], ["catalog", "export"], ["catalog", "conflicts"],
     ["index", "rebuild"], ["index", "status"], ["index", "verify"], ["index", "rollback"], ["index", "prune"],
@@ -255,11 +257,20 @@ def test_a_taken_port_is_said_before_anything_starts(magpie: Run) -> None:
             assert "--port" in err
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not DEMO_FEED.is_file(), reason="THE DEMO CATALOGUE IS NOT HERE: THE DEMO IS NOT TESTED")
+def test_the_demo_goes_from_nothing_to_a_search(tmp_path: Path) -> None:
+    with serving(tmp_path / "home", command=("demo",)) as server:
+        with urllib.request.urlopen(f"{server.url}/api/search?q=red+teapot&k=3", timeout=60) as answer:
+            assert len(json.load(answer)["hits"]) == 3
+        assert server.stop() == 0
+    log = server.log.read_text()
+    assert "items in the catalogue" in log and "Magpie answers at" in log and "Traceback" not in log
+
+
 def test_serve_says_its_address_when_ready_and_ends_in_good_order(own_shop: Settings) -> None:
     port = free_port()
     with serving(own_shop.home, port) as server:
-        import urllib.request
-
         with urllib.request.urlopen(f"{server.url}/api/search?q=red", timeout=30) as answer:
             query_id = json.load(answer)["query_id"]
         assert f"http://127.0.0.1:{port}/" in server.log.read_text()

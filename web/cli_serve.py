@@ -1,5 +1,7 @@
 """`magpie serve`, and `magpie demo`, which does everything from the first picture to the search page."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +44,27 @@ def demo(ctx: click.Context, port: int, no_serve: bool) -> None:
             "`magpie catalog import` takes your own"
         )
     settings = open_settings(ctx)
-    if not no_serve:
-        from web.server import check_address
+    if no_serve:
+        _build_demo(settings, feed)
+        return
+    from web.server import check_address
+    from web.server import serve as run_server
 
-        check_address("127.0.0.1", port)
-    _build_demo(settings, feed)
-    if not no_serve:
-        from web.server import serve as run_server
-
-        run_server(settings, "127.0.0.1", port, _announce)
+    check_address("127.0.0.1", port)
+    # in a process of its own: the server forks, and a fork of a process that has used torch hangs
+    build = [
+        sys.executable,
+        "-c",
+        "from web.cli import main; main()",
+        "--home",
+        str(settings.home),
+        "demo",
+        "--no-serve",
+    ]
+    status = subprocess.run(build, check=False).returncode
+    if status:
+        ctx.exit(status)
+    run_server(settings, "127.0.0.1", port, _announce)
 
 
 def _build_demo(settings: Any, feed: Path) -> None:
