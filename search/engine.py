@@ -26,7 +26,7 @@ from search.segment import Segment
 from search.serving import Serving, open_serving, with_changes
 from search.suggestions import complete
 
-DEPTH = 1000  # candidates per index; beyond half of it a page needs the deeper search
+DEPTH = 500  # candidates per index; beyond half of it a page needs the deeper search
 DEEP = 10_000
 FIRST_STAGE = "first-stage"
 _MAX_FACET_VALUES = 30
