@@ -40,6 +40,11 @@ class WordColumn:
             mask[owners[chosen[self.codes]]] = True
         return mask
 
+    @property
+    def num_distinct(self) -> int:
+        """How many different values there are."""
+        return len(self.vocabulary)
+
     @cached_property
     def _only_codes(self) -> np.ndarray | None:
         """(n,) the code of each row, -1 without one; None where a row has several."""
@@ -67,6 +72,11 @@ class NumberColumn:
     """Values as numbers: (n,) float64, NaN where a row has none."""
 
     values: np.ndarray
+
+    @property
+    def num_distinct(self) -> int:
+        """How many different values there are."""
+        return len(self._coded[0])
 
     @cached_property
     def _coded(self) -> tuple[np.ndarray, np.ndarray]:
@@ -158,15 +168,13 @@ class Columns:
 
     def facets(self, rows: np.ndarray, max_values: int = 30) -> dict[str, list[tuple[str, int]]]:
         """For every column that groups these rows sensibly: (value, count), the most frequent first."""
-        found = {}
-        for name, column in self._columns.items():
-            if name == "title" or (isinstance(column, WordColumn) and len(column.vocabulary) > _MAX_FACET_VALUES):
-                continue
-            counted = column.count(rows)
-            is_grouping = counted and (isinstance(column, WordColumn) or len(counted) <= max_values)
-            if is_grouping:
-                found[name] = counted[:max_values]
-        return found
+        return {
+            name: counted[:max_values]
+            for name, column in self._columns.items()
+            if name != "title"
+            and column.num_distinct <= (_MAX_FACET_VALUES if isinstance(column, WordColumn) else max_values)
+            if (counted := column.count(rows))
+        }
 
     def ranges(self, rows: np.ndarray) -> dict[str, tuple[float, float]]:
         """The smallest and the largest number among these rows, for every column of numbers that has one."""

@@ -9,7 +9,7 @@ from indexer.columns import Columns, NumberColumn, check_names
 from search.ranking import Candidates
 
 # A candidate matches when it scores at least this share of the best one; those below are near, but not meant.
-_MATCHING_SHARE = 0.6
+_MATCHING_SHARE = 0.45
 NEWEST = "newest"
 RELEVANCE = "relevance"
 

@@ -104,6 +104,16 @@ def test_facets_count_like_plain_python(rows: list[tuple[str, list[str]]]) -> No
         assert facets.get(name, []) == expected
 
 
+def test_measurements_are_ranges_and_years_also_facets() -> None:
+    items = [item(n, year=2010 + n % 3, width=n / 7) for n in range(1, 60)]
+    builder = ColumnsBuilder({"year": "number", "width": "number"})
+    for one in items:
+        builder.add(one)
+    columns = builder.build()
+    assert set(columns.facets(np.arange(5))) == {"year"}
+    assert set(columns.ranges(np.arange(5))) == {"year", "width"}
+
+
 def test_ranges_leave_out_what_has_no_number(columns: Columns) -> None:
     assert columns.ranges(np.arange(4)) == {"price": (5, 20.5), "year": (2010, 2012)}
     assert columns.ranges(np.array([2])) == {}
