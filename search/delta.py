@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.catalogue import Catalogue, Item
+from data.catalogue import Catalogue, Item, Picture
 from data.errors import BadPicture, TooLarge
 from data.pictures import open_picture
 from indexer.columns import ColumnsBuilder
 from indexer.encoder import Encoder, unit_rows
 from indexer.fusion import fuse
 from indexer.generation import Generation
+from indexer.item_text import TextPlan
 from indexer.lexical_index import LexicalIndexBuilder
 from indexer.preprocessing import prepare_picture
 from indexer.vector_index import EXACT, VectorIndex, build_index
@@ -36,24 +37,65 @@ class Delta:
     is_complete: bool
 
 
-def read_delta(catalogue: Catalogue, generation: Generation, encoder: Encoder) -> Delta:
+class VectorMemory:
+    """Vectors made for earlier deltas, so that every change is encoded once; for one encoder and one thread."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+        self._texts: dict[str, np.ndarray] = {}
+        self._pictures: dict[str, np.ndarray] = {}
+
+    def of_texts(self, items: Sequence[Item], plan: TextPlan) -> np.ndarray:
+        """(n, dim) text vectors as a rebuild makes them."""
+        segments = [plan.segments(item) for item in items]
+        new = list({s.text for of_item in segments for s in of_item} - self._texts.keys())
+        self._texts.update(zip(new, self.encoder.encode_texts(new), strict=True))
+        pooled = np.zeros((len(items), self.encoder.spec.dim), np.float32)
+        for row, of_item in enumerate(segments):
+            for segment in of_item:
+                pooled[row] += segment.weight * self._texts[segment.text]
+        return unit_rows(pooled)
+
+    def of_pictures(self, items: Sequence[Item]) -> np.ndarray:
+        """(n, dim) picture vectors; a picture that cannot be decoded is logged and left out."""
+        pooled = np.zeros((len(items), self.encoder.spec.dim), np.float32)
+        for row, item in enumerate(items):
+            for picture in item.pictures:
+                if picture.status == "ok":
+                    pooled[row] += self._of_picture(picture, item.item_id)
+        return unit_rows(pooled)
+
+    def _of_picture(self, picture: Picture, item_id: str) -> np.ndarray:
+        if picture.content_hash not in self._pictures:
+            wanted = self.encoder.spec.preprocessing
+            try:
+                image = open_picture(picture.path, _MAX_PIXELS, (wanted.width, wanted.height))
+                vector = self.encoder.encode_pictures(prepare_picture(image, wanted)[None])[0]
+            except (BadPicture, TooLarge) as error:
+                log.warning("%s is searchable without a picture: %s", item_id, error)
+                vector = np.zeros(self.encoder.spec.dim, np.float32)
+            self._pictures[picture.content_hash] = vector
+        return self._pictures[picture.content_hash]
+
+
+def read_delta(catalogue: Catalogue, generation: Generation, memory: VectorMemory) -> Delta:
     """The catalogue's changes since the generation was built, encoded as the rebuild would encode them."""
     changes = catalogue.changes_since(generation.catalogue_revision, MOST_CHANGES)
     items = sorted(changes.items, key=lambda item: item.id)
     dead = np.array([item.id for item in items] + changes.deleted_ids, np.int64)
-    segment = _index_items(items, catalogue, generation, encoder) if items else None
+    segment = _index_items(items, catalogue, generation, memory) if items else None
     return Delta(changes.revision, dead, segment, changes.complete)
 
 
-def _index_items(items: Sequence[Item], catalogue: Catalogue, generation: Generation, encoder: Encoder) -> Segment:
+def _index_items(items: Sequence[Item], catalogue: Catalogue, generation: Generation, memory: VectorMemory) -> Segment:
     plan, means = generation.text_plan, generation.means
     columns, lexical = ColumnsBuilder(catalogue.attribute_kinds()), LexicalIndexBuilder(None)
     for item in items:
         columns.add(item)
         lexical.add(plan.searched_fields(item))
     parts = {
-        "text": means.centre("text", _encode_texts(items, generation, encoder)),
-        "image": means.centre("image", _encode_pictures(items, encoder)),
+        "text": means.centre("text", memory.of_texts(items, plan)),
+        "image": means.centre("image", memory.of_pictures(items)),
     }
     weights = generation.text_weighing.weigh(parts)
     fused = fuse(parts, {"text": weights, "image": 1 - weights})
@@ -69,29 +111,3 @@ def _index_items(items: Sequence[Item], catalogue: Catalogue, generation: Genera
         columns=columns.build(),
         dead=np.zeros(len(ids), bool),
     )
-
-
-def _encode_texts(items: Sequence[Item], generation: Generation, encoder: Encoder) -> np.ndarray:
-    pooled = np.zeros((len(items), encoder.spec.dim), np.float32)
-    for row, item in enumerate(items):
-        segments = generation.text_plan.segments(item)
-        if segments:
-            vectors = encoder.encode_texts([s.text for s in segments])
-            pooled[row] = np.array([s.weight for s in segments], np.float32) @ vectors
-    return unit_rows(pooled)
-
-
-def _encode_pictures(items: Sequence[Item], encoder: Encoder) -> np.ndarray:
-    wanted = encoder.spec.preprocessing
-    pooled = np.zeros((len(items), encoder.spec.dim), np.float32)
-    for row, item in enumerate(items):
-        for picture in item.pictures:
-            if picture.status != "ok":
-                continue
-            try:
-                image = open_picture(picture.path, _MAX_PIXELS, (wanted.width, wanted.height))
-            except (BadPicture, TooLarge) as error:
-                log.warning("%s is indexed without a picture: %s", item.item_id, error)
-                continue
-            pooled[row] += encoder.encode_pictures(prepare_picture(image, wanted)[None])[0]
-    return unit_rows(pooled)

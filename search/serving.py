@@ -11,7 +11,7 @@ from data.settings import Settings
 from indexer.encoder import Encoder, open_encoder
 from indexer.generation import Generation, open_current
 from indexer.vector_index import limit_threads
-from search.delta import Delta, read_delta
+from search.delta import Delta, VectorMemory, read_delta
 from search.question import Interpreter
 from search.segment import Segment
 
@@ -31,6 +31,7 @@ class Serving:
     interpreter: Interpreter
     segments: list[Segment]
     delta: Delta
+    memory: VectorMemory
     alarms: list[str]
 
 
@@ -43,8 +44,11 @@ def open_serving(settings: Settings, catalogue: Catalogue, wanted: str | None, b
     generation.load()
     limit_threads(1)  # requests run side by side already; more threads each only wait for each other
     about = generation.manifest
-    encoder = before.encoder if before and before.encoder.spec.fingerprint == about["fingerprint"] else None
-    encoder = encoder or open_encoder(about["model"], about["pretrained"], threads=1)
+    same = before is not None and before.encoder.spec.fingerprint == about["fingerprint"]
+    memory = (
+        before.memory if before and same else VectorMemory(open_encoder(about["model"], about["pretrained"], threads=1))
+    )
+    encoder = memory.encoder
     if encoder.spec.fingerprint != about["fingerprint"]:
         raise ModelMismatch(
             f"Generation {generation.id} was built with another {about['model']} (fingerprint {about['fingerprint']}, "
@@ -52,16 +56,21 @@ def open_serving(settings: Settings, catalogue: Catalogue, wanted: str | None, b
         )
     interpreter = Interpreter(encoder, generation, catalogue, settings)
     empty = Delta(generation.catalogue_revision, np.zeros(0, np.int64), None, True)
-    serving = Serving(wanted, generation, encoder, interpreter, [main_segment(generation, empty)], empty, alarms)
+    serving = Serving(
+        wanted, generation, encoder, interpreter, [main_segment(generation, empty)], empty, memory, alarms
+    )
     return with_changes(serving, catalogue)
 
 
 def with_changes(serving: Serving, catalogue: Catalogue) -> Serving:
-    """The same generation with the catalogue's changes up to now; the same object where there are none."""
-    if catalogue.revision() == serving.delta.revision:
+    """The same generation with the catalogue's changes up to now; the same object where there are none.
+
+    Once there are more changes than fit, only a rebuild helps, and following them further would only cost.
+    """
+    if not serving.delta.is_complete or catalogue.revision() == serving.delta.revision:
         return serving
     try:
-        delta = read_delta(catalogue, serving.generation, serving.encoder)
+        delta = read_delta(catalogue, serving.generation, serving.memory)
     except MagpieError as error:
         log.error("Changes since the last rebuild are not searchable: %s", error)
         return serving
