@@ -44,11 +44,8 @@ def open_serving(settings: Settings, catalogue: Catalogue, wanted: str | None, b
     generation.load()
     limit_threads(1)  # requests run side by side already; more threads each only wait for each other
     about = generation.manifest
-    same = before is not None and before.encoder.spec.fingerprint == about["fingerprint"]
-    memory = (
-        before.memory if before and same else VectorMemory(open_encoder(about["model"], about["pretrained"], threads=1))
-    )
-    encoder = memory.encoder
+    encoder = before.encoder if before and before.encoder.spec.fingerprint == about["fingerprint"] else None
+    encoder = encoder or open_encoder(about["model"], about["pretrained"], threads=1)
     if encoder.spec.fingerprint != about["fingerprint"]:
         raise ModelMismatch(
             f"Generation {generation.id} was built with another {about['model']} (fingerprint {about['fingerprint']}, "
