@@ -54,7 +54,14 @@ def open_serving(settings: Settings, catalogue: Catalogue, wanted: str | None, b
     interpreter = Interpreter(encoder, generation, catalogue, settings)
     empty = Delta(generation.catalogue_revision, np.zeros(0, np.int64), None, True)
     serving = Serving(
-        wanted, generation, encoder, interpreter, [main_segment(generation, empty)], empty, memory, alarms
+        wanted,
+        generation,
+        encoder,
+        interpreter,
+        [main_segment(generation, empty)],
+        empty,
+        VectorMemory(encoder),
+        alarms,
     )
     return with_changes(serving, catalogue)
 
