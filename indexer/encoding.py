@@ -28,6 +28,8 @@ _PICTURES_PER_BATCH = 64
 _POOLED_ROWS = 20_000
 _MAX_PIXELS = 200_000_000
 _MOST_CRASHES_IN_A_ROW = 3
+_TRIAL_BATCHES = 8
+_TRIAL_WARM_UP = 3  # batches that were decoded before the number of threads changed
 
 
 @dataclass(frozen=True)
@@ -95,14 +97,13 @@ def encode_missing_pictures(
     if not missing:
         return report
     encoder.warm_up()  # before the pool, so that the first batch does not wait in the queue's memory
-    balance = _ThreadBalance()
+    _set_threads(cpu_count())
+    trial = _ThreadTrial()
     done = 0
     for batch in decode_pictures(missing, encoder.spec.preprocessing):
         if batch.keys:
-            started = time.perf_counter()
-            vectors = encoder.encode_pictures(batch.pixels)
-            balance.observe(time.perf_counter() - started, batch.decode_s)
-            cache.put_many(batch.keys, vectors)
+            cache.put_many(batch.keys, encoder.encode_pictures(batch.pixels))
+            trial.next_batch()
         report.failures.update(batch.failures)
         report.num_encoded += len(batch.keys)
         done += len(batch.keys) + len(batch.failures)
@@ -110,24 +111,36 @@ def encode_missing_pictures(
     return report
 
 
-class _ThreadBalance:
-    """Gives the network all cores where it is the slow part, and one where decoding needs the others.
+class _ThreadTrial:
+    """Finds out whether the network is quicker with all cores or with one, while decoding needs the others.
 
-    With equal shares oversubscribed threads wait for each other; measured by benchmarks/encode_pipeline.py.
+    A small network gains little from a second thread and waits for the one that shares its core with a decoder; a large
+    one gains nearly all. So a few batches are encoded each way, waiting included, and the quicker way is kept.
     """
 
     def __init__(self) -> None:
-        self.encode_s = self.decode_s = 0.0
-        self.num_batches = 0
+        self._choices = [cpu_count(), 1]
+        self._seconds = [0.0, 0.0]
+        self._batches = 0
+        self._since = time.perf_counter()
 
-    def observe(self, encode_s: float, decode_s: float) -> None:
-        self.encode_s += encode_s
-        self.decode_s += decode_s
-        self.num_batches += 1
-        if self.num_batches == 4:
-            import torch
+    def next_batch(self) -> None:
+        """To be called after each batch."""
+        now = time.perf_counter()
+        turn, place = divmod(self._batches, _TRIAL_BATCHES)
+        if turn < len(self._choices) and place >= _TRIAL_WARM_UP:
+            self._seconds[turn] += now - self._since
+        self._batches, self._since = self._batches + 1, now
+        if self._batches == _TRIAL_BATCHES:
+            _set_threads(self._choices[1])
+        elif self._batches == 2 * _TRIAL_BATCHES:
+            _set_threads(self._choices[self._seconds.index(min(self._seconds))])
 
-            torch.set_num_threads(cpu_count() if self.encode_s > 2 * self.decode_s else 1)
+
+def _set_threads(count: int) -> None:
+    import torch
+
+    torch.set_num_threads(count)
 
 
 def decode_pictures(pictures: Sequence[tuple[str, Path]], wanted: PicturePreprocessing) -> Iterator[DecodedBatch]:
