@@ -15,6 +15,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+# Loaded with the test: pytest parses it to rewrite its assertions, which Python 3.11 cannot do beside other threads.
+from schemathesis.specs.openapi.schemas import OpenApiSchema
+
 from data.settings import Settings
 from tests.serving import client_of
 from web.app import create_app
@@ -85,7 +88,8 @@ OPERATIONS = [
 def test_answers_keep_to_the_document(app: Any, name: str) -> None:
     """Whatever is sent, right or wrong: no server error, and only answers that the document announces."""
     method, path = name.split(" ")
-    operation = schemathesis.openapi.from_wsgi("/openapi.json", app)[path][method]
+    schema: OpenApiSchema = schemathesis.openapi.from_wsgi("/openapi.json", app)
+    operation = schema[path][method]
 
     @hypothesis_settings(
         max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None

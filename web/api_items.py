@@ -86,7 +86,7 @@ def get_item(path: ItemPath) -> Response:
     "/api/items/<path:item_id>",
     summary="Put one item",
     security=_SECURITY,
-    responses={200: ItemAnswer, 201: ItemAnswer, **problem_responses(401, 403, 409)},
+    responses={200: ItemAnswer, 201: ItemAnswer, **problem_responses(401, 403)},
     openapi_extensions=request_body(ItemBody, file="A picture of the item; repeat it for more."),
 )
 def put_item(path: ItemPath) -> tuple[Response, int]:
@@ -107,7 +107,7 @@ def put_item(path: ItemPath) -> tuple[Response, int]:
     "/api/items",
     summary="Put many items",
     security=_SECURITY,
-    responses={200: UpsertAnswer, **problem_responses(401, 403, 409)},
+    responses={200: UpsertAnswer, **problem_responses(401, 403)},
     openapi_extensions=request_body(NamedItemBody, shape="list"),
 )
 def post_items() -> Response:
@@ -129,7 +129,7 @@ def post_items() -> Response:
     "/api/items/<path:item_id>",
     summary="Delete one item",
     security=_SECURITY,
-    responses={204: None, **problem_responses(401, 403, 409)},
+    responses={204: None, **problem_responses(401, 403)},
 )
 def delete_item(path: ItemPath) -> tuple[str, int]:
     """Takes an item out of the catalogue and of every search."""

@@ -19,6 +19,7 @@ _PROBLEMS = {
     400: "A field is wrong; the detail names it and the remedy.",
     404: "Not there.",
     405: "Wrong method.",
+    409: "Something else is at work on the home, or the index was built with another encoder.",
     413: "Too large.",
     415: "A content type or a picture that is not understood.",
     429: "Too many requests from this address.",
@@ -31,7 +32,7 @@ def problem_responses(*more: int) -> dict[int, Any]:
     """The problems that any route may answer."""
     texts = {
         **_PROBLEMS,
-        **{status: {401: "The token is missing or wrong.", 403: "Refused.", 409: "Busy."}[status] for status in more},
+        **{status: {401: "The token is missing or wrong.", 403: "Refused."}[status] for status in more},
     }
     content = {"application/problem+json": {"schema": {"$ref": REF.format(model="Problem")}}}
     return {status: {"description": text, "content": content} for status, text in texts.items()}
