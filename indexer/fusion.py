@@ -17,6 +17,8 @@ PARTS = ("text", "image")
 _PRIOR_WEIGHT = 50.0  # how many vectors a mean from the encoder's training counts as
 _ZERO_WEIGHT = 2.0
 _FEWEST_PAIRS = 20
+_MANY_WORDS = 3
+_CHANCE = 2.0  # deviations that the best twentieth of random pairs hardly reaches
 _LOW, _HIGH, _MOST, _SHRINKAGE = 0.72, 0.85, 0.6, 0.7  # chosen on the fashion dev split, all four variants
 
 
@@ -61,7 +63,10 @@ class TextWeighing:
     A title such as "Titan" fits a thousand pictures, "Titan women silver watch" fits its own; a text that says nothing
     must not dilute the picture. Agreement is the cosine of an item's centred parts in standard deviations above that
     of random pairs (`mean`, `deviation`), relative to the best agreement in the catalogue (`best`). As one item's
-    figure is noisy, it is drawn towards the catalogue's median (`typical`).
+    figure is noisy, it is drawn towards the catalogue's median (`typical`). Where not even the best items agree more
+    than chance allows, the encoder does not understand these pictures, and that is no reason to distrust the texts.
+    Nor is it one with an item whose text names several things by itself: `num_descriptive` ((n,) integers) counts the
+    descriptive attribute values and the words for kinds, colours, materials and the like.
     """
 
     mean: float
@@ -81,11 +86,15 @@ class TextWeighing:
         own = (np.einsum("nd,nd->n", parts["text"][rows], parts["image"][rows]) - mean) / deviation
         return cls(mean, deviation, float(np.median(own)), max(float(np.quantile(own, 0.95)), 1e-3))
 
-    def weigh(self, parts: Mapping[str, np.ndarray]) -> np.ndarray:
+    def weigh(self, parts: Mapping[str, np.ndarray], num_descriptive: np.ndarray) -> np.ndarray:
         """(n,) float32 weight of each item's text; its picture has the rest. An item without picture is all text."""
         agreement = (np.einsum("nd,nd->n", parts["text"], parts["image"]) - self.mean) / self.deviation
         judged = ((1 - _SHRINKAGE) * agreement + _SHRINKAGE * self.typical) / self.best
         weights = _MOST * np.clip((judged - _LOW) / (_HIGH - _LOW), 0.0, 1.0)
+        trust = np.clip(self.best - _CHANCE, 0.0, 1.0)
+        weights = trust * weights + (1 - trust) * _MOST
+        told = _MOST * np.clip((num_descriptive - 1) / (_MANY_WORDS - 1), 0.0, 1.0)
+        weights = np.maximum(weights, told)
         return np.where(parts["image"].any(axis=1), weights, 1.0).astype(np.float32)
 
 

@@ -87,6 +87,12 @@ class TextPlan:
             "body": " \n".join([self.description(item), *long]).strip(),
         }
 
+    def count_descriptive(self, item: Item, words: frozenset[str]) -> int:
+        """How many things the item's text names: its values worth encoding, and the title's words among `words`."""
+        named = {value.casefold() for value in self.encoded_values(item)}
+        named.update(words.intersection(clean_text(item.title).casefold().split()))
+        return len(named)
+
     def encoded_values(self, item: Item) -> list[str]:
         """The item's category and attribute values that are worth encoding, each once."""
         values = [last_of_path(clean_text(item.category))] if item.category else []

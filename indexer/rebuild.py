@@ -75,6 +75,7 @@ class Snapshot:
     texts: np.ndarray  # (n, dim) float32, zero rows without words
     pictures: list[list[str]]  # content hashes by row
     paths: dict[str, Path]  # by content hash
+    num_descriptive: np.ndarray  # (n,) how many things each text names
     probes: np.ndarray  # (p, dim) unit rows of queries made of the catalogue's own words
     noise: np.ndarray  # (m, dim) of random letters
     texts_encoded: int
@@ -117,7 +118,7 @@ def rebuild(
             means = estimate_means(parts, snapshot.probes, encoder.prior_means)
             parts = {name: means.centre(name, vectors) for name, vectors in parts.items()}
             weighing = TextWeighing.fit(parts)
-            weights = weighing.weigh(parts)
+            weights = weighing.weigh(parts, snapshot.num_descriptive)
             vectors = {**parts, "fused": fuse(parts, {"text": weights, "image": 1 - weights})}
             factory = choose_factory(options.index, len(snapshot.ids))
             tell("index", 0, 1)
@@ -158,6 +159,7 @@ def read_catalogue(
     texts = np.zeros((total, encoder.spec.dim), np.float32)
     pictures: list[list[str]] = []
     paths: dict[str, Path] = {}
+    descriptive, words = [], load_lexicon().single_words()
     num_encoded, sampler = 0, ProbeSampler()
     for items in catalogue.scan():
         progress("texts", len(ids), total)
@@ -170,6 +172,7 @@ def read_catalogue(
             ids.append(item.id)
             names.append((item.item_id, item.title))
             columns.add(item)
+            descriptive.append(plan.count_descriptive(item, words))
             lexical.add(plan.searched_fields(item))
             sampler.add(item, plan)
             phrases.add(item, plan)
@@ -190,6 +193,7 @@ def read_catalogue(
         texts=texts[: len(ids)],
         pictures=pictures,
         paths=paths,
+        num_descriptive=np.array(descriptive, np.int64),
         probes=probes,
         noise=noise,
         texts_encoded=num_encoded,

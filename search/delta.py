@@ -16,6 +16,7 @@ from indexer.generation import Generation
 from indexer.item_text import TextPlan
 from indexer.lexical_index import LexicalIndexBuilder
 from indexer.preprocessing import prepare_picture
+from indexer.training.lexicon import load_lexicon
 from indexer.vector_index import EXACT, VectorIndex, build_index
 from search.segment import Segment
 
@@ -97,7 +98,9 @@ def _index_items(items: Sequence[Item], catalogue: Catalogue, generation: Genera
         "text": means.centre("text", memory.of_texts(items, plan)),
         "image": means.centre("image", memory.of_pictures(items)),
     }
-    weights = generation.text_weighing.weigh(parts)
+    words = load_lexicon().single_words()
+    told = np.array([plan.count_descriptive(item, words) for item in items])
+    weights = generation.text_weighing.weigh(parts, told)
     fused = fuse(parts, {"text": weights, "image": 1 - weights})
     ids = np.array([item.id for item in items], np.int64)
     vectors = {"fused": fused, **parts}

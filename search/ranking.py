@@ -10,7 +10,7 @@ from indexer.vector_index import Neighbours
 from search.question import Question
 from search.segment import Segment
 
-_WORDS_WEIGHT = 0.6
+_WORDS_WEIGHT = 1.0
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ def test_fused_rows_have_unit_length_or_are_zero(text: np.ndarray, image: np.nda
 
 def test_an_item_with_one_part_is_that_part() -> None:
     text, image = np.array([[0.6, 0.8], [0, 0]], np.float32), np.array([[0, 0], [1, 0]], np.float32)
-    weights = TextWeighing(0, 1, 1, 1).weigh({"text": text, "image": image})
+    weights = TextWeighing(0, 1, 1, 1).weigh({"text": text, "image": image}, np.zeros(len(text)))
     fused = fuse({"text": text, "image": image}, {"text": weights, "image": 1 - weights})
     np.testing.assert_allclose(fused, [[0.6, 0.8], [1, 0]], atol=1e-6)
 
@@ -54,6 +54,25 @@ def test_means_survive_being_saved(tmp_path) -> None:
     np.testing.assert_array_equal(loaded.by_modality["image"], [3, 4])
 
 
+def test_a_text_that_names_several_things_counts_whatever_the_picture_says() -> None:
+    rng = np.random.default_rng(3)
+    text, image = (unit_rows(rng.standard_normal((4, 32)).astype(np.float32)) for _ in range(2))
+    weighing = TextWeighing(mean=0.0, deviation=0.2, typical=2.5, best=3.6)
+    silent = weighing.weigh({"text": text, "image": image}, np.array([0, 1, 1, 0]))
+    telling = weighing.weigh({"text": text, "image": image}, np.array([3, 4, 9, 3]))
+    assert silent.max() < 0.3
+    np.testing.assert_allclose(telling, 0.6)
+
+
+def test_pictures_that_the_encoder_does_not_understand_do_not_silence_the_texts() -> None:
+    rng = np.random.default_rng(2)
+    text, image = (unit_rows(rng.standard_normal((400, 32)).astype(np.float32)) for _ in range(2))
+    weights = TextWeighing.fit({"text": text, "image": image}).weigh(
+        {"text": text, "image": image}, np.zeros(len(text))
+    )
+    assert weights.min() > 0.4
+
+
 @pytest.mark.parametrize("informative", [True, False])
 def test_a_text_that_says_nothing_gets_little_weight(informative: bool) -> None:
     rng = np.random.default_rng(1)
@@ -61,5 +80,7 @@ def test_a_text_that_says_nothing_gets_little_weight(informative: bool) -> None:
     noise = unit_rows(rng.standard_normal((300, 32)).astype(np.float32))
     text = unit_rows(image + 0.5 * noise)
     text[150:] = noise[150:]  # half of the items have texts that do not go with their picture
-    weights = TextWeighing.fit({"text": text, "image": image}).weigh({"text": text, "image": image})
+    weights = TextWeighing.fit({"text": text, "image": image}).weigh(
+        {"text": text, "image": image}, np.zeros(len(text))
+    )
     assert (weights[:150].mean() > 2 * weights[150:].mean()) if informative else (weights[150:].mean() < 0.25)

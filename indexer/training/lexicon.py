@@ -27,6 +27,11 @@ class Lexicon:
     slots: dict[str, str]
     entries: dict[str, dict[str, Entry]]
 
+    def single_words(self) -> frozenset[str]:
+        """All words of one word each that name a kind, a colour, a material or the like, in lower case."""
+        entries = (entry for by_value in self.entries.values() for entry in by_value.values())
+        return frozenset(word for entry in entries for word in entry.words if " " not in word)
+
     def slot_of(self, attribute: str) -> str | None:
         """The shared slot that an attribute's name belongs to ("baseColour" is colour), or None."""
         return self.slots.get(normalise(attribute).replace(" ", ""))
