@@ -35,6 +35,8 @@ def assign_columns(header: Sequence[str], mapping: Mapping[str, str], name: str,
     for field in KNOWN_FIELDS:
         matches = [n for n, column in enumerate(lowered) if column == field and n not in taken]
         if field not in wanted and matches and field not in PICTURE_FIELDS:
+            exact = [n for n in matches if header[n].strip() == field]
+            matches = exact if len(exact) == 1 else matches  # beside "id", "ID" is an attribute
             if len(matches) > 1:
                 raise BadFeed(f"{name}: {len(matches)} columns are named {field!r}; name one with --map {field}=COLUMN")
             wanted[field] = matches[0]

@@ -378,6 +378,7 @@ def test_an_import_of_anything_never_loses_a_row_without_saying_so(rows: list[li
 
 
 @given(lines=st.lists(st.one_of(st.binary(max_size=30), st.dictionaries(st.text(max_size=4), st.integers() | CELLS))))
+@example(lines=[{"ID": 1}, {"Title": "x", "id": "y"}])
 def test_json_lines_of_anything_lose_none(lines: list[bytes | dict[str, object]]) -> None:
     encoded = [json.dumps(line).encode() if isinstance(line, dict) else line.replace(b"\n", b"") for line in lines]
     with fresh_catalogue() as catalogue:
