@@ -77,7 +77,9 @@ def rank(
         vectors = segment.fused if question.source == "fused" else segment.parts[question.source]
         similarity = np.concatenate([near.scores, vectors[others].astype(np.float32) @ question.vector])
         if question.avoid is not None:
-            against = against - question.avoid.penalties(vectors[rows].astype(np.float32)).astype(np.float32)
+            # in proportion to what the words gave: a title with the right word must not outweigh the wrong colour
+            penalties = question.avoid.penalties(vectors[rows].astype(np.float32)).astype(np.float32)
+            against = against - penalties * (1 + words)
     order = np.lexsort((rows, -(similarity + words + against)))
     return Candidates(segment, rows[order], similarity[order], words[order], against[order])
 
