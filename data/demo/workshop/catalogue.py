@@ -129,10 +129,10 @@ def true_pattern(design: Design) -> str:
     material, pattern = design.finish.material, design.finish.pattern
     if design.kind == "ball" and design.variant == "beach":
         return "stripes"
-    if design.kind == "table lamp" and design.variant == "desk":
-        return "plain"
     if design.kind == "basket":
         return "woven"
+    if design.kind == "table lamp" and design.variant == "desk":
+        pattern = "plain"  # neither its foot nor its head is printed
     own = {"marble": "marbled", "terrazzo": "terrazzo", "stoneware": "speckled", "rattan": "woven"}
     return own.get(material, pattern)
 
