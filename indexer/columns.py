@@ -16,8 +16,9 @@ import numpy as np
 from data.catalogue import Item, Value
 from data.errors import BadFilter
 
+# Values of one field are or-ed; a range is {"gte" | "gt" | "lte" | "lt": number}. Fields are and-ed.
 FilterValue = list[str] | Mapping[str, float]
-_RANGE_OPERATORS = ("gte", "gt", "lte", "lt")
+RANGE_OPERATORS = ("gte", "gt", "lte", "lt")
 _MAX_FACET_VALUES = 1000  # a column with more distinct words than this can be filtered by, but is no facet
 _FORMAT = 1
 
@@ -293,12 +294,12 @@ def _as_words(name: str, wanted: Sequence[Value] | Value) -> list[str]:
 
 def _checked_bounds(name: str, bounds: Mapping[str, float]) -> dict[str, float]:
     for operator, bound in bounds.items():
-        if operator not in _RANGE_OPERATORS:
+        if operator not in RANGE_OPERATORS:
             raise BadFilter(
-                f"The filter on {name!r} uses {operator!r}; the operators are {', '.join(_RANGE_OPERATORS)}."
+                f"The filter on {name!r} uses {operator!r}; the operators are {', '.join(RANGE_OPERATORS)}."
             )
         if isinstance(bound, bool) or not isinstance(bound, (int, float)) or bound != bound:
             raise BadFilter(f"The filter on {name!r} compares with {bound!r}, which is not a number.")
     if not bounds:
-        raise BadFilter(f"The filter on {name!r} is empty; the operators are {', '.join(_RANGE_OPERATORS)}.")
+        raise BadFilter(f"The filter on {name!r} is empty; the operators are {', '.join(RANGE_OPERATORS)}.")
     return {operator: float(bound) for operator, bound in bounds.items()}

@@ -27,7 +27,7 @@ from indexer.lexical_index import LexicalIndexBuilder
 from indexer.phrases import PhraseCounter
 from indexer.probes import ProbeSampler, calibrate_confidence, draw_noise
 from indexer.training.lexicon import load_lexicon
-from indexer.vector_index import build_index, choose_factory
+from indexer.vector_index import build_index, choose_factory, empty_index
 from indexer.verification import measure_recall
 
 FUSIONS = ("auto", "average")
@@ -102,10 +102,14 @@ def rebuild(
     ModelUnavailable where the encoder cannot be loaded.
     """
     options, tell = options or RebuildOptions(), progress or (lambda stage, done, total: None)
-    check_options(options)
+    if options.fusion not in FUSIONS:
+        raise BadSetting(f"There is no fusion {options.fusion!r}; there are: {', '.join(FUSIONS)}.")
     watch = Stopwatch()
     with lock_home(settings.home, "rebuild"):
         encoder = open_encoder(options.model or settings.model, options.pretrained or settings.pretrained)
+        empty_index(
+            encoder.spec.dim, choose_factory(options.index, 0)
+        )  # wrong ones fail before hours of encoding
         cache = EmbeddingCache(
             settings.embeddings_dir, encoder.spec.fingerprint, encoder.spec.dim, ignore_old=options.full
         )
@@ -135,13 +139,6 @@ def rebuild(
         cache.close()
         tell("index", 1, 1)
     return report(generation, manifest, snapshot, pictures, watch)
-
-
-def check_options(options: RebuildOptions) -> None:
-    """Refuses what cannot work before anything is done."""
-    if options.fusion not in FUSIONS:
-        raise BadSetting(f"There is no fusion {options.fusion!r}; there are: {', '.join(FUSIONS)}.")
-    choose_factory(options.index, 0)
 
 
 def read_catalogue(

@@ -32,15 +32,20 @@ def choose_factory(kind: str, num_items: int) -> str:
     return named.get(kind, kind)
 
 
-def build_index(vectors: np.ndarray, ids: np.ndarray, factory: str) -> faiss.Index:
-    """An inner-product index over (n, dim) float32 rows, whose FAISS ids are the items' ids ((n,) int64)."""
+def empty_index(dim: int, factory: str) -> faiss.Index:
+    """An inner-product index without vectors yet. Raises BadSetting for a factory string that FAISS does not take."""
     try:
-        index = faiss.index_factory(vectors.shape[1], f"IDMap2,{factory}", faiss.METRIC_INNER_PRODUCT)
+        return faiss.index_factory(dim, f"IDMap2,{factory}", faiss.METRIC_INNER_PRODUCT)
     except RuntimeError as error:
         raise BadSetting(
             f"--index {factory!r} is neither auto, exact, hnsw nor a FAISS factory string that fits inner products "
-            f"in {vectors.shape[1]} dimensions."
+            f"in {dim} dimensions."
         ) from error
+
+
+def build_index(vectors: np.ndarray, ids: np.ndarray, factory: str) -> faiss.Index:
+    """An inner-product index over (n, dim) float32 rows, whose FAISS ids are the items' ids ((n,) int64)."""
+    index = empty_index(vectors.shape[1], factory)
     rows = np.ascontiguousarray(vectors, np.float32)
     if not index.is_trained:
         if len(rows) == 0:

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from data.items import Value
+from indexer.columns import RANGE_OPERATORS, FilterValue
 
-# Values of one field are or-ed; a range is {"gte" | "gt" | "lte" | "lt": number}. Fields are and-ed.
-FilterValue = list[str] | Mapping[str, float]
+__all__ = ["MODES", "RANGE_OPERATORS", "FacetValue", "FilterValue", "Hit", "Range", "SearchRequest", "SearchResult"]
 
 MODES = ("hybrid", "fused", "text", "image", "lexical")
-RANGE_OPERATORS = ("gte", "gt", "lte", "lt")
 
 
 @dataclass(frozen=True)
