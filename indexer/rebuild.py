@@ -107,9 +107,8 @@ def rebuild(
     watch = Stopwatch()
     with lock_home(settings.home, "rebuild"):
         encoder = open_encoder(options.model or settings.model, options.pretrained or settings.pretrained)
-        empty_index(
-            encoder.spec.dim, choose_factory(options.index, 0)
-        )  # wrong ones fail before hours of encoding
+        # a wrong --index fails here, before hours of encoding
+        empty_index(encoder.spec.dim, choose_factory(options.index, 0))
         cache = EmbeddingCache(
             settings.embeddings_dir, encoder.spec.fingerprint, encoder.spec.dim, ignore_old=options.full
         )
