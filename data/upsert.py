@@ -78,9 +78,13 @@ def upsert_batches(
         yield counts
 
 
+# as text once and for all: every search reads it, and building the statement would take longer than running it
+_KINDS_SQL = str(select(attribute_kinds.c.name, attribute_kinds.c.kind))
+
+
 def load_kinds(connection: Connection) -> dict[str, Kind]:
     """The kind of every attribute seen so far."""
-    return {row.name: row.kind for row in connection.execute(select(attribute_kinds.c.name, attribute_kinds.c.kind))}
+    return {name: kind for name, kind in connection.exec_driver_sql(_KINDS_SQL).all()}
 
 
 def take_revisions(connection: Connection, count: int) -> int:

@@ -12,12 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from data.errors import BadSetting, ModelUnavailable
 from indexer.preprocessing import PicturePreprocessing
+
+if TYPE_CHECKING:
+    from indexer.text_tower import ShortTextTower
 
 SHIPPED_MODEL = "magpie-mini"
 SHIPPED_MODELS_DIR = Path(__file__).resolve().parent.parent / "data" / "models"
@@ -211,8 +214,8 @@ class _Network:
         self.tokenizer = tokenizer
         self.preprocessing = PicturePreprocessing.from_config(dict(model.visual.preprocess_cfg))
         self.context_length = int(getattr(tokenizer, "context_length", None) or 77)
-        self.dim = int(self._encode_tokens_whole(tokenizer(["a"])).shape[1])
-        self._can_shorten = self._shortening_is_exact()
+        self.dim = int(self._encode_tokens(tokenizer(["a"])).shape[1])
+        self._short_tower = self._open_short_tower()
 
     def fingerprint(self) -> str:
         """Twelve bytes, hexadecimal, of the weights, the preprocessing and the tokenizer's behaviour."""
@@ -243,44 +246,30 @@ class _Network:
 
     def encode_texts(self, texts: list[str]) -> np.ndarray:
         tokens = self.tokenizer(texts)
-        if self._can_shorten:
+        if self._short_tower:
             length = int(tokens.argmax(-1).max()) + 1
-            return self._encode_tokens_short(tokens[:, :length])
-        return self._encode_tokens_whole(tokens)
+            return self._short_tower.encode(tokens[:, :length].to(self.device))
+        return self._encode_tokens(tokens)
 
-    def _encode_tokens_whole(self, tokens: Any) -> np.ndarray:
+    def _encode_tokens(self, tokens: Any) -> np.ndarray:
+        """As open_clip itself encodes them: over the whole context, which is several times as long as most texts."""
         import torch
 
         with torch.inference_mode():
             return np.asarray(self.model.encode_text(tokens.to(self.device)).float().cpu())
 
-    def _encode_tokens_short(self, tokens: Any) -> np.ndarray:
-        """As `_encode_tokens_whole`, running only as many positions as the longest text has tokens.
+    def _open_short_tower(self) -> "ShortTextTower | None":
+        """The quicker way through the text tower, where it gives what the model itself gives."""
+        from indexer.text_tower import ShortTextTower
 
-        In a causal tower what follows the end-of-text token cannot change the result.
-        """
-        import torch
-
-        tower = getattr(self.model, "text", self.model)
-        length = tokens.shape[1]
-        with torch.inference_mode():
-            tokens = tokens.to(self.device)
-            x = tower.token_embedding(tokens) + tower.positional_embedding[:length]
-            x = tower.ln_final(tower.transformer(x, attn_mask=tower.attn_mask[:length, :length]))
-            x = x[torch.arange(len(x), device=self.device), tokens.argmax(-1)]
-            projection = tower.text_projection
-            x = projection(x) if isinstance(projection, torch.nn.Module) else x @ projection
-            return np.asarray(x.float().cpu())
-
-    def _shortening_is_exact(self) -> bool:
         tokens = self.tokenizer(["red", "a pair of blue canvas shoes for men"])
         length = int(tokens.argmax(-1).max()) + 1
         try:
-            short = self._encode_tokens_short(tokens[:, :length])
-        except (AttributeError, TypeError, RuntimeError, IndexError):
-            return False
-        whole = self._encode_tokens_whole(tokens)
-        return bool(np.abs(unit_rows(short) - unit_rows(whole)).max() < 1e-4)
+            tower = ShortTextTower(self.model)
+            short = tower.encode(tokens[:, :length].to(self.device))
+        except (AttributeError, TypeError, ValueError, RuntimeError, IndexError):
+            return None
+        return tower if np.abs(unit_rows(short) - unit_rows(self._encode_tokens(tokens))).max() < 1e-4 else None
 
     def encode_pictures(self, pixels: np.ndarray) -> np.ndarray:
         import torch

@@ -73,8 +73,12 @@ class VectorIndex:
 
     @classmethod
     def load(cls, path: Path, ids: np.ndarray, vectors: np.ndarray) -> "VectorIndex":
-        """Opens an index file; `vectors` is (n, dim) float16 or float32 in the order of the ascending `ids`."""
-        return cls(faiss.read_index(str(path)), ids, vectors)
+        """Opens an index file; `vectors` is (n, dim) float16 or float32 in the order of the ascending `ids`.
+
+        Its codes are mapped from disk: an index that no search uses then takes no memory, and a file that is removed
+        meanwhile goes on being readable.
+        """
+        return cls(faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC), ids, vectors)
 
     def search(self, query: np.ndarray, k: int, allowed: np.ndarray | None = None, ef_search: int = 128) -> Neighbours:
         """The k rows with the largest inner product to a (dim,) query, among rows where `allowed` ((n,) bool) holds.

@@ -67,10 +67,14 @@ def rank(
     segment: Segment, question: Question, near: Neighbours, matches: LexicalMatches, avoided: LexicalMatches
 ) -> Candidates:
     """The near rows and those that match, best first; ties go to the older item, so that pages are stable."""
-    others = np.setdiff1d(matches.rows, near.rows)
-    rows = np.concatenate([near.rows, others])
     weight = words_score if question.source != "lexical" else lambda found: found.scores
-    words = _at(rows, matches.rows, weight(matches))
+    place = _places(matches.rows, near.rows)
+    is_near = place >= 0
+    others = matches.rows[~is_near]
+    rows = np.concatenate([near.rows, others])
+    matched = weight(matches)
+    words = np.concatenate([np.zeros(len(near.rows), np.float32), matched[~is_near]])
+    words[place[is_near]] = matched[is_near]
     against = -_at(rows, avoided.rows, weight(avoided))
     similarity = np.zeros(len(rows), np.float32)
     if question.vector is not None:
@@ -87,9 +91,15 @@ def rank(
 def _at(rows: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
     """(n,) the values of the rows that are known, zero for the others."""
     result = np.zeros(len(rows), np.float32)
-    if len(known):
-        order = np.argsort(known)
-        place = np.minimum(np.searchsorted(known, rows, sorter=order), len(known) - 1)
-        is_known = known[order[place]] == rows
-        result[is_known] = values[order[place[is_known]]]
+    place = _places(rows, known)
+    result[place >= 0] = values[place[place >= 0]]
     return result
+
+
+def _places(rows: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """(n,) where each row stands in `among`, -1 for those that are not there."""
+    if not len(among):
+        return np.full(len(rows), -1)
+    order = np.argsort(among)
+    place = order[np.minimum(np.searchsorted(among, rows, sorter=order), len(among) - 1)]
+    return np.where(among[place] == rows, place, -1)

@@ -4,19 +4,21 @@ import json
 import shutil
 import socket
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import open_clip
 import pytest
 import torch
+from open_clip.model import CustomTextCLIP
 from PIL import Image
 
 from data.errors import BadSetting, ModelUnavailable
-from indexer.encoder import SHIPPED_MODELS_DIR, Encoder, open_encoder, unit_rows
+from indexer.encoder import SHIPPED_MODELS_DIR, Encoder, _Network, open_encoder, unit_rows
 from indexer.preprocessing import prepare_picture
 
 SHIPPED = SHIPPED_MODELS_DIR / "magpie-mini"
-TINY_VIT = {
+TINY_VIT: dict[str, Any] = {
     "embed_dim": 16,
     "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "patch_size": 16, "head_width": 16},
     "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
@@ -36,10 +38,20 @@ def test_vectors_have_unit_length_and_the_specified_dimension(encoder: Encoder) 
 
 def test_running_only_the_texts_own_length_is_exact(encoder: Encoder) -> None:
     network = encoder._network
-    assert network._can_shorten
+    assert network._short_tower is not None
     texts = ["hat", "a pair of blue canvas shoes for men!", "navy tee !!!"]
-    whole = network._encode_tokens_whole(network.tokenizer(texts))
+    whole = network._encode_tokens(network.tokenizer(texts))
     np.testing.assert_allclose(unit_rows(network.encode_texts(texts)), unit_rows(whole), atol=1e-5)
+
+
+@pytest.mark.parametrize("changes", [{"no_causal_mask": True}, {"pool_type": "first"}])
+def test_a_text_tower_of_another_kind_is_run_by_open_clip_itself(changes: dict[str, Any]) -> None:
+    tiny = CustomTextCLIP(16, TINY_VIT["vision_cfg"], {**TINY_VIT["text_cfg"], **changes})
+    tiny.visual.preprocess_cfg = {"size": 32}
+    network = _Network(tiny, open_clip.get_tokenizer("ViT-B-32"), threads=None)
+    assert network._short_tower is None
+    texts = ["hat", "a pair of blue canvas shoes for men!"]
+    np.testing.assert_array_equal(network.encode_texts(texts), network._encode_tokens(network.tokenizer(texts)))
 
 
 def test_a_text_does_not_depend_on_its_batch(encoder: Encoder) -> None:
