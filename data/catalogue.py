@@ -205,7 +205,7 @@ def _read_pictures(connection: Connection, ids: list[int]) -> dict[int, list[Pic
             connection, _PICTURES_SQL, "pictures.item", ids[start : start + IDS_PER_SELECT]
         )
         for item, position, path, content_hash, width, height, status in sorted(rows):
-            found.setdefault(item, []).append(Picture(position, Path(path), content_hash, width, height, status))
+            found.setdefault(item, []).append(Picture(position, path, content_hash, width, height, status))
     return found
 
 

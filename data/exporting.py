@@ -72,7 +72,7 @@ def _known(item: Item) -> dict[str, Any]:
 
 
 def _paths(item: Item) -> list[str]:
-    return [str(picture.path) for picture in item.pictures]
+    return [picture.file for picture in item.pictures]
 
 
 def _cell(value: Value) -> str:

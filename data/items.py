@@ -27,11 +27,16 @@ class Picture:
     """One picture of an item; `status` is "ok", "missing" or "broken", and only an ok one has a hash and a size."""
 
     position: int
-    path: Path  # absolute
+    file: str  # absolute
     content_hash: str
     width: int
     height: int
     status: str
+
+    @property
+    def path(self) -> Path:
+        """The file as a path; made on demand, since a rebuild reads a million of these and opens few."""
+        return Path(self.file)
 
 
 @dataclass(frozen=True)

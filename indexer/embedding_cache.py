@@ -54,9 +54,13 @@ class EmbeddingCache:
             blobs = [bytes.fromhex(k) for k in keys[start : start + _LOOKUP_BATCH]]
             marks = ",".join("?" * len(blobs))
             statement = f"SELECT key, checksum, vector FROM vectors WHERE key IN ({marks})"
-            for key, checksum, blob in self._read(statement, blobs):
-                if len(blob) == 2 * self.dim and zlib.crc32(blob) == checksum:
-                    found[key.hex()] = np.frombuffer(blob, np.float16).astype(np.float32)
+            sound = {
+                key.hex(): blob
+                for key, checksum, blob in self._read(statement, blobs)
+                if len(blob) == 2 * self.dim and zlib.crc32(blob) == checksum
+            }
+            vectors = np.frombuffer(b"".join(sound.values()), np.float16).astype(np.float32)
+            found.update(zip(sound, vectors.reshape(-1, self.dim), strict=True))
         return found
 
     def missing(self, keys: Iterable[str]) -> list[str]:

@@ -89,10 +89,10 @@ def pool_pictures(cache: EmbeddingCache, pictures: Sequence[Sequence[str]], dim:
 
 
 def encode_missing_pictures(
-    encoder: Encoder, pictures: Mapping[str, Path], cache: EmbeddingCache, progress: Progress
+    encoder: Encoder, pictures: Mapping[str, str], cache: EmbeddingCache, progress: Progress
 ) -> EncodingReport:
     """Encodes the pictures (content hash → file) that the cache lacks. Ones that cannot be decoded are reported."""
-    missing = [(key, pictures[key]) for key in cache.missing(pictures)]
+    missing = [(key, Path(pictures[key])) for key in cache.missing(pictures)]
     report = EncodingReport()
     if not missing:
         return report

@@ -1,4 +1,4 @@
-"""An item's title, description and attributes → the texts that are encoded and the fields that are searched.
+"""An item's title, description and attributes → its `ItemText`: what is encoded of it and what is searched in it.
 
 What repeats in many items says nothing about one of them: sentences that occur in more than a few per
 cent of the catalogue are cut, and columns that hold identifiers, addresses or measurements stay out of
@@ -44,6 +44,38 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class ItemText:
+    """What one item says, cleaned: everything that looks at an item's words reads them here."""
+
+    title: str
+    description: str  # without the sentences that many items share
+    values: tuple[str, ...]  # category and attribute values that are worth encoding, each once
+    words: tuple[str, ...]  # all attribute values that are words
+    category: str  # the whole path
+
+    def segments(self) -> list[Segment]:
+        """The texts for the encoder: title, attributes, description; none for an item without words."""
+        parts = [(self.title, 1.0), (", ".join(self.values), 1.0), (self.description, 0.5)]
+        return [Segment(text, weight) for text, weight in parts if text]
+
+    def searched_fields(self) -> dict[str, str]:
+        """The words for the lexical index, by field: title, attributes, body."""
+        short = [word for word in self.words if len(word) <= 2 * _MAX_ENCODED_VALUE]
+        long = [word for word in self.words if len(word) > 2 * _MAX_ENCODED_VALUE]
+        return {
+            "title": self.title,
+            "attributes": " \n".join([*short, self.category]).strip(),
+            "body": " \n".join([self.description, *long]).strip(),
+        }
+
+    def count_descriptive(self, words: frozenset[str]) -> int:
+        """How many things the text names: its values worth encoding, and the title's words among `words`."""
+        named = {value.casefold() for value in self.values}
+        named.update(words.intersection(self.title.casefold().split()))
+        return len(named)
+
+
+@dataclass(frozen=True)
 class TextPlan:
     """What the texts of one catalogue have in common: boilerplate sentences, and columns worth encoding."""
 
@@ -61,44 +93,28 @@ class TextPlan:
         plan = json.loads(path.read_text(encoding="utf-8"))
         return cls(frozenset(plan["boilerplate"]), frozenset(plan["encoded_columns"]))
 
-    def segments(self, item: Item) -> list[Segment]:
-        """The item's texts for the encoder: title, attributes, description; none for an item without words."""
-        parts = [
-            (clean_text(item.title), 1.0),
-            (", ".join(self.encoded_values(item)), 1.0),
-            (self.description(item), 0.5),
-        ]
-        return [Segment(text, weight) for text, weight in parts if text]
+    def read(self, item: Item) -> ItemText:
+        """What the item says."""
+        category = clean_text(item.category)
+        words: list[str] = []
+        by_column: dict[str, list[str]] = {}
+        for name, value in item.attributes.items():
+            found = [clean_text(word) for word in _words_of(name, value)]
+            words += found
+            if name in self.encoded_columns:
+                by_column[name] = found
+        values = [last_of_path(category), *(value for name in sorted(by_column) for value in by_column[name])]
+        return ItemText(
+            title=clean_text(item.title),
+            description=self._description(item.description),
+            values=tuple(v for v in dict.fromkeys(values) if v and len(v) <= _MAX_ENCODED_VALUE),
+            words=tuple(words),
+            category=clean_text(category.replace(">>", " ").replace("/", " ")),
+        )
 
-    def description(self, item: Item) -> str:
-        """The description in plain text, without the sentences that many items share."""
-        sentences = [s for s in split_sentences(item.description) if hash_text(s) not in self.boilerplate]
+    def _description(self, text: str) -> str:
+        sentences = [s for s in split_sentences(text) if hash_text(s) not in self.boilerplate]
         return " ".join(dict.fromkeys(sentences))[:_MAX_DESCRIPTION]
-
-    def searched_fields(self, item: Item) -> dict[str, str]:
-        """The item's words for the lexical index, by field: title, attributes, body."""
-        values = [clean_text(v) for name, value in item.attributes.items() for v in _words_of(name, value)]
-        short = [v for v in values if len(v) <= 2 * _MAX_ENCODED_VALUE]
-        long = [v for v in values if len(v) > 2 * _MAX_ENCODED_VALUE]
-        category = clean_text(item.category.replace(">>", " ").replace("/", " "))
-        return {
-            "title": clean_text(item.title),
-            "attributes": " \n".join([*short, category]).strip(),
-            "body": " \n".join([self.description(item), *long]).strip(),
-        }
-
-    def count_descriptive(self, item: Item, words: frozenset[str]) -> int:
-        """How many things the item's text names: its values worth encoding, and the title's words among `words`."""
-        named = {value.casefold() for value in self.encoded_values(item)}
-        named.update(words.intersection(clean_text(item.title).casefold().split()))
-        return len(named)
-
-    def encoded_values(self, item: Item) -> list[str]:
-        """The item's category and attribute values that are worth encoding, each once."""
-        values = [last_of_path(clean_text(item.category))] if item.category else []
-        for name in sorted(self.encoded_columns & item.attributes.keys()):
-            values += [clean_text(v) for v in _words_of(name, item.attributes[name])]
-        return [v for v in dict.fromkeys(values) if v and len(v) <= _MAX_ENCODED_VALUE]
 
 
 @dataclass
@@ -169,6 +185,7 @@ def hash_text(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.casefold().encode(), digest_size=8).digest())
 
 
+@lru_cache(maxsize=20_000)
 def last_of_path(category: str) -> str:
     """The most specific name of a category path such as `Home > Kitchen > Mugs`."""
     return re.split(r"\s*(?:>>|>|/|\|)\s*", category.strip('[]" '))[-1].strip()

@@ -6,8 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data.catalogue import Item
-from indexer.item_text import TextPlan, clean_text
+from indexer.item_text import ItemText
 
 _MOST_PHRASES = 20_000
 _MOST_COUNTED = 120_000
@@ -23,14 +22,14 @@ class PhraseCounter:
 
     _counts: Counter[str] = field(default_factory=Counter)
 
-    def add(self, item: Item, plan: TextPlan) -> None:
+    def add(self, text: ItemText) -> None:
         """Counts the phrases of one item."""
-        words = _WORD.findall(clean_text(item.title).casefold())
+        words = _WORD.findall(text.title.casefold())
         spans = [
             words[k : k + length] for length in range(1, _LONGEST_WORDS + 1) for k in range(len(words) - length + 1)
         ]
         grams = {" ".join(span) for span in spans if span[0] not in _JOINING and span[-1] not in _JOINING}
-        grams.update(value.casefold() for value in plan.encoded_values(item))
+        grams.update(value.casefold() for value in text.values)
         self._counts.update(g for g in grams if len(g) > 2 and not g.isdigit())
         if len(self._counts) > _MOST_COUNTED:  # phrases seen once so far are dropped (Misra and Gries 1982, lossily)
             self._counts = Counter({phrase: n for phrase, n in self._counts.items() if n > 1})

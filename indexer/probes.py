@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from data.catalogue import Item
-from indexer.item_text import TextPlan, clean_text
+from indexer.item_text import ItemText
 
 NUM_PROBES = 256
 NUM_NOISE = 96
@@ -27,23 +26,21 @@ class ProbeSampler:
     _seen: int = 0
     _random: random.Random = field(default_factory=lambda: random.Random(20_250_801))
 
-    def add(self, item: Item, plan: TextPlan) -> None:
+    def add(self, text: ItemText) -> None:
         """Considers one item."""
-        text = self._query_about(item, plan)
-        if not text:
+        if not (text.title or text.values):
             return
         self._seen += 1
         if len(self.texts) < NUM_PROBES:
-            self.texts.append(text)
+            self.texts.append(self._query_about(text))
         elif (place := self._random.randrange(self._seen)) < NUM_PROBES:
-            self.texts[place] = text
+            self.texts[place] = self._query_about(text)
 
-    def _query_about(self, item: Item, plan: TextPlan) -> str:
-        values = plan.encoded_values(item)
-        words = clean_text(item.title).split()
-        if values and (not words or self._random.random() < 0.5):
-            return " ".join(self._random.sample(values, min(2, len(values))))
-        start = self._random.randrange(max(1, len(words) - 2)) if words else 0
+    def _query_about(self, text: ItemText) -> str:
+        words = text.title.split()
+        if text.values and (not words or self._random.random() < 0.5):
+            return " ".join(self._random.sample(text.values, min(2, len(text.values))))
+        start = self._random.randrange(max(1, len(words) - 2))
         return " ".join(words[start : start + 3])
 
 

@@ -74,7 +74,7 @@ class Snapshot:
     columns: Columns
     texts: np.ndarray  # (n, dim) float32, zero rows without words
     pictures: list[list[str]]  # content hashes by row
-    paths: dict[str, Path]  # by content hash
+    files: dict[str, str]  # by content hash
     num_descriptive: np.ndarray  # (n,) how many things each text names
     probes: np.ndarray  # (p, dim) unit rows of queries made of the catalogue's own words
     noise: np.ndarray  # (m, dim) of random letters
@@ -115,7 +115,7 @@ def rebuild(
         with new_generation(settings) as folder:
             snapshot = read_catalogue(Catalogue(database, settings), encoder, cache, folder, tell)
             watch.lap("texts")
-            pictures = encode_missing_pictures(encoder, snapshot.paths, cache, tell)
+            pictures = encode_missing_pictures(encoder, snapshot.files, cache, tell)
             watch.lap("pictures")
             parts = {"text": snapshot.texts, "image": pool_pictures(cache, snapshot.pictures, encoder.spec.dim)}
             means = estimate_means(parts, snapshot.probes, encoder.prior_means)
@@ -154,27 +154,28 @@ def read_catalogue(
     names: list[tuple[str, str]] = []  # item_id, title
     texts = np.zeros((total, encoder.spec.dim), np.float32)
     pictures: list[list[str]] = []
-    paths: dict[str, Path] = {}
+    files: dict[str, str] = {}
     descriptive, words = [], load_lexicon().single_words()
     num_encoded, sampler = 0, ProbeSampler()
     for items in catalogue.scan():
         progress("texts", len(ids), total)
-        pooled, encoded = pool_texts(encoder, cache, [plan.segments(item) for item in items])
+        read = [plan.read(item) for item in items]
+        pooled, encoded = pool_texts(encoder, cache, [text.segments() for text in read])
         if len(ids) + len(pooled) > len(texts):  # items that were added meanwhile
             texts = np.concatenate([texts[: len(ids)], np.zeros((2 * len(pooled), encoder.spec.dim), np.float32)])
         texts[len(ids) : len(ids) + len(pooled)] = pooled
         num_encoded += encoded
-        for item in items:
+        for item, text in zip(items, read, strict=True):
             ids.append(item.id)
             names.append((item.item_id, item.title))
             columns.add(item)
-            descriptive.append(plan.count_descriptive(item, words))
-            lexical.add(plan.searched_fields(item))
-            sampler.add(item, plan)
-            phrases.add(item, plan)
+            descriptive.append(text.count_descriptive(words))
+            lexical.add(text.searched_fields())
+            sampler.add(text)
+            phrases.add(text)
             sound = [p for p in item.pictures if p.status == "ok"]
             pictures.append([p.content_hash for p in sound])
-            paths.update((p.content_hash, p.path) for p in sound)
+            files.update((p.content_hash, p.file) for p in sound)
     lexical.finish()
     plan.save(folder / "text_plan.json")
     phrases.save(folder / "phrases.json")
@@ -188,7 +189,7 @@ def read_catalogue(
         columns=columns.build(),
         texts=texts[: len(ids)],
         pictures=pictures,
-        paths=paths,
+        files=files,
         num_descriptive=np.array(descriptive, np.int64),
         probes=probes,
         noise=noise,
@@ -268,7 +269,7 @@ def report(
         items=manifest["items"],
         texts_encoded=snapshot.texts_encoded,
         pictures_encoded=pictures.num_encoded,
-        pictures_broken={str(snapshot.paths[key]): reason for key, reason in pictures.failures.items()},
+        pictures_broken={snapshot.files[key]: reason for key, reason in pictures.failures.items()},
         index=manifest["index"],
         fusion=manifest["fusion"],
         recall=manifest["recall"],

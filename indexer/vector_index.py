@@ -70,6 +70,8 @@ class VectorIndex:
         self.index = index
         self.ids = ids
         self.vectors = vectors
+        self._by_row = faiss.downcast_index(index.index)  # answers with rows instead of ids
+        self._exact = _exact_codes(self._by_row)
 
     @classmethod
     def load(cls, path: Path, ids: np.ndarray, vectors: np.ndarray) -> "VectorIndex":
@@ -85,17 +87,19 @@ class VectorIndex:
 
         A small subset is scanned exactly: a graph restricted to it would lose results without a word.
         """
-        k = min(k, len(self.ids))
+        num_allowed = len(self.ids) if allowed is None else int(np.count_nonzero(allowed))
+        k = min(k, num_allowed)
         if k == 0:
             return Neighbours(np.zeros(0, np.int64), np.zeros(0, np.float32))
-        if allowed is not None:
-            subset = np.flatnonzero(allowed)
-            if len(subset) <= max(_SUBSET_SCAN_ROWS, _SUBSET_SCAN_SHARE * len(self.ids)):
-                return self._scan(query, k, subset)
-        parameters = self._parameters(k, allowed, ef_search)
-        scores, ids = self.index.search(np.ascontiguousarray(query[None], np.float32), k, params=parameters)
-        found = ids[0] >= 0
-        return Neighbours(np.searchsorted(self.ids, ids[0][found]), scores[0][found])
+        index = self._by_row
+        if allowed is not None and num_allowed <= max(_SUBSET_SCAN_ROWS, _SUBSET_SCAN_SHARE * len(self.ids)):
+            if self._exact is None:
+                return self._scan(query, k, np.flatnonzero(allowed))
+            index = self._exact
+        parameters = _search_parameters(index, k, allowed, ef_search)
+        scores, rows = index.search(np.ascontiguousarray(query[None], np.float32), k, params=parameters)
+        found = rows[0] >= 0
+        return Neighbours(rows[0][found], scores[0][found])
 
     def _scan(self, query: np.ndarray, k: int, rows: np.ndarray) -> Neighbours:
         scores = self.vectors[rows].astype(np.float32) @ query
@@ -105,13 +109,21 @@ class VectorIndex:
         order = np.lexsort((rows, -scores))
         return Neighbours(rows[order], scores[order])
 
-    def _parameters(self, k: int, allowed: np.ndarray | None, ef_search: int) -> faiss.SearchParameters | None:
-        selector = None
-        if allowed is not None:
-            selector = faiss.IDSelectorBatch(np.ascontiguousarray(self.ids[allowed]))
-        inner = faiss.downcast_index(self.index.index) if hasattr(self.index, "index") else self.index
-        if isinstance(inner, faiss.IndexHNSW):
-            return faiss.SearchParametersHNSW(efSearch=max(ef_search, 2 * k), sel=selector)
-        if isinstance(inner, faiss.IndexIVF):
-            return faiss.SearchParametersIVF(nprobe=max(1, min(inner.nlist, 32)), sel=selector)
-        return faiss.SearchParameters(sel=selector) if selector is not None else None
+
+def _exact_codes(index: faiss.Index) -> faiss.Index | None:
+    """The part of an index that holds its vectors, within rounding, and scans them all; None where they are coarser."""
+    codes = faiss.downcast_index(index.storage) if isinstance(index, faiss.IndexHNSW) else index
+    if isinstance(codes, faiss.IndexScalarQuantizer):
+        return codes if codes.sq.qtype == faiss.ScalarQuantizer.QT_fp16 else None
+    return codes if isinstance(codes, faiss.IndexFlat) else None
+
+
+def _search_parameters(
+    index: faiss.Index, k: int, allowed: np.ndarray | None, ef_search: int
+) -> faiss.SearchParameters | None:
+    selector = None if allowed is None else faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
+    if isinstance(index, faiss.IndexHNSW):
+        return faiss.SearchParametersHNSW(efSearch=max(ef_search, 2 * k), sel=selector)
+    if isinstance(index, faiss.IndexIVF):
+        return faiss.SearchParametersIVF(nprobe=max(1, min(index.nlist, 32)), sel=selector)
+    return faiss.SearchParameters(sel=selector) if selector is not None else None

@@ -13,7 +13,7 @@ from indexer.columns import ColumnsBuilder
 from indexer.encoder import Encoder, unit_rows
 from indexer.fusion import fuse
 from indexer.generation import Generation
-from indexer.item_text import TextPlan
+from indexer.item_text import ItemText
 from indexer.lexical_index import LexicalIndexBuilder
 from indexer.preprocessing import prepare_picture
 from indexer.training.lexicon import load_lexicon
@@ -46,12 +46,12 @@ class VectorMemory:
         self._texts: dict[str, np.ndarray] = {}
         self._pictures: dict[str, np.ndarray] = {}
 
-    def of_texts(self, items: Sequence[Item], plan: TextPlan) -> np.ndarray:
+    def of_texts(self, texts: Sequence[ItemText]) -> np.ndarray:
         """(n, dim) text vectors as a rebuild makes them."""
-        segments = [plan.segments(item) for item in items]
+        segments = [text.segments() for text in texts]
         new = list({s.text for of_item in segments for s in of_item} - self._texts.keys())
         self._texts.update(zip(new, self.encoder.encode_texts(new), strict=True))
-        pooled = np.zeros((len(items), self.encoder.spec.dim), np.float32)
+        pooled = np.zeros((len(texts), self.encoder.spec.dim), np.float32)
         for row, of_item in enumerate(segments):
             for segment in of_item:
                 pooled[row] += segment.weight * self._texts[segment.text]
@@ -89,17 +89,17 @@ def read_delta(catalogue: Catalogue, generation: Generation, memory: VectorMemor
 
 
 def _index_items(items: Sequence[Item], catalogue: Catalogue, generation: Generation, memory: VectorMemory) -> Segment:
-    plan, means = generation.text_plan, generation.means
+    means, texts = generation.means, [generation.text_plan.read(item) for item in items]
     columns, lexical = ColumnsBuilder(catalogue.attribute_kinds()), LexicalIndexBuilder(None)
-    for item in items:
+    for item, text in zip(items, texts, strict=True):
         columns.add(item)
-        lexical.add(plan.searched_fields(item))
+        lexical.add(text.searched_fields())
     parts = {
-        "text": means.centre("text", memory.of_texts(items, plan)),
+        "text": means.centre("text", memory.of_texts(texts)),
         "image": means.centre("image", memory.of_pictures(items)),
     }
     words = load_lexicon().single_words()
-    told = np.array([plan.count_descriptive(item, words) for item in items])
+    told = np.array([text.count_descriptive(words) for text in texts])
     weights = generation.text_weighing.weigh(parts, told)
     fused = fuse(parts, {"text": weights, "image": 1 - weights})
     ids = np.array([item.id for item in items], np.int64)

@@ -42,7 +42,7 @@ def test_sentences_that_many_items_share_are_cut() -> None:
     items = [item(n, f"Mug {n}", f"Mug number {n}. Buy online at the best price.") for n in range(100)]
     builder = TextPlanBuilder()
     builder.add(items)
-    assert builder.build().description(items[7]) == "Mug number 7."
+    assert builder.build().read(items[7]).description == "Mug number 7."
 
 
 def test_identifiers_and_numbers_stay_out_of_the_encoded_text() -> None:
@@ -50,21 +50,21 @@ def test_identifiers_and_numbers_stay_out_of_the_encoded_text() -> None:
     items = [item(n, f"Mug {n}", colour=colours[n % 2], sku=f"SKU{n:08}", weight=1.0 * n, new=True) for n in range(100)]
     builder = TextPlanBuilder()
     builder.add(items)
-    texts = " ".join(s.text for s in builder.build().segments(items[3]))
+    texts = " ".join(s.text for s in builder.build().read(items[3]).segments())
     assert "Blue" in texts and "new" in texts
     assert "SKU" not in texts and "3.0" not in texts
 
 
 def test_every_word_is_searchable_even_where_it_is_not_encoded() -> None:
     care = " ".join(f"word{n}" for n in range(40))
-    fields = TextPlan().searched_fields(item(1, "Mug", "Deep blue.", "Home > Kitchen", sku="SKU77", care=care))
+    fields = TextPlan().read(item(1, "Mug", "Deep blue.", "Home > Kitchen", sku="SKU77", care=care)).searched_fields()
     assert fields["title"] == "Mug"
     assert "SKU77" in fields["attributes"] and "Kitchen" in fields["attributes"]
     assert "Deep blue." in fields["body"] and "word39" in fields["body"]
 
 
 def test_an_item_without_words_has_no_segments() -> None:
-    assert TextPlan().segments(item(1, "")) == []
+    assert TextPlan().read(item(1, "")).segments() == []
 
 
 def test_the_last_name_of_a_category_path() -> None:
