@@ -3,7 +3,6 @@
 import threading
 import time
 import uuid
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,10 +16,11 @@ from indexer.columns import Columns, check_names
 from indexer.generation import NO_INDEX, current_id
 from indexer.lexical_index import LexicalMatches
 from search.confidence import is_confident
-from search.merging import Merged, check_sort, matching_rows, merge
+from search.facets import count_facets, find_ranges
+from search.merging import Merged, best_score, check_sort, matching_rows, merge
 from search.question import Question
 from search.ranking import Candidates
-from search.request import FacetValue, Hit, Range, SearchRequest, SearchResult
+from search.request import Hit, SearchRequest, SearchResult
 from search.retrieval import retrieve
 from search.segment import Segment
 from search.serving import Serving, open_serving, with_changes
@@ -29,7 +29,6 @@ from search.suggestions import complete
 DEPTH = 500  # candidates per index; beyond half of it a page needs the deeper search
 DEEP = 10_000
 FIRST_STAGE = "first-stage"
-_MAX_FACET_VALUES = 30
 
 
 class SearchEngine:
@@ -52,8 +51,10 @@ class SearchEngine:
         depth = DEPTH if request.offset + request.k <= DEPTH // 2 else DEEP
         found = [retrieve(segment, question, request.filters, depth) for segment in segments]
         candidates = [ranked for ranked, _ in found]
-        matching = matching_rows(candidates, question.is_browsing)
+        best = best_score(candidates)
+        matching = matching_rows(candidates, question.is_browsing, best)
         order = merge(candidates, matching, request.sort)
+        unfiltered = _without_each_filter(segments, question, request, depth, best)
         hits = self._hits(order, request, question)
         return SearchResult(
             query_id=uuid.uuid4().hex,
@@ -63,8 +64,8 @@ class SearchEngine:
             total=max(sum(len(rows) for rows in matching), request.offset + len(hits) if hits else 0),
             confident=_confident(request, question, found, serving),
             hits=hits,
-            facets=_facets(segments, matching) if request.facets else {},
-            ranges=_ranges(segments, matching) if request.facets else {},
+            facets=count_facets(segments, matching, unfiltered, request.filters) if request.facets else {},
+            ranges=find_ranges(segments, matching, unfiltered) if request.facets else {},
             notices=[f"Understood as: {question.corrected}"] if question.corrected else [],
         )
 
@@ -154,6 +155,18 @@ def check_fields(request: SearchRequest, segments: Sequence[Columns]) -> None:
     check_names(request.filters, segments, "filter")
 
 
+def _without_each_filter(
+    segments: Sequence[Segment], question: Question, request: SearchRequest, depth: int, best: float
+) -> dict[str, list[np.ndarray]]:
+    """For each filtered field the rows that match without the filter on it, which its facet counts."""
+    found = {}
+    for name in request.filters if request.facets else ():
+        others = {other: wanted for other, wanted in request.filters.items() if other != name}
+        candidates = [retrieve(segment, question, others, depth)[0] for segment in segments]
+        found[name] = matching_rows(candidates, question.is_browsing, best)
+    return found
+
+
 def _hit(item: Item, position: int, score: float, explained: dict[str, float] | None) -> Hit:
     picture = next((p.content_hash for p in item.pictures if p.status == "ok"), None)
     return Hit(
@@ -179,26 +192,3 @@ def _confident(
         return any(len(ranked.rows) for ranked, _ in found)
     calibration = serving.generation.manifest["confidence"]
     return any(is_confident(request.text, matches, ranked, serving.encoder, calibration) for ranked, matches in found)
-
-
-def _facets(segments: Sequence[Segment], matching: Sequence[np.ndarray]) -> dict[str, list[FacetValue]]:
-    """How often each value occurs among the matching items, the most frequent first."""
-    counts: dict[str, Counter[str]] = {}
-    for segment, rows in zip(segments, matching, strict=True):
-        for name, pairs in segment.columns.facets(rows, _MAX_FACET_VALUES).items():
-            counts.setdefault(name, Counter()).update(dict(pairs))
-    return {
-        name: [FacetValue(value, n) for value, n in sorted(counted.items(), key=lambda p: (-p[1], p[0]))][
-            :_MAX_FACET_VALUES
-        ]
-        for name, counted in sorted(counts.items())
-    }
-
-
-def _ranges(segments: Sequence[Segment], matching: Sequence[np.ndarray]) -> dict[str, Range]:
-    """The smallest and largest number of each column of numbers among the matching items."""
-    bounds: dict[str, list[float]] = {}
-    for segment, rows in zip(segments, matching, strict=True):
-        for name, pair in segment.columns.ranges(rows).items():
-            bounds.setdefault(name, []).extend(pair)
-    return {name: Range(min(values), max(values)) for name, values in sorted(bounds.items())}

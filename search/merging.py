@@ -27,9 +27,13 @@ class Merged:
         return len(self.ids)
 
 
-def matching_rows(lists: Sequence[Candidates], is_browsing: bool) -> list[np.ndarray]:
-    """Per list the rows that match the question, not only lie nearest to it."""
-    best = max((float(c.scores[0]) for c in lists if len(c.scores)), default=0.0)
+def best_score(lists: Sequence[Candidates]) -> float:
+    """The score of the best candidate of all, 0 without any."""
+    return max((float(c.scores[0]) for c in lists if len(c.scores)), default=0.0)
+
+
+def matching_rows(lists: Sequence[Candidates], is_browsing: bool, best: float) -> list[np.ndarray]:
+    """Per list the rows that match the question, not only lie nearest to it: by the `best` score of its answer."""
     if is_browsing or best <= 0:
         return [c.rows for c in lists]
     return [c.rows[c.scores >= _MATCHING_SHARE * best] for c in lists]

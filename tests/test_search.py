@@ -107,6 +107,19 @@ def test_facets_follow_the_filter(engine: SearchEngine) -> None:
     assert (result.ranges["price"].minimum, result.ranges["price"].maximum) == (5, 10)
 
 
+def test_choosing_a_value_leaves_the_others_of_its_field_to_choose(engine: SearchEngine) -> None:
+    free = engine.search(SearchRequest(filters={"kind": ["ball"]}, k=1)).facets
+    chosen = engine.search(SearchRequest(filters={"kind": ["ball"], "colour": ["red", "Blue"]}, k=1))
+    assert chosen.facets["colour"] == free["colour"]
+    assert {f.value: f.count for f in chosen.facets["kind"]}["ball"] == chosen.total == 2
+
+
+def test_a_range_filter_leaves_the_whole_range_to_choose(engine: SearchEngine) -> None:
+    result = engine.search(SearchRequest(filters={"kind": ["ball"], "price": {"lt": 7}}, k=1))
+    assert result.total < 6
+    assert (result.ranges["price"].minimum, result.ranges["price"].maximum) == (5, 10)
+
+
 def test_nonsense_is_not_shown_as_an_answer(engine: SearchEngine) -> None:
     assert engine.search(SearchRequest(text="zzxqv wqkjhd")).confident is False
     assert engine.search(SearchRequest(text="blue ball")).confident is True
