@@ -3,7 +3,7 @@
     python benchmarks/http_latency.py HOME [--requests 2000] [--clients 1 4]
 
 Queries are drawn from the home's own phrases, so no answer is cached. Prints percentiles in milliseconds, requests
-a second, and the server's resident memory. The home must have an index (`magpie index rebuild`).
+a second, and the server's memory. The home must have an index (`magpie index rebuild`).
 """
 
 import argparse
@@ -34,7 +34,7 @@ def main() -> None:
         measure(port, queries[:200], 1)  # warm-up
         for clients in arguments.clients:
             report(f"{clients} client{'s' * (clients > 1)}", *measure(port, queries, clients))
-        print(f"server memory: {resident_mb(server.pid):.0f} MB in all its processes")
+        print(f"server memory: {memory_mb(server.pid):.0f} MB in all its processes")
     finally:
         server.terminate()
         server.wait(30)
@@ -100,11 +100,12 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def resident_mb(pid: int) -> float:
-    """Resident memory of a process and its children, shared pages counted once a process."""
+def memory_mb(pid: int) -> float:
+    """Memory of a process and its children in megabytes; what several of them share is counted once (PSS)."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    own = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
-    return int(own.split()[1]) / 1024 + sum(resident_mb(int(child)) for child in children)
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    own = next(line for line in lines if line.startswith("Pss:"))
+    return int(own.split()[1]) * 1024 / 1e6 + sum(memory_mb(int(child)) for child in children)
 
 
 if __name__ == "__main__":

@@ -83,6 +83,10 @@ class ModelMismatch(Conflict):
     """Vectors of one encoder were to be used with another."""
 
 
+class GoldenQueriesFailed(Conflict):
+    """A new index answers the owner's golden queries worse than the one being served."""
+
+
 class Unavailable(MagpieError):  # noqa: N818
     """The answer needs something that is not there yet or not there now."""
 

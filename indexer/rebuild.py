@@ -1,7 +1,7 @@
 """The write path: catalogue → texts and pictures → vectors → fused → a verified, published generation."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from indexer.embedding_cache import EmbeddingCache
 from indexer.encoder import Encoder, open_encoder
 from indexer.encoding import EncodingReport, Progress, encode_missing_pictures, encode_texts, pool_pictures, pool_texts
 from indexer.fusion import PARTS, Means, TextWeighing, estimate_means, fuse
-from indexer.generation import new_generation, prune, publish_generation, seal
+from indexer.generation import Generation, new_generation, prune, publish_generation, seal
 from indexer.item_text import TextPlan, TextPlanBuilder
 from indexer.lexical_index import LexicalIndexBuilder
 from indexer.phrases import PhraseCounter
@@ -56,6 +56,7 @@ class RebuildReport:
     index: str
     fusion: str
     recall: dict[str, float]
+    golden: dict[str, Any]
     seconds: float
     seconds_by_stage: dict[str, float]
 
@@ -93,13 +94,18 @@ class Stopwatch:
 
 
 def rebuild(
-    settings: Settings, database: Database, options: RebuildOptions | None = None, progress: Progress | None = None
+    settings: Settings,
+    database: Database,
+    options: RebuildOptions | None = None,
+    progress: Progress | None = None,
+    judge: Callable[[Generation], dict[str, Any]] | None = None,
 ) -> RebuildReport:
     """Indexes the whole catalogue and publishes the result as a new generation.
 
     Until the last step nothing changes for those who search, and an interrupted rebuild costs only what it had
-    not yet encoded. Raises HomeLocked while another rebuild runs, BadSetting for an unknown model, fusion or index,
-    ModelUnavailable where the encoder cannot be loaded.
+    not yet encoded. `judge` looks at the finished generation: what it returns goes into the manifest as "golden", and
+    what it raises keeps it from being published. Raises HomeLocked while another rebuild runs, BadSetting for an
+    unknown model, fusion or index, ModelUnavailable where the encoder cannot be loaded.
     """
     options, tell = options or RebuildOptions(), progress or (lambda stage, done, total: None)
     if options.fusion not in FUSIONS:
@@ -131,7 +137,9 @@ def rebuild(
             learn_concepts(snapshot.columns, encoder, cache, means).save(folder)
             watch.lap("index")
             about = describe(encoder, snapshot, vectors, weights, means, folder)
-            manifest = seal(folder, {**about, "index": factory, "text_weighing": asdict(weighing)})
+            about |= {"index": factory, "text_weighing": asdict(weighing)}
+            about["golden"] = judge(Generation(folder, about)) if judge else {}
+            manifest = seal(folder, about)
             watch.lap("verify")
             generation = publish_generation(settings, folder)
         prune(settings)
@@ -273,6 +281,7 @@ def report(
         index=manifest["index"],
         fusion=manifest["fusion"],
         recall=manifest["recall"],
+        golden=manifest["golden"],
         seconds=round(time.perf_counter() - watch.started, 2),
         seconds_by_stage=watch.by_stage,
     )

@@ -13,7 +13,7 @@ from data.database import Database
 from data.errors import MagpieError, NoIndex
 from data.settings import Settings
 from indexer.columns import Columns, check_names
-from indexer.generation import NO_INDEX, current_id
+from indexer.generation import NO_INDEX, Generation, current_id
 from indexer.lexical_index import LexicalMatches
 from search.confidence import is_confident
 from search.facets import count_facets, find_ranges
@@ -23,7 +23,7 @@ from search.ranking import Candidates
 from search.request import Hit, SearchRequest, SearchResult
 from search.retrieval import retrieve
 from search.segment import Segment
-from search.serving import Serving, open_serving, with_changes
+from search.serving import Serving, open_serving, serve, with_changes
 from search.suggestions import complete
 
 DEPTH = 500  # candidates per index; beyond half of it a page needs the deeper search
@@ -40,6 +40,13 @@ class SearchEngine:
         self._serving: Serving | None = None
         self._changing = threading.Lock()
         self._last_fault = ""
+
+    @classmethod
+    def of_generation(cls, settings: Settings, database: Database, generation: Generation) -> "SearchEngine":
+        """An engine on this generation, which need not be published yet. Raises ModelMismatch."""
+        engine = cls(settings, database)
+        engine._serving = serve(settings, engine._catalogue, generation, wanted=None, alarms=[])
+        return engine
 
     def search(self, request: SearchRequest) -> SearchResult:
         """The answer to a request. Raises BadQuery, BadFilter, BadPicture, TooLarge, ItemNotFound, NoIndex."""

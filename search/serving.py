@@ -41,6 +41,18 @@ def open_serving(settings: Settings, catalogue: Catalogue, wanted: str | None, b
     Raises NoIndex without a generation, ModelMismatch where its encoder is not the one at hand.
     """
     generation, alarms = open_current(settings)
+    return serve(settings, catalogue, generation, wanted, alarms, before)
+
+
+def serve(
+    settings: Settings,
+    catalogue: Catalogue,
+    generation: Generation,
+    wanted: str | None,
+    alarms: list[str],
+    before: Serving | None = None,
+) -> Serving:
+    """A generation, loaded, as `open_serving` serves it. Raises ModelMismatch."""
     generation.load()
     limit_threads(1)  # requests run side by side already; more threads each only wait for each other
     about = generation.manifest

@@ -1,6 +1,7 @@
 """The catalogue: upserts by content, typed attributes, revisions, deletions, pictures that change."""
 
 import os
+import random
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path

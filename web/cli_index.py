@@ -1,5 +1,7 @@
 """`magpie index`: build an index of the catalogue, check it, switch between generations."""
 
+from typing import Any
+
 import click
 
 from web.cli import open_settings
@@ -26,21 +28,22 @@ def index() -> None:
     help="Kind of dense index, or a FAISS factory string.",
 )
 @click.option("--full", is_flag=True, help="Encode everything anew, whatever is cached.")
+@click.option("--accept-worse", is_flag=True, help="Publish even if the golden queries are answered worse.")
 @as_json
 @click.pass_context
-def rebuild(
-    ctx: click.Context, model: str | None, pretrained: str | None, fusion: str, factory: str, full: bool, as_json: bool
-) -> None:
+def rebuild(ctx: click.Context, /, factory: str, accept_worse: bool, as_json: bool, **options: Any) -> None:
     """Index the whole catalogue and publish the result; a running server takes it up by itself."""
     from data.database import open_database
     from indexer.rebuild import RebuildOptions
     from indexer.rebuild import rebuild as rebuild_index
+    from search.golden import golden_judge
 
     settings = open_settings(ctx)
     database = open_database(settings)
-    options = RebuildOptions(model=model, pretrained=pretrained, fusion=fusion, index=factory, full=full)
+    wanted = RebuildOptions(index=factory, **options)
+    judge = golden_judge(settings, database, accept_worse)
     with progress_on_stderr(is_quiet=as_json) as progress:
-        report = rebuild_index(settings, database, options, progress)
+        report = rebuild_index(settings, database, wanted, progress, judge)
     database.close()
     if as_json:
         print_json(report.as_dict())
