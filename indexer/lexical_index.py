@@ -7,7 +7,7 @@ BM25 score it means the same for every query, so it can be weighed against a cos
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -103,9 +103,14 @@ class LexicalIndex:
     def num_documents(self) -> int:
         return int(self._searcher.num_docs)
 
-    def search(self, text: str, limit: int, allowed: np.ndarray | None = None) -> LexicalMatches:
-        """The `limit` best rows among those where `allowed` ((n,) bool) holds; looks deeper until it has them."""
-        words = self._words(text)
+    def search(
+        self, text: str, limit: int, allowed: np.ndarray | None = None, right: Iterable[str] = ()
+    ) -> LexicalMatches:
+        """The `limit` best rows among those where `allowed` ((n,) bool) holds; looks deeper until it has them.
+
+        Words that no item has count as misspelt, but for those in `right`: "belts" must not find "felt".
+        """
+        words = self._words(text, right)
         unknown = tuple(w.stem for w in words if not w.variants)
         stems = tuple(w.stem for w in words)
         query = self._query(words)
@@ -133,15 +138,17 @@ class LexicalIndex:
         order = np.lexsort((rows, -scores))
         return rows[order], scores[order]
 
-    def _words(self, text: str) -> list[_Word]:
+    def _words(self, text: str, right: Iterable[str]) -> list[_Word]:
         stems = list(dict.fromkeys(self._analyzer.analyze(_prepare(text))))[:_MAX_QUERY_WORDS]
-        words = [self._word(stem) for stem in stems]
-        return self._join_neighbours(words)
+        right_stems = set(self._analyzer.analyze(" ".join(right)))
+        return self._join_neighbours([self._word(stem, stem in right_stems) for stem in stems])
 
-    def _word(self, stem: str) -> _Word:
+    def _word(self, stem: str, is_right: bool) -> _Word:
         frequency = self._frequency(stem)
         if frequency:
             return _Word(stem, self._idf(frequency), ((stem, 1.0),), False)
+        if is_right:
+            return _Word(stem, self._idf(0), (), False)
         misspelt = tuple((near, _TYPO_WEIGHT) for near in self._near_words(stem))
         return _Word(stem, self._idf(0), misspelt, True)
 

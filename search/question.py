@@ -37,6 +37,7 @@ class Question:
     avoid: Avoidance | None = None
     words: str = ""
     not_words: str = ""
+    right_words: frozenset[str] = frozenset()  # words of either that are no misspelling of another
     excluded_id: int | None = None
     is_browsing: bool = False
     corrected: str = ""  # the query as it was understood, where a word was misspelt
@@ -79,10 +80,11 @@ class Interpreter:
         example, excluded = self._example(request, segments)
         if not text and example is None:
             return self._browse(request, avoided)
+        right = self._speller.right_words(f"{text} {avoided}")
         if request.mode == "lexical":
             if not text:
                 raise BadQuery("The lexical mode searches words, and there are none; give a query or another mode.")
-            return Question("lexical", words=text, not_words=avoided, excluded_id=excluded)
+            return Question("lexical", words=text, not_words=avoided, right_words=right, excluded_id=excluded)
         source = request.mode if request.mode in ("text", "image") else "fused"
         understood = self._speller.correct(text)
         vector = self._combine(understood, example, request.image_weight)
@@ -93,6 +95,7 @@ class Interpreter:
             self._avoid(avoided, vector),
             words=text if is_hybrid else "",
             not_words=avoided if is_hybrid else "",
+            right_words=right,
             excluded_id=excluded,
             corrected=understood if understood != text else "",
         )

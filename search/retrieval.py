@@ -22,8 +22,9 @@ def retrieve(
     allowed = allowed_rows(segment, filters, question.excluded_id)
     if question.is_browsing:
         return _everything(segment, allowed), _NO_MATCHES
-    matches = segment.lexical.search(question.words, depth, allowed) if question.words else _NO_MATCHES
-    avoided = segment.lexical.search(question.not_words, depth, allowed) if question.not_words else _NO_MATCHES
+    lexical, right = segment.lexical, question.right_words
+    matches = lexical.search(question.words, depth, allowed, right) if question.words else _NO_MATCHES
+    avoided = lexical.search(question.not_words, depth, allowed, right) if question.not_words else _NO_MATCHES
     near = _NOTHING_NEAR
     if question.vector is not None:
         near = segment.indexes[question.source].search(question.vector, depth, allowed)

@@ -26,9 +26,17 @@ class Speller:
         """
         return _WORD.sub(lambda found: self._right_word(found.group()), text)
 
+    def right_words(self, text: str) -> frozenset[str]:
+        """The words of the text that are known to be right, whether or not the catalogue has them."""
+        return frozenset(word for word in _WORD.findall(text) if self._is_right(word.casefold()))
+
+    def _is_right(self, folded: str) -> bool:
+        forms = {folded, folded.removesuffix("s"), folded.removesuffix("es"), folded + "s"}
+        return not forms.isdisjoint(self._right)
+
     def _right_word(self, word: str) -> str:
         folded = word.casefold()
-        if {folded, folded.removesuffix("s"), folded.removesuffix("es"), folded + "s"} & self._right:
+        if self._is_right(folded):
             return word
         reach = 1 if len(folded) < _LONG_WORD else 2
         near = process.extract(folded, self._words, scorer=OSA.distance, score_cutoff=reach, limit=20)

@@ -55,6 +55,12 @@ def test_the_first_row_is_what_was_meant(index: LexicalIndex, query: str, first:
     assert found(index, query)[0] == first
 
 
+def test_a_word_known_to_be_right_is_not_taken_for_another(index: LexicalIndex) -> None:
+    assert found(index, "match") == [2, 4]  # one edit away from "watch"
+    assert len(index.search("match", 10, right=["match"]).rows) == 0
+    assert list(index.search("watch", 10, right=["watch"]).rows) == [2, 4]
+
+
 def test_an_item_with_all_words_scores_one_or_little_more(index: LexicalIndex) -> None:
     matches = index.search("black watch", 10)
     assert list(matches.rows[:2]) == [2, 4] or list(matches.rows[:2]) == [4, 2]

@@ -23,3 +23,7 @@ SPELLER = Speller(FREQUENCIES, ["crimson", "navy blue"])
 )
 def test_correct(typed: str, meant: str) -> None:
     assert SPELLER.correct(typed) == meant
+
+
+def test_right_words_are_those_that_somebody_knows() -> None:
+    assert SPELLER.right_words("Yellow crimson kites wtach") == {"Yellow", "crimson", "kites"}
