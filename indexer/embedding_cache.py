@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-_LOOKUP_BATCH = 500
+_LOOKUP_BATCH = 5_000
 
 
 class EmbeddingCache:

@@ -19,10 +19,9 @@ from pathlib import Path
 from data.catalogue import Item, Value
 
 _TAGS = re.compile(r"</?[a-zA-Z!][^<>]{0,500}>")
-_SPACE = re.compile(r"\s+")
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？;])\s+|\s*[|•]\s*|(?<=[。！？])")
 _MARKUP_NOISE = re.compile(r"[\"\[\]{}=>\\]+")
-_REPEATED_WORD = re.compile(r"\b(\w+)(?:[\s,]+\1\b)+", re.IGNORECASE)
+_REPEATED_WORD = re.compile(r"\b(\w++)(?:[\s,]++\1\b)+", re.IGNORECASE)
 _MAX_DESCRIPTION = 2000
 _MAX_ENCODED_VALUE = 40
 _COMMON_SHARE = 0.02
@@ -169,7 +168,7 @@ def clean_text(text: str) -> str:
     text = unicodedata.normalize("NFC", text)
     if "<" in text or "&" in text:
         text = html.unescape(_TAGS.sub(" ", text))
-    return _REPEATED_WORD.sub(r"\1", _SPACE.sub(" ", text)).strip()
+    return _REPEATED_WORD.sub(r"\1", " ".join(text.split()))
 
 
 def split_sentences(text: str) -> list[str]:

@@ -73,7 +73,7 @@ class LexicalIndexBuilder:
         document.add_unsigned("row", self._num_documents)
         for name in FIELDS:
             if fields.get(name):
-                document.add_text(name, _prepare(_HYPHENATED.sub(r"\1\2 \1 \2", fields[name])))
+                document.add_text(name, _prepare(_with_joined_words(fields[name])))
         self._writer.add_document(document)
         self._num_documents += 1
 
@@ -204,8 +204,15 @@ class LexicalIndex:
 
 def _prepare(text: str) -> str:
     """The text as the analyzer wants it: without possessive endings, CJK runs as overlapping pairs."""
-    text = _POSSESSIVE.sub("", text)
-    return _CJK_RUN.sub(lambda run: f" {' '.join(_pairs(run.group()))} ", text)
+    if text.isascii():  # without these signs there is nothing to replace, and a rebuild asks of every item
+        return _POSSESSIVE.sub("", text) if "'" in text else text
+    return _CJK_RUN.sub(lambda run: f" {' '.join(_pairs(run.group()))} ", _POSSESSIVE.sub("", text))
+
+
+def _with_joined_words(text: str) -> str:
+    """Hyphenated words also as one word and as two."""
+    is_hyphenated = "-" in text or not text.isascii()
+    return _HYPHENATED.sub(r"\1\2 \1 \2", text) if is_hyphenated else text
 
 
 def _pairs(run: str) -> list[str]:

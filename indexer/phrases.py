@@ -25,18 +25,21 @@ class PhraseCounter:
     def add(self, text: ItemText) -> None:
         """Counts the phrases of one item."""
         words = _WORD.findall(text.title.casefold())
-        spans = [
-            words[k : k + length] for length in range(1, _LONGEST_WORDS + 1) for k in range(len(words) - length + 1)
-        ]
-        grams = {" ".join(span) for span in spans if span[0] not in _JOINING and span[-1] not in _JOINING}
-        grams.update(value.casefold() for value in text.values)
-        self._counts.update(g for g in grams if len(g) > 2 and not g.isdigit())
+        grams = {value.casefold() for value in text.values}
+        for start, first in enumerate(words):
+            if first in _JOINING:
+                continue
+            for end in range(start + 1, min(start + _LONGEST_WORDS, len(words)) + 1):
+                if words[end - 1] not in _JOINING:
+                    grams.add(" ".join(words[start:end]))
+        self._counts.update(grams)
         if len(self._counts) > _MOST_COUNTED:  # phrases seen once so far are dropped (Misra and Gries 1982, lossily)
             self._counts = Counter({phrase: n for phrase, n in self._counts.items() if n > 1})
 
     def save(self, path: Path) -> None:
         """Writes the most frequent phrases, in alphabetical order."""
-        frequent = [(p, n) for p, n in self._counts.most_common(_MOST_PHRASES) if n >= _FEWEST_ITEMS]
+        telling = Counter({p: n for p, n in self._counts.items() if len(p) > 2 and not p.isdigit()})
+        frequent = [(p, n) for p, n in telling.most_common(_MOST_PHRASES) if n >= _FEWEST_ITEMS]
         path.write_text(json.dumps(sorted(frequent), ensure_ascii=False), encoding="utf-8")
 
 

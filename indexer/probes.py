@@ -60,8 +60,8 @@ def nearness(queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     best = np.full((len(queries), TOP), -1.0, np.float32)
     for start in range(0, len(vectors), _BLOCK_ROWS):
         scores = queries @ vectors[start : start + _BLOCK_ROWS].T
-        best = -np.sort(-np.concatenate([best, scores], axis=1), axis=1)[:, :TOP]
-    return np.asarray(best[:, : min(TOP, len(vectors))].mean(axis=1))
+        best = np.partition(np.concatenate([best, scores], axis=1), -TOP, axis=1)[:, -TOP:]
+    return np.asarray(np.sort(best, axis=1)[:, -min(TOP, len(vectors)) :].mean(axis=1))
 
 
 def calibrate_confidence(probes: np.ndarray, noise: np.ndarray, vectors: np.ndarray) -> dict[str, float]:
