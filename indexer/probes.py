@@ -14,7 +14,7 @@ from indexer.item_text import ItemText
 NUM_PROBES = 256
 NUM_NOISE = 96
 TOP = 3
-_BLOCK_ROWS = 65_536
+_BLOCK_ROWS = 8_192
 _CONSONANTS = "bcdfghjklmnpqrstvwxz"
 
 

@@ -17,6 +17,7 @@ from indexer.generation import NO_INDEX, Generation, current_id
 from indexer.lexical_index import LexicalMatches
 from search.confidence import is_confident
 from search.facets import count_facets, find_ranges
+from search.item_memory import ItemMemory
 from search.merging import Merged, best_score, check_sort, matching_rows, merge
 from search.question import Question
 from search.ranking import Candidates
@@ -62,7 +63,7 @@ class SearchEngine:
         matching = matching_rows(candidates, question.is_browsing, best)
         order = merge(candidates, matching, request.sort)
         unfiltered = _without_each_filter(segments, question, request, depth, best)
-        hits = self._hits(order, request, question)
+        hits = _hits(serving.items, order, request, question)
         return SearchResult(
             query_id=uuid.uuid4().hex,
             generation=serving.generation.id,
@@ -142,19 +143,6 @@ class SearchEngine:
             raise NoIndex(NO_INDEX)
         return serving
 
-    def _hits(self, order: Merged, request: SearchRequest, question: Question) -> list[Hit]:
-        """The page of hits. An item deleted within the last moment is left out rather than shown empty."""
-        page = range(request.offset, min(request.offset + request.k, len(order)))
-        items = self._catalogue.get_many([int(order.ids[k]) for k in page])
-        hits: list[Hit] = []
-        for k in page:
-            item = items.get(int(order.ids[k]))
-            if item is not None:
-                candidates, place = order.lists[order.of_list[k]], int(order.places[k])
-                explained = candidates.explain(place, question) if request.explain else None
-                hits.append(_hit(item, request.offset + len(hits) + 1, float(candidates.scores[place]), explained))
-        return hits
-
 
 def check_fields(request: SearchRequest, segments: Sequence[Columns]) -> None:
     """Raises BadFilter where the request filters or sorts by a field that no item has."""
@@ -172,6 +160,20 @@ def _without_each_filter(
         candidates = [retrieve(segment, question, others, depth)[0] for segment in segments]
         found[name] = matching_rows(candidates, question.is_browsing, best)
     return found
+
+
+def _hits(memory: ItemMemory, order: Merged, request: SearchRequest, question: Question) -> list[Hit]:
+    """The page of hits. An item deleted within the last moment is left out rather than shown empty."""
+    page = range(request.offset, min(request.offset + request.k, len(order)))
+    items = memory.get_many([int(order.ids[k]) for k in page])
+    hits: list[Hit] = []
+    for k in page:
+        item = items.get(int(order.ids[k]))
+        if item is not None:
+            candidates, place = order.lists[order.of_list[k]], int(order.places[k])
+            explained = candidates.explain(place, question) if request.explain else None
+            hits.append(_hit(item, request.offset + len(hits) + 1, float(candidates.scores[place]), explained))
+    return hits
 
 
 def _hit(item: Item, position: int, score: float, explained: dict[str, float] | None) -> Hit:

@@ -12,6 +12,7 @@ from indexer.encoder import Encoder, open_encoder
 from indexer.generation import Generation, open_current
 from indexer.vector_index import limit_threads
 from search.delta import Delta, VectorMemory, read_delta
+from search.item_memory import ItemMemory
 from search.question import Interpreter
 from search.segment import Segment
 
@@ -32,6 +33,7 @@ class Serving:
     segments: list[Segment]
     delta: Delta
     memory: VectorMemory
+    items: ItemMemory
     alarms: list[str]
 
 
@@ -73,6 +75,7 @@ def serve(
         [main_segment(generation, empty)],
         empty,
         VectorMemory(encoder),
+        ItemMemory(catalogue),
         alarms,
     )
     return with_changes(serving, catalogue)
@@ -91,7 +94,7 @@ def with_changes(serving: Serving, catalogue: Catalogue) -> Serving:
         log.error("Changes since the last rebuild are not searchable: %s", error)
         return serving
     segments = [main_segment(serving.generation, delta)] + ([delta.segment] if delta.segment else [])
-    return replace(serving, segments=segments, delta=delta)
+    return replace(serving, segments=segments, delta=delta, items=ItemMemory(catalogue))
 
 
 def main_segment(generation: Generation, delta: Delta) -> Segment:

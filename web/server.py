@@ -19,6 +19,7 @@ from data.settings import Settings
 START_TIMEOUT_S = 300  # loading a large index may take this long before the worker first answers
 STOP_TIMEOUT_S = 10
 KEEP_ALIVE_S = 75
+SWITCH_INTERVAL_S = 0.001  # a search must not wait the usual 5 ms for the thread that writes the log
 OWN_LOGGERS = ("data", "indexer", "search", "web")
 MAX_ADDRESS_CHARS = 8190  # gunicorn's own most
 
@@ -94,6 +95,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         # imported here, in the worker: the parent stays small, and never holds a model's threads over a fork
         from web.app import create_app
 
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         app = create_app(self._settings)
         app.extensions["magpie"].warm_up()
         return app
