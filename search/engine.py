@@ -21,6 +21,7 @@ from search.merging import Merged, check_sort, matching_rows, merge
 from search.question import Question
 from search.ranking import Candidates
 from search.request import FacetValue, Hit, Range, SearchRequest, SearchResult
+from search.reranking import Reranked, Reranker
 from search.retrieval import retrieve
 from search.segment import Segment
 from search.serving import Serving, open_serving, with_changes
@@ -28,7 +29,6 @@ from search.suggestions import complete
 
 DEPTH = 500  # candidates per index; beyond half of it a page needs the deeper search
 DEEP = 10_000
-FIRST_STAGE = "first-stage"
 _MAX_FACET_VALUES = 30
 
 
@@ -39,6 +39,7 @@ class SearchEngine:
         self._settings = settings
         self._catalogue = Catalogue(database, settings)
         self._serving: Serving | None = None
+        self._reranker = Reranker(settings)
         self._changing = threading.Lock()
         self._last_fault = ""
 
@@ -53,12 +54,12 @@ class SearchEngine:
         found = [retrieve(segment, question, request.filters, depth) for segment in segments]
         candidates = [ranked for ranked, _ in found]
         matching = matching_rows(candidates, question.is_browsing)
-        order = merge(candidates, matching, request.sort)
-        hits = self._hits(order, request, question)
+        reranked = self._reranker.rerank(merge(candidates, matching, request.sort), request, question)
+        hits = self._hits(reranked, request, question)
         return SearchResult(
             query_id=uuid.uuid4().hex,
             generation=serving.generation.id,
-            ranker=FIRST_STAGE,
+            ranker=reranked.ranker,
             took_ms=round(1000 * (time.perf_counter() - started), 2),
             total=max(sum(len(rows) for rows in matching), request.offset + len(hits) if hits else 0),
             confident=_confident(request, question, found, serving),
@@ -67,6 +68,18 @@ class SearchEngine:
             ranges=_ranges(segments, matching) if request.facets else {},
             notices=[f"Understood as: {question.corrected}"] if question.corrected else [],
         )
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the encoder that serves. Raises NoIndex."""
+        return str(self._current().generation.manifest["fingerprint"])
+
+    def first_stage(self, request: SearchRequest) -> tuple[Question, Merged]:
+        """What was asked and all candidates in order, before anything learned from clicks. Raises as `search` does."""
+        segments = self._current().segments
+        question = self._current().interpreter.interpret(request, segments)
+        candidates = [retrieve(segment, question, request.filters, DEPTH)[0] for segment in segments]
+        return question, merge(candidates, matching_rows(candidates, question.is_browsing), request.sort)
 
     def similar(self, item_id: str, k: int = 10) -> SearchResult:
         """The items most like this one, without itself. Raises ItemNotFound, NoIndex."""
@@ -85,6 +98,7 @@ class SearchEngine:
         alarms = list(serving.alarms) + ([self._last_fault] if self._last_fault else [])
         if not serving.delta.is_complete:
             alarms.append("More changed since the last rebuild than is searchable at once. Run `magpie index rebuild`.")
+        alarms += self._reranker.alarms
         about = serving.generation.manifest
         return {
             "ready": True,
@@ -94,6 +108,7 @@ class SearchEngine:
             "index": about["index"],
             "created_at": about["created_at"],
             "changes_since": len(serving.delta.dead_ids),
+            "ranker": self._reranker.version,
             "alarms": alarms,
         }
 
@@ -111,6 +126,7 @@ class SearchEngine:
                     self._serving = open_serving(self._settings, self._catalogue, wanted, before)
                 else:
                     self._serving = with_changes(before, self._catalogue)
+                self._reranker.refresh(self._serving.generation.manifest["fingerprint"])
                 self._last_fault = ""
             except MagpieError as error:
                 self._last_fault = str(error)
@@ -134,17 +150,18 @@ class SearchEngine:
             raise NoIndex(NO_INDEX)
         return serving
 
-    def _hits(self, order: Merged, request: SearchRequest, question: Question) -> list[Hit]:
+    def _hits(self, reranked: Reranked, request: SearchRequest, question: Question) -> list[Hit]:
         """The page of hits. An item deleted within the last moment is left out rather than shown empty."""
+        order = reranked.order
         page = range(request.offset, min(request.offset + request.k, len(order)))
         items = self._catalogue.get_many([int(order.ids[k]) for k in page])
         hits: list[Hit] = []
         for k in page:
             item = items.get(int(order.ids[k]))
             if item is not None:
-                candidates, place = order.lists[order.of_list[k]], int(order.places[k])
-                explained = candidates.explain(place, question) if request.explain else None
-                hits.append(_hit(item, request.offset + len(hits) + 1, float(candidates.scores[place]), explained))
+                explained = order.explain(k, question) if request.explain else None
+                position = request.offset + len(hits) + 1
+                hits.append(_hit(item, position, order.score(k), explained, reranked.inputs_of(k)))
         return hits
 
 
@@ -154,7 +171,13 @@ def check_fields(request: SearchRequest, segments: Sequence[Columns]) -> None:
     check_names(request.filters, segments, "filter")
 
 
-def _hit(item: Item, position: int, score: float, explained: dict[str, float] | None) -> Hit:
+def _hit(
+    item: Item,
+    position: int,
+    score: float,
+    explained: dict[str, float] | None,
+    inputs: dict[str, float] | None,
+) -> Hit:
     picture = next((p.content_hash for p in item.pictures if p.status == "ok"), None)
     return Hit(
         item_id=item.item_id,
@@ -169,6 +192,7 @@ def _hit(item: Item, position: int, score: float, explained: dict[str, float] | 
         image=picture,
         attributes=item.attributes,
         explain=explained,
+        inputs=inputs,
     )
 
 
