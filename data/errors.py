@@ -101,6 +101,10 @@ class GenerationBroken(Unavailable):
     """A published index does not match its manifest."""
 
 
+class RankerBroken(Unavailable):
+    """A learned ranker cannot be read, or was trained for another index."""
+
+
 class ModelUnavailable(Unavailable):
     """An encoder cannot be loaded: unknown, or not to be had without a network."""
 

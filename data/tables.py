@@ -134,3 +134,28 @@ events = Table(
 )
 
 Index("ix_events_object", events.c.object_id)
+
+# Counts of what was shown and clicked, derived from the log day by day; a day whose log changed is counted anew
+click_cells = Table(
+    "click_cells",
+    metadata,
+    Column("day", Integer, nullable=False, index=True),  # days since 1970, UTC
+    Column("ranker", Text, nullable=False),  # the version that ordered the hits, "" where the log does not say
+    Column("layout", Text, nullable=False),
+    Column("query_key", Text, nullable=False),
+    Column("item_id", String(512), nullable=False),
+    Column("position", Integer, nullable=False),  # 1-based, as shown
+    Column("after", Integer, nullable=False),  # position of the last click above, 0 where there was none
+    Column("impressions", Integer, nullable=False),
+    Column("clicks", Integer, nullable=False),
+    Column("conversions", Integer, nullable=False),
+)
+
+click_days = Table(
+    "click_days",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("signature", Text, nullable=False),  # of the log's rows of that day when they were counted
+    Column("searches", Integer, nullable=False),
+    Column("capped", Integer, nullable=False),  # searches beyond what one source may weigh
+)

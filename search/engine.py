@@ -22,6 +22,7 @@ from search.merging import Merged, best_score, check_sort, matching_rows, merge
 from search.question import Question
 from search.ranking import Candidates
 from search.request import Hit, SearchRequest, SearchResult
+from search.reranking import Reranked, Reranker
 from search.retrieval import retrieve
 from search.segment import Segment
 from search.serving import Serving, open_serving, serve, with_changes
@@ -29,7 +30,6 @@ from search.suggestions import complete
 
 DEPTH = 500  # candidates per index; beyond half of it a page needs the deeper search
 DEEP = 10_000
-FIRST_STAGE = "first-stage"
 
 
 class SearchEngine:
@@ -39,6 +39,7 @@ class SearchEngine:
         self._settings = settings
         self._catalogue = Catalogue(database, settings)
         self._serving: Serving | None = None
+        self._reranker = Reranker(settings)
         self._changing = threading.Lock()
         self._last_fault = ""
 
@@ -61,13 +62,13 @@ class SearchEngine:
         candidates = [ranked for ranked, _ in found]
         best = best_score(candidates)
         matching = matching_rows(candidates, question.is_browsing, best)
-        order = merge(candidates, matching, request.sort)
+        reranked = self._reranker.rerank(merge(candidates, matching, request.sort), request, question)
         unfiltered = _without_each_filter(segments, question, request, depth, best)
-        hits = _hits(serving.items, order, request, question)
+        hits = _hits(serving.items, reranked, request, question)
         return SearchResult(
             query_id=uuid.uuid4().hex,
             generation=serving.generation.id,
-            ranker=FIRST_STAGE,
+            ranker=reranked.ranker,
             took_ms=round(1000 * (time.perf_counter() - started), 2),
             total=max(sum(len(rows) for rows in matching), request.offset + len(hits) if hits else 0),
             confident=_confident(request, question, found, serving),
@@ -76,6 +77,19 @@ class SearchEngine:
             ranges=find_ranges(segments, matching, unfiltered) if request.facets else {},
             notices=[f"Understood as: {question.corrected}"] if question.corrected else [],
         )
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the encoder that serves. Raises NoIndex."""
+        return str(self._current().generation.manifest["fingerprint"])
+
+    def first_stage(self, request: SearchRequest) -> tuple[Question, Merged]:
+        """What was asked and all candidates in order, before anything learned from clicks. Raises as `search` does."""
+        segments = self._current().segments
+        question = self._current().interpreter.interpret(request, segments)
+        candidates = [retrieve(segment, question, request.filters, DEPTH)[0] for segment in segments]
+        matching = matching_rows(candidates, question.is_browsing, best_score(candidates))
+        return question, merge(candidates, matching, request.sort)
 
     def similar(self, item_id: str, k: int = 10) -> SearchResult:
         """The items most like this one, without itself. Raises ItemNotFound, NoIndex."""
@@ -94,6 +108,7 @@ class SearchEngine:
         alarms = list(serving.alarms) + ([self._last_fault] if self._last_fault else [])
         if not serving.delta.is_complete:
             alarms.append("More changed since the last rebuild than is searchable at once. Run `magpie index rebuild`.")
+        alarms += self._reranker.alarms
         about = serving.generation.manifest
         return {
             "ready": True,
@@ -103,6 +118,7 @@ class SearchEngine:
             "index": about["index"],
             "created_at": about["created_at"],
             "changes_since": len(serving.delta.dead_ids),
+            "ranker": self._reranker.version,
             "alarms": alarms,
         }
 
@@ -120,6 +136,7 @@ class SearchEngine:
                     self._serving = open_serving(self._settings, self._catalogue, wanted, before)
                 else:
                     self._serving = with_changes(before, self._catalogue)
+                self._reranker.refresh(self._serving.generation.manifest["fingerprint"])
                 self._last_fault = ""
             except MagpieError as error:
                 self._last_fault = str(error)
@@ -162,21 +179,28 @@ def _without_each_filter(
     return found
 
 
-def _hits(memory: ItemMemory, order: Merged, request: SearchRequest, question: Question) -> list[Hit]:
+def _hits(memory: ItemMemory, reranked: Reranked, request: SearchRequest, question: Question) -> list[Hit]:
     """The page of hits. An item deleted within the last moment is left out rather than shown empty."""
+    order = reranked.order
     page = range(request.offset, min(request.offset + request.k, len(order)))
     items = memory.get_many([int(order.ids[k]) for k in page])
     hits: list[Hit] = []
     for k in page:
         item = items.get(int(order.ids[k]))
         if item is not None:
-            candidates, place = order.lists[order.of_list[k]], int(order.places[k])
-            explained = candidates.explain(place, question) if request.explain else None
-            hits.append(_hit(item, request.offset + len(hits) + 1, float(candidates.scores[place]), explained))
+            explained = order.explain(k, question) if request.explain else None
+            position = request.offset + len(hits) + 1
+            hits.append(_hit(item, position, order.score(k), explained, reranked.inputs_of(k)))
     return hits
 
 
-def _hit(item: Item, position: int, score: float, explained: dict[str, float] | None) -> Hit:
+def _hit(
+    item: Item,
+    position: int,
+    score: float,
+    explained: dict[str, float] | None,
+    inputs: dict[str, float] | None,
+) -> Hit:
     picture = next((p.content_hash for p in item.pictures if p.status == "ok"), None)
     return Hit(
         item_id=item.item_id,
@@ -191,6 +215,7 @@ def _hit(item: Item, position: int, score: float, explained: dict[str, float] | 
         image=picture,
         attributes=item.attributes,
         explain=explained,
+        inputs=inputs,
     )
 
 

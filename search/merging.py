@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from indexer.columns import Columns, NumberColumn, check_names
+from search.question import Question
 from search.ranking import Candidates
 
 # A candidate matches when it scores at least this share of the best one; those below are near, but not meant.
@@ -16,15 +17,32 @@ RELEVANCE = "relevance"
 
 @dataclass(frozen=True)
 class Merged:
-    """The order over all segments: (n,) which candidates list, the place in it, and the items' ids."""
+    """The order over all segments: (n,) which candidates list, the place in it, and the items' ids.
+
+    `clicks` is (n,) what learning from clicks adds to each score, None where it did not take part.
+    """
 
     lists: Sequence[Candidates]
     of_list: np.ndarray
     places: np.ndarray
     ids: np.ndarray
+    clicks: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def first_stage_score(self, k: int) -> float:
+        """The score of the k-th candidate before anything learned."""
+        return float(self.lists[self.of_list[k]].scores[self.places[k]])
+
+    def score(self, k: int) -> float:
+        """The score of the k-th candidate."""
+        return self.first_stage_score(k) + (0.0 if self.clicks is None else float(self.clicks[k]))
+
+    def explain(self, k: int, question: Question) -> dict[str, float]:
+        """The addends of the k-th candidate's score by source; they sum to the score."""
+        addends = self.lists[self.of_list[k]].explain(int(self.places[k]), question)
+        return addends if self.clicks is None else addends | {"clicks": float(self.clicks[k])}
 
 
 def best_score(lists: Sequence[Candidates]) -> float:

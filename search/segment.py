@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from indexer.columns import Columns
+from indexer.columns import Columns, NumberColumn
 from indexer.lexical_index import LexicalIndex
 from indexer.vector_index import VectorIndex
 
@@ -26,6 +27,13 @@ class Segment:
     lexical: LexicalIndex
     columns: Columns
     dead: np.ndarray
+
+    @cached_property
+    def prices(self) -> np.ndarray:
+        """(n,) price of each row, NaN where it has none."""
+        if "price" in self.columns and isinstance(column := self.columns["price"], NumberColumn):
+            return column.values
+        return np.full(len(self.ids), np.nan)
 
     def row_of(self, id_: int) -> int | None:
         """The row of a living item, None where it is not here."""

@@ -57,7 +57,7 @@ def query_record(request: SearchRequest, result: SearchResult, is_typing: bool) 
         session_id=request.session_id,
         application=APPLICATION,
         query_attributes={name: value for name, value in attributes.items() if value not in (None, "", [], False)},
-        hits=tuple(ShownHit(hit.item_id, hit.position, hit.score) for hit in result.hits),
+        hits=tuple(ShownHit(hit.item_id, hit.position, hit.score, features=hit.inputs) for hit in result.hits),
     )
 
 

@@ -1,4 +1,4 @@
-"""`magpie train`: encoders trained on the owner's own catalogue."""
+"""`magpie train`: encoders from the owner's own catalogue, rankers from its visitors' clicks."""
 
 import hashlib
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from web.cli import open_settings
-from web.cli_output import as_json, print_facts, print_json, say
+from web.cli_output import as_json, print_facts, print_json, progress_on_stderr, say
 
 if TYPE_CHECKING:
     from indexer.training.train import Progress, TrainingItem
@@ -65,6 +65,31 @@ def encoder(ctx: click.Context, /, out: Path | None, others: tuple[Path, ...], a
     else:
         print_facts(facts)
         say(f"Next: magpie index rebuild --model {report.out}")
+
+
+@train.command()
+@as_json
+@click.pass_context
+def ranker(ctx: click.Context, as_json: bool) -> None:
+    """Learn from the clicks; what later days do not show to be better than before is not published."""
+    from data.database import open_database
+    from search.engine import SearchEngine
+    from search.learning.training import train as train_ranker
+
+    settings = open_settings(ctx)
+    database = open_database(settings)
+    engine = SearchEngine(settings, database)
+    try:
+        engine.refresh()
+        with progress_on_stderr(is_quiet=as_json) as progress:
+            report = train_ranker(settings, database, engine, progress).as_dict()
+    finally:
+        engine.close()
+        database.close()
+    if as_json:
+        print_json(report)
+    else:
+        print_facts(report)
 
 
 def _training_items(settings: Any) -> "Iterator[TrainingItem]":

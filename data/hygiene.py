@@ -1,0 +1,159 @@
+"""The click log → the same log with what nobody should learn from set aside, each record with its reason.
+
+Nothing is deleted: records that are set aside stay in the export, marked, and are left out of everything derived.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, distinct, exists, func, or_, select, update
+
+from data.database import Database
+from data.tables import events, impressions, queries
+
+BOT, FLOOD = "bot", "flood"
+NOT_SHOWN, TOO_EARLY, EVERYTHING = "clicked item was not shown", "click before its search", "clicked everything at once"
+MAX_PER_HOUR = 100  # searches of one source; nobody reads more
+_HOUR_MS = 3_600_000
+_CLOCK_SKEW_MS = 60_000
+_AT_ONCE_MS = 1_000
+_FEWEST_AT_ONCE = 5
+_MOST_OF_THE_PAGE = 0.8
+_BOTS = re.compile(r"bot\b|bot/|crawl|spider|headless|scrapy|python-requests|curl/|wget/", re.IGNORECASE)
+_KEYS_PER_STATEMENT = 500
+
+
+def set_aside_misuse(database: Database, since_ms: int = 0) -> dict[str, int]:
+    """How many records were newly set aside, by reason, among those of `since_ms` (since 1970) and later."""
+    since_ms -= since_ms % _HOUR_MS
+    with database.writing() as connection:
+        return {
+            BOT: _mark_bots(connection, since_ms),
+            FLOOD: _mark_floods(connection, since_ms),
+            NOT_SHOWN: _mark_events(connection, NOT_SHOWN, _not_shown(), since_ms),
+            TOO_EARLY: _mark_events(connection, TOO_EARLY, _too_early(), since_ms),
+            EVERYTHING: _mark_everything(connection, since_ms),
+        }
+
+
+def set_aside_counts(database: Database) -> dict[str, int]:
+    """How many queries and events are set aside, by reason; and how many clicks only repeat one on the same hit."""
+    counts: dict[str, int] = {}
+    with database.reading() as connection:
+        for table in (queries, events):
+            chosen = select(table.c.reason, func.count()).where(table.c.set_aside).group_by(table.c.reason)
+            for reason, count in connection.execute(chosen):
+                counts[reason] = counts.get(reason, 0) + count
+        clicks = and_(events.c.action_name == "click", ~events.c.set_aside, events.c.query_id != "")
+        hits = select(func.count()).where(clicks).group_by(events.c.query_id, events.c.object_id).subquery()
+        total, different = connection.execute(
+            select(func.coalesce(func.sum(hits.c[0]), 0), func.count()).select_from(hits)
+        ).one()
+    return counts | {"repeated clicks": int(total) - int(different)}
+
+
+def source_of(table: Table) -> ColumnElement[str]:
+    """Who did it, as far as the log knows: the client, else the session, else ""."""
+    return case((table.c.client_id != "", table.c.client_id), else_=table.c.session_id)
+
+
+def _mark_bots(connection: Connection, since_ms: int) -> int:
+    """Searches whose record carries the user agent of a program, with their events."""
+    chosen = select(queries.c.query_id, queries.c.query_attributes, queries.c.extra).where(
+        ~queries.c.set_aside,
+        queries.c.timestamp >= since_ms,
+        or_(queries.c.query_attributes.like('%"user_agent"%'), queries.c.extra.like('%"user_agent"%')),
+    )
+    found = [
+        row.query_id
+        for row in connection.execute(chosen)
+        if _BOTS.search(_user_agent(row.query_attributes) + _user_agent(row.extra))
+    ]
+    return _mark_searches(connection, BOT, found)
+
+
+def _user_agent(fields: str) -> str:
+    value: Any = json.loads(fields).get("user_agent", "")
+    return value if isinstance(value, str) else ""
+
+
+def _mark_floods(connection: Connection, since_ms: int) -> int:
+    """All searches and events of a source within an hour in which it made more than people do."""
+    marked = 0
+    for table in (queries, events):
+        source, hour = source_of(table), table.c.timestamp // _HOUR_MS
+        # an event is one deed however often it was sent
+        deeds = distinct(table.c.query_id + "/" + table.c.object_id) if table is events else table.c.id
+        busy = (
+            select(source, hour)
+            .where(~table.c.set_aside, table.c.timestamp >= since_ms, source != "")
+            .group_by(source, hour)
+            .having(func.count(deeds) > MAX_PER_HOUR)
+        )
+        for name, at in connection.execute(busy).all():
+            marked += sum(_mark(connection, each, FLOOD, _within(each, name, at)) for each in (queries, events))
+    return marked
+
+
+def _within(table: Table, source: str, hour: int) -> ColumnElement[bool]:
+    return and_(
+        or_(table.c.client_id == source, and_(table.c.client_id == "", table.c.session_id == source)),
+        table.c.timestamp.between(hour * _HOUR_MS, (hour + 1) * _HOUR_MS - 1),
+    )
+
+
+def _not_shown() -> ColumnElement[bool]:
+    """A click on an item that its search, whose hits are known, did not show."""
+    hits = exists().where(impressions.c.query == queries.c.id)
+    hit = exists().where(impressions.c.query == queries.c.id, impressions.c.item_id == events.c.object_id)
+    return and_(hits, ~hit)
+
+
+def _too_early() -> ColumnElement[bool]:
+    return events.c.timestamp < queries.c.timestamp - _CLOCK_SKEW_MS
+
+
+def _mark_events(connection: Connection, reason: str, fault: ColumnElement[bool], since_ms: int) -> int:
+    wrong = (
+        select(events.c.id)
+        .join(queries, queries.c.query_id == events.c.query_id)
+        .where(events.c.action_name == "click", ~events.c.set_aside, events.c.timestamp >= since_ms, fault)
+    )
+    return _mark_each(connection, events, reason, "id", connection.execute(wrong).scalars().all())
+
+
+def _mark_everything(connection: Connection, since_ms: int) -> int:
+    """Searches nearly all of whose hits were clicked within one second, with their events."""
+    shown = select(func.count()).where(impressions.c.query == queries.c.id).scalar_subquery()
+    clicked = func.count(distinct(events.c.object_id))
+    chosen = (
+        select(queries.c.query_id)
+        .join(events, events.c.query_id == queries.c.query_id)
+        .where(events.c.action_name == "click", ~queries.c.set_aside, queries.c.timestamp >= since_ms)
+        .group_by(queries.c.id, queries.c.query_id)
+        .having(
+            clicked >= _FEWEST_AT_ONCE,
+            func.max(events.c.timestamp) - func.min(events.c.timestamp) < _AT_ONCE_MS,
+            clicked >= _MOST_OF_THE_PAGE * shown,
+        )
+    )
+    return _mark_searches(connection, EVERYTHING, connection.execute(chosen).scalars().all())
+
+
+def _mark_searches(connection: Connection, reason: str, query_ids: Sequence[str]) -> int:
+    return sum(_mark_each(connection, table, reason, "query_id", query_ids) for table in (queries, events))
+
+
+def _mark_each(connection: Connection, table: Table, reason: str, column: str, keys: Sequence[Any]) -> int:
+    return sum(_mark(connection, table, reason, table.c[column].in_(part)) for part in _parts(keys))
+
+
+def _mark(connection: Connection, table: Table, reason: str, chosen: ColumnElement[bool]) -> int:
+    wanted = update(table).where(chosen, ~table.c.set_aside)
+    return connection.execute(wanted.values(set_aside=True, reason=reason)).rowcount
+
+
+def _parts(keys: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    return (keys[start : start + _KEYS_PER_STATEMENT] for start in range(0, len(keys), _KEYS_PER_STATEMENT))

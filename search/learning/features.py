@@ -1,0 +1,68 @@
+"""One search's candidates and the clicks of other queries → the numbers a ranker sees, in training and in serving."""
+
+import numpy as np
+
+from search.learning.evidence import NEW_QUERY, Evidence, fold_of
+from search.learning.first_stage import FirstStage
+
+NAMES = (
+    *("score", "score_z", "score_gap", "similarity", "words", "by_text", "by_image"),
+    *("has_text", "has_image", "text_weight", "agreement", "price_z", "newness"),
+    *("kinship", "kinship_z", "item_rate", "item_expected", "conversion"),
+)
+_ITEM_PRIOR = 4.0
+_CONVERSION_PRIOR = 10.0
+_HEAD = 10
+
+
+def features(stage: FirstStage, evidence: Evidence, key: str) -> np.ndarray:
+    """(n, len(NAMES)) float32 of the candidates of the query with this key.
+
+    The position at which something was shown is not among them, and no count is of this query's own clicks: a
+    known query is seen as its fold saw it, without that fold's queries.
+    """
+    fold = fold_of(key) if evidence.knows(key) else NEW_QUERY
+    others = evidence.of_other_queries(key, stage.ids)
+    kinship = stage.vectors @ evidence.kinship(fold).direction(stage.query)
+    columns = {
+        "score": stage.scores,
+        "score_z": _standardised(stage.scores),
+        "score_gap": stage.scores - stage.scores.max(initial=0),
+        "similarity": stage.similarity,
+        "words": stage.words,
+        "by_text": stage.by_text,
+        "by_image": stage.by_image,
+        "has_text": stage.has_text,
+        "has_image": stage.has_image,
+        "text_weight": stage.text_weight,
+        "agreement": _agreement(stage),
+        "price_z": _standardised(stage.price),
+        "newness": _newness(stage.ids),
+        "kinship": kinship,
+        "kinship_z": _standardised(kinship),
+        "item_rate": np.log((others.clicks + _ITEM_PRIOR) / (others.expected + _ITEM_PRIOR)),
+        "item_expected": np.log1p(others.expected),
+        "conversion": (others.conversions + _CONVERSION_PRIOR * evidence.usual_conversion)
+        / (others.clicks + _CONVERSION_PRIOR),
+    }
+    return np.stack([columns[name] for name in NAMES], axis=1).astype(np.float32)
+
+
+def _standardised(values: np.ndarray) -> np.ndarray:
+    """Deviations from the mean of the list; NaN stays NaN."""
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return values
+    return (values - known.mean()) / (known.std() + 1e-6)
+
+
+def _agreement(stage: FirstStage) -> np.ndarray:
+    """How like the head of the list each candidate is: pseudo-relevance feedback."""
+    head = stage.vectors[:_HEAD].sum(axis=0)
+    length = float(np.linalg.norm(head))
+    return stage.vectors @ (head / length) if length > 0 else np.zeros(len(stage), np.float32)
+
+
+def _newness(ids: np.ndarray) -> np.ndarray:
+    """The share of the candidates that entered the catalogue before each one."""
+    return np.argsort(np.argsort(ids)) / max(len(ids) - 1, 1)

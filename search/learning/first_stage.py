@@ -1,0 +1,67 @@
+"""The order before any click counts, as arrays: the one place from which training and serving take their features."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from search.merging import Merged
+from search.question import Question
+
+DEPTH = 200  # what re-ranking may reorder
+
+
+@dataclass(frozen=True)
+class FirstStage:
+    """The best candidates of one search in first-stage order, (n,) columns, n at most DEPTH.
+
+    `ids` are `items.id`, `vectors` (n, dim) float32 fused vectors, `query` the (dim,) query vector; `by_text` and
+    `by_image` are the similarities of the parts, 0 where an item lacks one (`has_text`, `has_image`).
+    """
+
+    query: np.ndarray
+    ids: np.ndarray
+    scores: np.ndarray
+    similarity: np.ndarray
+    words: np.ndarray
+    vectors: np.ndarray
+    by_text: np.ndarray
+    by_image: np.ndarray
+    has_text: np.ndarray
+    has_image: np.ndarray
+    text_weight: np.ndarray
+    price: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def gather_first_stage(order: Merged, question: Question) -> FirstStage:
+    """What is known of the first DEPTH candidates before any click. The question must have a vector."""
+    if question.vector is None:
+        raise ValueError("a question without a vector has no features")
+    ids, of_list, places = order.ids[:DEPTH], order.of_list[:DEPTH], order.places[:DEPTH]
+    columns: dict[str, np.ndarray] = {name: np.zeros(len(ids), np.float32) for name in _SCALARS}
+    columns["vectors"] = np.zeros((len(ids), len(question.vector)), np.float32)
+    for number, candidates in enumerate(order.lists):
+        mine = np.flatnonzero(of_list == number)
+        if not len(mine):
+            continue
+        at, segment = places[mine], candidates.segment
+        rows = candidates.rows[at]
+        columns["scores"][mine] = candidates.scores[at]
+        columns["similarity"][mine] = candidates.similarity[at]
+        columns["words"][mine] = candidates.words[at]
+        columns["vectors"][mine] = segment.fused[rows].astype(np.float32)
+        columns["text_weight"][mine] = segment.text_weights[rows]
+        columns["price"][mine] = segment.prices[rows]
+        for part in ("text", "image"):
+            vectors = segment.parts[part][rows].astype(np.float32)
+            columns[f"by_{part}"][mine] = vectors @ question.vector
+            columns[f"has_{part}"][mine] = vectors.any(axis=1)
+    return FirstStage(query=question.vector, ids=ids, **columns)
+
+
+_SCALARS = (
+    *("scores", "similarity", "words", "by_text", "by_image", "has_text", "has_image"),
+    *("text_weight", "price"),
+)

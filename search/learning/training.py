@@ -1,0 +1,137 @@
+"""`magpie train ranker`: the click log → a ranker that serves if later days say that it is better, and a report."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from data.catalogue import Catalogue
+from data.click_cells import Cells, read_cells, refresh_cells
+from data.database import Database
+from data.home_lock import lock_home
+from data.hygiene import set_aside_counts, set_aside_misuse
+from data.query_keys import query_key
+from data.settings import Settings
+from search.engine import SearchEngine
+from search.learning.browsing import BrowsingModel, BrowsingReport, PositionModel, choose_browsing_model, split_by_day
+from search.learning.evidence import gather_evidence
+from search.learning.first_stage import FirstStage, gather_first_stage
+from search.learning.gate import Contenders, Verdict, judge
+from search.learning.propensities import POSITIONS, Propensities
+from search.learning.ranker import Ranker, train_ranker
+from search.learning.rates import Pairs, count_pairs, item_rates, write_rates
+from search.learning.versions import publish_ranker, save_ranker
+from search.request import SearchRequest
+
+FEWEST_CLICKS = 1_000  # below, re-ranking was as likely to harm as to help
+MOST_QUERIES = 1_000  # those with the most exposures are searched again for their features
+_LATER_SHARE = 0.25
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """What was learned from what, and the gate's verdict. `version` is None where no ranker was trained."""
+
+    version: str | None
+    published: bool
+    data: dict[str, int]
+    set_aside: dict[str, int]
+    browsing: BrowsingReport
+    verdict: Verdict
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "version": self.version,
+            "published": self.published,
+            "data": self.data,
+            "set_aside": self.set_aside,
+            "browsing": self.browsing.as_dict(),
+            "gate": self.verdict.as_dict(),
+            "seconds": self.seconds,
+        }
+
+
+def train(
+    settings: Settings,
+    database: Database,
+    engine: SearchEngine,
+    on_progress: Progress = lambda stage, done, total: None,
+) -> TrainingReport:
+    """Trains on the whole log and publishes the ranker if the gate lets it pass. Raises NoIndex, HomeLocked."""
+    started = time.perf_counter()
+    with lock_home(settings.home, "ranker"):
+        set_aside_misuse(database)
+        counted = refresh_cells(database)
+        cells = read_cells(database)
+        browsing = choose_browsing_model(cells)
+        pairs = count_pairs(cells, browsing.model)
+        write_rates(settings.rankers_dir, item_rates(pairs))
+        version, verdict = None, _too_few(cells)
+        if verdict is None:
+            stages = _first_stages(engine, pairs, on_progress)
+            numbers = Catalogue(database, settings).ids_of(pairs.items)
+            ranker, verdict = learn(cells, browsing, stages, numbers)
+            version = _keep(settings, ranker, verdict, engine.fingerprint)
+    data = {"days": counted.days, "searches": counted.searches, "capped": counted.capped}
+    data |= {"impressions": int(cells.impressions.sum()), "clicks": cells.num_clicks}
+    data |= {"conversions": int(cells.conversions.sum()), "queries": len(cells.queries), "items": len(cells.items)}
+    seconds = round(time.perf_counter() - started, 2)
+    return TrainingReport(version, verdict.is_better, data, set_aside_counts(database), browsing, verdict, seconds)
+
+
+def _too_few(cells: Cells) -> Verdict | None:
+    if cells.num_clicks < FEWEST_CLICKS:
+        return Verdict(False, f"There are {cells.num_clicks:,} clicks to learn from; {FEWEST_CLICKS:,} are needed.")
+    if len(np.unique(cells.day)) < 2:
+        return Verdict(False, "All clicks are of one day; a later day is needed to judge by.")
+    return None
+
+
+def _first_stages(engine: SearchEngine, pairs: Pairs, on_progress: Progress) -> dict[str, FirstStage]:
+    """The first stage's candidates of the queries with the most exposures, as it ranks today."""
+    busiest = np.argsort(-pairs.query_exposure, kind="stable")[:MOST_QUERIES]
+    stages: dict[str, FirstStage] = {}
+    for done, place in enumerate(busiest, 1):
+        key = pairs.queries[place]
+        question, order = engine.first_stage(SearchRequest(text=key, facets=False))
+        if len(order) > 1 and question.vector is not None:
+            stages[query_key(key)] = gather_first_stage(order, question)
+        on_progress("queries", done, len(busiest))
+    return stages
+
+
+def learn(
+    cells: Cells, browsing: BrowsingReport, stages: Mapping[str, FirstStage], numbers: Mapping[str, int]
+) -> tuple[Ranker, Verdict]:
+    """The ranker of all cells, and the verdict on it; `numbers` gives `items.id` by item id."""
+    whole = _trained(cells, browsing.model, stages, numbers)
+    early, late = split_by_day(cells, _LATER_SHARE)
+    as_clicked = PositionModel(Propensities(np.ones(POSITIONS), np.zeros(POSITIONS), 0))
+    earlier, naive = (_trained(early, model, stages, numbers) for model in (browsing.model, as_clicked))
+    later = gather_evidence(count_pairs(late, browsing.model), {}, numbers)
+    looks = browsing.propensities.theta * _reach(cells)
+    verdict = judge(Contenders(earlier, naive, whole), later, stages, looks)
+    return replace(whole, depth=verdict.depth, serves_new_queries=verdict.serves_new_queries), verdict
+
+
+def _reach(cells: Cells) -> np.ndarray:
+    """(POSITIONS,) how often each position is shown, relative to the first."""
+    shown = np.bincount(cells.position, cells.impressions, POSITIONS + 1)[1 : POSITIONS + 1]
+    return np.minimum(shown / max(shown[0], 1.0), 1.0)
+
+
+def _trained(
+    cells: Cells, browsing: BrowsingModel, stages: Mapping[str, FirstStage], numbers: Mapping[str, int]
+) -> Ranker:
+    return train_ranker(gather_evidence(count_pairs(cells, browsing), stages, numbers), stages)
+
+
+def _keep(settings: Settings, ranker: Ranker, verdict: Verdict, fingerprint: str) -> str:
+    version = save_ranker(settings, ranker, fingerprint, verdict.as_dict())
+    if verdict.is_better:
+        publish_ranker(settings, version)
+    return version

@@ -1,0 +1,127 @@
+"""Trained rankers on disk: immutable folders under `rankers/`, the one that serves named by one renamed file."""
+
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+
+from data.errors import RankerBroken
+from data.settings import Settings
+from search.learning.evidence import Evidence
+from search.learning.features import NAMES
+from search.learning.ranker import Ranker
+
+FORMAT = 1
+KEPT_RANKERS = 5
+MANIFEST = "manifest.json"
+_CURRENT = "CURRENT"
+_ARRAYS = ("starts", "ids", "counts", "query_vectors", "directions")
+
+
+def save_ranker(settings: Settings, ranker: Ranker, fingerprint: str, report: dict[str, Any]) -> str:
+    """The version under which the ranker now lies, with its report; it does not serve yet.
+
+    `fingerprint` is that of the encoder whose vectors it was trained on. All but the newest KEPT_RANKERS and the
+    serving one are deleted.
+    """
+    settings.rankers_dir.mkdir(parents=True, exist_ok=True)
+    versions = ranker_versions(settings)
+    number = int(versions[-1].split("-")[0]) + 1 if versions else 1
+    version = f"{number:06d}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    beside = settings.rankers_dir / f".{version}.new"
+    beside.mkdir()
+    for place, booster in enumerate(ranker.boosters):
+        (beside / f"trees-{place}.txt").write_text(booster.model_to_string(), encoding="utf-8")
+    arrays = {name: getattr(ranker.evidence, name) for name in _ARRAYS}
+    with (beside / "arrays.npz").open("wb") as file:
+        np.savez(file, allow_pickle=False, by_rank=ranker.by_rank, **arrays)
+    manifest = {
+        "format": FORMAT,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "fingerprint": fingerprint,
+        "features": list(NAMES),
+        "kappa": ranker.kappa,
+        "depth": ranker.depth,
+        "serves_new_queries": ranker.serves_new_queries,
+        "num_trees": len(ranker.boosters),
+        "queries": ranker.evidence.queries,
+        "report": report,
+    }
+    (beside / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
+    beside.replace(settings.rankers_dir / version)
+    _prune(settings)
+    return version
+
+
+def publish_ranker(settings: Settings, version: str) -> None:
+    """Makes a saved version the serving one."""
+    beside = settings.rankers_dir / f"{_CURRENT}.new"
+    beside.write_text(version, encoding="utf-8")
+    beside.replace(settings.rankers_dir / _CURRENT)
+
+
+def withdraw_ranker(settings: Settings) -> None:
+    """Makes the first stage serve alone again."""
+    (settings.rankers_dir / _CURRENT).unlink(missing_ok=True)
+
+
+def current_ranker(settings: Settings) -> str | None:
+    """The serving version, None while the first stage serves alone."""
+    try:
+        return (settings.rankers_dir / _CURRENT).read_text(encoding="utf-8").strip() or None
+    except FileNotFoundError:
+        return None
+
+
+def ranker_versions(settings: Settings) -> list[str]:
+    """All versions on disk, oldest first."""
+    if not settings.rankers_dir.is_dir():
+        return []
+    return sorted(path.parent.name for path in settings.rankers_dir.glob(f"[0-9]*/{MANIFEST}"))
+
+
+def read_manifest(settings: Settings, version: str) -> dict[str, Any]:
+    """What a version says of itself, its training report included. Raises RankerBroken."""
+    try:
+        manifest: dict[str, Any] = json.loads(_folder(settings, version).joinpath(MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RankerBroken(
+            f"Ranker {version} has no readable {MANIFEST} ({error}). Run `magpie train ranker`."
+        ) from error
+    return manifest
+
+
+def open_ranker(settings: Settings, version: str, fingerprint: str) -> Ranker:
+    """The ranker of a version. Raises RankerBroken where its files, format, features or encoder do not fit."""
+    manifest = read_manifest(settings, version)
+    wanted = {"format": FORMAT, "features": list(NAMES), "fingerprint": fingerprint}
+    for name, value in wanted.items():
+        if manifest.get(name) != value:
+            raise RankerBroken(f"Ranker {version} has another {name} than what serves. Run `magpie train ranker`.")
+    folder = _folder(settings, version)
+    try:
+        boosters = [
+            lightgbm.Booster(model_str=(folder / f"trees-{place}.txt").read_text(encoding="utf-8"))
+            for place in range(manifest["num_trees"])
+        ]
+        with np.load(folder / "arrays.npz") as arrays:
+            evidence = Evidence(manifest["queries"], **{name: arrays[name] for name in _ARRAYS})
+            by_rank = arrays["by_rank"]
+    except (OSError, ValueError, KeyError, lightgbm.basic.LightGBMError) as error:
+        raise RankerBroken(f"Ranker {version} cannot be opened ({error}). Run `magpie train ranker`.") from error
+    return Ranker(boosters, evidence, manifest["kappa"], by_rank, manifest["depth"], manifest["serves_new_queries"])
+
+
+def _folder(settings: Settings, version: str) -> Path:
+    return settings.rankers_dir / Path(version).name
+
+
+def _prune(settings: Settings) -> None:
+    serving = current_ranker(settings)
+    for version in ranker_versions(settings)[:-KEPT_RANKERS]:
+        if version != serving:
+            shutil.rmtree(settings.rankers_dir / version)

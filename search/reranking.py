@@ -1,0 +1,130 @@
+"""Merged candidates → the same in the order that clicks taught; whatever goes wrong, the first-stage order stays."""
+
+import logging
+import threading
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from data.errors import RankerBroken
+from data.query_keys import query_key
+from data.settings import Settings
+from search.learning.features import NAMES, features
+from search.learning.first_stage import FirstStage, gather_first_stage
+from search.learning.ranker import Ranker
+from search.learning.versions import current_ranker, open_ranker
+from search.merging import RELEVANCE, Merged
+from search.question import Question
+from search.request import SearchRequest
+
+log = logging.getLogger(__name__)
+
+FIRST_STAGE = "first-stage"
+_RERANKED_MODE = "hybrid"  # the mode that people search in, so the one that clicks tell about
+
+
+@dataclass(frozen=True)
+class Reranked:
+    """An order, and which ranker made it. `stage` and `taken` are there where a learned one did: what it saw,
+    and the first-stage rank (0-based) of each of the candidates that it ordered."""
+
+    order: Merged
+    ranker: str = FIRST_STAGE
+    learned: Ranker | None = None
+    key: str = ""
+    stage: FirstStage | None = None
+    taken: np.ndarray | None = None
+
+    @cached_property
+    def _values(self) -> np.ndarray:
+        if self.learned is None or self.stage is None:
+            return np.zeros((0, len(NAMES)))
+        return features(self.stage, self.learned.evidence, self.key)
+
+    def inputs_of(self, k: int) -> dict[str, float] | None:
+        """The features of the k-th candidate with its first-stage rank and score, for the log."""
+        if self.taken is None or k >= len(self.taken):
+            return None
+        rank = int(self.taken[k])
+        values = {name: round(float(x), 5) for name, x in zip(NAMES, self._values[rank], strict=True) if x == x}
+        return {"first_stage_rank": rank + 1, "first_stage_score": round(self.order.first_stage_score(k), 5)} | values
+
+
+class Reranker:
+    """The published ranker, taken up when another is published. Safe to share among threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._loading = threading.Lock()
+        self._loaded: tuple[str, str, Ranker | None] | None = None
+        self._fault = ""
+
+    @property
+    def version(self) -> str:
+        """The version that serves, or `first-stage`."""
+        loaded = self._loaded
+        return loaded[0] if loaded and loaded[2] else FIRST_STAGE
+
+    @property
+    def alarms(self) -> list[str]:
+        """Why the published ranker does not serve, where it does not."""
+        return [self._fault] if self._fault else []
+
+    def refresh(self, fingerprint: str) -> None:
+        """Takes up what is published; a ranker that does not fit is logged once and the first stage serves."""
+        with self._loading:
+            wanted = current_ranker(self._settings)
+            if wanted is None:
+                self._loaded, self._fault = None, ""
+                return
+            if self._loaded and self._loaded[:2] == (wanted, fingerprint):
+                return
+            try:
+                self._loaded, self._fault = (wanted, fingerprint, open_ranker(self._settings, wanted, fingerprint)), ""
+            except RankerBroken as error:
+                log.error("%s The first stage serves alone.", error)
+                self._loaded, self._fault = (wanted, fingerprint, None), str(error)
+
+    def rerank(self, order: Merged, request: SearchRequest, question: Question) -> Reranked:
+        """The order by what was learned, where the request is one that clicks tell about; else as it came."""
+        version, _, ranker = self._loaded or (FIRST_STAGE, "", None)
+        if ranker is None or not _is_learned_from(request, question) or len(order) < 2:
+            return Reranked(order)
+        try:
+            return _reranked(order, question, query_key(request.text), version, ranker)
+        except Exception:
+            log.exception("ranker %s failed on %r; the first-stage order is shown", version, request.text)
+            return Reranked(order)
+
+
+def _is_learned_from(request: SearchRequest, question: Question) -> bool:
+    plain = request.picture is None and not request.like and not request.not_text and question.vector is not None
+    return plain and request.rerank and request.sort == RELEVANCE and request.mode == _RERANKED_MODE
+
+
+def _reranked(order: Merged, question: Question, key: str, version: str, ranker: Ranker) -> Reranked:
+    if not ranker.serves(key):
+        return Reranked(order)
+    stage = gather_first_stage(order, question)
+    taken = ranker.order(stage, key)
+    return Reranked(reordered(order, taken), version, ranker, key, stage, taken)
+
+
+def reordered(order: Merged, taken: np.ndarray) -> Merged:
+    """The first len(taken) candidates in the order `taken`; the k-th of them gets the k-th best score there was.
+
+    So scores still fall from hit to hit and mean what they meant, and what a candidate gained or lost against its own
+    first-stage score is the addend of its clicks.
+    """
+    everything = np.concatenate([taken, np.arange(len(taken), len(order))])
+    scores = np.array([order.first_stage_score(k) for k in range(len(taken))])
+    clicks = np.zeros(len(order))
+    clicks[: len(taken)] = scores - scores[taken]
+    return replace(
+        order,
+        of_list=order.of_list[everything],
+        places=order.places[everything],
+        ids=order.ids[everything],
+        clicks=clicks,
+    )

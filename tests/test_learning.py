@@ -1,0 +1,156 @@
+"""From counted clicks to a ranker: propensities, browsing models, evidence, the gate. The truth is simulated."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from data.click_cells import Cells
+from data.errors import RankerBroken
+from data.settings import Settings
+from search.learning.browsing import PositionModel, choose_browsing_model
+from search.learning.evidence import gather_evidence
+from search.learning.features import NAMES, features
+from search.learning.gate import Contenders, judge
+from search.learning.propensities import POSITIONS, assumed_propensities, measure_propensities
+from search.learning.ranker import Ranker
+from search.learning.rates import Rates, count_pairs, item_rates, read_rates, write_rates
+from search.learning.training import learn
+from search.learning.versions import current_ranker, open_ranker, publish_ranker, ranker_versions, save_ranker
+from tests.clicked_world import SHOWN, World, browse, expected_clicks, make_world
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return make_world()
+
+
+@pytest.fixture(scope="module")
+def cells(world: World) -> Cells:
+    return browse(world, 8_000)
+
+
+@pytest.fixture(scope="module")
+def ranker(world: World, cells: Cells) -> Ranker:
+    learned, verdict = learn(cells, choose_browsing_model(cells), world.stages, world.numbers)
+    assert verdict.is_better, verdict.reason
+    return learned
+
+
+def test_propensities_are_found_from_swaps(cells: Cells) -> None:
+    found = measure_propensities(cells)
+    wanted = 1 / np.arange(1, SHOWN + 1)
+    assert np.abs(found.theta[:SHOWN] - wanted).max() < 0.05
+    assert np.abs(found.theta[:SHOWN] - wanted)[1:].mean() < 2 * found.se[1:SHOWN].mean()
+    assert (np.diff(found.theta) <= 0).all()
+
+
+def test_without_comparisons_propensities_are_assumed(cells: Cells) -> None:
+    found = measure_propensities(cells.where(np.zeros(len(cells), bool)))
+    assert not found.is_measured
+    assert found.theta == pytest.approx(1 / np.arange(1, POSITIONS + 1))
+
+
+def test_propensities_fall_on_beyond_the_measured_positions() -> None:
+    assert assumed_propensities().at(np.array([1, 20, 40, 200])) == pytest.approx([1, 1 / 20, 1 / 40, 1 / 200])
+
+
+def test_each_way_of_browsing_is_recognised(world: World, cells: Cells) -> None:
+    assert choose_browsing_model(cells).model.name == "position"
+    report = choose_browsing_model(browse(world, 8_000, cascade=True))
+    assert report.model.name == "cascade"
+    assert report.advantage is not None and report.advantage > 0
+
+
+def test_exposure_corrects_what_position_does_to_rates(world: World, cells: Cells) -> None:
+    pairs = count_pairs(cells, PositionModel(measure_propensities(cells)))
+    truth = np.array(
+        [
+            world.wants[pairs.queries[q]][np.flatnonzero(world.stages[pairs.queries[q]].ids == i)[0]]
+            for q, i in zip(pairs.query, pairs.item, strict=True)
+        ]
+    )
+    often = pairs.exposure > 50
+    raw = np.bincount(cells.query * 1000 + cells.item, cells.clicks, 60_401)[pairs.query * 1000 + pairs.item]
+    shown = np.bincount(cells.query * 1000 + cells.item, cells.impressions, 60_401)[pairs.query * 1000 + pairs.item]
+    corrected = np.abs(pairs.clicks / pairs.exposure - truth)[often].mean()
+    assert corrected < 0.5 * np.abs(raw / shown - truth)[often].mean()
+
+
+def test_counts_fade_with_their_half_life(cells: Cells) -> None:
+    old = replace(cells, day=np.where(np.arange(len(cells)) == 0, 30, 0))
+    model = PositionModel(assumed_propensities())
+    faded = count_pairs(old, model).clicks.sum() - old.clicks[0]
+    assert faded == pytest.approx((old.clicks.sum() - old.clicks[0]) / 2)
+
+
+def test_features_do_not_know_the_querys_own_clicks(world: World, cells: Cells) -> None:
+    key, number = "query 0", 0
+    model = PositionModel(assumed_propensities())
+    doubled = replace(cells, clicks=np.where(cells.query == number, cells.impressions, cells.clicks))
+    seen = [
+        features(world.stages[key], gather_evidence(count_pairs(each, model), world.stages, world.numbers), key)
+        for each in (cells, doubled)
+    ]
+    # the usual rate, towards which every query is drawn, is all that its own clicks may move
+    assert seen[0] == pytest.approx(seen[1], abs=0.05, nan_ok=True)
+    assert seen[0].shape == (30, len(NAMES))
+
+
+def test_known_queries_gain_true_clicks(world: World, ranker: Ranker) -> None:
+    asked = [key for key in world.stages if ranker.evidence.knows(key)]
+    before = sum(expected_clicks(world, key, np.arange(30)) for key in asked)
+    after = sum(expected_clicks(world, key, ranker.order(world.stages[key], key)) for key in asked)
+    assert after > 1.1 * before
+
+
+def test_an_order_is_a_permutation(world: World, ranker: Ranker) -> None:
+    for key in ("query 0", "never asked"):
+        order = ranker.order(world.stages["query 0"], key)
+        assert sorted(order) == list(range(len(order)))
+
+
+def test_the_gate_refuses_a_ranker_that_is_no_better(world: World, cells: Cells, ranker: Ranker) -> None:
+    turned = replace(ranker.evidence, counts=ranker.evidence.counts[[0, 1, 2, 3]] * np.array([[1], [0.0], [1], [1]]))
+    rng = np.random.default_rng(0)
+    turned.counts[1] = turned.counts[0] * rng.random(turned.counts.shape[1])  # clicks that are nobody's
+    spoilt = replace(ranker, evidence=turned)
+    later = gather_evidence(count_pairs(cells, PositionModel(measure_propensities(cells))), {}, world.numbers)
+    looks = 1 / np.arange(1, POSITIONS + 1)
+    verdict = judge(Contenders(spoilt, spoilt, spoilt), later, world.stages, looks)
+    assert not verdict.is_better
+    assert "better" in verdict.reason
+    assert judge(Contenders(ranker, spoilt, ranker), later, world.stages, looks).is_better
+
+
+def test_a_version_comes_back_as_it_was(settings: Settings, world: World, ranker: Ranker) -> None:
+    version = save_ranker(settings, ranker, "encoder-1", {"publish": True})
+    assert current_ranker(settings) is None
+    publish_ranker(settings, version)
+    assert current_ranker(settings) == version
+    opened = open_ranker(settings, version, "encoder-1")
+    for key in ("query 0", "never asked"):
+        stage = world.stages["query 0"]
+        assert opened.scores(stage, key) == pytest.approx(ranker.scores(stage, key))
+    with pytest.raises(RankerBroken, match="fingerprint"):
+        open_ranker(settings, version, "encoder-2")
+    (settings.rankers_dir / version / "trees-0.txt").unlink()
+    with pytest.raises(RankerBroken, match="train ranker"):
+        open_ranker(settings, version, "encoder-1")
+
+
+def test_old_versions_go_but_not_the_serving_one(settings: Settings, ranker: Ranker) -> None:
+    first = save_ranker(settings, ranker, "encoder", {})
+    publish_ranker(settings, first)
+    for _ in range(6):
+        save_ranker(settings, ranker, "encoder", {})
+    assert len(ranker_versions(settings)) == 6
+    assert first in ranker_versions(settings)
+
+
+def test_item_rates_are_read_back(settings: Settings, cells: Cells) -> None:
+    assert read_rates(settings.rankers_dir) == Rates({}, {})
+    assert read_rates(settings.rankers_dir).item_rate("unknown") == 1
+    rates = item_rates(count_pairs(cells, PositionModel(assumed_propensities())))
+    write_rates(settings.rankers_dir, rates)
+    assert read_rates(settings.rankers_dir) == rates
