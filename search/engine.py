@@ -13,9 +13,12 @@ from data.catalogue import Catalogue, Item
 from data.database import Database
 from data.errors import MagpieError, NoIndex
 from data.settings import Settings
+from data.ubi import now_ms
+from data.visits import read_visits
 from indexer.columns import Columns, check_names
 from indexer.generation import NO_INDEX, current_id
 from indexer.lexical_index import LexicalMatches
+from search.behaviour import Behaviour
 from search.confidence import is_confident
 from search.merging import Merged, check_sort, matching_rows, merge
 from search.question import Question
@@ -25,6 +28,7 @@ from search.retrieval import retrieve
 from search.segment import Segment
 from search.serving import Serving, open_serving, with_changes
 from search.suggestions import complete
+from search.taste import Taste, personalise, taste_of
 
 DEPTH = 500  # candidates per index; beyond half of it a page needs the deeper search
 DEEP = 10_000
@@ -37,7 +41,9 @@ class SearchEngine:
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
+        self._database = database
         self._catalogue = Catalogue(database, settings)
+        self.behaviour = Behaviour(database)
         self._serving: Serving | None = None
         self._changing = threading.Lock()
         self._last_fault = ""
@@ -54,6 +60,7 @@ class SearchEngine:
         candidates = [ranked for ranked, _ in found]
         matching = matching_rows(candidates, question.is_browsing)
         order = merge(candidates, matching, request.sort)
+        order = personalise(order, request, question, segments, self._taste(request))
         hits = self._hits(order, request, question)
         return SearchResult(
             query_id=uuid.uuid4().hex,
@@ -134,6 +141,12 @@ class SearchEngine:
             raise NoIndex(NO_INDEX)
         return serving
 
+    def _taste(self, request: SearchRequest) -> Taste | None:
+        """What the searcher chose lately, None for one without a name or without choices."""
+        if not (request.session_id or request.client_id) or not request.rerank:
+            return None
+        return taste_of(read_visits(self._database, request.session_id, request.client_id), now_ms())
+
     def _hits(self, order: Merged, request: SearchRequest, question: Question) -> list[Hit]:
         """The page of hits. An item deleted within the last moment is left out rather than shown empty."""
         page = range(request.offset, min(request.offset + request.k, len(order)))
@@ -142,9 +155,8 @@ class SearchEngine:
         for k in page:
             item = items.get(int(order.ids[k]))
             if item is not None:
-                candidates, place = order.lists[order.of_list[k]], int(order.places[k])
-                explained = candidates.explain(place, question) if request.explain else None
-                hits.append(_hit(item, request.offset + len(hits) + 1, float(candidates.scores[place]), explained))
+                explained = order.explain(k, question) if request.explain else None
+                hits.append(_hit(item, request.offset + len(hits) + 1, order.score(k), explained))
         return hits
 
 

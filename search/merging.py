@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from indexer.columns import Columns, NumberColumn, check_names
+from search.question import Question
 from search.ranking import Candidates
 
 # A candidate matches when it scores at least this share of the best one; those below are near, but not meant.
@@ -16,15 +17,29 @@ RELEVANCE = "relevance"
 
 @dataclass(frozen=True)
 class Merged:
-    """The order over all segments: (n,) which candidates list, the place in it, and the items' ids."""
+    """The order over all segments: (n,) which candidates list, the place in it, and the items' ids.
+
+    `session` is (n,) what the searcher's earlier choices add to each score, None where nothing is known of them.
+    """
 
     lists: Sequence[Candidates]
     of_list: np.ndarray
     places: np.ndarray
     ids: np.ndarray
+    session: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def score(self, k: int) -> float:
+        """The score of the k-th candidate."""
+        added = 0.0 if self.session is None else float(self.session[k])
+        return float(self.lists[self.of_list[k]].scores[self.places[k]]) + added
+
+    def explain(self, k: int, question: Question) -> dict[str, float]:
+        """The addends of the k-th candidate's score by source."""
+        addends = self.lists[self.of_list[k]].explain(int(self.places[k]), question)
+        return addends if self.session is None else addends | {"session": float(self.session[k])}
 
 
 def matching_rows(lists: Sequence[Candidates], is_browsing: bool) -> list[np.ndarray]:

@@ -1,11 +1,13 @@
 """One search as every edge asks it: run the engine, count it, log it unless privacy is asked for, render it."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from werkzeug.datastructures import Headers
 
 from data.ubi import QueryRecord, ShownHit
+from search.exploration import Explored, Shares, explore, may_explore
 from search.request import Hit, SearchRequest, SearchResult
 from web.pictures import picture_url
 from web.schemas import format_filter_parameters
@@ -23,18 +25,29 @@ def answer_search(services: Services, request: SearchRequest, private: bool, is_
     """The engine's answer, counted, and logged with its impressions unless `private`.
 
     `is_typing` marks what was shown while the query was still being typed: its words may be no words yet.
+    A private search is answered as if nobody were known: without exploration, and without the searcher's taste.
     """
+    if private:
+        request = replace(request, client_id="", session_id="")
+    is_logged = not private and _kind(request) != "browse"
     started = time.perf_counter()
-    result = services.engine.search(request)
+    if is_logged and not is_typing and may_explore(request):
+        shares = Shares(services.settings.explore_share, services.settings.explore_new_share)
+        explored = explore(services.engine.search, request, shares, services.engine.behaviour.is_cold)
+    else:
+        explored = Explored(services.engine.search(request))
+    result = explored.result
     services.metrics.search_seconds.observe(time.perf_counter() - started)
     services.metrics.searches.labels(_kind(request), str(result.confident).lower()).inc()
-    if not private and _kind(request) != "browse":
-        services.query_log.add(query_record(request, result, is_typing))
+    if is_logged:
+        services.query_log.add(query_record(request, explored, is_typing))
     return result
 
 
-def query_record(request: SearchRequest, result: SearchResult, is_typing: bool) -> QueryRecord:
+def query_record(request: SearchRequest, explored: Explored, is_typing: bool) -> QueryRecord:
     """The search as the click log keeps it; the picture itself is not kept, only that there was one."""
+    result = explored.result
+    propensities = explored.propensities or (None,) * len(result.hits)
     attributes: dict[str, Any] = {
         "mode": request.mode,
         "sort": request.sort,
@@ -49,6 +62,8 @@ def query_record(request: SearchRequest, result: SearchResult, is_typing: bool) 
         "ranker": result.ranker,
         "confident": result.confident,
         "total": result.total,
+        "explore": explored.arm,
+        "swapped": list(explored.swapped or ()),
     }
     return QueryRecord(
         query_id=result.query_id,
@@ -57,7 +72,10 @@ def query_record(request: SearchRequest, result: SearchResult, is_typing: bool) 
         session_id=request.session_id,
         application=APPLICATION,
         query_attributes={name: value for name, value in attributes.items() if value not in (None, "", [], False)},
-        hits=tuple(ShownHit(hit.item_id, hit.position, hit.score) for hit in result.hits),
+        hits=tuple(
+            ShownHit(hit.item_id, hit.position, hit.score, propensity)
+            for hit, propensity in zip(result.hits, propensities, strict=True)
+        ),
     )
 
 

@@ -20,6 +20,8 @@ from web.uploads import UploadShelf
 log = logging.getLogger(__name__)
 
 REFRESH_INTERVAL_S = 0.5
+COUNTING_INTERVAL_S = 60.0
+COUNTING_SHARE = 0.02  # of the time, at most, goes into counting behaviour
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def open_services(settings: Settings) -> Services:
         stopping=threading.Event(),
     )
     threading.Thread(target=_watch_generations, args=(services,), name="magpie-refresh", daemon=True).start()
+    threading.Thread(target=_count_behaviour, args=(services,), name="magpie-counting", daemon=True).start()
     return services
 
 
@@ -99,3 +102,14 @@ def _watch_generations(services: Services) -> None:
             if said != "unexpected":
                 log.exception("looking for a newer index failed")
             said = "unexpected"
+
+
+def _count_behaviour(services: Services) -> None:
+    """Sums up what people did, every minute, or less often where there is much to count."""
+    pause = 0.0
+    while not services.stopping.wait(pause):
+        try:
+            pause = max(COUNTING_INTERVAL_S, services.engine.behaviour.refresh() / COUNTING_SHARE)
+        except Exception:
+            log.exception("summing up behaviour failed; trying again")
+            pause = COUNTING_INTERVAL_S
