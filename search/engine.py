@@ -79,6 +79,19 @@ class SearchEngine:
         """The items most like this one, without itself. Raises ItemNotFound, NoIndex."""
         return self.search(SearchRequest(like=item_id, k=k, facets=False))
 
+    @property
+    def segments(self) -> list[Segment]:
+        """What is searchable now: the index, and what changed since. Raises NoIndex."""
+        return self._current().segments
+
+    def present(self, ids: Sequence[int], scores: Sequence[float], ranker: str) -> SearchResult:
+        """An answer of these items (`items.id`) in this order; those that are gone are left out. Raises NoIndex."""
+        items = self._catalogue.get_many(ids)
+        found = [(items[id_], score) for id_, score in zip(ids, scores, strict=True) if id_ in items]
+        hits = [_hit(item, position, score, None) for position, (item, score) in enumerate(found, start=1)]
+        generation = self._current().generation.id
+        return SearchResult(uuid.uuid4().hex, generation, ranker, 0.0, len(hits), bool(hits), hits)
+
     def suggest(self, prefix: str, limit: int = 8) -> list[str]:
         """Phrases of the catalogue that complete what was typed. Raises NoIndex."""
         return complete(self._current().generation.phrases, prefix, limit)

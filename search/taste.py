@@ -116,7 +116,7 @@ def taste_gain(
     gain = _ALIKE * _centred(_likeness(chosen, weights, candidates.vectors, query))
     for name in sorted({name for segment in candidates.segments for name in segment.columns.grouping}):
         if name.casefold() not in skipped:
-            shares, agreement = _agreement(chosen.words(name), weights, _usual_agreement(candidates.segments, name))
+            shares, agreement = shared_values(chosen.words(name), weights, usual_agreement(candidates.segments, name))
             if agreement > 0:
                 gain = gain + _AGREEING * agreement * _centred(candidates.sums(name, shares))
     total = float(weights.sum())
@@ -168,7 +168,7 @@ def _likeness(chosen: Located, weights: np.ndarray, vectors: np.ndarray, query: 
     return np.asarray(vectors @ (about @ chosen.vectors) / weights.sum(), np.float32)
 
 
-def _agreement(chosen: Sequence[Sequence[str]], weights: np.ndarray, usual: float) -> tuple[dict[str, float], float]:
+def shared_values(chosen: Sequence[Sequence[str]], weights: np.ndarray, usual: float) -> tuple[dict[str, float], float]:
     """The weighted share of each value among the choices, and how far the choices agree, from 0 to 1.
 
     Agreement is the chance that two choices have the same value, above what any two items have (Simpson's index),
@@ -189,7 +189,7 @@ def _agreement(chosen: Sequence[Sequence[str]], weights: np.ndarray, usual: floa
     return {word: value / known for word, value in shares.items()}, max(0.0, above)
 
 
-def _usual_agreement(segments: Sequence[Segment], name: str) -> float:
+def usual_agreement(segments: Sequence[Segment], name: str) -> float:
     """The chance that two items of the catalogue have the same value, as the largest segment, the index, has it."""
     column = segments[0].columns.grouping.get(name)
     return column.agreement if column else 0.0

@@ -10,7 +10,7 @@ from data.ubi import QueryRecord, ShownHit
 from search.exploration import Explored, Shares, explore, may_explore
 from search.request import Hit, SearchRequest, SearchResult
 from web.pictures import picture_url
-from web.schemas import format_filter_parameters
+from web.schemas import RecommendQuery, format_filter_parameters
 from web.services import Services
 
 APPLICATION = "magpie"
@@ -41,6 +41,33 @@ def answer_search(services: Services, request: SearchRequest, private: bool, is_
     services.metrics.searches.labels(_kind(request), str(result.confident).lower()).inc()
     if is_logged:
         services.query_log.add(query_record(request, explored, is_typing))
+    return result
+
+
+def answer_recommendation(services: Services, asked: RecommendQuery, private: bool) -> SearchResult:
+    """Recommendations, logged with their impressions where somebody is to see them who gives a name."""
+    client, session = ("", "") if private else (asked.client_id, asked.session_id)
+    started = time.perf_counter()
+    if asked.item:
+        found = services.recommender.beside(asked.item, asked.k, client, session)
+    else:
+        found = services.recommender.for_person(client, session, asked.k)
+    result = replace(found.result, took_ms=1000 * (time.perf_counter() - started))
+    if client or session:
+        attributes: dict[str, Any] = {"ranker": result.ranker, "generation": result.generation, "k": asked.k}
+        attributes |= {"item": asked.item} if asked.item else {}
+        attributes |= {"new_positions": list(found.new_positions)} if found.new_positions else {}
+        hits = tuple(ShownHit(hit.item_id, hit.position, hit.score) for hit in result.hits)
+        services.query_log.add(
+            QueryRecord(
+                query_id=result.query_id,
+                client_id=client,
+                session_id=session,
+                application=APPLICATION,
+                query_attributes=attributes,
+                hits=hits,
+            )
+        )
     return result
 
 

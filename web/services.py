@@ -12,6 +12,7 @@ from data.database import Database, open_database
 from data.errors import MagpieError, NoIndex
 from data.settings import Settings
 from search.engine import SearchEngine
+from search.recommender import Recommender
 from web.metrics import Metrics
 from web.pictures import PictureShelf
 from web.query_log import QueryLogWriter
@@ -32,6 +33,7 @@ class Services:
     database: Database
     catalogue: Catalogue
     engine: SearchEngine
+    recommender: Recommender
     click_log: ClickLog
     query_log: QueryLogWriter
     pictures: PictureShelf
@@ -67,6 +69,7 @@ def open_services(settings: Settings) -> Services:
         database=database,
         catalogue=catalogue,
         engine=engine,
+        recommender=Recommender(database, catalogue, engine),
         click_log=click_log,
         query_log=QueryLogWriter(click_log),
         pictures=PictureShelf(settings, catalogue),
