@@ -50,3 +50,13 @@ def count_items(database: Database, since_ms: int) -> dict[str, ItemCount]:
 def is_cold(counts: Mapping[str, ItemCount], item_id: str, below: int) -> bool:
     """Whether an item was shown so rarely that nobody can know how good it is."""
     return counts.get(item_id, ItemCount()).shown < below
+
+
+def first_shown(database: Database) -> dict[str, int]:
+    """By item id when it was first shown, in milliseconds since 1970, as far as the log reaches back."""
+    shown = text(
+        "SELECT i.item_id, min(q.timestamp) FROM queries q JOIN impressions i ON i.query = q.id "
+        "WHERE NOT q.set_aside GROUP BY i.item_id"
+    )
+    with database.reading() as connection:
+        return {row[0]: row[1] for row in connection.execute(shown)}

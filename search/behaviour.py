@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Mapping
 
 from data.database import Database
 from data.item_counts import ItemCount, count_items, is_cold
@@ -10,6 +11,7 @@ from data.ubi import now_ms
 WINDOW_DAYS = 30
 COLD_BELOW = 20  # impressions
 _DAY_MS = 86_400_000
+_DOUBT = 10.0  # exposures by which an item's rate is drawn towards that of all
 
 
 class Behaviour:
@@ -18,6 +20,7 @@ class Behaviour:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._counts: dict[str, ItemCount] | None = None
+        self._rates: dict[str, float] = {}
         self._counting = threading.Lock()
 
     @property
@@ -27,6 +30,11 @@ class Behaviour:
             self.refresh()
         return self._counts or {}
 
+    @property
+    def rates(self) -> dict[str, float]:
+        """The click rate of every item that somebody chose, by item id."""
+        return self._rates if self.counts else {}
+
     def is_cold(self, item_id: str) -> bool:
         """Whether an item was hardly shown yet."""
         return is_cold(self.counts, item_id, COLD_BELOW)
@@ -35,5 +43,17 @@ class Behaviour:
         """Counts anew; returns the seconds that took."""
         with self._counting:
             started = time.perf_counter()
-            self._counts = count_items(self._database, now_ms() - WINDOW_DAYS * _DAY_MS)
+            counts = count_items(self._database, now_ms() - WINDOW_DAYS * _DAY_MS)
+            self._rates, self._counts = click_rates(counts), counts
             return time.perf_counter() - started
+
+
+def click_rates(counts: Mapping[str, ItemCount]) -> dict[str, float]:
+    """By item id the people who chose it for each time it was looked at, drawn towards the rate of all items."""
+    people = sum(count.people for count in counts.values())
+    usual = people / max(1.0, sum(count.exposure for count in counts.values()))
+    return {
+        item_id: (count.people + _DOUBT * usual) / (max(count.exposure, count.people) + _DOUBT)
+        for item_id, count in counts.items()
+        if count.people
+    }

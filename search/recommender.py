@@ -18,7 +18,6 @@ from data.visits import bought_items, read_visits
 from search.engine import SearchEngine
 from search.recommending import (
     Recommended,
-    click_rates,
     recommend_beside,
     recommend_for_taste,
     recommend_popular,
@@ -68,7 +67,7 @@ class Recommender:
         Raises NoIndex.
         """
         segments = self._engine.segments
-        rates = click_rates(self._engine.behaviour.counts)
+        rates = self._engine.behaviour.rates
         popular = self._by_number(dict(nlargest(max(_MOST_POPULAR, 2 * k), rates.items(), key=lambda pair: pair[1])))
         taste = taste_of(read_visits(self._database, session_id, client_id), now_ms())
         if taste is not None:

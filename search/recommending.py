@@ -17,7 +17,6 @@ _TASTE = 0.3  # weight of the attributes on which the choices agree
 _POPULARITY = 0.1
 _SHARPNESS = 10.0  # of attention: how much more the choices count that a candidate is like
 _RELEVANCE = 0.7  # against diversity
-_DOUBT = 10.0  # exposures by which an item's rate is drawn towards that of all
 NEW_EVERY = 5  # of popular items, every fifth place goes to one that was hardly shown
 
 
@@ -99,17 +98,6 @@ def recommend_popular(
     for place, one in zip(places, fresh, strict=False):
         best[place] = one
     return Recommended(np.array(best, np.int64), np.array([rates.get(one, 0.0) for one in best]), tuple(places))
-
-
-def click_rates(counts: Mapping[str, ItemCount]) -> dict[str, float]:
-    """By item id the people who chose it for each time it was looked at, drawn towards the rate of all items."""
-    people = sum(count.people for count in counts.values())
-    usual = people / max(1.0, sum(count.exposure for count in counts.values()))
-    return {
-        item_id: (count.people + _DOUBT * usual) / (max(count.exposure, count.people) + _DOUBT)
-        for item_id, count in counts.items()
-        if count.people
-    }
 
 
 def diversify(scores: np.ndarray, vectors: np.ndarray, k: int) -> np.ndarray:

@@ -21,6 +21,7 @@ HALF_LIFE_DAYS = 30.0  # after which an earlier choice counts half
 _EARLIER = 0.5  # what a choice of an earlier session counts, against one of this session
 _ACTIONS = {"click": 1.0, "add_to_cart": 2.0, "purchase": 2.0}
 _FADING = 0.9  # from one choice of this session to the one before
+_MOST_CHOICES = 20  # the weightiest; more would cost time and say the same
 _ALIKE = 0.5  # weight of looking like what was chosen
 _AGREEING = 1.0  # weight of the attributes on which the choices agree
 _MOST = 1.0  # most that a candidate may gain or lose, in standard deviations of the candidates' scores
@@ -80,7 +81,9 @@ def taste_of(visits: Sequence[Visit], now_ms: int) -> Taste | None:
         strongest[visit.id] = max(strongest.get(visit.id, 0.0), weight)
     if not strongest:
         return None
-    return Taste(np.array(list(strongest), np.int64), np.array(list(strongest.values()), np.float32))
+    kept = sorted(strongest, key=lambda id_: -strongest[id_])[:_MOST_CHOICES]
+    chosen = [id_ for id_ in strongest if id_ in kept]
+    return Taste(np.array(chosen, np.int64), np.array([strongest[id_] for id_ in chosen], np.float32))
 
 
 def personalise(

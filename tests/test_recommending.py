@@ -14,9 +14,10 @@ from data.errors import ItemNotFound
 from data.item_counts import ItemCount
 from data.settings import Settings
 from data.ubi import EventRecord, QueryRecord, ShownHit, now_ms
+from search.behaviour import click_rates
 from search.engine import SearchEngine
 from search.recommender import Recommendation, Recommender
-from search.recommending import NEW_EVERY, click_rates, diversify, together_scores
+from search.recommending import NEW_EVERY, diversify, together_scores
 from tests.serving import client_of
 from tests.test_api import stored
 from web.app import create_app
