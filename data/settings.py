@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     explore_new_share: float = Field(
         0.02, ge=0, le=0.5, description="Share of searches in which an item that was hardly shown moves up."
     )
+    min_clients: int = Field(
+        5, ge=2, description="Different clients who must have searched something before others are shown it."
+    )
     log_level: str = Field(
         "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe message that is logged."
     )

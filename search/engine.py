@@ -27,7 +27,7 @@ from search.request import FacetValue, Hit, Range, SearchRequest, SearchResult
 from search.retrieval import retrieve
 from search.segment import Segment
 from search.serving import Serving, open_serving, with_changes
-from search.suggestions import complete
+from search.suggestions import complete_with_searches
 from search.taste import Taste, personalise, taste_of
 
 DEPTH = 500  # candidates per index; beyond half of it a page needs the deeper search
@@ -43,7 +43,7 @@ class SearchEngine:
         self._settings = settings
         self._database = database
         self._catalogue = Catalogue(database, settings)
-        self.behaviour = Behaviour(database)
+        self.behaviour = Behaviour(database, settings.min_clients)
         self._serving: Serving | None = None
         self._changing = threading.Lock()
         self._last_fault = ""
@@ -93,8 +93,8 @@ class SearchEngine:
         return SearchResult(uuid.uuid4().hex, generation, ranker, 0.0, len(hits), bool(hits), hits)
 
     def suggest(self, prefix: str, limit: int = 8) -> list[str]:
-        """Phrases of the catalogue that complete what was typed. Raises NoIndex."""
-        return complete(self._current().generation.phrases, prefix, limit)
+        """What enough people searched, then phrases of the catalogue, that complete what was typed. Raises NoIndex."""
+        return complete_with_searches(self.behaviour.searched, self._current().generation.phrases, prefix, limit)
 
     def status(self) -> dict[str, Any]:
         """What is being served; `ready` is False, with the reason among the alarms, where nothing can be."""

@@ -86,29 +86,45 @@ def taste_of(visits: Sequence[Visit], now_ms: int) -> Taste | None:
     return Taste(np.array(chosen, np.int64), np.array([strongest[id_] for id_ in chosen], np.float32))
 
 
+@dataclass(frozen=True)
+class Shift:
+    """What taste does to an order: (n,) the place from which each candidate comes, and what its score gains."""
+
+    rank: np.ndarray
+    added: np.ndarray
+
+
 def personalise(
     order: Merged, request: SearchRequest, question: Question, segments: Sequence[Segment], taste: Taste | None
 ) -> Merged:
     """The order with what taste adds to the first 60; those below stay below. Unchanged without taste or relevance."""
-    top = min(TOP, len(order))
-    if taste is None or request.sort != RELEVANCE or question.is_browsing or top < 2:
+    if taste is None or request.sort != RELEVANCE or question.is_browsing or len(order) < 2:
         return order
+    shift = find_shift(order, request, question, segments, taste)
+    if shift is None:
+        return order
+    rank = shift.rank
+    return replace(
+        order, of_list=order.of_list[rank], places=order.places[rank], ids=order.ids[rank], session=shift.added
+    )
+
+
+def find_shift(
+    order: Merged, request: SearchRequest, question: Question, segments: Sequence[Segment], taste: Taste
+) -> Shift | None:
+    """How taste moves the first 60 of an order, None where none of the choices is searchable any more."""
     chosen, weights = locate_chosen(taste, segments)
     if not len(chosen):
-        return order
+        return None
+    top = min(TOP, len(order))
     skipped = {name.casefold() for name in request.filters} | named_fields(question, request, segments)
     gain = taste_gain(chosen, weights, _candidates(order, top), question.vector, skipped)
     scores = np.array([order.score(place) for place in range(top)], np.float32)
     added = np.zeros(len(order), np.float32)
     added[:top] = (gain - gain.min()) * float(scores.std())
-    rank = np.concatenate([np.lexsort((order.ids[:top], -(scores + added[:top]))), np.arange(top, len(order))])
-    return replace(
-        order,
-        of_list=order.of_list[rank],
-        places=order.places[rank],
-        ids=order.ids[rank],
-        session=added[rank],
-    )
+    best = np.lexsort((order.ids[:top], -(scores + added[:top])))
+    rank = np.concatenate([best, np.arange(top, len(order))])
+    return Shift(rank, added[rank])
 
 
 def taste_gain(
