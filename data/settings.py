@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     min_clients: int = Field(
         5, ge=2, description="Different clients who must have searched something before others are shown it."
     )
+    compare: str | None = Field(
+        None, description="Two rankings whose answers are interleaved, to see which one people click more."
+    )
     log_level: str = Field(
         "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe message that is logged."
     )

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
+from typing import Any
 
 from search.request import Hit, SearchRequest, SearchResult
 
@@ -40,14 +41,23 @@ class Explored:
     swapped: tuple[int, int] | None = None
     propensities: tuple[float, ...] = ()
 
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What the log keeps of it, besides the propensities."""
+        return {"explore": self.arm, "swapped": list(self.swapped or ())}
 
-def may_explore(request: SearchRequest) -> bool:
-    """Whether chance may touch this search: the first page by relevance, for somebody who says who they are.
+
+def is_by_somebody(request: SearchRequest) -> bool:
+    """Whether chance may touch this search: an order by relevance, for somebody who says who they are.
 
     Only then can the same person, asking again, be given the same answer.
     """
-    is_first_page = request.offset == 0 and request.sort == "relevance"
-    return is_first_page and request.rerank and bool(request.session_id or request.client_id)
+    return request.sort == "relevance" and request.rerank and bool(request.session_id or request.client_id)
+
+
+def may_explore(request: SearchRequest) -> bool:
+    """Whether two hits of this search may change places: somebody's first page."""
+    return request.offset == 0 and is_by_somebody(request)
 
 
 def explore(
@@ -60,7 +70,7 @@ def explore(
 
     The same person (session, or else client) who asks the same question again on the same day gets the same draw.
     """
-    chance = random.Random(_seed(request, datetime.now(UTC).date().isoformat()))
+    chance = random.Random(seed_of(request))
     drawn = chance.random()
     if drawn < shares.new:
         return _show_new(search, request, is_cold, chance)
@@ -105,7 +115,9 @@ def _exchanged(hits: list[Hit], first: int, second: int) -> list[Hit]:
     return [replace(hit, position=position) for position, hit in enumerate(shown, start=1)]
 
 
-def _seed(request: SearchRequest, day: str) -> int:
+def seed_of(request: SearchRequest) -> int:
+    """The same number for the same question of the same person (session, or else client) on the same day."""
+    day = datetime.now(UTC).date().isoformat()
     filters = repr(sorted((name, str(value)) for name, value in request.filters.items()))
     asked = [request.text, request.like or "", request.not_text, request.mode, filters]
     if request.picture is not None:

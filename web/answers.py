@@ -7,7 +7,8 @@ from typing import Any
 from werkzeug.datastructures import Headers
 
 from data.ubi import QueryRecord, ShownHit
-from search.exploration import Explored, Shares, explore, may_explore
+from search.exploration import Explored, Shares, explore, is_by_somebody, may_explore
+from search.interleaving import Interleaved, check_rankings, interleave
 from search.request import Hit, SearchRequest, SearchResult
 from web.pictures import picture_url
 from web.schemas import RecommendQuery, format_filter_parameters
@@ -31,17 +32,24 @@ def answer_search(services: Services, request: SearchRequest, private: bool, is_
         request = replace(request, client_id="", session_id="")
     is_logged = not private and _kind(request) != "browse"
     started = time.perf_counter()
-    if is_logged and not is_typing and may_explore(request):
-        shares = Shares(services.settings.explore_share, services.settings.explore_new_share)
-        explored = explore(services.engine.search, request, shares, services.engine.behaviour.is_cold)
-    else:
-        explored = Explored(services.engine.search(request))
-    result = explored.result
+    shown = _shown(services, request, may_try=is_logged and not is_typing)
+    result = shown.result
     services.metrics.search_seconds.observe(time.perf_counter() - started)
     services.metrics.searches.labels(_kind(request), str(result.confident).lower()).inc()
     if is_logged:
-        services.query_log.add(query_record(request, explored, is_typing))
+        services.query_log.add(query_record(request, shown, is_typing))
     return result
+
+
+def _shown(services: Services, request: SearchRequest, may_try: bool) -> Explored | Interleaved:
+    """The answer: of two rankings that are compared, or explored, or just as it is found."""
+    search, settings = services.engine.search, services.settings
+    if may_try and settings.compare and is_by_somebody(request):
+        return interleave(search, request, check_rankings(settings.compare))
+    if may_try and may_explore(request):
+        shares = Shares(settings.explore_share, settings.explore_new_share)
+        return explore(search, request, shares, services.engine.behaviour.is_cold)
+    return Explored(search(request))
 
 
 def answer_recommendation(services: Services, asked: RecommendQuery, private: bool) -> SearchResult:
@@ -71,10 +79,10 @@ def answer_recommendation(services: Services, asked: RecommendQuery, private: bo
     return result
 
 
-def query_record(request: SearchRequest, explored: Explored, is_typing: bool) -> QueryRecord:
+def query_record(request: SearchRequest, shown: Explored | Interleaved, is_typing: bool) -> QueryRecord:
     """The search as the click log keeps it; the picture itself is not kept, only that there was one."""
-    result = explored.result
-    propensities = explored.propensities or (None,) * len(result.hits)
+    result = shown.result
+    propensities = (isinstance(shown, Explored) and shown.propensities) or (None,) * len(result.hits)
     attributes: dict[str, Any] = {
         "mode": request.mode,
         "sort": request.sort,
@@ -89,8 +97,7 @@ def query_record(request: SearchRequest, explored: Explored, is_typing: bool) ->
         "ranker": result.ranker,
         "confident": result.confident,
         "total": result.total,
-        "explore": explored.arm,
-        "swapped": list(explored.swapped or ()),
+        **shown.attributes,
     }
     return QueryRecord(
         query_id=result.query_id,

@@ -54,3 +54,36 @@ def exposure(ctx: click.Context, by: str, days: int, new_days: int, limit: int, 
     )
     if not found.impressions:
         say(f"The log holds no search of the last {days} days.")
+
+
+@report.command()
+@as_json
+@click.pass_context
+def comparison(ctx: click.Context, as_json: bool) -> None:
+    """Say which of two interleaved rankings people click more, and how sure that is."""
+    from dataclasses import asdict
+
+    from data.database import open_database
+    from search.interleaving import read_comparisons
+
+    database = open_database(open_settings(ctx))
+    try:
+        found = read_comparisons(database)
+    finally:
+        database.close()
+    if as_json:
+        print_json({"comparisons": [asdict(one) for one in found]})
+        return
+    if not found:
+        say("Nothing was compared yet; `magpie serve --compare first-stage current` does.")
+        return
+    columns = ["A", "B", "searches", "people", "for A", "for B", "ties", "p"]
+    rows = [
+        [
+            *one.rankings,
+            *(f"{n:,}" for n in (one.searches, one.people, one.for_a, one.for_b, one.ties)),
+            f"{one.p_value:.4f}",
+        ]
+        for one in found
+    ]
+    print_table(columns, rows, right=columns[2:])
