@@ -8,18 +8,20 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from sqlalchemy import Connection, Insert, Row, Table, delete, func, insert, or_, select
+from sqlalchemy import Connection, Insert, Row, Table, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from data.client_ids import drop_old_salts, pseudonyms_of, with_pseudonyms
 from data.database import Database
 from data.errors import BadEvent
 from data.rejects_file import RejectsFile, rejects_file
-from data.tables import events, impressions, queries
+from data.tables import counters, events, impressions, queries
 from data.ubi import (
     EventRecord,
     QueryRecord,
     ShownHit,
     event_to_ubi,
+    now_ms,
     parse_event,
     parse_query,
     query_to_ubi,
@@ -27,6 +29,7 @@ from data.ubi import (
 
 BATCH = 2_000
 MAX_LINE_BYTES = 4_000_000
+_FORGOTTEN_AT = "forgotten_at"
 K = TypeVar("K", str, bytes)
 R = TypeVar("R", QueryRecord, EventRecord)
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -111,19 +114,35 @@ class ClickLog:
         return counts | {"rejects_file": str(rejects.path) if rejects.path else None}
 
     def purge(self, older_than: datetime) -> Forgotten:
-        """Deletes what happened before this time."""
+        """Deletes what happened before this time, with the salts of pseudonyms that nothing bears any more."""
         limit = int(older_than.timestamp() * 1000)
         with self.database.writing(durable=True) as connection:
             gone = connection.execute(delete(events).where(events.c.timestamp < limit)).rowcount
-            return Forgotten(connection.execute(delete(queries).where(queries.c.timestamp < limit)).rowcount, gone)
+            searches = connection.execute(delete(queries).where(queries.c.timestamp < limit)).rowcount
+            drop_old_salts(connection, limit)
+            return _forgotten(connection, searches, gone)
 
     def forget(self, client_id: str) -> Forgotten:
-        """Deletes what this client did, and what anyone did with this client's searches."""
-        theirs = select(queries.c.query_id).where(queries.c.client_id == client_id)
+        """Deletes what this client did, and what anyone did with this client's searches.
+
+        The client is found under every salt that is still kept, and so is a pseudonym out of an export.
+        """
         with self.database.writing(durable=True) as connection:
-            chosen = or_(events.c.client_id == client_id, events.c.query_id.in_(theirs))
+            names = pseudonyms_of(connection, client_id)
+            theirs = select(queries.c.query_id).where(queries.c.client_id.in_(names))
+            chosen = or_(events.c.client_id.in_(names), events.c.query_id.in_(theirs))
             gone = connection.execute(delete(events).where(chosen)).rowcount
-            return Forgotten(connection.execute(delete(queries).where(queries.c.client_id == client_id)).rowcount, gone)
+            searches = connection.execute(delete(queries).where(queries.c.client_id.in_(names))).rowcount
+            return _forgotten(connection, searches, gone)
+
+    def forgotten_at(self) -> int:
+        """When something was last purged or forgotten, in milliseconds since 1970; 0 for never.
+
+        Whatever was derived from the log before is stale.
+        """
+        with self.database.reading() as connection:
+            found = connection.execute(select(counters.c.value).where(counters.c.name == _FORGOTTEN_AT)).scalar()
+        return int(found or 0)
 
     def _add(self, found: list[QueryRecord | EventRecord], counts: dict[str, int]) -> None:
         asked = [record for record in found if isinstance(record, QueryRecord)]
@@ -158,7 +177,17 @@ class ClickLog:
         return hits
 
 
-def _add_queries(connection: Connection, records: Sequence[QueryRecord]) -> LogCounts:
+def _forgotten(connection: Connection, searches: int, gone: int) -> Forgotten:
+    """The counts; where anything went, its time is noted, so that what was derived before is known to be stale."""
+    if searches or gone:
+        chosen = counters.c.name == _FORGOTTEN_AT
+        if not connection.execute(update(counters).where(chosen).values(value=now_ms())).rowcount:
+            connection.execute(insert(counters).values(name=_FORGOTTEN_AT, value=now_ms()))
+    return Forgotten(searches, gone)
+
+
+def _add_queries(connection: Connection, named: Sequence[QueryRecord]) -> LogCounts:
+    records = with_pseudonyms(connection, named)
     fresh = _unknown(connection, queries, "query_id", {record.query_id: record for record in reversed(records)})
     if fresh:
         connection.execute(_insert(connection, queries), [_query_values(record) for record in fresh.values()])
@@ -170,7 +199,8 @@ def _add_queries(connection: Connection, records: Sequence[QueryRecord]) -> LogC
     return _log_counts(records, fresh.values())
 
 
-def _add_events(connection: Connection, records: Sequence[EventRecord]) -> LogCounts:
+def _add_events(connection: Connection, named: Sequence[EventRecord]) -> LogCounts:
+    records = with_pseudonyms(connection, named)
     fresh = _unknown(connection, events, "dedup_key", {record.dedup_key(): record for record in reversed(records)})
     if fresh:
         values = [_event_values(record, key) for key, record in fresh.items()]

@@ -24,6 +24,18 @@ class Settings(BaseSettings):
     threads: int = Field(4, ge=1, le=256, description="Threads that answer requests.")
     model: str = Field("magpie-mini", min_length=1, description="Encoder: magpie-mini, an open_clip name, or a folder.")
     pretrained: str | None = Field(None, description="Weights for an open_clip name: a tag or a checkpoint's path.")
+    explore_share: float = Field(
+        0.05, ge=0, le=0.5, description="Share of searches in which two hits change places, to measure positions."
+    )
+    explore_new_share: float = Field(
+        0.02, ge=0, le=0.5, description="Share of searches in which an item that was hardly shown moves up."
+    )
+    min_clients: int = Field(
+        5, ge=2, description="Different clients who must have searched something before others are shown it."
+    )
+    compare: str | None = Field(
+        None, description="Two rankings whose answers are interleaved, to see which one people click more."
+    )
     log_level: str = Field(
         "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe message that is logged."
     )

@@ -80,6 +80,14 @@ counters = Table(
     Column("value", BigInteger, nullable=False),
 )
 
+# The keys of the pseudonyms under which the log keeps clients, one for each span of 30 days since 1970
+client_salts = Table(
+    "client_salts",
+    metadata,
+    Column("span", BigInteger, primary_key=True, autoincrement=False),
+    Column("salt", LargeBinary(32), nullable=False),
+)
+
 # Behaviour: names and meanings of OpenSearch User Behavior Insights 1.3
 queries = Table(
     "queries",
@@ -119,7 +127,7 @@ events = Table(
     Column("action_name", String(128), nullable=False),
     Column("query_id", String(128), nullable=False, index=True),
     Column("client_id", String(256), nullable=False, index=True),
-    Column("session_id", String(256), nullable=False),
+    Column("session_id", String(256), nullable=False, index=True),
     Column("application", Text, nullable=False),
     Column("timestamp", BigInteger, nullable=False, index=True),  # milliseconds since 1970
     Column("object_id", String(512), nullable=False),

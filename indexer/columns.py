@@ -47,6 +47,31 @@ class WordColumn:
         return len(self.vocabulary)
 
     @cached_property
+    def code_of(self) -> dict[str, int]:
+        """Codes by value in lower case."""
+        return {word.casefold(): code for code, word in enumerate(self.vocabulary)}
+
+    @cached_property
+    def agreement(self) -> float:
+        """The chance that two random values are the same, 0 where there are none (Simpson's index)."""
+        counts = np.bincount(self.codes, minlength=1).astype(np.float64)
+        return float(((counts / max(1.0, counts.sum())) ** 2).sum())
+
+    def sums(self, rows: np.ndarray, worth: Mapping[str, float]) -> np.ndarray:
+        """(n,) for each row what its values are worth together; a value without worth counts nothing."""
+        by_code = np.zeros(len(self.vocabulary) + 1)
+        for word, value in worth.items():
+            by_code[self.code_of.get(word.casefold(), -1)] = value
+        by_code[-1] = 0.0
+        if self._only_codes is not None:
+            return by_code[self._only_codes[rows]]
+        return np.array([by_code[self.codes[self.starts[r] : self.starts[r + 1]]].sum() for r in rows])
+
+    def words(self, row: int) -> list[str]:
+        """The values of one row."""
+        return [self.vocabulary[code] for code in self.codes[self.starts[row] : self.starts[row + 1]]]
+
+    @cached_property
     def _only_codes(self) -> np.ndarray | None:
         """(n,) the code of each row, -1 without one; None where a row has several."""
         lengths = np.diff(self.starts)
@@ -137,6 +162,16 @@ class Columns:
 
     def __contains__(self, name: str) -> bool:
         return name in self._columns
+
+    @cached_property
+    def grouping(self) -> dict[str, WordColumn]:
+        """The columns of words that group items: neither titles, nor names that hardly two items share."""
+        most = min(_MAX_FACET_VALUES, max(2, self.num_rows // 2))
+        return {
+            name: column
+            for name, column in sorted(self._columns.items())
+            if isinstance(column, WordColumn) and name != "title" and 1 < column.num_distinct <= most
+        }
 
     def vocabularies(self, most: int = 100) -> dict[str, list[str]]:
         """The values of every column of words that has at most `most` different ones."""

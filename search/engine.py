@@ -12,9 +12,12 @@ from data.catalogue import Catalogue, Item
 from data.database import Database
 from data.errors import MagpieError, NoIndex
 from data.settings import Settings
+from data.ubi import now_ms
+from data.visits import read_visits
 from indexer.columns import Columns, check_names
 from indexer.generation import NO_INDEX, Generation, current_id
 from indexer.lexical_index import LexicalMatches
+from search.behaviour import Behaviour
 from search.confidence import is_confident
 from search.facets import count_facets, find_ranges
 from search.item_memory import ItemMemory
@@ -26,7 +29,8 @@ from search.reranking import Reranked, Reranker
 from search.retrieval import retrieve
 from search.segment import Segment
 from search.serving import Serving, open_serving, serve, with_changes
-from search.suggestions import complete
+from search.suggestions import complete_with_searches
+from search.taste import Taste, personalise, taste_of
 
 DEPTH = 500  # candidates per index; beyond half of it a page needs the deeper search
 DEEP = 10_000
@@ -37,7 +41,9 @@ class SearchEngine:
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
+        self._database = database
         self._catalogue = Catalogue(database, settings)
+        self.behaviour = Behaviour(database, settings.min_clients)
         self._serving: Serving | None = None
         self._reranker = Reranker(settings)
         self._changing = threading.Lock()
@@ -63,8 +69,9 @@ class SearchEngine:
         best = best_score(candidates)
         matching = matching_rows(candidates, question.is_browsing, best)
         reranked = self._reranker.rerank(merge(candidates, matching, request.sort), request, question)
+        order = personalise(reranked.order, request, question, segments, self._taste(request))
         unfiltered = _without_each_filter(segments, question, request, depth, best)
-        hits = _hits(serving.items, reranked, request, question)
+        hits = _hits(serving.items, order, reranked, request, question)
         return SearchResult(
             query_id=uuid.uuid4().hex,
             generation=serving.generation.id,
@@ -95,9 +102,22 @@ class SearchEngine:
         """The items most like this one, without itself. Raises ItemNotFound, NoIndex."""
         return self.search(SearchRequest(like=item_id, k=k, facets=False))
 
+    @property
+    def segments(self) -> list[Segment]:
+        """What is searchable now: the index, and what changed since. Raises NoIndex."""
+        return self._current().segments
+
+    def present(self, ids: Sequence[int], scores: Sequence[float], ranker: str) -> SearchResult:
+        """An answer of these items (`items.id`) in this order; those that are gone are left out. Raises NoIndex."""
+        items = self._catalogue.get_many(ids)
+        found = [(items[id_], score) for id_, score in zip(ids, scores, strict=True) if id_ in items]
+        hits = [_hit(item, position, score) for position, (item, score) in enumerate(found, start=1)]
+        generation = self._current().generation.id
+        return SearchResult(uuid.uuid4().hex, generation, ranker, 0.0, len(hits), bool(hits), hits)
+
     def suggest(self, prefix: str, limit: int = 8) -> list[str]:
-        """Phrases of the catalogue that complete what was typed. Raises NoIndex."""
-        return complete(self._current().generation.phrases, prefix, limit)
+        """What enough people searched, then phrases of the catalogue, that complete what was typed. Raises NoIndex."""
+        return complete_with_searches(self.behaviour.searched, self._current().generation.phrases, prefix, limit)
 
     def status(self) -> dict[str, Any]:
         """What is being served; `ready` is False, with the reason among the alarms, where nothing can be."""
@@ -160,6 +180,12 @@ class SearchEngine:
             raise NoIndex(NO_INDEX)
         return serving
 
+    def _taste(self, request: SearchRequest) -> Taste | None:
+        """What the searcher chose lately, None for one without a name or without choices."""
+        if not (request.session_id or request.client_id) or not request.rerank:
+            return None
+        return taste_of(read_visits(self._database, request.session_id, request.client_id), now_ms())
+
 
 def check_fields(request: SearchRequest, segments: Sequence[Columns]) -> None:
     """Raises BadFilter where the request filters or sorts by a field that no item has."""
@@ -179,9 +205,10 @@ def _without_each_filter(
     return found
 
 
-def _hits(memory: ItemMemory, reranked: Reranked, request: SearchRequest, question: Question) -> list[Hit]:
+def _hits(
+    memory: ItemMemory, order: Merged, reranked: Reranked, request: SearchRequest, question: Question
+) -> list[Hit]:
     """The page of hits. An item deleted within the last moment is left out rather than shown empty."""
-    order = reranked.order
     page = range(request.offset, min(request.offset + request.k, len(order)))
     items = memory.get_many([int(order.ids[k]) for k in page])
     hits: list[Hit] = []
@@ -190,7 +217,8 @@ def _hits(memory: ItemMemory, reranked: Reranked, request: SearchRequest, questi
         if item is not None:
             explained = order.explain(k, question) if request.explain else None
             position = request.offset + len(hits) + 1
-            hits.append(_hit(item, position, order.score(k), explained, reranked.inputs_of(k)))
+            inputs = reranked.inputs_of(item.id, order.first_stage_score(k))
+            hits.append(_hit(item, position, order.score(k), explained, inputs))
     return hits
 
 
@@ -198,8 +226,8 @@ def _hit(
     item: Item,
     position: int,
     score: float,
-    explained: dict[str, float] | None,
-    inputs: dict[str, float] | None,
+    explained: dict[str, float] | None = None,
+    inputs: dict[str, float] | None = None,
 ) -> Hit:
     picture = next((p.content_hash for p in item.pictures if p.status == "ok"), None)
     return Hit(

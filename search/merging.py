@@ -1,7 +1,7 @@
 """Candidates of all segments → one order: by score, or by a field among those that match."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,14 +19,14 @@ RELEVANCE = "relevance"
 class Merged:
     """The order over all segments: (n,) which candidates list, the place in it, and the items' ids.
 
-    `clicks` is (n,) what learning from clicks adds to each score, None where it did not take part.
+    `learned` holds what else adds to each score, (n,) by source: "clicks", "session".
     """
 
     lists: Sequence[Candidates]
     of_list: np.ndarray
     places: np.ndarray
     ids: np.ndarray
-    clicks: np.ndarray | None = None
+    learned: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -37,12 +37,17 @@ class Merged:
 
     def score(self, k: int) -> float:
         """The score of the k-th candidate."""
-        return self.first_stage_score(k) + (0.0 if self.clicks is None else float(self.clicks[k]))
+        return self.first_stage_score(k) + sum(float(added[k]) for added in self.learned.values())
 
     def explain(self, k: int, question: Question) -> dict[str, float]:
         """The addends of the k-th candidate's score by source; they sum to the score."""
         addends = self.lists[self.of_list[k]].explain(int(self.places[k]), question)
-        return addends if self.clicks is None else addends | {"clicks": float(self.clicks[k])}
+        return addends | {source: float(added[k]) for source, added in self.learned.items()}
+
+    def reordered(self, rank: np.ndarray, source: str, added: np.ndarray) -> "Merged":
+        """The candidates at the places `rank` (n,), in that order, each with what `source` adds to its score (n,)."""
+        learned = {name: before[rank] for name, before in self.learned.items()}
+        return Merged(self.lists, self.of_list[rank], self.places[rank], self.ids[rank], {**learned, source: added})
 
 
 def best_score(lists: Sequence[Candidates]) -> float:

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -42,13 +42,20 @@ class Reranked:
             return np.zeros((0, len(NAMES)))
         return features(self.stage, self.learned.evidence, self.key)
 
-    def inputs_of(self, k: int) -> dict[str, float] | None:
-        """The features of the k-th candidate with its first-stage rank and score, for the log."""
-        if self.taken is None or k >= len(self.taken):
+    @cached_property
+    def _ranks(self) -> dict[int, int]:
+        """The first-stage rank of each candidate that was ordered, by the item's number."""
+        if self.taken is None:
+            return {}
+        return {int(id_): int(rank) for id_, rank in zip(self.order.ids, self.taken, strict=False)}
+
+    def inputs_of(self, id_: int, first_stage_score: float) -> dict[str, float] | None:
+        """The features of the candidate of this number with its first-stage rank and score, for the log."""
+        rank = self._ranks.get(id_)
+        if rank is None:
             return None
-        rank = int(self.taken[k])
         values = {name: round(float(x), 5) for name, x in zip(NAMES, self._values[rank], strict=True) if x == x}
-        return {"first_stage_rank": rank + 1, "first_stage_score": round(self.order.first_stage_score(k), 5)} | values
+        return {"first_stage_rank": rank + 1, "first_stage_score": round(first_stage_score, 5)} | values
 
 
 class Reranker:
@@ -121,10 +128,4 @@ def reordered(order: Merged, taken: np.ndarray) -> Merged:
     scores = np.array([order.first_stage_score(k) for k in range(len(taken))])
     clicks = np.zeros(len(order))
     clicks[: len(taken)] = scores - scores[taken]
-    return replace(
-        order,
-        of_list=order.of_list[everything],
-        places=order.places[everything],
-        ids=order.ids[everything],
-        clicks=clicks,
-    )
+    return order.reordered(everything, "clicks", clicks)

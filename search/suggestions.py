@@ -1,4 +1,4 @@
-"""The beginning of a query → phrases of the catalogue that complete it, the most frequent first."""
+"""The beginning of a query → what completes it: what enough others searched, then phrases of the catalogue."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ def complete(phrases: Sequence[tuple[str, int]], typed: str, limit: int) -> list
 
     `phrases` are (phrase, count) in alphabetical order, in lower case.
     """
-    prefix = " ".join(typed[:MAX_PREFIX].casefold().split()) + (" " if typed.endswith(" ") else "")
+    prefix = _prefix(typed)
     if not prefix.strip():
         return []
     whole = _with_prefix(phrases, prefix)
@@ -21,6 +21,23 @@ def complete(phrases: Sequence[tuple[str, int]], typed: str, limit: int) -> list
         endings = sorted(_with_prefix(phrases, last), key=lambda pair: (-pair[1], pair[0]))
         found += [f"{head} {phrase}" for phrase, _ in endings[:limit] if phrase not in head]
     return list(dict.fromkeys(found))[:limit]
+
+
+def complete_with_searches(
+    searched: Sequence[tuple[str, int]], phrases: Sequence[tuple[str, int]], typed: str, limit: int
+) -> list[str]:
+    """At most `limit` phrases, of which the first half, rounded up, may be what others searched and typed to its end.
+
+    `searched` and `phrases` are (phrase, count) in alphabetical order, in lower case.
+    """
+    prefix = _prefix(typed)
+    begun = sorted(_with_prefix(searched, prefix), key=lambda pair: (-pair[1], pair[0])) if prefix.strip() else []
+    found = [phrase for phrase, _ in begun[: (limit + 1) // 2]]
+    return list(dict.fromkeys(found + complete(phrases, typed, limit)))[:limit]
+
+
+def _prefix(typed: str) -> str:
+    return " ".join(typed[:MAX_PREFIX].casefold().split()) + (" " if typed.endswith(" ") else "")
 
 
 def _with_prefix(phrases: Sequence[tuple[str, int]], prefix: str) -> Sequence[tuple[str, int]]:

@@ -24,7 +24,7 @@ COMMANDS = (
     ["demo"], ["catalog", "import"], ["catalog", "stats"], ["catalog", "export"], ["catalog", "conflicts"],
     ["index", "rebuild"], ["index", "status"], ["index", "verify"], ["index", "rollback"], ["index", "prune"],
     ["search"], ["recommend"], ["serve"], ["events", "import"], ["events", "export"], ["events", "purge"],
-    ["events", "forget"], ["train", "encoder"], ["evaluate"],
+    ["events", "forget"], ["report", "exposure"], ["report", "comparison"], ["train", "encoder"], ["evaluate"],
 )  # fmt: skip
 
 

@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.click_log import ClickLog, Forgotten, LogCounts
+from data.client_ids import SPAN_MS, SPANS_KEPT, is_pseudonym, pseudonyms_of
 from data.database import Database
 from data.errors import BadEvent
 from data.settings import Settings
-from data.ubi import EventRecord, QueryRecord, ShownHit, event_to_ubi, parse_event, parse_query, query_to_ubi
+from data.ubi import EventRecord, QueryRecord, ShownHit, event_to_ubi, now_ms, parse_event, parse_query, query_to_ubi
 
 QUERY: dict[str, Any] = {
     "query_id": "q1",
@@ -47,13 +48,17 @@ def log(database: Database) -> ClickLog:
 def test_what_comes_in_goes_out(log: ClickLog) -> None:
     assert log.record_queries([parse_query(QUERY)]) == LogCounts(1, 0)
     assert log.record_events([parse_event(EVENT)]) == LogCounts(1, 0)
-    assert list(log.export()) == [QUERY, EVENT]
+    query, event = log.export()
+    name = query["client_id"]
+    assert is_pseudonym(name)
+    assert [query, event] == [QUERY | {"client_id": name}, EVENT | {"client_id": name}]
 
 
 def test_fields_that_ubi_does_not_name_are_kept(log: ClickLog) -> None:
     strange = EVENT | {"event_id": "e1", "message": "m", "message_type": "t", "shop_floor": {"x": [1, None]}}
     log.record_events([parse_event(strange)])
-    assert list(log.export()) == [strange]
+    (exported,) = log.export()
+    assert exported == strange | {"client_id": exported["client_id"]}
 
 
 def test_hits_keep_what_the_ranker_knew(log: ClickLog) -> None:
@@ -241,6 +246,58 @@ def test_forgetting_a_client_leaves_no_trace(log: ClickLog) -> None:
     with log.database.reading() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM impressions").scalar() == 2
     assert log.forget("c1") == Forgotten(0, 0)
+
+
+# ---- pseudonyms ------------------------------------------------------------------------------------------------------
+def at(span: int, **fields: Any) -> EventRecord:
+    return EventRecord("click", timestamp_ms=span * SPAN_MS + 5, **fields)
+
+
+def clients(log: ClickLog) -> list[str]:
+    return [record.get("client_id", "") for record in log.export()]
+
+
+def test_a_client_has_one_name_within_a_span_and_another_in_the_next(log: ClickLog) -> None:
+    log.record_events([at(680, client_id="c1"), at(680, client_id="c1", object_id="a"), at(680, client_id="c2")])
+    log.record_events([at(681, client_id="c1"), at(680)])
+    first, again, other, later, nobody = clients(log)
+    assert first == again and len({first, other, later}) == 3 and nobody == ""
+    with log.database.reading() as connection:
+        assert pseudonyms_of(connection, "c1") == [later, first]
+        assert pseudonyms_of(connection, first) == [first] and pseudonyms_of(connection, "") == []
+
+
+def test_the_same_event_is_the_same_under_any_name(log: ClickLog) -> None:
+    for span in (680, 681):
+        assert log.record_events([at(span, client_id="c1")]) == LogCounts(1, 0)
+        assert log.record_events([at(span, client_id="c1")]) == LogCounts(0, 1)
+        (*_, exported) = log.export()
+        assert log.record_events([parse_event(exported)]) == LogCounts(0, 1)
+
+
+def test_forgetting_reaches_back_over_all_spans(log: ClickLog) -> None:
+    log.record_events([at(span, client_id=client) for span in (679, 680, 681) for client in ("c1", "c2")])
+    assert log.forget("c1") == Forgotten(0, 3)
+    assert log.forget(clients(log)[0]) == Forgotten(0, 1)  # a name out of an export stands for itself
+    assert len(clients(log)) == 2
+
+
+def test_purging_throws_away_the_salts_of_what_is_gone(log: ClickLog) -> None:
+    log.record_events([at(680, client_id="c1"), at(681, client_id="c1")])
+    assert log.forgotten_at() == 0
+    log.purge(datetime.fromtimestamp(681 * SPAN_MS / 1000, UTC))
+    with log.database.reading() as connection:
+        assert pseudonyms_of(connection, "c1") == clients(log)
+    assert log.forgotten_at() > 1_700_000_000_000
+
+
+def test_a_new_span_throws_away_salts_older_than_half_a_year(log: ClickLog) -> None:
+    now = now_ms() // SPAN_MS
+    log.record_events([at(now - SPANS_KEPT, client_id="c1"), at(now - SPANS_KEPT + 1, client_id="c1")])
+    log.record_events([at(now, client_id="c1")])
+    with log.database.reading() as connection:
+        assert len(pseudonyms_of(connection, "c1")) == 2
+    assert log.forget("c1") == Forgotten(0, 2) and len(clients(log)) == 1  # whose the last one is, nobody knows
 
 
 # ---- safety ----------------------------------------------------------------------------------------------------------

@@ -1,14 +1,17 @@
 """One search as every edge asks it: run the engine, count it, log it unless privacy is asked for, render it."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from werkzeug.datastructures import Headers
 
 from data.ubi import QueryRecord, ShownHit
+from search.exploration import Explored, Shares, explore, is_by_somebody, may_explore
+from search.interleaving import Interleaved, check_rankings, interleave
 from search.request import Hit, SearchRequest, SearchResult
 from web.pictures import picture_url
-from web.schemas import format_filter_parameters
+from web.schemas import RecommendQuery, format_filter_parameters
 from web.services import Services
 
 APPLICATION = "magpie"
@@ -23,18 +26,63 @@ def answer_search(services: Services, request: SearchRequest, private: bool, is_
     """The engine's answer, counted, and logged with its impressions unless `private`.
 
     `is_typing` marks what was shown while the query was still being typed: its words may be no words yet.
+    A private search is answered as if nobody were known: without exploration, and without the searcher's taste.
     """
+    if private:
+        request = replace(request, client_id="", session_id="")
+    is_logged = not private and _kind(request) != "browse"
     started = time.perf_counter()
-    result = services.engine.search(request)
+    shown = _shown(services, request, may_try=is_logged and not is_typing)
+    result = shown.result
     services.metrics.search_seconds.observe(time.perf_counter() - started)
     services.metrics.searches.labels(_kind(request), str(result.confident).lower()).inc()
-    if not private and _kind(request) != "browse":
-        services.query_log.add(query_record(request, result, is_typing))
+    if is_logged:
+        services.query_log.add(query_record(request, shown, is_typing))
     return result
 
 
-def query_record(request: SearchRequest, result: SearchResult, is_typing: bool) -> QueryRecord:
+def _shown(services: Services, request: SearchRequest, may_try: bool) -> Explored | Interleaved:
+    """The answer: of two rankings that are compared, or explored, or just as it is found."""
+    search, settings = services.engine.search, services.settings
+    if may_try and settings.compare and is_by_somebody(request):
+        return interleave(search, request, check_rankings(settings.compare))
+    if may_try and may_explore(request):
+        shares = Shares(settings.explore_share, settings.explore_new_share)
+        return explore(search, request, shares, services.engine.behaviour.is_cold)
+    return Explored(search(request))
+
+
+def answer_recommendation(services: Services, asked: RecommendQuery, private: bool) -> SearchResult:
+    """Recommendations, logged with their impressions where somebody is to see them who gives a name."""
+    client, session = ("", "") if private else (asked.client_id, asked.session_id)
+    started = time.perf_counter()
+    if asked.item:
+        found = services.recommender.beside(asked.item, asked.k, client, session)
+    else:
+        found = services.recommender.for_person(client, session, asked.k)
+    result = replace(found.result, took_ms=1000 * (time.perf_counter() - started))
+    if client or session:
+        attributes: dict[str, Any] = {"ranker": result.ranker, "generation": result.generation, "k": asked.k}
+        attributes |= {"item": asked.item} if asked.item else {}
+        attributes |= {"new_positions": list(found.new_positions)} if found.new_positions else {}
+        hits = tuple(ShownHit(hit.item_id, hit.position, hit.score) for hit in result.hits)
+        services.query_log.add(
+            QueryRecord(
+                query_id=result.query_id,
+                client_id=client,
+                session_id=session,
+                application=APPLICATION,
+                query_attributes=attributes,
+                hits=hits,
+            )
+        )
+    return result
+
+
+def query_record(request: SearchRequest, shown: Explored | Interleaved, is_typing: bool) -> QueryRecord:
     """The search as the click log keeps it; the picture itself is not kept, only that there was one."""
+    result = shown.result
+    propensities = (isinstance(shown, Explored) and shown.propensities) or (None,) * len(result.hits)
     attributes: dict[str, Any] = {
         "mode": request.mode,
         "sort": request.sort,
@@ -49,6 +97,7 @@ def query_record(request: SearchRequest, result: SearchResult, is_typing: bool) 
         "ranker": result.ranker,
         "confident": result.confident,
         "total": result.total,
+        **shown.attributes,
     }
     return QueryRecord(
         query_id=result.query_id,
@@ -57,7 +106,10 @@ def query_record(request: SearchRequest, result: SearchResult, is_typing: bool) 
         session_id=request.session_id,
         application=APPLICATION,
         query_attributes={name: value for name, value in attributes.items() if value not in (None, "", [], False)},
-        hits=tuple(ShownHit(hit.item_id, hit.position, hit.score, features=hit.inputs) for hit in result.hits),
+        hits=tuple(
+            ShownHit(hit.item_id, hit.position, hit.score, propensity, hit.inputs)
+            for hit, propensity in zip(result.hits, propensities, strict=True)
+        ),
     )
 
 

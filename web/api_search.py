@@ -7,7 +7,7 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import TypeAdapter
 
 from data.errors import BadPicture
-from web.answers import answer_search, result_as_dict, wants_privacy
+from web.answers import answer_recommendation, answer_search, result_as_dict, wants_privacy
 from web.bodies import form_body, is_multipart, json_body, uploaded_pictures
 from web.openapi import problem_responses, request_body
 from web.schemas import (
@@ -72,10 +72,11 @@ def similar(path: ItemPath, query: SimilarQuery) -> Response:
     return jsonify(_similar(path.item_id, query.k))
 
 
-@api.get("/api/recommend", summary="What to show beside an item", responses={200: SearchAnswer})
+@api.get("/api/recommend", summary="What to show beside an item, or to a person", responses={200: SearchAnswer})
 def recommend(query: RecommendQuery) -> Response:
-    """Recommends items for one that people look at."""
-    return jsonify(_similar(query.item, query.k))
+    """Recommends items for one that people look at, or for somebody by what they chose before."""
+    asked = query.checked()
+    return jsonify(result_as_dict(answer_recommendation(services(), asked, wants_privacy(request.headers))))
 
 
 def _similar(item_id: str, k: int) -> dict[str, Any]:

@@ -20,9 +20,10 @@ _COMMANDS = {
     "catalog": ("web.cli_catalog", "catalog", "Bring items in, look at them, take them out."),
     "index": ("web.cli_index", "index", "Build, check and switch the index."),
     "search": ("web.cli_search", "search", "Search from the command line."),
-    "recommend": ("web.cli_search", "recommend", "Items like one."),
+    "recommend": ("web.cli_search", "recommend", "Items for one, or for somebody."),
     "serve": ("web.cli_serve", "serve", "Serve the search page and the HTTP interface."),
     "events": ("web.cli_events", "events", "What people did: bring in, take out, forget."),
+    "report": ("web.cli_report", "report", "What the log says about the ranking."),
     "train": ("web.cli_train", "train", "Train what Magpie searches with."),
     "evaluate": ("web.cli_search", "evaluate", "Measure how good the ranking is."),
 }

@@ -59,20 +59,32 @@ def search(ctx: click.Context, /, image: Path | None, filters: tuple[str, ...], 
 
 
 @click.command()
-@click.option("--item", required=True, help="The item that people look at.")
+@click.option("--item", default="", help="The item that people look at.")
+@click.option("--client", "--client-id", "client_id", metavar="ID", default="", help="Who is to see them.")
 @click.option("-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="Items wanted.")
 @as_json
 @click.pass_context
-def recommend(ctx: click.Context, item: str, k: int, as_json: bool) -> None:
-    """Items like one."""
+def recommend(ctx: click.Context, item: str, client_id: str, k: int, as_json: bool) -> None:
+    """Items for one that people look at, or for somebody by what they chose before."""
+    from data.catalogue import Catalogue
+    from data.database import open_database
+    from search.recommender import Recommender
     from web.answers import result_as_dict
 
-    with opened_engine(ctx) as engine:
-        result = engine.similar(item, k)
+    if not item and not client_id:
+        raise click.UsageError("Nothing to recommend for: give --item or --client.")
+    settings = open_settings(ctx)
+    database = open_database(settings)
+    try:
+        with opened_engine(ctx) as engine:
+            recommender = Recommender(database, Catalogue(database, settings), engine)
+            found = recommender.beside(item, k, client_id) if item else recommender.for_person(client_id, k=k)
+    finally:
+        database.close()
     if as_json:
-        print_json(result_as_dict(result))
+        print_json(result_as_dict(found.result))
     else:
-        _print_result(result)
+        _print_result(found.result)
 
 
 @click.command()

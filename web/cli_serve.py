@@ -21,12 +21,23 @@ _PORT = click.option("--port", type=click.IntRange(1, 65535), default=8000, show
 @click.option(
     "--threads", type=click.IntRange(1, 256), help="Threads that answer requests.  [env MAGPIE_THREADS, default 4]"
 )
+@click.option(
+    "--compare",
+    nargs=2,
+    metavar="A B",
+    help="Interleave two rankings, first-stage and current, to see which one people click more.",
+)
 @click.pass_context
-def serve(ctx: click.Context, host: str, port: int, threads: int | None) -> None:
+def serve(ctx: click.Context, host: str, port: int, threads: int | None, compare: tuple[str, str] | None) -> None:
     """Serve the search page and the HTTP interface, until Ctrl-C."""
     from web.server import serve as run_server
 
-    run_server(open_settings(ctx, threads=threads), host, port, _announce)
+    settings = open_settings(ctx, threads=threads, compare=" ".join(compare) if compare else None)
+    if settings.compare:
+        from search.interleaving import check_rankings
+
+        check_rankings(settings.compare)
+    run_server(settings, host, port, _announce)
 
 
 @click.command()

@@ -247,9 +247,17 @@ class SimilarQuery(BaseModel):
 
 
 class RecommendQuery(SimilarQuery):
-    """What to recommend for."""
+    """What to recommend for: an item, or a person."""
 
-    item: str = Field(max_length=MAX_TEXT, description="Id of the item that people look at.")
+    item: str = Field("", max_length=MAX_TEXT, description="Id of the item that people look at.")
+    client_id: str = Field("", max_length=200, description="Who is to see them, as that client's events say.")
+    session_id: str = Field("", max_length=200)
+
+    def checked(self) -> "RecommendQuery":
+        """Itself. Raises BadQuery where there is nothing to recommend for."""
+        if not (self.item or self.client_id or self.session_id):
+            raise BadQuery("Nothing to recommend for: give item, client_id or session_id")
+        return self
 
 
 class SuggestQuery(BaseModel):

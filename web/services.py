@@ -12,6 +12,7 @@ from data.database import Database, open_database
 from data.errors import MagpieError, NoIndex
 from data.settings import Settings
 from search.engine import SearchEngine
+from search.recommender import Recommender
 from web.metrics import Metrics
 from web.pictures import PictureShelf
 from web.query_log import QueryLogWriter
@@ -20,6 +21,8 @@ from web.uploads import UploadShelf
 log = logging.getLogger(__name__)
 
 REFRESH_INTERVAL_S = 0.5
+COUNTING_INTERVAL_S = 60.0
+COUNTING_SHARE = 0.02  # of the time, at most, goes into counting behaviour
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Services:
     database: Database
     catalogue: Catalogue
     engine: SearchEngine
+    recommender: Recommender
     click_log: ClickLog
     query_log: QueryLogWriter
     pictures: PictureShelf
@@ -65,6 +69,7 @@ def open_services(settings: Settings) -> Services:
         database=database,
         catalogue=catalogue,
         engine=engine,
+        recommender=Recommender(database, catalogue, engine),
         click_log=click_log,
         query_log=QueryLogWriter(click_log),
         pictures=PictureShelf(settings, catalogue),
@@ -73,6 +78,7 @@ def open_services(settings: Settings) -> Services:
         stopping=threading.Event(),
     )
     threading.Thread(target=_watch_generations, args=(services,), name="magpie-refresh", daemon=True).start()
+    threading.Thread(target=_count_behaviour, args=(services,), name="magpie-counting", daemon=True).start()
     return services
 
 
@@ -99,3 +105,14 @@ def _watch_generations(services: Services) -> None:
             if said != "unexpected":
                 log.exception("looking for a newer index failed")
             said = "unexpected"
+
+
+def _count_behaviour(services: Services) -> None:
+    """Sums up what people did, every minute, or less often where there is much to count."""
+    pause = 0.0
+    while not services.stopping.wait(pause):
+        try:
+            pause = max(COUNTING_INTERVAL_S, services.engine.behaviour.refresh() / COUNTING_SHARE)
+        except Exception:
+            log.exception("summing up behaviour failed; trying again")
+            pause = COUNTING_INTERVAL_S

@@ -1,0 +1,62 @@
+"""The click log → how often each item was shown lately, and how many people chose it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from data.database import Database
+
+CHOICES = ("click", "add_to_cart", "purchase")  # actions that say that somebody wanted the item
+
+
+@dataclass(frozen=True)
+class ItemCount:
+    """`shown` impressions, their `exposure` (an impression at position k counts 1/k), and `people` who chose it.
+
+    1/k stands in for the propensity of a position: it needs no clicks to be known.
+    """
+
+    shown: int = 0
+    exposure: float = 0.0
+    people: int = 0
+
+
+def count_items(database: Database, since_ms: int) -> dict[str, ItemCount]:
+    """By item id the counts of all searches and events since then that are not set aside.
+
+    A person counts once for an item, whatever they do with it, so that nobody makes an item popular alone.
+    """
+    actions = ", ".join(f"'{name}'" for name in CHOICES)
+    shown = text(
+        "SELECT i.item_id, count(*), sum(1.0 / i.position) FROM queries q JOIN impressions i ON i.query = q.id "
+        "WHERE q.timestamp >= :since AND NOT q.set_aside GROUP BY i.item_id"
+    )
+    chosen = text(
+        "SELECT object_id, count(DISTINCT CASE WHEN client_id <> '' THEN client_id ELSE session_id END) FROM events "
+        f"WHERE timestamp >= :since AND NOT set_aside AND object_id <> '' AND action_name IN ({actions}) "
+        "GROUP BY object_id"
+    )
+    with database.reading() as connection:
+        impressions = {row[0]: (row[1], row[2]) for row in connection.execute(shown, {"since": since_ms})}
+        people = {row[0]: row[1] for row in connection.execute(chosen, {"since": since_ms})}
+    nothing = (0, 0.0)
+    return {
+        item_id: ItemCount(*impressions.get(item_id, nothing), people.get(item_id, 0))
+        for item_id in impressions.keys() | people.keys()
+    }
+
+
+def is_cold(counts: Mapping[str, ItemCount], item_id: str, below: int) -> bool:
+    """Whether an item was shown so rarely that nobody can know how good it is."""
+    return counts.get(item_id, ItemCount()).shown < below
+
+
+def first_shown(database: Database) -> dict[str, int]:
+    """By item id when it was first shown, in milliseconds since 1970, as far as the log reaches back."""
+    shown = text(
+        "SELECT i.item_id, min(q.timestamp) FROM queries q JOIN impressions i ON i.query = q.id "
+        "WHERE NOT q.set_aside GROUP BY i.item_id"
+    )
+    with database.reading() as connection:
+        return {row[0]: row[1] for row in connection.execute(shown)}
