@@ -16,7 +16,7 @@ from data.home_lock import lock_home
 from data.settings import Settings
 from indexer.columns import Columns, ColumnsBuilder
 from indexer.concepts import Concepts, gather_words, make_family
-from indexer.conflicts import find_conflicts, save_conflicts
+from indexer.conflicts import category_numbers, describe_conflicts, find_conflicts, save_conflicts
 from indexer.embedding_cache import EmbeddingCache
 from indexer.encoder import Encoder, open_encoder
 from indexer.encoding import EncodingReport, Progress, encode_missing_pictures, encode_texts, pool_pictures, pool_texts
@@ -121,17 +121,19 @@ def rebuild(
             means = estimate_means(parts, snapshot.probes, encoder.prior_means)
             parts = {name: means.centre(name, vectors) for name, vectors in parts.items()}
             weighing = TextWeighing.fit(parts)
-            weights = weighing.weigh(parts, snapshot.num_descriptive)
+            conflicts = find_conflicts(parts, category_numbers(snapshot.columns))
+            weights = conflicts.shrink(weighing.weigh(parts, snapshot.num_descriptive))
             vectors = {**parts, "fused": fuse(parts, {"text": weights, "image": 1 - weights})}
             factory = choose_factory(options.index, len(snapshot.ids))
             tell("index", 0, 1)
             write_vectors(folder, snapshot.ids, vectors, weights, means, factory)
             snapshot.columns.save(folder)
-            save_conflicts(find_conflicts(parts, weighing, snapshot.item_ids, snapshot.titles), folder)
+            save_conflicts(describe_conflicts(conflicts, parts["image"], snapshot.item_ids, snapshot.titles), folder)
             learn_concepts(snapshot.columns, encoder, cache, means).save(folder)
             watch.lap("index")
             about = describe(encoder, snapshot, vectors, weights, means, folder)
-            manifest = seal(folder, {**about, "index": factory, "text_weighing": asdict(weighing)})
+            about |= {"index": factory, "text_weighing": asdict(weighing), "conflicts": conflicts.about()}
+            manifest = seal(folder, about)
             watch.lap("verify")
             generation = publish_generation(settings, folder)
         prune(settings)
