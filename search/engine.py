@@ -12,6 +12,7 @@ import numpy as np
 from data.catalogue import Catalogue, Item
 from data.database import Database
 from data.errors import MagpieError, NoIndex
+from data.items import confidences
 from data.settings import Settings
 from indexer.columns import Columns, check_names
 from indexer.generation import NO_INDEX, current_id
@@ -167,8 +168,9 @@ def _hit(item: Item, position: int, score: float, explained: dict[str, float] | 
         currency=item.currency,
         url=item.url,
         image=picture,
-        attributes=item.attributes,
+        attributes=item.known_attributes,
         explain=explained,
+        inferred=confidences(item),
     )
 
 

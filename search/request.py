@@ -45,7 +45,8 @@ class SearchRequest:
 @dataclass(frozen=True)
 class Hit:
     """One item of an answer. `position` is 1-based over the whole answer; `image` is the content hash of its
-    first good picture, or None; `explain` holds addends by source that sum to `score`."""
+    first good picture, or None; `explain` holds addends by source that sum to `score`; `inferred` names those of the
+    attributes that Magpie guessed, with the probability that they are right."""
 
     item_id: str
     position: int
@@ -59,6 +60,7 @@ class Hit:
     image: str | None
     attributes: dict[str, Value]
     explain: dict[str, float] | None = None
+    inferred: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
