@@ -20,8 +20,9 @@ from indexer.conflicts import category_numbers, describe_conflicts, find_conflic
 from indexer.embedding_cache import EmbeddingCache
 from indexer.encoder import Encoder, open_encoder
 from indexer.encoding import EncodingReport, Progress, encode_missing_pictures, encode_texts, pool_pictures, pool_texts
-from indexer.fusion import PARTS, Means, TextWeighing, estimate_means, fuse
+from indexer.fusion import PARTS, Means, TextWeighing, estimate_means
 from indexer.generation import new_generation, prune, publish_generation, seal
+from indexer.imputation import Imputation
 from indexer.item_text import TextPlan, TextPlanBuilder
 from indexer.lexical_index import LexicalIndexBuilder
 from indexer.phrases import PhraseCounter
@@ -122,8 +123,11 @@ def rebuild(
             parts = {name: means.centre(name, vectors) for name, vectors in parts.items()}
             weighing = TextWeighing.fit(parts)
             conflicts = find_conflicts(parts, category_numbers(snapshot.columns))
-            weights = conflicts.shrink(weighing.weigh(parts, snapshot.num_descriptive))
-            vectors = {**parts, "fused": fuse(parts, {"text": weights, "image": 1 - weights})}
+            credible = conflicts.silence(parts)
+            weights = weighing.weigh(credible, snapshot.num_descriptive)
+            imputation = Imputation.fit(credible, weights)
+            imputation.save(folder / "imputation.npz")
+            vectors = {**parts, "fused": imputation.fuse(credible, weights)}
             factory = choose_factory(options.index, len(snapshot.ids))
             tell("index", 0, 1)
             write_vectors(folder, snapshot.ids, vectors, weights, means, factory)

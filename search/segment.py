@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -26,6 +27,11 @@ class Segment:
     lexical: LexicalIndex
     columns: Columns
     dead: np.ndarray
+
+    @cached_property
+    def is_wordless(self) -> np.ndarray:
+        """(n,) bool items that have no text at all."""
+        return ~np.asarray(self.parts["text"].any(axis=1))
 
     def row_of(self, id_: int) -> int | None:
         """The row of a living item, None where it is not here."""

@@ -83,16 +83,15 @@ def test_agreement_is_ranked_within_the_category() -> None:
     assert len(flagged) <= 0.01 * COUNT
 
 
-def test_the_less_credible_part_is_shrunk() -> None:
+def test_the_less_credible_part_counts_as_missing() -> None:
     torn, _ = parts(0.3)
     exchange(torn["image"], 0.02)
     found = find_conflicts(torn, np.full(COUNT, -1))
     assert found.picture_is_less_credible.all()  # without categories
-    weights = np.full(COUNT, 0.5, np.float32)
-    shrunk = found.shrink(weights)
-    assert shrunk[found.rows] == pytest.approx(0.5 / (0.5 + 0.1 * 0.5))
-    assert (np.delete(shrunk, found.rows) == 0.5).all()
-    assert (weights == 0.5).all()
+    credible = found.silence(torn)
+    assert not credible["image"][found.rows].any()
+    assert (np.delete(credible["image"], found.rows, axis=0) == np.delete(torn["image"], found.rows, axis=0)).all()
+    assert (credible["text"] == torn["text"]).all() and torn["image"][found.rows].any(axis=1).all()
 
 
 def test_conflicts_are_described_and_kept(tmp_path: Path) -> None:
