@@ -12,11 +12,13 @@ from sqlalchemy import Connection, Row, Select, delete, func, insert, select
 from data.attributes import Kind, typed_attributes
 from data.database import Database
 from data.errors import ItemNotFound
-from data.items import Item, ItemDraft, Picture, Value
+from data.items import Item, ItemDraft, Label, Picture, Value
+from data.labels import read_labels
 from data.picture_files import PictureRoot
+from data.revisions import take_revisions
 from data.settings import Settings
 from data.tables import counters, deletions, items, pictures
-from data.upsert import PictureFault, UpsertCounts, load_kinds, take_revisions, upsert_batches
+from data.upsert import PictureFault, UpsertCounts, load_kinds, upsert_batches
 
 __all__ = ["Catalogue", "Changes", "Item", "ItemDraft", "Kind", "Picture", "PictureFault", "UpsertCounts", "Value"]
 
@@ -194,8 +196,9 @@ def _as_items(connection: Connection, rows: Sequence[Row[Any]]) -> list[Item]:
     if not rows:
         return []
     kinds = load_kinds(connection)
-    shown = _read_pictures(connection, [row.id for row in rows])
-    return [_item(row, kinds, shown) for row in rows]
+    ids = [row.id for row in rows]
+    shown, inferred = _read_pictures(connection, ids), read_labels(connection, ids)
+    return [_item(row, kinds, shown, inferred) for row in rows]
 
 
 def _read_pictures(connection: Connection, ids: list[int]) -> dict[int, list[Picture]]:
@@ -209,8 +212,11 @@ def _read_pictures(connection: Connection, ids: list[int]) -> dict[int, list[Pic
     return found
 
 
-def _item(row: Any, kinds: dict[str, Kind], shown: dict[int, list[Picture]]) -> Item:
+def _item(
+    row: Any, kinds: dict[str, Kind], shown: dict[int, list[Picture]], inferred: dict[int, dict[str, Label]]
+) -> Item:
     id_, item_id, title, description, category, price, currency, url, attributes, revision, updated_at = row
+    given = typed_attributes(json.loads(attributes), kinds)
     return Item(
         id=id_,
         item_id=item_id,
@@ -220,8 +226,9 @@ def _item(row: Any, kinds: dict[str, Kind], shown: dict[int, list[Picture]]) -> 
         price=price,
         currency=currency,
         url=url,
-        attributes=typed_attributes(json.loads(attributes), kinds),
+        attributes=given,
         pictures=tuple(shown.get(id_, ())),
         revision=revision,
         updated_at=datetime.fromtimestamp(updated_at, UTC),
+        inferred={name: label for name, label in inferred.get(id_, {}).items() if name not in given},
     )

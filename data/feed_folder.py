@@ -9,8 +9,9 @@ from data.errors import BadFeed, BadItem
 from data.feed_position import FeedPosition
 from data.feed_rows import Reject, reject
 from data.items import ItemDraft
-from data.pictures import SUFFIXES
+from data.pictures import SUFFIXES, VIDEO_SUFFIXES
 
+_TAKEN = SUFFIXES | VIDEO_SUFFIXES
 _SEPARATORS = re.compile(r"[\s_\-+.]+|%20")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -22,7 +23,7 @@ def read_folder(folder: Path, position: FeedPosition) -> Iterator[ItemDraft | Re
     """
     paths = sorted(_walk(folder))
     if not paths:
-        raise BadFeed(f"{folder}: holds no pictures ({', '.join(sorted(SUFFIXES))})")
+        raise BadFeed(f"{folder}: holds no pictures ({', '.join(sorted(_TAKEN))})")
     done = 0
     position.follow(len(paths), lambda: done)
     for done, path in enumerate(paths, 1):
@@ -51,5 +52,5 @@ def _walk(folder: Path) -> Iterator[str]:
     for place, subfolders, names in os.walk(folder):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         for name in names:
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:  # noqa: PTH122
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in _TAKEN:  # noqa: PTH122
                 yield os.path.relpath(os.path.join(place, name), folder).replace(os.sep, "/")  # noqa: PTH118

@@ -40,8 +40,19 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Label:
+    """An inferred attribute value, and the probability that it is right."""
+
+    value: str
+    confidence: float
+
+
+@dataclass(frozen=True)
 class Item:
-    """One item of the catalogue; `id` is the number that indexes use, `item_id` the owner's own name for it."""
+    """One item of the catalogue; `id` is the number that indexes use, `item_id` the owner's own name for it.
+
+    `attributes` are as given; `inferred` are Magpie's guesses at attributes that were not given.
+    """
 
     id: int
     item_id: str
@@ -55,6 +66,17 @@ class Item:
     pictures: tuple[Picture, ...]
     revision: int
     updated_at: datetime
+    inferred: dict[str, Label] = field(default_factory=dict)
+
+    @property
+    def known_attributes(self) -> dict[str, Value]:
+        """What is given, and after it what is inferred."""
+        return {**self.attributes, **{name: label.value for name, label in self.inferred.items()}}
+
+
+def confidences(item: Item) -> dict[str, float]:
+    """The attributes of an item that are inferred, and how likely each is right."""
+    return {name: label.confidence for name, label in item.inferred.items()}
 
 
 @dataclass(frozen=True)

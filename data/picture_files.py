@@ -11,7 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from data.errors import BadPicture, TooLarge
-from data.pictures import verify_picture
+from data.pictures import is_video, verify_picture
 
 MAX_FILE_BYTES = 200_000_000
 
@@ -77,7 +77,12 @@ class PictureRoot:
             return PictureFile(*found, "", 0, 0, "broken", f"is larger than {MAX_FILE_BYTES:,} bytes")
         try:
             data = Path(path).read_bytes()
-            width, height = verify_picture(data, path, self._max_pixels)
+            if is_video(Path(path)):
+                from data.videos import verify_video  # brings ffmpeg, which few catalogues need
+
+                width, height = verify_video(Path(path), self._max_pixels)
+            else:
+                width, height = verify_picture(data, path, self._max_pixels)
         except (BadPicture, TooLarge) as error:
             return PictureFile(*found, "", 0, 0, "broken", str(error).removeprefix(f"{path}: "))
         except OSError as error:

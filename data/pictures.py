@@ -14,6 +14,7 @@ from data.errors import BadPicture, TooLarge
 # a phone's MPO (several JPEGs in one file) comes under JPEG
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", *(["AVIF"] if features.check("avif") else []))
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
+VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi"})
 # Pillow's own limit would refuse the large JPEGs that are decoded reduced; every picture passes `_check_size` instead
 Image.MAX_IMAGE_PIXELS = None
 warnings.filterwarnings("ignore", module=r"PIL\.")  # odd metadata of a picture is no news for its owner
@@ -28,8 +29,13 @@ def open_picture(source: Path | bytes, max_pixels: int, want: tuple[int, int] | 
 
     `want` is (width, height) in pixels: the result is at least that large where the picture is, and larger than
     `max_pixels` only never. A file (Path) may hold a larger JPEG than `max_pixels` as long as it can be decoded
-    reduced; bytes (an upload) may not. Raises BadPicture or TooLarge, naming the file and why.
+    reduced; bytes (an upload) may not. Of a video file comes its poster. Raises BadPicture or TooLarge, naming the
+    file and why.
     """
+    if isinstance(source, Path) and is_video(source):
+        from data.videos import open_poster  # brings ffmpeg, which few catalogues need
+
+        return open_poster(source, max_pixels)
     name = _name_of(source)
     with _guarded(name), Image.open(_stream(source), formats=FORMATS) as image:
         _check_size(image, name, max_pixels, reducible=isinstance(source, Path))
@@ -39,6 +45,20 @@ def open_picture(source: Path | bytes, max_pixels: int, want: tuple[int, int] | 
         image.seek(0)
         image.load()
         return _to_rgb(_upright(image))
+
+
+def is_video(path: Path) -> bool:
+    """Whether the file is a video, by its name."""
+    return path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def open_views(path: Path, max_pixels: int, want: tuple[int, int]) -> list[Image.Image]:
+    """What there is to see: the picture itself, or a frame of each scene of a video. As `open_picture` otherwise."""
+    if is_video(path):
+        from data.videos import open_frames  # brings ffmpeg, which few catalogues need
+
+        return open_frames(path, max_pixels)
+    return [open_picture(path, max_pixels, want)]
 
 
 def inspect_picture(source: Path | bytes) -> tuple[int, int]:

@@ -58,6 +58,16 @@ pictures = Table(
     sqlite_with_rowid=False,
 )
 
+labels = Table(  # inferred attribute values, never given ones
+    "labels",
+    metadata,
+    Column("item", RowId, ForeignKey("items.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("name", String(256), primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("confidence", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 attribute_kinds = Table(
     "attribute_kinds",
     metadata,

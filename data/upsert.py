@@ -11,8 +11,10 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from data.attributes import Kind, kind_of, widen
 from data.database import Database
 from data.items import ItemDraft, hash_content
+from data.labels import drop_answered
 from data.picture_files import PictureFile, PictureRoot
-from data.tables import attribute_kinds, counters, items, pictures
+from data.revisions import take_revisions
+from data.tables import attribute_kinds, items, pictures
 
 BATCH = 2_000
 _EMPTY: tuple[object, ...] = ("", [], None)
@@ -87,13 +89,6 @@ def load_kinds(connection: Connection) -> dict[str, Kind]:
     return {row[0]: row[1] for row in connection.exec_driver_sql(_KINDS_SQL)}
 
 
-def take_revisions(connection: Connection, count: int) -> int:
-    """The first of `count` fresh revision numbers; the caller's transaction holds them."""
-    connection.execute(update(counters).where(counters.c.name == "revision").values(value=counters.c.value + count))
-    last = connection.execute(select(counters.c.value).where(counters.c.name == "revision")).scalar_one()
-    return int(last) - count + 1
-
-
 def _batches(drafts: Iterable[ItemDraft]) -> Iterator[list[ItemDraft]]:
     """Runs of at most BATCH drafts with distinct ids, so that a later draft of the same item meets the earlier one."""
     batch: dict[str, ItemDraft] = {}
@@ -139,6 +134,7 @@ def _write(connection: Connection, rows: list[_Row], kinds: dict[str, Kind]) -> 
             connection.execute(insert(items), values[: len(fresh)])
         if changed:
             _update(connection, values[len(fresh) :], stored)
+            drop_answered(connection, {stored[row.draft.item_id][0]: row.draft.attributes for row in changed})
     stored |= _stored_items(connection, [row for row in fresh if row.files])
     stale = changed + _with_new_times(connection, unchanged, stored)
     _write_pictures(connection, [row for row in fresh if row.files], stale, stored)

@@ -294,9 +294,9 @@ class ColumnsBuilder:
 
 
 def fields_of(item: Item) -> dict[str, Value]:
-    """Everything of an item that can be filtered by, by name; absent where the item has nothing there."""
+    """Everything of an item that can be filtered by, inferred or given, by name; absent where there is nothing."""
     known = {"title": item.title, "category": item.category, "price": item.price, "currency": item.currency}
-    return {k: v for k, v in {**item.attributes, **known}.items() if v is not None and v != "" and v != []}
+    return {k: v for k, v in {**item.known_attributes, **known}.items() if v is not None and v != "" and v != []}
 
 
 def words_of(value: Value) -> list[str]:

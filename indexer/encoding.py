@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from data.errors import BadPicture, DecodingFailed, TooLarge
-from data.pictures import open_picture
+from data.pictures import open_views
 from indexer.embedding_cache import EmbeddingCache
 from indexer.encoder import Encoder, unit_rows
+from indexer.frames import pool_frames
 from indexer.item_text import Segment, text_key
 from indexer.preprocessing import PicturePreprocessing, prepare_picture
 
@@ -34,7 +35,10 @@ _TRIAL_WARM_UP = 3  # batches that were decoded before the number of threads cha
 
 @dataclass(frozen=True)
 class DecodedBatch:
-    """Pixels (n, height, width, 3) uint8 of the pictures that decoded, their keys, and why the others did not."""
+    """Pixels (n, height, width, 3) uint8 of the pictures that decoded, their keys, and why the others did not.
+
+    The frames of a video stand in a row and have the same key.
+    """
 
     keys: list[str]
     pixels: np.ndarray
@@ -102,11 +106,13 @@ def encode_missing_pictures(
     done = 0
     for batch in decode_pictures(missing, encoder.spec.preprocessing):
         if batch.keys:
-            cache.put_many(batch.keys, encoder.encode_pictures(batch.pixels))
+            keys, vectors = pool_frames(batch.keys, encoder.encode_pictures(batch.pixels))
+            cache.put_many(keys, vectors)
+            report.num_encoded += len(keys)
+            done += len(keys)
             trial.next_batch()
         report.failures.update(batch.failures)
-        report.num_encoded += len(batch.keys)
-        done += len(batch.keys) + len(batch.failures)
+        done += len(batch.failures)
         progress("pictures", done, len(missing))
     return report
 
@@ -187,9 +193,9 @@ def _decode_chunk(pictures: list[tuple[str, Path]], wanted: PicturePreprocessing
     keys, rows, failures = [], [], {}
     for key, path in pictures:
         try:
-            image = open_picture(path, _MAX_PIXELS, (wanted.width, wanted.height))
-            rows.append(prepare_picture(image, wanted))
-            keys.append(key)
+            views = open_views(path, _MAX_PIXELS, (wanted.width, wanted.height))
+            rows += [prepare_picture(view, wanted) for view in views]
+            keys += [key] * len(views)
         except (BadPicture, TooLarge) as error:
             failures[key] = str(error)
     pixels = np.stack(rows) if rows else _no_pixels(wanted)

@@ -87,7 +87,7 @@ class TextWeighing:
         return cls(mean, deviation, float(np.median(own)), max(float(np.quantile(own, 0.95)), 1e-3))
 
     def weigh(self, parts: Mapping[str, np.ndarray], num_descriptive: np.ndarray) -> np.ndarray:
-        """(n,) float32 weight of each item's text; its picture has the rest. An item without picture is all text."""
+        """(n,) float32 weight of each item's text: 1 without a picture, 0 without words. Its picture has the rest."""
         agreement = (np.einsum("nd,nd->n", parts["text"], parts["image"]) - self.mean) / self.deviation
         judged = ((1 - _SHRINKAGE) * agreement + _SHRINKAGE * self.typical) / self.best
         weights = _MOST * np.clip((judged - _LOW) / (_HIGH - _LOW), 0.0, 1.0)
@@ -95,7 +95,8 @@ class TextWeighing:
         weights = trust * weights + (1 - trust) * _MOST
         told = _MOST * np.clip((num_descriptive - 1) / (_MANY_WORDS - 1), 0.0, 1.0)
         weights = np.maximum(weights, told)
-        return np.where(parts["image"].any(axis=1), weights, 1.0).astype(np.float32)
+        weights = np.where(parts["image"].any(axis=1), weights, 1.0)
+        return np.where(parts["text"].any(axis=1), weights, 0.0).astype(np.float32)
 
 
 def fuse(parts: Mapping[str, np.ndarray], weights: Mapping[str, np.ndarray]) -> np.ndarray:

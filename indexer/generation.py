@@ -26,6 +26,7 @@ from indexer.columns import Columns
 from indexer.concepts import Concepts
 from indexer.conflicts import load_conflicts
 from indexer.fusion import Means, TextWeighing
+from indexer.imputation import Imputation
 from indexer.item_text import TextPlan
 from indexer.lexical_index import LexicalIndex
 from indexer.phrases import load_phrases
@@ -90,6 +91,10 @@ class Generation:
         return Means.load(self.folder / "means.npz")
 
     @cached_property
+    def imputation(self) -> Imputation:
+        return Imputation.load(self.folder / "imputation.npz")
+
+    @cached_property
     def lexical(self) -> LexicalIndex:
         return LexicalIndex.open(self.folder / "lexical")
 
@@ -117,7 +122,7 @@ class Generation:
     def load(self) -> "Generation":
         """Loads every part now, so that no request waits for it."""
         _ = self.ids, self.parts, self.fused, self.text_weights, self.indexes, self.means, self.lexical, self.columns
-        _ = self.concepts, self.text_plan, self.phrases
+        _ = self.concepts, self.text_plan, self.phrases, self.imputation
         return self
 
     def rows_of(self, ids: np.ndarray) -> np.ndarray:

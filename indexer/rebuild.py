@@ -16,12 +16,13 @@ from data.home_lock import lock_home
 from data.settings import Settings
 from indexer.columns import Columns, ColumnsBuilder
 from indexer.concepts import Concepts, gather_words, make_family
-from indexer.conflicts import find_conflicts, save_conflicts
+from indexer.conflicts import category_numbers, describe_conflicts, find_conflicts, save_conflicts
 from indexer.embedding_cache import EmbeddingCache
 from indexer.encoder import Encoder, open_encoder
 from indexer.encoding import EncodingReport, Progress, encode_missing_pictures, encode_texts, pool_pictures, pool_texts
-from indexer.fusion import PARTS, Means, TextWeighing, estimate_means, fuse
+from indexer.fusion import PARTS, Means, TextWeighing, estimate_means
 from indexer.generation import Generation, new_generation, prune, publish_generation, seal
+from indexer.imputation import Imputation
 from indexer.item_text import TextPlan, TextPlanBuilder
 from indexer.lexical_index import LexicalIndexBuilder
 from indexer.phrases import PhraseCounter
@@ -127,17 +128,21 @@ def rebuild(
             means = estimate_means(parts, snapshot.probes, encoder.prior_means)
             parts = {name: means.centre(name, vectors) for name, vectors in parts.items()}
             weighing = TextWeighing.fit(parts)
-            weights = weighing.weigh(parts, snapshot.num_descriptive)
-            vectors = {**parts, "fused": fuse(parts, {"text": weights, "image": 1 - weights})}
+            conflicts = find_conflicts(parts, category_numbers(snapshot.columns))
+            credible = conflicts.silence(parts)
+            weights = weighing.weigh(credible, snapshot.num_descriptive)
+            imputation = Imputation.fit(credible, weights)
+            imputation.save(folder / "imputation.npz")
+            vectors = {**parts, "fused": imputation.fuse(credible, weights)}
             factory = choose_factory(options.index, len(snapshot.ids))
             tell("index", 0, 1)
             write_vectors(folder, snapshot.ids, vectors, weights, means, factory)
             snapshot.columns.save(folder)
-            save_conflicts(find_conflicts(parts, weighing, snapshot.item_ids, snapshot.titles), folder)
+            save_conflicts(describe_conflicts(conflicts, parts["image"], snapshot.item_ids, snapshot.titles), folder)
             learn_concepts(snapshot.columns, encoder, cache, means).save(folder)
             watch.lap("index")
             about = describe(encoder, snapshot, vectors, weights, means, folder)
-            about |= {"index": factory, "text_weighing": asdict(weighing)}
+            about |= {"index": factory, "text_weighing": asdict(weighing), "conflicts": conflicts.about()}
             about["golden"] = judge(Generation(folder, about)) if judge else {}
             manifest = seal(folder, about)
             watch.lap("verify")

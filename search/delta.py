@@ -8,10 +8,10 @@ import numpy as np
 
 from data.catalogue import Catalogue, Item, Picture
 from data.errors import BadPicture, TooLarge
-from data.pictures import open_picture
+from data.pictures import open_views
 from indexer.columns import ColumnsBuilder
 from indexer.encoder import Encoder, unit_rows
-from indexer.fusion import fuse
+from indexer.frames import pool_frames
 from indexer.generation import Generation
 from indexer.item_text import ItemText
 from indexer.lexical_index import LexicalIndexBuilder
@@ -70,8 +70,9 @@ class VectorMemory:
         if picture.content_hash not in self._pictures:
             wanted = self.encoder.spec.preprocessing
             try:
-                image = open_picture(picture.path, _MAX_PIXELS, (wanted.width, wanted.height))
-                vector = self.encoder.encode_pictures(prepare_picture(image, wanted)[None])[0]
+                views = open_views(picture.path, _MAX_PIXELS, (wanted.width, wanted.height))
+                pixels = np.stack([prepare_picture(view, wanted) for view in views])
+                vector = pool_frames([picture.content_hash] * len(views), self.encoder.encode_pictures(pixels))[1][0]
             except (BadPicture, TooLarge) as error:
                 log.warning("%s is searchable without a picture: %s", item_id, error)
                 vector = np.zeros(self.encoder.spec.dim, np.float32)
@@ -101,7 +102,7 @@ def _index_items(items: Sequence[Item], catalogue: Catalogue, generation: Genera
     words = load_lexicon().single_words()
     told = np.array([text.count_descriptive(words) for text in texts])
     weights = generation.text_weighing.weigh(parts, told)
-    fused = fuse(parts, {"text": weights, "image": 1 - weights})
+    fused = generation.imputation.fuse(parts, weights)
     ids = np.array([item.id for item in items], np.int64)
     vectors = {"fused": fused, **parts}
     return Segment(

@@ -11,6 +11,7 @@ import numpy as np
 from data.catalogue import Catalogue, Item
 from data.database import Database
 from data.errors import MagpieError, NoIndex
+from data.items import confidences
 from data.settings import Settings
 from data.ubi import now_ms
 from data.visits import read_visits
@@ -241,9 +242,10 @@ def _hit(
         currency=item.currency,
         url=item.url,
         image=picture,
-        attributes=item.attributes,
+        attributes=item.known_attributes,
         explain=explained,
         inputs=inputs,
+        inferred=confidences(item),
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from indexer.lexical_index import LexicalMatches
 from indexer.vector_index import Neighbours
+from search.expectation import expect_words
 from search.question import Question
 from search.segment import Segment
 
@@ -47,6 +48,9 @@ def _similarity_by_part(
 ) -> dict[str, float]:
     if source != "fused":
         return {source: similarity}
+    if segment.text_weights[row] in (0, 1):  # what is expected of a missing part comes from the other one
+        text = similarity * float(segment.text_weights[row])
+        return {"text": text, "image": similarity - text}
     weights = {"text": float(segment.text_weights[row]), "image": 1 - float(segment.text_weights[row])}
     weighted = {name: weight * segment.parts[name][row].astype(np.float32) for name, weight in weights.items()}
     length = float(np.linalg.norm(sum(weighted.values())))
@@ -80,6 +84,9 @@ def rank(
     if question.vector is not None:
         vectors = segment.fused if question.source == "fused" else segment.parts[question.source]
         similarity = np.concatenate([near.scores, vectors[others].astype(np.float32) @ question.vector])
+        if question.words:
+            is_wordless = segment.is_wordless[near.rows]
+            words[: len(near.rows)] = expect_words(words[: len(near.rows)], near.scores, is_wordless)
         if question.avoid is not None:
             # in proportion to what the words gave: a title with the right word must not outweigh the wrong colour
             penalties = question.avoid.penalties(vectors[rows].astype(np.float32)).astype(np.float32)

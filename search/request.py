@@ -46,7 +46,8 @@ class SearchRequest:
 class Hit:
     """One item of an answer. `position` is 1-based over the whole answer; `image` is the content hash of its
     first good picture, or None; `explain` holds addends by source that sum to `score`; `inputs` is what the
-    learned ranker saw of it, None where no ranker took part."""
+    learned ranker saw of it, None where no ranker took part; `inferred` names those of the attributes that Magpie
+    guessed, with the probability that they are right."""
 
     item_id: str
     position: int
@@ -61,6 +62,7 @@ class Hit:
     attributes: dict[str, Value]
     explain: dict[str, float] | None = None
     inputs: dict[str, float] | None = None
+    inferred: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

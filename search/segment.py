@@ -35,6 +35,11 @@ class Segment:
             return column.values
         return np.full(len(self.ids), np.nan)
 
+    @cached_property
+    def is_wordless(self) -> np.ndarray:
+        """(n,) bool items that have no text at all."""
+        return ~np.asarray(self.parts["text"].any(axis=1))
+
     def row_of(self, id_: int) -> int | None:
         """The row of a living item, None where it is not here."""
         row = int(np.searchsorted(self.ids, id_))

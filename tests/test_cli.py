@@ -22,6 +22,7 @@ Run = Callable[..., Any]
 DEMO_FEED = cli_serve.DEMO / "catalog.csv"
 COMMANDS = (
     ["demo"], ["catalog", "import"], ["catalog", "stats"], ["catalog", "export"], ["catalog", "conflicts"],
+    ["catalog", "label"],
     ["index", "rebuild"], ["index", "status"], ["index", "verify"], ["index", "rollback"], ["index", "prune"],
     ["search"], ["recommend"], ["serve"], ["events", "import"], ["events", "export"], ["events", "purge"],
     ["events", "forget"], ["report", "exposure"], ["report", "comparison"], ["train", "encoder"], ["evaluate"],

@@ -146,6 +146,8 @@ def hit_as_dict(hit: Hit) -> dict[str, Any]:
         "image_url": picture_url(hit.item_id, hit.image) if hit.image else None,
         "attributes": hit.attributes,
     }
+    if hit.inferred:
+        fields["inferred"] = hit.inferred
     if hit.explain is not None:
         fields["explain"] = hit.explain
     return fields

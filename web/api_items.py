@@ -4,6 +4,7 @@ import hmac
 import ipaddress
 import secrets
 from collections.abc import Sequence
+from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,7 @@ def item_as_dict(item: Item) -> dict[str, Any]:
         "currency": item.currency,
         "url": item.url,
         "attributes": item.attributes,
+        "inferred": {name: asdict(label) for name, label in item.inferred.items()},
         "images": [
             {
                 "url": picture_url(item.item_id, picture.content_hash, number),

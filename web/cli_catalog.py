@@ -1,6 +1,7 @@
 """`magpie catalog`: items in, items out, and what is known of them."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -65,11 +66,17 @@ def stats(ctx: click.Context, as_json: bool) -> None:
     """How many items there are, and what is known of them."""
     from data.catalogue import Catalogue
     from data.database import open_database
+    from data.labels import count_labels
 
     settings = open_settings(ctx)
     database = open_database(settings)
     catalogue = Catalogue(database, settings)
-    found = {"items": catalogue.count(), "revision": catalogue.revision(), "attributes": catalogue.attribute_kinds()}
+    found = {
+        "items": catalogue.count(),
+        "revision": catalogue.revision(),
+        "attributes": catalogue.attribute_kinds(),
+        "inferred": count_labels(database),
+    }
     database.close()
     if as_json:
         print_json(found)
@@ -103,14 +110,56 @@ def export(ctx: click.Context, file: Path, as_json: bool) -> None:
 @click.pass_context
 def conflicts(ctx: click.Context, limit: int | None, as_json: bool) -> None:
     """Items whose picture and text disagree, least agreement first."""
-    from indexer.generation import read_conflicts
+    from indexer.generation import describe_current, read_conflicts
 
-    found = read_conflicts(open_settings(ctx))[:limit]
+    settings = open_settings(ctx)
+    found, about = read_conflicts(settings)[:limit], describe_current(settings)["conflicts"]
     if as_json:
-        print_json({"conflicts": found})
+        print_json({"conflicts": found, **about})
         return
+    if about["flagged"]:
+        say(f"{about['flagged']:,} items are flagged; about {about['precision']:.0%} of them should be really wrong.")
     rows = [[one["item_id"], f"{one['agreement']:.2f}", one["reason"], one["suggestion"]] for one in found]
     print_table(["item", "agreement", "reason", "suggestion"], rows, right=["agreement"])
+
+
+@catalog.command()
+@click.option("--field", required=True, help="The attribute to fill in where it is missing.")
+@click.option("--values", metavar="VALUE,…", help="What to choose from, e.g. red,blue,green.")
+@click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    default=0.8,
+    show_default=True,
+    help="Fill in only what is at least as likely to be right.",
+)
+@click.option("--undo", is_flag=True, help="Take out again what was filled in of this attribute.")
+@as_json
+@click.pass_context
+def label(ctx: click.Context, field: str, values: str | None, min_confidence: float, undo: bool, as_json: bool) -> None:
+    """Fill in a missing attribute from pictures and words; what the owner gave stays, and goes first."""
+    from data.database import open_database
+
+    if undo == (values is not None):
+        raise click.UsageError("Give either --values, or --undo.")
+    settings = open_settings(ctx)
+    database = open_database(settings)
+    if undo:
+        from data.labels import replace_labels
+
+        found: dict[str, Any] = {"field": field, "removed": replace_labels(database, field, {})}
+    else:
+        from indexer.labelling import LabelRequest, label_items
+
+        chosen = tuple(value.strip() for value in (values or "").split(","))
+        with progress_on_stderr(is_quiet=as_json) as progress:
+            found = label_items(settings, database, LabelRequest(field, chosen, min_confidence), progress).as_dict()
+    database.close()
+    if as_json:
+        print_json(found)
+    else:
+        print_facts(found)
+        say("A running server shows up to 2,000 such changes at once; for more: magpie index rebuild")
 
 
 def _parse_mapping(text: str) -> dict[str, str]:

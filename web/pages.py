@@ -143,6 +143,7 @@ def _item_view(item: Item) -> dict[str, Any]:
             for number, picture in enumerate(good, start=1)
         ],
         "attributes": [(field_label(name), value_label(value)) for name, value in item.attributes.items()],
+        "inferred": [(field_label(name), label.value) for name, label in item.inferred.items()],
     }
 
 

@@ -289,6 +289,9 @@ class HitAnswer(BaseModel):
     image_url: str | None = Field(description="Path of its picture on this server; &w=320 gives a thumbnail.")
     attributes: dict[str, Any]
     explain: dict[str, float] | None = Field(None, description="Addends that sum to the score, when asked for.")
+    inferred: dict[str, float] | None = Field(
+        None, description="Attributes that Magpie guessed, with the probability that each is right."
+    )
 
 
 class FacetAnswer(BaseModel):
@@ -415,6 +418,13 @@ class ImageAnswer(BaseModel):
     height: int
 
 
+class InferredAnswer(BaseModel):
+    """A guessed attribute value."""
+
+    value: str
+    confidence: float = Field(description="The probability that it is right.")
+
+
 class ItemAnswer(BaseModel):
     """An item as the catalogue has it."""
 
@@ -425,7 +435,8 @@ class ItemAnswer(BaseModel):
     price: float | None
     currency: str
     url: str
-    attributes: dict[str, Any]
+    attributes: dict[str, Any] = Field(description="As given.")
+    inferred: dict[str, InferredAnswer] = Field(description="Attributes that Magpie guessed because none was given.")
     images: list[ImageAnswer]
     updated_at: str
 

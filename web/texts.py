@@ -59,6 +59,7 @@ ENGLISH = {
     "empty_body": "Import a catalogue and build its index, then come back to this page:",
     "problem_title": "That did not work",
     "back_to_search": "Back to the search",
+    "inferred": "probably {value}",
     "details": "Details",
     "outward": "See it at its own place",
     "similar": "Similar things",

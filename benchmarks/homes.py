@@ -1,0 +1,43 @@
+"""A feed → a temporary home, imported and indexed by the shipped encoder: what the relevance benchmarks search in."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.catalogue import Catalogue
+from data.database import open_database
+from data.importing import import_feed
+from data.settings import Settings
+from indexer.generation import Generation, open_current
+from indexer.rebuild import rebuild
+from search.engine import SearchEngine
+from search.request import SearchRequest
+
+
+@dataclass(frozen=True)
+class Shop:
+    """An indexed home, open for searching."""
+
+    catalogue: Catalogue
+    engine: SearchEngine
+    generation: Generation
+
+    def find(self, text: str, mode: str, depth: int = 10) -> list[str]:
+        """The ids of the first hits."""
+        request = SearchRequest(text=text, mode=mode, k=depth, rerank=False, facets=False)
+        return [hit.item_id for hit in self.engine.search(request).hits]
+
+
+@contextmanager
+def open_shop(feed: Path, images: Path, mapping: Mapping[str, str] | None = None) -> Iterator[Shop]:
+    """Imports and indexes the feed; everything is gone after the block."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(home=Path(folder))
+        database = open_database(settings)
+        catalogue = Catalogue(database, settings)
+        import_feed(catalogue, feed, images=images, mapping=mapping)
+        rebuild(settings, database)
+        yield Shop(catalogue, SearchEngine(settings, database), open_current(settings)[0])
+        database.close()

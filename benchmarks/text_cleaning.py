@@ -1,0 +1,111 @@
+"""What cleaning an item's text is worth on a feed with padded descriptions: how well kinds of things are found.
+
+python benchmarks/text_cleaning.py FLIPKART_DIR
+FLIPKART_DIR holds products.csv. A query is the name of a category (any level of the path with 5 to 200 products), and
+the products below it are relevant; the category itself is hidden from the texts. "raw" encodes and indexes title,
+attributes and description as the feed has them, "cleaned" what `indexer/item_text.py` makes of them; the weights of
+the three, and everything else, are the same. "description" leaves the title away: what padding does is seen there.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import wilcoxon
+
+from data.catalogue import Catalogue, Item
+from data.database import open_database
+from data.importing import import_feed
+from data.settings import Settings
+from indexer.encoder import Encoder, open_encoder, unit_rows
+from indexer.item_text import ItemText, TextPlanBuilder
+from indexer.lexical_index import LexicalIndexBuilder
+
+MAPPING = {"id": "uniq_id", "title": "product_name", "price": "discounted_price", "category": "product_category_tree"}
+FEWEST, MOST = 5, 200
+
+
+def read_items(folder: Path) -> list[Item]:
+    """The products as the catalogue has them."""
+    with tempfile.TemporaryDirectory() as home:
+        settings = Settings(home=Path(home))
+        database = open_database(settings)
+        catalogue = Catalogue(database, settings)
+        import_feed(catalogue, folder / "products.csv", images=folder, mapping=MAPPING)
+        items = [item for batch in catalogue.scan() for item in batch]
+        database.close()
+    return items
+
+
+def path_of(item: Item) -> list[str]:
+    """The names of the categories above an item, without the last, which is often its own title."""
+    return [name.strip() for name in item.category.strip('[" ]').split(">>")][:-1]
+
+
+def read_raw(item: Item) -> ItemText:
+    """What the item says, as given."""
+    values = tuple(value for value in item.attributes.values() if isinstance(value, str))
+    return ItemText(item.title, item.description, values, values, "")
+
+
+def vectors_of(texts: Sequence[ItemText], encoder: Encoder) -> np.ndarray:
+    """(n, dim) unit rows, centred, by the weights that `ItemText.segments` gives."""
+    segments = [text.segments() for text in texts]
+    flat = list(dict.fromkeys(segment.text for of_item in segments for segment in of_item))
+    vector = dict(zip(flat, encoder.encode_texts(flat), strict=True))
+    empty = np.zeros(encoder.spec.dim)
+    pooled = unit_rows(np.stack([sum((s.weight * vector[s.text] for s in one), empty) for one in segments]))
+    return unit_rows(pooled - pooled.mean(axis=0))
+
+
+def words_ranking(texts: Sequence[ItemText], queries: Sequence[str]) -> list[np.ndarray]:
+    """The rows that the lexical index finds for each query."""
+    builder = LexicalIndexBuilder(None)
+    for text in texts:
+        builder.add(text.searched_fields())
+    index = builder.finish()
+    return [index.search(query, 10).rows for query in queries]
+
+
+def ndcg_at_10(rows: np.ndarray, relevant: np.ndarray) -> float:
+    discounts = 1 / np.log2(np.arange(2, 12))
+    return float((relevant[rows[:10]] * discounts[: len(rows[:10])]).sum() / discounts[: int(relevant.sum())].sum())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    items, encoder = read_items(parser.parse_args().folder), open_encoder("magpie-mini")
+    paths = [path_of(item) for item in items]
+    members = {name: np.array([name in path for path in paths]) for name in sorted({n for path in paths for n in path})}
+    kinds = {name: belongs for name, belongs in members.items() if FEWEST <= belongs.sum() <= MOST}
+    hidden = [replace(item, category="") for item in items]
+    builder = TextPlanBuilder()
+    builder.add(hidden)
+    plan = builder.build()
+    asked = encoder.encode_texts(list(kinds))
+    asked = unit_rows(asked - asked.mean(axis=0))
+    print(f"{len(items)} products, {len(kinds)} kinds, {len(plan.boilerplate)} sentences cut as boilerplate")
+    readers: dict[str, Callable[[Item], ItemText]] = {"raw": read_raw, "cleaned": plan.read}
+    for shown, chosen in (("title and all", hidden), ("description", [replace(item, title="") for item in hidden])):
+        scores: dict[str, dict[str, np.ndarray]] = {"vectors": {}, "words": {}}
+        for name, read in readers.items():
+            texts = [read(item) for item in chosen]
+            nearest = np.argsort(-asked @ vectors_of(texts, encoder).T, axis=1, kind="stable")
+            found = {"vectors": list(nearest), "words": words_ranking(texts, list(kinds))}
+            for source, rankings in found.items():
+                pairs = zip(rankings, kinds.values(), strict=True)
+                scores[source][name] = np.array([ndcg_at_10(rows, relevant) for rows, relevant in pairs])
+        for source, by_name in scores.items():
+            raw, cleaned = by_name["raw"], by_name["cleaned"]
+            p = wilcoxon(cleaned, raw).pvalue if (cleaned != raw).any() else 1.0
+            print(
+                f"{shown:14} {source:8} nDCG@10 raw {raw.mean():.4f}, cleaned {cleaned.mean():.4f}; Wilcoxon p {p:.2g}"
+            )
+
+
+if __name__ == "__main__":
+    main()
