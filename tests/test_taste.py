@@ -43,7 +43,7 @@ def ids(result: SearchResult) -> list[str]:
 
 
 def search(engine: SearchEngine, text: str, **fields: Any) -> SearchResult:
-    return engine.search(SearchRequest(text=text, k=30, **fields))
+    return engine.search(SearchRequest(text=text, k=32, **fields))
 
 
 def test_what_was_clicked_in_this_session_comes_up(engine: SearchEngine, shop_database: Database) -> None:
