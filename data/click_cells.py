@@ -6,13 +6,13 @@ model of how people look through a list. A day is counted again when its part of
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Integer, Row, and_, cast, delete, func, insert, or_, select
+from sqlalchemy import Connection, Integer, and_, cast, delete, func, insert, or_, select
 
 from data.database import Database
 from data.hygiene import source_of
@@ -165,7 +165,7 @@ def _is_plain(attributes: Mapping[str, Any]) -> bool:
     return not other and attributes.get("sort", "relevance") == "relevance"
 
 
-def _hits(connection: Connection, day: int) -> Iterable[Row[Any]]:
+def _hits(connection: Connection, day: int) -> Iterable[Sequence[Any]]:
     chosen = (
         select(impressions.c.query, impressions.c.position, impressions.c.item_id)
         .join(queries, queries.c.id == impressions.c.query)
@@ -179,13 +179,14 @@ def _deeds(connection: Connection, day: int) -> dict[tuple[int, str], int]:
     """By (search, item): 1 where it was clicked, 2 where it was put into the cart or bought as well."""
     is_conversion = events.c.action_name.in_(CONVERSIONS)
     chosen = (
-        select(queries.c.id, events.c.object_id, is_conversion)
+        select(queries.c.id, events.c.object_id, is_conversion.label("converted"))
         .join(queries, queries.c.query_id == events.c.query_id)
         .where(_of(day), ~events.c.set_aside, or_(events.c.action_name == CLICK, is_conversion))
     )
     deeds: dict[tuple[int, str], int] = {}
-    for number, item_id, converted in connection.execute(chosen):
-        deeds[number, item_id] = max(deeds.get((number, item_id), 0), 2 if converted else 1)
+    for row in connection.execute(chosen):
+        pair = (row.id, row.object_id)
+        deeds[pair] = max(deeds.get(pair, 0), 2 if row.converted else 1)
     return deeds
 
 
@@ -194,7 +195,7 @@ def _of(day: int) -> Any:
 
 
 def _count(
-    hits: Iterable[Any], searches: Mapping[int, tuple[str, str, str]], deeds: Mapping[tuple[int, str], int]
+    hits: Iterable[Sequence[Any]], searches: Mapping[int, tuple[str, str, str]], deeds: Mapping[tuple[int, str], int]
 ) -> dict[tuple[str, str, str, str, int, int], list[int]]:
     """[impressions, clicks, conversions] by (ranker, layout, query, item, position, after); hits in shown order."""
     cells: dict[tuple[str, str, str, str, int, int], list[int]] = {}

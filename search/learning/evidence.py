@@ -8,7 +8,7 @@ from hashlib import blake2b
 import numpy as np
 
 from search.learning.first_stage import FirstStage
-from search.learning.kinship import Kinship, learn_kinship
+from search.learning.kinship import Kinship, learn_kinship, likeness
 from search.learning.rates import Pairs
 
 FOLDS = 4
@@ -82,6 +82,27 @@ class Evidence:
         everything = _looked_up(*self._items, ids)
         parts = (own.exposure, own.clicks, own.expected, own.conversions)
         return QueryEvidence(*(np.maximum(total - part, 0) for total, part in zip(everything, parts, strict=True)))
+
+    def of_kindred_queries(self, key: str, query: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) clicks and expected clicks of the items for other queries, each by its likeness to this one."""
+        by_item, sorted_ids, owners = self._pairs_by_item
+        first, last = (np.searchsorted(sorted_ids, ids, side) for side in ("left", "right"))
+        lengths = last - first
+        candidate = np.repeat(np.arange(len(ids)), lengths)
+        pair = by_item[np.arange(len(candidate)) - np.repeat(np.cumsum(lengths) - lengths - first, lengths)]
+        alike = likeness(query[None], self.query_vectors)[0]
+        if self.knows(key):
+            alike[self._places[key]] = 0.0
+        weights = alike[owners[pair]]
+        clicks, expected = (np.bincount(candidate, weights * self.counts[row, pair], len(ids)) for row in (1, 2))
+        return clicks, expected
+
+    @cached_property
+    def _pairs_by_item(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The pairs in the order of their items, these items' ids, and (in the pairs' own order) their queries."""
+        by_item = np.argsort(self.ids, kind="stable")
+        owners = np.repeat(np.arange(len(self.queries)), np.diff(self.starts))
+        return by_item, self.ids[by_item], owners
 
     def kinship(self, fold: int) -> Kinship:
         """What queries look for, learned without one fold of them (NEW_QUERY: from all)."""

@@ -8,9 +8,10 @@ from search.learning.first_stage import FirstStage
 NAMES = (
     *("score", "score_z", "score_gap", "similarity", "words", "by_text", "by_image"),
     *("has_text", "has_image", "text_weight", "agreement", "price_z", "newness"),
-    *("kinship", "kinship_z", "item_rate", "item_expected", "conversion"),
+    *("kinship", "kinship_z", "kindred_rate", "item_rate", "item_expected", "conversion"),
 )
 _ITEM_PRIOR = 4.0
+_KINDRED_PRIOR = 2.0
 _CONVERSION_PRIOR = 10.0
 _HEAD = 10
 
@@ -23,6 +24,7 @@ def features(stage: FirstStage, evidence: Evidence, key: str) -> np.ndarray:
     """
     fold = fold_of(key) if evidence.knows(key) else NEW_QUERY
     others = evidence.of_other_queries(key, stage.ids)
+    kindred_clicks, kindred_expected = evidence.of_kindred_queries(key, stage.query, stage.ids)
     kinship = stage.vectors @ evidence.kinship(fold).direction(stage.query)
     columns = {
         "score": stage.scores,
@@ -40,6 +42,7 @@ def features(stage: FirstStage, evidence: Evidence, key: str) -> np.ndarray:
         "newness": _newness(stage.ids),
         "kinship": kinship,
         "kinship_z": _standardised(kinship),
+        "kindred_rate": np.log((kindred_clicks + _KINDRED_PRIOR) / (kindred_expected + _KINDRED_PRIOR)),
         "item_rate": np.log((others.clicks + _ITEM_PRIOR) / (others.expected + _ITEM_PRIOR)),
         "item_expected": np.log1p(others.expected),
         "conversion": (others.conversions + _CONVERSION_PRIOR * evidence.usual_conversion)
