@@ -38,7 +38,7 @@ def count_items(database: Database, since_ms: int) -> dict[str, ItemCount]:
         "GROUP BY object_id"
     )
     with database.reading() as connection:
-        impressions = {row[0]: (row[1], row[2]) for row in connection.execute(shown, {"since": since_ms})}
+        impressions = {row[0]: (row[1], float(row[2])) for row in connection.execute(shown, {"since": since_ms})}
         people = {row[0]: row[1] for row in connection.execute(chosen, {"since": since_ms})}
     nothing = (0, 0.0)
     return {

@@ -69,6 +69,9 @@ class WordColumn:
 
     def words(self, row: int) -> list[str]:
         """The values of one row."""
+        if self._only_codes is not None:
+            code = int(self._only_codes[row])
+            return [self.vocabulary[code]] if code >= 0 else []
         return [self.vocabulary[code] for code in self.codes[self.starts[row] : self.starts[row + 1]]]
 
     @cached_property

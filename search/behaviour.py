@@ -46,8 +46,8 @@ class Behaviour:
         return self._searched
 
     def is_cold(self, item_id: str) -> bool:
-        """Whether an item was hardly shown yet."""
-        return is_cold(self.counts, item_id, COLD_BELOW)
+        """Whether an item was hardly shown yet; False until the first count, which no search waits for."""
+        return self._counts is not None and is_cold(self._counts, item_id, COLD_BELOW)
 
     def refresh(self) -> float:
         """Counts anew; returns the seconds that took."""

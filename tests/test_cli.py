@@ -151,6 +151,17 @@ def test_the_index_is_checked_and_switched(magpie: Run, own_shop: Settings) -> N
     assert "conflicts" in magpie("catalog", "conflicts", "--json", home=home)
 
 
+def test_forgetting_says_what_still_remembers(magpie: Run, settings: Settings, tmp_path: Path) -> None:
+    log = tmp_path / "log.ndjson"
+    event = {"action_name": "click", "client_id": "c1", "timestamp": "2026-01-01T10:00:05Z"}
+    log.write_text("".join(json.dumps(event | {"event_id": name}) + "\n" for name in ("e1", "e2")))
+    magpie("events", "import", log)
+    assert "ranker" not in magpie("events", "forget", "--client-id", "nobody")[1]
+    (settings.rankers_dir / "000001").mkdir(parents=True)
+    assert "ranker" not in magpie("events", "forget", "--client-id", "nobody")[1]
+    assert "magpie train ranker" in magpie("events", "forget", "--client-id", "c1")[1]
+
+
 def test_behaviour_comes_in_goes_out_and_is_forgotten(magpie: Run, tmp_path: Path) -> None:
     lines = [
         {

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import create_engine
 
 from data.click_log import ClickLog, Forgotten, LogCounts
 from data.client_ids import SPAN_MS, SPANS_KEPT, is_pseudonym, pseudonyms_of
-from data.database import Database
+from data.database import MIGRATIONS, Database, open_database
 from data.errors import BadEvent
 from data.settings import Settings
 from data.ubi import EventRecord, QueryRecord, ShownHit, event_to_ubi, now_ms, parse_event, parse_query, query_to_ubi
@@ -331,3 +334,27 @@ def test_threads_lose_no_events(log: ClickLog) -> None:
     for thread in threads:
         thread.join()
     assert log.counts()["events"] == 6 * 10
+
+
+def test_a_log_of_before_pseudonyms_gets_them(settings: Settings) -> None:
+    settings.home.mkdir(parents=True)
+    engine = create_engine(settings.database)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        columns = "action_name, query_id, client_id, session_id, application, timestamp, object_id, event_attributes"
+        columns += ", message_type, message, extra, reason, event_id, dedup_key"
+        for number, client in enumerate(("c1", "c1", "c2", "")):
+            values = (
+                f"'click', '', '{client}', '', '', {10**12 + number}, '', '{{}}', '', '', '{{}}', '', '', x'0{number}'"
+            )
+            connection.exec_driver_sql(f"INSERT INTO events ({columns}) VALUES ({values})")
+    engine.dispose()
+    database = open_database(settings)
+    log = ClickLog(database)
+    first, again, other, nobody = clients(log)
+    assert is_pseudonym(first) and first == again != other and nobody == ""
+    assert log.forget("c1") == Forgotten(0, 2)
+    database.close()

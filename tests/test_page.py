@@ -15,6 +15,7 @@ import pytest
 from data.settings import Settings
 from tests.serving import COMMAND, Server, free_port, serving
 from tests.shop import HOSTILE_ID, PLAIN_ID
+from tests.test_api import stored
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="PLAYWRIGHT IS NOT INSTALLED: THE PAGE IS NOT TESTED")
 
@@ -409,3 +410,54 @@ def test_a_server_that_comes_back_serves_the_open_page(browser: Any, shop: Setti
         page.get_by_role("searchbox").press("Enter")
         wait_until(page, "document.querySelector('h1').textContent.includes('blue')")
     page.context.close()
+
+
+# ---- what the page tells ----
+
+
+def clicks_of(server: Server, query_id: str) -> list[dict[str, Any]]:
+    """The clicks that the log holds for a search, once there are any, or after a second."""
+    deadline = time.monotonic() + 1
+    while True:
+        records = stored(Settings(home=server.home))
+        found = [one for one in records if one.get("query_id") == query_id and one.get("action_name")]
+        if found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.05)
+
+
+def open_second_hit(page: Any) -> tuple[str, str]:
+    """Opens it; returns the search's id and the item's."""
+    query_id = page.locator("[data-query-id]").get_attribute("data-query-id")
+    card = page.locator("#hits > li").nth(1)
+    item_id = card.get_attribute("data-item-id")
+    card.locator(".card-main").click()
+    page.wait_for_url("**/item?id=*")
+    return query_id, item_id
+
+
+def test_an_opened_hit_is_told_with_its_place(open_page: Any, server: Server) -> None:
+    page = open_page("/?q=green")
+    assert page.context.cookies() == []
+    query_id, item_id = open_second_hit(page)
+    (click,) = clicks_of(server, query_id)
+    assert click["action_name"] == "click" and click["event_attributes"] == {
+        "object": {"object_id": item_id}, "position": {"ordinal": 2},
+    }  # fmt: skip
+    (cookie,) = page.context.cookies()
+    assert cookie["value"] == click["session_id"] and cookie["expires"] == -1
+    shown = []
+    for _ in range(2):  # the order may have learned from the click; it does not change by itself
+        page.goto(f"{server.url}/?q=green")
+        shown.append([card.get_attribute("data-item-id") for card in page.locator("#hits > li").all()])
+    assert shown[0] == shown[1]
+
+
+def test_who_asks_for_privacy_is_not_watched(open_page: Any, server: Server) -> None:
+    page = open_page(extra_http_headers={"DNT": "1"})
+    page.add_init_script("Object.defineProperty(navigator, 'doNotTrack', {get: () => '1'})")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if "/api/events" in request.url else None)
+    page.goto(f"{server.url}/?q=green")
+    query_id, _ = open_second_hit(page)
+    assert clicks_of(server, query_id) == [] and sent == [] and page.context.cookies() == []

@@ -32,7 +32,7 @@ def answer_search(services: Services, request: SearchRequest, private: bool, is_
         request = replace(request, client_id="", session_id="")
     is_logged = not private and _kind(request) != "browse"
     started = time.perf_counter()
-    shown = _shown(services, request, may_try=is_logged and not is_typing)
+    shown = _shown(services, request, may_try=is_logged)
     result = shown.result
     services.metrics.search_seconds.observe(time.perf_counter() - started)
     services.metrics.searches.labels(_kind(request), str(result.confident).lower()).inc()

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from web.cli import open_settings
-from web.cli_output import as_json, print_facts, print_json, progress_on_stderr
+from web.cli_output import as_json, print_facts, print_json, progress_on_stderr, say
 
 if TYPE_CHECKING:
-    from data.click_log import ClickLog
+    from data.click_log import ClickLog, Forgotten
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -56,7 +56,9 @@ def purge(ctx: click.Context, older_than: str, as_json: bool) -> None:
         raise click.BadParameter(f"{older_than!r} is no age; write 90d, 12h or 6w", param_hint="--older-than")
     before = datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
     with _click_log(ctx) as log:
-        _show(log.purge(before), as_json)
+        gone = log.purge(before)
+    _show(gone, as_json)
+    _say_what_is_stale(ctx, gone)
 
 
 @events.command()
@@ -66,7 +68,15 @@ def purge(ctx: click.Context, older_than: str, as_json: bool) -> None:
 def forget(ctx: click.Context, client_id: str, as_json: bool) -> None:
     """Delete all behaviour of one client, for good."""
     with _click_log(ctx) as log:
-        _show(log.forget(client_id), as_json)
+        gone = log.forget(client_id)
+    _show(gone, as_json)
+    _say_what_is_stale(ctx, gone)
+
+
+def _say_what_is_stale(ctx: click.Context, gone: "Forgotten") -> None:
+    rankers = open_settings(ctx).rankers_dir
+    if (gone.queries or gone.events) and rankers.is_dir() and any(rankers.iterdir()):
+        say("A ranker was trained before; what it learned of these records goes with `magpie train ranker`.")
 
 
 @contextmanager

@@ -2,8 +2,7 @@
 
 import click
 
-from web.cli import open_settings
-from web.cli_output import as_json, print_json, print_table, say
+from web.cli_exposure import comparison, exposure
 
 
 @click.group()
@@ -11,79 +10,5 @@ def report() -> None:
     """What the log says about the ranking."""
 
 
-@report.command()
-@click.option("--by", required=True, metavar="FIELD", help="Attribute, or category, whose values are compared.")
-@click.option("--days", type=click.IntRange(1), default=30, show_default=True, help="Days of the log that count.")
-@click.option("--new-days", type=click.IntRange(1), default=7, show_default=True, help="Days an item is new.")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Rows to print; JSON has all.")
-@as_json
-@click.pass_context
-def exposure(ctx: click.Context, by: str, days: int, new_days: int, limit: int, as_json: bool) -> None:
-    """Compare how much is seen of each value with how much people like it."""
-    from data.catalogue import Catalogue
-    from data.database import open_database
-    from search.exposure import report_exposure
-
-    settings = open_settings(ctx)
-    database = open_database(settings)
-    try:
-        found = report_exposure(database, Catalogue(database, settings), by, days, new_days)
-    finally:
-        database.close()
-    if as_json:
-        print_json(found.as_dict())
-        return
-    columns = [by, "items", "of items", "of what is seen", "of choices", "of merit", "seen per merit"]
-    rows = [
-        [
-            group.value,
-            f"{group.items:,}",
-            *(
-                f"{share:.1%}"
-                for share in (group.items_share, group.exposure_share, group.people_share, group.merit_share)
-            ),
-            f"{group.ratio:.2f}" if group.ratio is not None else "–",
-        ]
-        for group in found.groups[:limit]
-    ]
-    print_table(columns, rows, right=columns[1:])
-    new = found.new_items
-    click.echo(
-        f"New within {new.days} days: {new.items:,} items ({new.items_share:.1%}), {new.exposure_share:.1%} of what is "
-        f"seen, {new.people_share:.1%} of choices; {new.never_shown:,} were never shown"
-    )
-    if not found.impressions:
-        say(f"The log holds no search of the last {days} days.")
-
-
-@report.command()
-@as_json
-@click.pass_context
-def comparison(ctx: click.Context, as_json: bool) -> None:
-    """Say which of two interleaved rankings people click more, and how sure that is."""
-    from dataclasses import asdict
-
-    from data.database import open_database
-    from search.interleaving import read_comparisons
-
-    database = open_database(open_settings(ctx))
-    try:
-        found = read_comparisons(database)
-    finally:
-        database.close()
-    if as_json:
-        print_json({"comparisons": [asdict(one) for one in found]})
-        return
-    if not found:
-        say("Nothing was compared yet; `magpie serve --compare first-stage current` does.")
-        return
-    columns = ["A", "B", "searches", "people", "for A", "for B", "ties", "p"]
-    rows = [
-        [
-            *one.rankings,
-            *(f"{n:,}" for n in (one.searches, one.people, one.for_a, one.for_b, one.ties)),
-            f"{one.p_value:.4f}",
-        ]
-        for one in found
-    ]
-    print_table(columns, rows, right=columns[2:])
+report.add_command(exposure)
+report.add_command(comparison)

@@ -1,5 +1,7 @@
 """The pages for people: search, one item, and the pictures on them. All of it works without scripts."""
 
+import re
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, send_file
@@ -17,6 +19,7 @@ from web.services import services
 from web.texts import texts_for
 
 SIMILAR_SHOWN = 12
+VISIT_COOKIE = "magpie_session"
 YEAR_S = 31_536_000
 HOUR_S = 3_600
 
@@ -107,8 +110,15 @@ def _search(state: PageState) -> dict[str, Any]:
     upload = opened.uploads.get(state.picture) if state.picture else None
     liked = opened.catalogue.get(state.like) if state.like else None
     is_typing = "X-Magpie-Typing" in request.headers
-    result = answer_search(opened, state.to_request(upload), wants_privacy(request.headers), is_typing)
+    asked = replace(state.to_request(upload), session_id=_visit())
+    result = answer_search(opened, asked, wants_privacy(request.headers), is_typing)
     return {"view": view_results(state, result, liked, texts_for("en")), "state": state}
+
+
+def _visit() -> str:
+    """The random name of this visit, made by the page's script at the first click; "" before, or without scripts."""
+    given = request.cookies.get(VISIT_COOKIE, "")
+    return given if re.fullmatch(r"[0-9a-f]{32}", given) else ""
 
 
 def _with_upload() -> PageState:

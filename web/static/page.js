@@ -1,6 +1,7 @@
 // The search page's script: answers while one types, by swapping in what the server renders for the same address.
 // Without it every link and form works as a page of its own.
 
+import { installClicks } from "./clicks.js";
 import { installSuggestions } from "./suggestions.js";
 
 const TYPING_PAUSE_MS = 150;
@@ -272,6 +273,7 @@ function install() {
   });
 }
 
+installClicks();
 if (results) install();
 else {
   installSuggestions(box, $("suggestions"), () => $("search-form").submit());
