@@ -1,4 +1,4 @@
-"""The click log → the queries that led people to each item, for vectors and suggestions, if enough people asked them."""
+"""The click log → the queries that led people to each item, for vectors and suggestions, if enough asked them."""
 
 from collections import defaultdict
 from dataclasses import dataclass
