@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from data.client_ids import drop_old_salts, pseudonyms_of, with_pseudonyms
 from data.database import Database
 from data.errors import BadEvent
+from data.hygiene import set_aside_misuse
 from data.rejects_file import RejectsFile, rejects_file
 from data.tables import counters, events, impressions, queries
 from data.ubi import (
@@ -97,9 +98,11 @@ class ClickLog:
         """Counts of the UBI objects of an NDJSON file: new queries and events, duplicates, set aside, rejected.
 
         A line that is no query and no event is kept in the `rejects_file` with its number and reason, and never stops
-        the rest. `on_progress` gets bytes done and in total. Raises BadEvent where the file cannot be read.
+        the rest. What nobody should learn from is set aside once all is in. `on_progress` gets bytes done and in
+        total. Raises BadEvent where the file cannot be read.
         """
         counts = {"queries": 0, "events": 0, "duplicates": 0, "set_aside": 0, "rejected": 0}
+        earliest = now_ms()
         try:
             with path.open("rb") as stream, rejects_file(rejects_dir, path.stem) as rejects:
                 total = path.stat().st_size
@@ -108,9 +111,12 @@ class ClickLog:
                     found, faults = _parse(lines, rejects)
                     counts["rejected"] += faults
                     self._add(found, counts)
+                    earliest = min([earliest, *(record.timestamp_ms for record in found)])
                     on_progress(stream.tell(), total)
         except OSError as error:
             raise BadEvent(f"{path}: cannot be read ({error.strerror or error})") from error
+        if counts["queries"] or counts["events"]:
+            counts["set_aside"] += sum(set_aside_misuse(self.database, earliest).values())
         return counts | {"rejects_file": str(rejects.path) if rejects.path else None}
 
     def purge(self, older_than: datetime) -> Forgotten:

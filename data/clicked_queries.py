@@ -4,13 +4,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import select
 
 from data.click_cells import read_cells, refresh_cells
 from data.database import Database
-from data.hygiene import source_of
 from data.query_keys import query_key
-from data.tables import queries
+from data.shared_queries import shared_queries
 
 FEWEST_CLIENTS = 5
 HALF_LIFE_DAYS = 30.0
@@ -39,7 +37,7 @@ def clicked_queries(
     cells = read_cells(database)
     if not len(cells):
         return {}
-    popular = popular_queries(database, fewest_clients)
+    popular = {query_key(text) for text, _ in shared_queries(database, 0, fewest_clients)}
     fading = 0.5 ** ((cells.day.max() - cells.day) / HALF_LIFE_DAYS)
     looks = fading * cells.impressions * _looks(cells.position, theta)
     keys, pair = np.unique(cells.query * len(cells.items) + cells.item, return_inverse=True)
@@ -54,17 +52,6 @@ def clicked_queries(
         if clicks[place] >= _LEAST_CLICKS and text in popular:
             found[cells.items[item[place]]].append(ClickedQuery(text, float(weights[place])))
     return dict(found)
-
-
-def popular_queries(database: Database, fewest_clients: int = FEWEST_CLIENTS) -> dict[str, int]:
-    """The queries that at least so many different clients asked, with the number of these."""
-    clients: dict[str, set[str]] = defaultdict(set)
-    source = source_of(queries).label("source")
-    chosen = select(queries.c.user_query, source).where(~queries.c.set_aside, source != "").distinct()
-    with database.reading() as connection:
-        for row in connection.execute(chosen):
-            clients[query_key(row.user_query)].add(row.source)
-    return {key: len(known) for key, known in clients.items() if key and len(known) >= fewest_clients}
 
 
 def _looks(position: np.ndarray, theta: np.ndarray | None) -> np.ndarray:

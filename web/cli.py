@@ -23,8 +23,8 @@ _COMMANDS = {
     "recommend": ("web.cli_search", "recommend", "Items for one, or for somebody."),
     "serve": ("web.cli_serve", "serve", "Serve the search page and the HTTP interface."),
     "events": ("web.cli_events", "events", "What people did: bring in, take out, forget."),
-    "report": ("web.cli_report", "report", "What the log says about the ranking."),
     "train": ("web.cli_train", "train", "Train what Magpie searches with."),
+    "report": ("web.cli_report", "report", "See what was learned from behaviour."),
     "evaluate": ("web.cli_search", "evaluate", "Measure how good the ranking is."),
 }
 

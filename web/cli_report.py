@@ -1,14 +1,88 @@
-"""`magpie report`: what the log says about the ranking."""
+"""`magpie report`: what was learned from behaviour, for people to look at."""
+
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from web.cli import open_settings
 from web.cli_exposure import comparison, exposure
+from web.cli_output import as_json, print_facts, print_json, print_table
+
+if TYPE_CHECKING:
+    from data.database import Database
+    from data.settings import Settings
 
 
 @click.group()
 def report() -> None:
-    """What the log says about the ranking."""
+    """What was learned from behaviour."""
 
 
 report.add_command(exposure)
 report.add_command(comparison)
+
+
+@report.command()
+@as_json
+@click.pass_context
+def clicks(ctx: click.Context, as_json: bool) -> None:
+    """The click log, what of it is set aside, how far people look, and the rankers with their verdicts."""
+    from data.database import open_database
+
+    settings = open_settings(ctx)
+    database = open_database(settings)
+    try:
+        found = clicks_report(settings, database)
+    finally:
+        database.close()
+    if as_json:
+        print_json(found)
+        return
+    print_facts({**found["data"], "set_aside": found["set_aside"] or "nothing", "serving": found["serving"]})
+    _print_positions(found["browsing"])
+    rows = [[one["version"], "yes" if one["published"] else "no", one["reason"]] for one in found["rankers"]]
+    if rows:
+        print_table(["ranker", "passed", "why"], rows)
+
+
+def clicks_report(settings: "Settings", database: "Database") -> dict[str, Any]:
+    """The report as JSON values."""
+    from data.click_cells import read_cells, refresh_cells
+    from data.hygiene import set_aside_counts
+    from search.learning.browsing import choose_browsing_model
+    from search.learning.versions import current_ranker, ranker_versions, read_manifest
+    from search.reranking import FIRST_STAGE
+
+    counted, cells = refresh_cells(database), read_cells(database)
+    rankers = []
+    for version in ranker_versions(settings):
+        verdict = read_manifest(settings, version)["report"]
+        rankers.append({"version": version, "published": verdict["publish"], **verdict})
+    return {
+        "data": {
+            "days": counted.days,
+            "searches": counted.searches,
+            "capped": counted.capped,
+            "impressions": int(cells.impressions.sum()),
+            "clicks": cells.num_clicks,
+            "conversions": int(cells.conversions.sum()),
+            "queries": len(cells.queries),
+            "items": len(cells.items),
+        },
+        "set_aside": set_aside_counts(database),
+        "browsing": choose_browsing_model(cells).as_dict(),
+        "serving": current_ranker(settings) or FIRST_STAGE,
+        "rankers": rankers,
+    }
+
+
+def _print_positions(browsing: dict[str, Any]) -> None:
+    found = browsing["propensities"]
+    how = "measured" if found["measured"] else "assumed"
+    click.echo(
+        f"\nHow likely each position is looked at ({how}; people browse as the {browsing['chosen']} model says):"
+    )
+    pairs = list(enumerate(zip(found["theta"], found["se"], strict=True), 1))
+    rows = [[str(position), f"{theta:.3f}", f"± {error:.3f}"] for position, (theta, error) in pairs[:10]]
+    print_table(["position", "looked at", ""], rows, right=["position", "looked at"])
+    click.echo()

@@ -20,6 +20,7 @@ from search.learning.posterior import (
 
 _MOST_EXPOSURE = 30.0  # of one row: no hot query may own the model
 _TREES = 200
+_FEW_ROWS = 10  # bagging must find some among them
 _NEVER_AGAINST = ("score", "score_z", "score_gap", "kinship", "kinship_z", "kindred_rate", "item_rate")
 # Small trees that may not turn these around lost nothing on held-out queries and harmed half as many (docs/clicks.md)
 _PARAMETERS = {
@@ -134,16 +135,14 @@ def training_rows(evidence: Evidence, stages: Mapping[str, FirstStage]) -> Rows:
 
 
 def _train(rows: Rows, chosen: np.ndarray) -> lightgbm.Booster:
-    """Poisson regression of clicks on expected clicks, as rates with weights."""
-    expected, exposure = rows.expected[chosen], rows.exposure[chosen]
-    weights = expected * np.minimum(1.0, _MOST_EXPOSURE / exposure)
-    data = lightgbm.Dataset(
-        rows.values[chosen],
-        rows.clicks[chosen] / expected,
-        weight=weights,
-        feature_name=list(NAMES),
-        params=_PARAMETERS,
+    """Poisson regression of clicks on expected clicks, as rates with weights; without rows all rates are usual."""
+    values, clicks, expected, exposure = (
+        column[chosen] for column in (rows.values, rows.clicks, rows.expected, rows.exposure)
     )
+    if not len(values):
+        values, clicks, expected, exposure = (np.ones((_FEW_ROWS, len(NAMES))), *np.ones((3, _FEW_ROWS)))
+    weights = expected * np.minimum(1.0, _MOST_EXPOSURE / exposure)
+    data = lightgbm.Dataset(values, clicks / expected, weight=weights, feature_name=list(NAMES), params=_PARAMETERS)
     return lightgbm.train(_PARAMETERS, data, _TREES)
 
 

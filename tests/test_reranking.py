@@ -1,0 +1,158 @@
+"""The published ranker in the read path: taken up, explained, logged, and out of the way when it fails."""
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.click_cells import Cells
+from data.database import Database, open_database
+from data.settings import Settings
+from search.engine import SearchEngine
+from search.learning.browsing import PositionModel
+from search.learning.evidence import gather_evidence
+from search.learning.first_stage import FirstStage, gather_first_stage
+from search.learning.propensities import assumed_propensities
+from search.learning.ranker import Ranker, train_ranker
+from search.learning.rates import count_pairs
+from search.learning.training import train
+from search.learning.versions import publish_ranker, save_ranker, withdraw_ranker
+from search.request import SearchRequest
+from search.reranking import FIRST_STAGE
+from web.answers import query_record
+
+QUERY = SearchRequest(text="red", k=20, explain=True)
+
+
+@pytest.fixture
+def database(own_shop: Settings) -> Iterator[Database]:
+    opened = open_database(own_shop)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def engine(own_shop: Settings, database: Database) -> Iterator[SearchEngine]:
+    opened = SearchEngine(own_shop, database)
+    opened.refresh()
+    yield opened
+    opened.close()
+
+
+def numbers_of(engine: SearchEngine, items: list[str]) -> dict[str, int]:
+    """`items.id` of the hits of QUERY, in their order."""
+    _, order = engine.first_stage(QUERY)
+    return dict(zip(items, map(int, order.ids[: len(items)]), strict=True))
+
+
+def favouring(item_id: str, engine: SearchEngine) -> Ranker:
+    """A ranker trained on people who always click one item."""
+    stages: dict[str, FirstStage] = {}
+    hits = engine.search(QUERY).hits
+    for text in ("red", "ball", "box", "ring", "kite", "plate", "blue", "green"):
+        question, order = engine.first_stage(replace(QUERY, text=text))
+        stages[text] = gather_first_stage(order, question)
+    items = [hit.item_id for hit in hits]
+    number = len(items)
+    zeros, ones = np.zeros(number, np.int64), np.ones(number, np.int64)
+    shown = {"position": ones, "after": zeros, "impressions": 4_000 * ones, "conversions": zeros}
+    clicks = np.array([3_000 if item == item_id else 4 for item in items])
+    cells = Cells(["red"], items, [""], [""], zeros, zeros, zeros, zeros, np.arange(number), clicks=clicks, **shown)
+    found = numbers_of(engine, items)
+    pairs = count_pairs(cells, PositionModel(assumed_propensities()))
+    return train_ranker(gather_evidence(pairs, stages, found), stages)
+
+
+def test_a_published_ranker_is_taken_up_and_given_back(own_shop: Settings, engine: SearchEngine) -> None:
+    before = engine.search(QUERY)
+    assert before.ranker == FIRST_STAGE
+    last = before.hits[-1].item_id
+    version = save_ranker(own_shop, favouring(last, engine), engine.fingerprint, {})
+    engine.refresh()
+    assert engine.search(QUERY).ranker == FIRST_STAGE
+    publish_ranker(own_shop, version)
+    engine.refresh()
+    after = engine.search(QUERY)
+    assert after.ranker == version == engine.status()["ranker"]
+    assert after.hits[0].item_id == last
+    assert len({hit.item_id for hit in after.hits}) == len(before.hits)
+    assert engine.search(replace(QUERY, rerank=False)).hits == before.hits
+    assert engine.search(replace(QUERY, sort="price")).ranker == FIRST_STAGE
+    withdraw_ranker(own_shop)
+    engine.refresh()
+    assert engine.search(QUERY).hits == before.hits
+
+
+def test_addends_sum_to_falling_scores_and_inputs_are_logged(own_shop: Settings, engine: SearchEngine) -> None:
+    last = engine.search(QUERY).hits[-1].item_id
+    publish_ranker(own_shop, save_ranker(own_shop, favouring(last, engine), engine.fingerprint, {}))
+    engine.refresh()
+    result = engine.search(QUERY)
+    scores = [hit.score for hit in result.hits]
+    assert scores == sorted(scores, reverse=True)
+    for hit in result.hits:
+        assert hit.explain is not None and sum(hit.explain.values()) == pytest.approx(hit.score, abs=1e-5)
+    assert result.hits[0].explain is not None and result.hits[0].explain["clicks"] > 0
+    logged = query_record(QUERY, result, is_typing=False)
+    assert logged.query_attributes["ranker"] == result.ranker
+    first = logged.hits[0].features
+    assert first is not None and first["first_stage_rank"] == 20
+    assert first["first_stage_score"] == pytest.approx(
+        result.hits[0].score - result.hits[0].explain["clicks"], abs=1e-4
+    )
+    assert json.dumps(dict(first))
+
+
+def test_a_page_continues_the_one_before(own_shop: Settings, engine: SearchEngine) -> None:
+    last = engine.search(QUERY).hits[-1].item_id
+    publish_ranker(own_shop, save_ranker(own_shop, favouring(last, engine), engine.fingerprint, {}))
+    engine.refresh()
+    whole = [hit.item_id for hit in engine.search(QUERY).hits]
+    pages = [engine.search(replace(QUERY, k=5, offset=offset)).hits for offset in (0, 5, 10, 15)]
+    assert [hit.item_id for page in pages for hit in page] == whole
+
+
+@pytest.mark.parametrize("fault", ["missing trees", "other encoder", "no manifest"])
+def test_a_broken_ranker_leaves_the_first_stage(
+    own_shop: Settings, engine: SearchEngine, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = engine.search(QUERY).hits
+    fingerprint = "another" if fault == "other encoder" else engine.fingerprint
+    version = save_ranker(own_shop, favouring(before[-1].item_id, engine), fingerprint, {})
+    folder: Path = own_shop.rankers_dir / version
+    if fault == "missing trees":
+        (folder / "trees-4.txt").write_text("nonsense")
+    elif fault == "no manifest":
+        (folder / "manifest.json").unlink()
+    publish_ranker(own_shop, version)
+    with caplog.at_level(logging.ERROR):
+        engine.refresh()
+    assert version in caplog.text
+    assert engine.search(QUERY).hits == before
+    assert any(version in alarm for alarm in engine.status()["alarms"])
+
+
+def test_a_ranker_that_fails_while_serving_is_logged(
+    own_shop: Settings, engine: SearchEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = engine.search(QUERY).hits
+    ranker = favouring(before[-1].item_id, engine)
+    spoilt = replace(ranker, by_rank=np.zeros(0))
+    publish_ranker(own_shop, save_ranker(own_shop, spoilt, engine.fingerprint, {}))
+    engine.refresh()
+    with caplog.at_level(logging.ERROR):
+        assert engine.search(QUERY).hits == before
+    assert "first-stage order" in caplog.text
+
+
+def test_training_on_too_few_clicks_publishes_nothing(
+    own_shop: Settings, engine: SearchEngine, database: Database
+) -> None:
+    report = train(own_shop, database, engine)
+    assert not report.published and report.version is None
+    assert "1,000" in report.verdict.reason
+    assert json.dumps(report.as_dict())
