@@ -84,7 +84,7 @@ _KINDS_SQL = str(select(attribute_kinds.c.name, attribute_kinds.c.kind))
 
 def load_kinds(connection: Connection) -> dict[str, Kind]:
     """The kind of every attribute seen so far."""
-    return dict(connection.exec_driver_sql(_KINDS_SQL).tuples().all())
+    return {row[0]: row[1] for row in connection.exec_driver_sql(_KINDS_SQL)}
 
 
 def take_revisions(connection: Connection, count: int) -> int:
