@@ -25,8 +25,9 @@ from data.settings import Settings
 from indexer.columns import Columns
 from indexer.concepts import Concepts
 from indexer.conflicts import load_conflicts
-from indexer.fusion import Means, TextWeighing
+from indexer.fusion import AverageFusion, Fusion, Means, TextWeighing
 from indexer.item_text import TextPlan
+from indexer.learned_fusion import LearnedFusion
 from indexer.lexical_index import LexicalIndex
 from indexer.phrases import load_phrases
 from indexer.vector_index import VectorIndex
@@ -111,13 +112,19 @@ class Generation:
         return TextWeighing(**self.manifest["text_weighing"])
 
     @cached_property
+    def fusion(self) -> Fusion:
+        """How this generation's parts became its fused vectors; items that change later are fused the same way."""
+        path = self.folder / "fusion.npz"
+        return LearnedFusion.load(path) if path.is_file() else AverageFusion()
+
+    @cached_property
     def columns(self) -> Columns:
         return Columns.load(self.folder)
 
     def load(self) -> "Generation":
         """Loads every part now, so that no request waits for it."""
         _ = self.ids, self.parts, self.fused, self.text_weights, self.indexes, self.means, self.lexical, self.columns
-        _ = self.concepts, self.text_plan, self.phrases
+        _ = self.concepts, self.text_plan, self.phrases, self.fusion
         return self
 
     def rows_of(self, ids: np.ndarray) -> np.ndarray:

@@ -101,7 +101,7 @@ def _index_items(items: Sequence[Item], catalogue: Catalogue, generation: Genera
     words = load_lexicon().single_words()
     told = np.array([text.count_descriptive(words) for text in texts])
     weights = generation.text_weighing.weigh(parts, told)
-    fused = fuse(parts, {"text": weights, "image": 1 - weights})
+    fused = fuse(generation.fusion.contributions(parts, weights))
     ids = np.array([item.id for item in items], np.int64)
     vectors = {"fused": fused, **parts}
     return Segment(
@@ -109,6 +109,7 @@ def _index_items(items: Sequence[Item], catalogue: Catalogue, generation: Genera
         parts=parts,
         fused=fused,
         text_weights=weights,
+        fusion=generation.fusion,
         indexes={name: VectorIndex(build_index(rows, ids, EXACT), ids, rows) for name, rows in vectors.items()},
         lexical=lexical.finish(),
         columns=columns.build(),

@@ -21,7 +21,7 @@ def test_exchanged_pictures_are_found(tmp_path) -> None:
     torn = parts(0.6)
     torn["image"][[3, 7]] = torn["image"][[90, 91]]
     torn["image"][5] = 0  # an item without a picture contradicts nothing
-    found = find_conflicts(torn, TextWeighing.fit(torn), IDS, TITLES)
+    found = find_conflicts(torn, TextWeighing.fit(torn, np.zeros(len(IDS))), IDS, TITLES)
     assert {one["item_id"] for one in found} == {"id3", "id7"}
     assert [one["agreement"] for one in found] == sorted(one["agreement"] for one in found)
     reasons = {one["item_id"]: one["reason"] for one in found}
@@ -33,4 +33,4 @@ def test_exchanged_pictures_are_found(tmp_path) -> None:
 def test_texts_that_say_nothing_contradict_nothing() -> None:
     vague = parts(0.6)
     vague["text"][50:] = NOISE[50:]
-    assert find_conflicts(vague, TextWeighing.fit(vague), IDS, TITLES) == []
+    assert find_conflicts(vague, TextWeighing.fit(vague, np.zeros(len(IDS))), IDS, TITLES) == []
