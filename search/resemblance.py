@@ -13,6 +13,7 @@ from indexer.fusion import PARTS
 from search.segment import Segment, Yardstick
 
 _TEXT_SHARE = 0.9  # of a telling text in the comparison; chosen on the fashion dev split, see docs/relevance.md
+_SOFTENED = 1 / 3  # power of the correlation in what one part lets expect of the other
 _TEXTS_BY_PICTURE = 0.7  # of the items' texts where the example has only a picture, if the texts tell something
 
 
@@ -26,7 +27,11 @@ class Example:
 
 @dataclass(frozen=True)
 class Expectation:
-    """A line that tells one part's similarity from the other's: least squares over items that have both."""
+    """A line that tells one part's similarity from the other's, learned from items that have both.
+
+    Its slope lies between that of least squares, r s_y / s_x, which draws what is expected so far to the mean that
+    items without the part never come first, and that of equal spread, s_y / s_x, which takes a guess for a fact.
+    """
 
     known_mean: float
     expected_mean: float
@@ -37,8 +42,10 @@ class Expectation:
         """The line through (n,) pairs of similarities; it never falls. Without pairs the one stands for the other."""
         if not len(known):
             return cls(0.0, 0.0, 1.0)
+        spread, reached = float(known.std()), float(expected.std())
         covariance = float(((known - known.mean()) * (expected - expected.mean())).mean())
-        slope = max(0.0, covariance) / max(float(known.var()), 1e-9)
+        correlation = max(0.0, covariance) / max(spread * reached, 1e-9)
+        slope = correlation**_SOFTENED * reached / max(spread, 1e-9)
         return cls(float(known.mean()), float(expected.mean()), slope)
 
     def of(self, known: np.ndarray) -> np.ndarray:
