@@ -6,8 +6,9 @@ without that, items that lack a part are all but invisible next to items that ha
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,9 +18,11 @@ PARTS = ("text", "image")
 _PRIOR_WEIGHT = 50.0  # how many vectors a mean from the encoder's training counts as
 _ZERO_WEIGHT = 2.0
 _FEWEST_PAIRS = 20
-_MANY_WORDS = 3
+_LOW_OF_SILENT = 0.84  # where the lexicon knows the language and yet finds next to nothing in a text
+_SHARE_UNDERSTOOD = 0.1
+_FEW_WORDS, _MANY_WORDS = 2, 3  # a text that names no more than the few may say nothing, one that names many tells
 _CHANCE = 2.0  # deviations that the best twentieth of random pairs hardly reaches
-_LOW, _HIGH, _MOST, _SHRINKAGE = 0.74, 0.87, 0.6, 0.65  # chosen on the fashion dev split, all four variants
+_LOW, _HIGH, _MOST, _SHRINKAGE = 0.74, 0.87, 0.7, 0.65  # chosen on the fashion dev split, all four variants
 
 
 @dataclass(frozen=True)
@@ -66,16 +69,19 @@ class TextWeighing:
     figure is noisy, it is drawn towards the catalogue's median (`typical`). Where not even the best items agree more
     than chance allows, the encoder does not understand these pictures, and that is no reason to distrust the texts.
     Nor is it one with an item whose text names several things by itself: `num_descriptive` ((n,) integers) counts the
-    descriptive attribute values and the words for kinds, colours, materials and the like.
+    descriptive attribute values and the words for kinds, colours, materials and the like. And where that count finds
+    words in some of the catalogue's texts, it knows their language: then one in which it finds next to none must agree
+    all the better (`low`, the share of the best agreement from which a text counts).
     """
 
     mean: float
     deviation: float
     typical: float
     best: float
+    low: float = _LOW
 
     @classmethod
-    def fit(cls, parts: Mapping[str, np.ndarray]) -> "TextWeighing":
+    def fit(cls, parts: Mapping[str, np.ndarray], num_descriptive: np.ndarray) -> "TextWeighing":
         """Learns the scale from the items that have both parts; (n, dim) centred unit rows by part."""
         rows = np.flatnonzero(parts["text"].any(axis=1) & parts["image"].any(axis=1))
         if len(rows) < _FEWEST_PAIRS:
@@ -84,25 +90,61 @@ class TextWeighing:
         random_pairs = np.einsum("nd,nd->n", parts["text"][rows], parts["image"][shuffled])
         mean, deviation = float(random_pairs.mean()), max(float(random_pairs.std()), 1e-3)
         own = (np.einsum("nd,nd->n", parts["text"][rows], parts["image"][rows]) - mean) / deviation
-        return cls(mean, deviation, float(np.median(own)), max(float(np.quantile(own, 0.95)), 1e-3))
+        low = _LOW_OF_SILENT if float((num_descriptive[rows] > 0).mean()) >= _SHARE_UNDERSTOOD else _LOW
+        return cls(mean, deviation, float(np.median(own)), max(float(np.quantile(own, 0.95)), 1e-3), low)
 
     def weigh(self, parts: Mapping[str, np.ndarray], num_descriptive: np.ndarray) -> np.ndarray:
         """(n,) float32 weight of each item's text: 1 without a picture, 0 without words. Its picture has the rest."""
         agreement = (np.einsum("nd,nd->n", parts["text"], parts["image"]) - self.mean) / self.deviation
         judged = ((1 - _SHRINKAGE) * agreement + _SHRINKAGE * self.typical) / self.best
-        weights = _MOST * np.clip((judged - _LOW) / (_HIGH - _LOW), 0.0, 1.0)
+        weights = _MOST * np.clip((judged - self.low) / (_HIGH - self.low), 0.0, 1.0)
         trust = np.clip(self.best - _CHANCE, 0.0, 1.0)
         weights = trust * weights + (1 - trust) * _MOST
-        told = _MOST * np.clip((num_descriptive - 1) / (_MANY_WORDS - 1), 0.0, 1.0)
+        told = _MOST * np.clip((num_descriptive - _FEW_WORDS) / (_MANY_WORDS - _FEW_WORDS), 0.0, 1.0)
         weights = np.maximum(weights, told)
         weights = np.where(parts["image"].any(axis=1), weights, 1.0)
         return np.where(parts["text"].any(axis=1), weights, 0.0).astype(np.float32)
 
 
-def fuse(parts: Mapping[str, np.ndarray], weights: Mapping[str, np.ndarray]) -> np.ndarray:
-    """One unit vector per item: the weighted sum of its centred parts, rescaled.
+def tell_from_weights(weights: np.ndarray) -> np.ndarray:
+    """(n,) how telling the texts with these weights are: 0 for one that says nothing, 1 for one that counts fully."""
+    return np.asarray(np.minimum(weights / _MOST, 1.0))
 
-    Parts are (n, dim) float32 with unit rows, weights (n,); a zero row means the item lacks that part,
-    and rescaling then shares its weight among the others. An item with no parts keeps a zero row.
+
+class Fusion(Protocol):
+    """How an item's parts become one vector."""
+
+    @property
+    def kind(self) -> str:
+        """The name that `index rebuild --fusion` takes."""
+
+    @property
+    def judgement(self) -> Mapping[str, Any]:
+        """How it fared on held-out items; empty for one that was not trained."""
+
+    def contributions(self, parts: Mapping[str, np.ndarray], text_weights: np.ndarray) -> dict[str, np.ndarray]:
+        """(n, dim) by part, whose rescaled sum is the fused vector.
+
+        Parts are (n, dim) centred unit rows, and a zero row means that the item lacks that part; text_weights (n,).
+        """
+
+
+@dataclass(frozen=True)
+class AverageFusion:
+    """The weighted mean of the parts that are there."""
+
+    kind: str = "average"
+    judgement: Mapping[str, Any] = field(default_factory=dict)
+
+    def contributions(self, parts: Mapping[str, np.ndarray], text_weights: np.ndarray) -> dict[str, np.ndarray]:
+        """(n, dim) by part; rescaling their sum shares a missing part's weight among the others."""
+        weights = {"text": text_weights, "image": 1 - text_weights}
+        return {name: weights[name][:, None] * parts[name] for name in PARTS}
+
+
+def fuse(contributions: Mapping[str, np.ndarray]) -> np.ndarray:
+    """One unit vector per item: the rescaled sum of its parts' (n, dim) contributions.
+
+    An item with no parts keeps a zero row.
     """
-    return unit_rows(sum(weights[name][:, None] * parts[name] for name in parts))
+    return unit_rows(np.sum(list(contributions.values()), axis=0))

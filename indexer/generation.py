@@ -25,9 +25,10 @@ from data.settings import Settings
 from indexer.columns import Columns
 from indexer.concepts import Concepts
 from indexer.conflicts import load_conflicts
-from indexer.fusion import Means, TextWeighing
-from indexer.imputation import Imputation
+from indexer.fusion import Fusion, Means, TextWeighing
+from indexer.imputation import ImputedAverage
 from indexer.item_text import TextPlan
+from indexer.learned_fusion import LearnedFusion
 from indexer.lexical_index import LexicalIndex
 from indexer.phrases import load_phrases
 from indexer.vector_index import VectorIndex
@@ -91,10 +92,6 @@ class Generation:
         return Means.load(self.folder / "means.npz")
 
     @cached_property
-    def imputation(self) -> Imputation:
-        return Imputation.load(self.folder / "imputation.npz")
-
-    @cached_property
     def lexical(self) -> LexicalIndex:
         return LexicalIndex.open(self.folder / "lexical")
 
@@ -116,13 +113,19 @@ class Generation:
         return TextWeighing(**self.manifest["text_weighing"])
 
     @cached_property
+    def fusion(self) -> Fusion:
+        """How this generation's parts became its fused vectors; items that change later are fused the same way."""
+        path = self.folder / "fusion.npz"
+        return LearnedFusion.load(path) if path.is_file() else ImputedAverage.load(self.folder / "imputation.npz")
+
+    @cached_property
     def columns(self) -> Columns:
         return Columns.load(self.folder)
 
     def load(self) -> "Generation":
         """Loads every part now, so that no request waits for it."""
         _ = self.ids, self.parts, self.fused, self.text_weights, self.indexes, self.means, self.lexical, self.columns
-        _ = self.concepts, self.text_plan, self.phrases, self.imputation
+        _ = self.concepts, self.text_plan, self.phrases, self.fusion
         return self
 
     def rows_of(self, ids: np.ndarray) -> np.ndarray:

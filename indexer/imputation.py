@@ -6,29 +6,34 @@ missing part is filled in by ridge regression on the items that have both.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from indexer.encoder import unit_rows
-from indexer.fusion import fuse
 
 _FEWEST_PAIRS = 100
 _RIDGE = 10.0
 
 
 @dataclass(frozen=True)
-class Imputation:
-    """(dim, dim) maps from a part to the other, and the usual weight of the text; maps of zeros where too few items
-    have both parts, which leaves a missing part missing."""
+class ImputedAverage:
+    """The weighted mean of the parts, a missing one filled in as expected.
+
+    (dim, dim) maps from a part to the other, and the usual weight of the text; maps of zeros where too few items
+    have both parts, which leaves a missing part missing.
+    """
 
     text_from_image: np.ndarray
     image_from_text: np.ndarray
     text_weight: float
+    kind: str = "average"
+    judgement: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def fit(cls, parts: Mapping[str, np.ndarray], text_weights: np.ndarray) -> "Imputation":
+    def fit(cls, parts: Mapping[str, np.ndarray], text_weights: np.ndarray) -> "ImputedAverage":
         """Learns from the items that have both; (n, dim) centred unit rows by part, zero where it is missing."""
         both = parts["text"].any(axis=1) & parts["image"].any(axis=1)
         if both.sum() < _FEWEST_PAIRS:
@@ -37,15 +42,18 @@ class Imputation:
         text, image = parts["text"][both], parts["image"][both]
         return cls(_learn_map(image, text), _learn_map(text, image), float(text_weights[both].mean()))
 
-    def fuse(self, parts: Mapping[str, np.ndarray], text_weights: np.ndarray) -> np.ndarray:
-        """(n, dim) unit rows: both parts by their weight, a missing one as expected; zero where both are missing."""
-        has = {name: np.asarray(rows.any(axis=1)) for name, rows in parts.items()}
-        weights = np.where(has["text"] & has["image"], text_weights, self.text_weight)
-        completed = {
-            "text": np.where(has["text"][:, None], parts["text"], unit_rows(parts["image"] @ self.text_from_image)),
-            "image": np.where(has["image"][:, None], parts["image"], unit_rows(parts["text"] @ self.image_from_text)),
+    def contributions(self, parts: Mapping[str, np.ndarray], text_weights: np.ndarray) -> dict[str, np.ndarray]:
+        """(n, dim) by part, whose rescaled sum is the fused vector; what is expected of a missing part comes from the
+        part that is there and counts with it. Parts are (n, dim) centred unit rows, zero where they are missing."""
+        text, image = parts["text"], parts["image"]
+        has_text, has_image = np.asarray(text.any(axis=1)), np.asarray(image.any(axis=1))
+        weights = np.where(has_text & has_image, text_weights, self.text_weight)[:, None]
+        expected_text = np.where(has_text[:, None], 0, unit_rows(image @ self.text_from_image))
+        expected_image = np.where(has_image[:, None], 0, unit_rows(text @ self.image_from_text))
+        return {
+            "text": weights * text + (1 - weights) * expected_image,
+            "image": (1 - weights) * image + weights * expected_text,
         }
-        return fuse(completed, {"text": weights, "image": 1 - weights})
 
     def save(self, path: Path) -> None:
         with path.open("wb") as file:
@@ -58,7 +66,7 @@ class Imputation:
             )
 
     @classmethod
-    def load(cls, path: Path) -> "Imputation":
+    def load(cls, path: Path) -> "ImputedAverage":
         """What `save` wrote."""
         with np.load(path) as arrays:
             return cls(arrays["text_from_image"], arrays["image_from_text"], float(arrays["text_weight"]))

@@ -11,7 +11,6 @@ import numpy as np
 
 from data.catalogue import Catalogue
 from data.database import Database
-from data.errors import BadSetting
 from data.home_lock import lock_home
 from data.settings import Settings
 from indexer.columns import Columns, ColumnsBuilder
@@ -20,18 +19,17 @@ from indexer.conflicts import category_numbers, describe_conflicts, find_conflic
 from indexer.embedding_cache import EmbeddingCache
 from indexer.encoder import Encoder, open_encoder
 from indexer.encoding import EncodingReport, Progress, encode_missing_pictures, encode_texts, pool_pictures, pool_texts
-from indexer.fusion import PARTS, Means, TextWeighing, estimate_means
+from indexer.fusion import PARTS, Fusion, Means, TextWeighing, estimate_means, fuse
 from indexer.generation import Generation, new_generation, prune, publish_generation, seal
-from indexer.imputation import Imputation
+from indexer.imputation import ImputedAverage
 from indexer.item_text import TextPlan, TextPlanBuilder
+from indexer.learned_fusion import choose_fusion
 from indexer.lexical_index import LexicalIndexBuilder
 from indexer.phrases import PhraseCounter
 from indexer.probes import ProbeSampler, calibrate_confidence, draw_noise
 from indexer.training.lexicon import load_lexicon
 from indexer.vector_index import build_index, choose_factory, empty_index
 from indexer.verification import measure_recall
-
-FUSIONS = ("auto", "average")
 
 
 @dataclass(frozen=True)
@@ -109,13 +107,12 @@ def rebuild(
     unknown model, fusion or index, ModelUnavailable where the encoder cannot be loaded.
     """
     options, tell = options or RebuildOptions(), progress or (lambda stage, done, total: None)
-    if options.fusion not in FUSIONS:
-        raise BadSetting(f"There is no fusion {options.fusion!r}; there are: {', '.join(FUSIONS)}.")
     watch = Stopwatch()
     with lock_home(settings.home, "rebuild"):
         encoder = open_encoder(options.model or settings.model, options.pretrained or settings.pretrained)
-        # a wrong --index fails here, before hours of encoding
+        # a wrong --index or --fusion fails here, before hours of encoding
         empty_index(encoder.spec.dim, choose_factory(options.index, 0))
+        learned = choose_fusion(options.fusion, settings, encoder.spec.fingerprint)
         cache = EmbeddingCache(
             settings.embeddings_dir, encoder.spec.fingerprint, encoder.spec.dim, ignore_old=options.full
         )
@@ -127,21 +124,24 @@ def rebuild(
             parts = {"text": snapshot.texts, "image": pool_pictures(cache, snapshot.pictures, encoder.spec.dim)}
             means = estimate_means(parts, snapshot.probes, encoder.prior_means)
             parts = {name: means.centre(name, vectors) for name, vectors in parts.items()}
-            weighing = TextWeighing.fit(parts)
+            weighing = TextWeighing.fit(parts, snapshot.num_descriptive)
             conflicts = find_conflicts(parts, category_numbers(snapshot.columns))
             credible = conflicts.silence(parts)
             weights = weighing.weigh(credible, snapshot.num_descriptive)
-            imputation = Imputation.fit(credible, weights)
-            imputation.save(folder / "imputation.npz")
-            vectors = {**parts, "fused": imputation.fuse(credible, weights)}
+            average = ImputedAverage.fit(credible, weights)
+            average.save(folder / "imputation.npz")
+            fusion = learned or average
+            vectors = {**parts, "fused": fuse(fusion.contributions(credible, weights))}
             factory = choose_factory(options.index, len(snapshot.ids))
             tell("index", 0, 1)
             write_vectors(folder, snapshot.ids, vectors, weights, means, factory)
+            if learned:
+                learned.save(folder / "fusion.npz")
             snapshot.columns.save(folder)
             save_conflicts(describe_conflicts(conflicts, parts["image"], snapshot.item_ids, snapshot.titles), folder)
             learn_concepts(snapshot.columns, encoder, cache, means).save(folder)
             watch.lap("index")
-            about = describe(encoder, snapshot, vectors, weights, means, folder)
+            about = describe(encoder, snapshot, vectors, means, folder) | describe_fusion(fusion, vectors, weights)
             about |= {"index": factory, "text_weighing": asdict(weighing), "conflicts": conflicts.about()}
             about["golden"] = judge(Generation(folder, about)) if judge else {}
             manifest = seal(folder, about)
@@ -249,13 +249,11 @@ def describe(
     encoder: Encoder,
     snapshot: Snapshot,
     vectors: Mapping[str, np.ndarray],
-    weights: np.ndarray,
     means: Means,
     folder: Path,
 ) -> dict[str, Any]:
     """What the manifest says of a generation, its measured recall among it."""
     present = {name: vectors[name].any(axis=1) for name in PARTS}
-    both = present["text"] & present["image"]
     probes, noise = means.centre("query", snapshot.probes), means.centre("query", snapshot.noise)
     return {
         "items": len(snapshot.ids),
@@ -264,13 +262,18 @@ def describe(
         "pretrained": encoder.spec.pretrained,
         "fingerprint": encoder.spec.fingerprint,
         "dim": encoder.spec.dim,
-        "fusion": "average",
-        "fusion_weights": {"text": round(float(weights[both].mean()), 3) if both.any() else None},
         "parts": list(PARTS),
         "catalogue_revision": snapshot.revision,
         "recall": measure_recall(folder, snapshot.ids, vectors["fused"], {"text": probes, "image": vectors["image"]}),
         "confidence": calibrate_confidence(probes, noise, vectors["fused"]),
     }
+
+
+def describe_fusion(fusion: Fusion, vectors: Mapping[str, np.ndarray], weights: np.ndarray) -> dict[str, Any]:
+    """What the manifest says of the fusion: which, the mean weight of telling texts, and the gate's figures."""
+    both = vectors["text"].any(axis=1) & vectors["image"].any(axis=1)
+    mean = round(float(weights[both].mean()), 3) if both.any() else None
+    return {"fusion": fusion.kind, "fusion_weights": {"text": mean}, "fusion_judgement": dict(fusion.judgement)}
 
 
 def report(

@@ -12,6 +12,7 @@ from data.pictures import open_views
 from indexer.columns import ColumnsBuilder
 from indexer.encoder import Encoder, unit_rows
 from indexer.frames import pool_frames
+from indexer.fusion import fuse
 from indexer.generation import Generation
 from indexer.item_text import ItemText
 from indexer.lexical_index import LexicalIndexBuilder
@@ -102,7 +103,7 @@ def _index_items(items: Sequence[Item], catalogue: Catalogue, generation: Genera
     words = load_lexicon().single_words()
     told = np.array([text.count_descriptive(words) for text in texts])
     weights = generation.text_weighing.weigh(parts, told)
-    fused = generation.imputation.fuse(parts, weights)
+    fused = fuse(generation.fusion.contributions(parts, weights))
     ids = np.array([item.id for item in items], np.int64)
     vectors = {"fused": fused, **parts}
     return Segment(
@@ -110,6 +111,7 @@ def _index_items(items: Sequence[Item], catalogue: Catalogue, generation: Genera
         parts=parts,
         fused=fused,
         text_weights=weights,
+        fusion=generation.fusion,
         indexes={name: VectorIndex(build_index(rows, ids, EXACT), ids, rows) for name, rows in vectors.items()},
         lexical=lexical.finish(),
         columns=columns.build(),

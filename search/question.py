@@ -15,7 +15,8 @@ from indexer.preprocessing import prepare_picture
 from indexer.training.lexicon import load_lexicon
 from search.avoidance import Avoidance, avoid
 from search.request import MODES, SearchRequest
-from search.segment import Segment, find_item
+from search.resemblance import Example, Resemblance, resemble
+from search.segment import Segment, find_row
 from search.spelling import Speller
 
 MAX_K = 1000
@@ -28,19 +29,31 @@ class Question:
     """What one request looks for. `vector` is None for a lexical search and for browsing.
 
     `source` is the part of the items that the vector is compared with: fused, text or image.
+    `resemblance` compares part by part where there is an example, and then decides instead of the vector.
+    `words_served` is the share of the words that the best item has: how well words alone serve this question.
     `avoid` is what "not" asks for.
     `excluded_id` is the liked item itself, which is never an answer.
     """
 
     source: str
     vector: np.ndarray | None = None
+    resemblance: Resemblance | None = None
     avoid: Avoidance | None = None
     words: str = ""
+    words_served: float = 1.0
     not_words: str = ""
     right_words: frozenset[str] = frozenset()  # words of either that are no misspelling of another
     excluded_id: int | None = None
     is_browsing: bool = False
     corrected: str = ""  # the query as it was understood, where a word was misspelt
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What to resemble: one (dim,) vector for all of it, and the parts of an item."""
+
+    vector: np.ndarray
+    example: Example | None = None
 
 
 def check_request(request: SearchRequest) -> None:
@@ -77,8 +90,8 @@ class Interpreter:
         """What the request looks for. Raises BadQuery, BadPicture, ItemNotFound."""
         check_request(request)
         text, avoided = request.text.strip(), request.not_text.strip()
-        example, excluded = self._example(request, segments)
-        if not text and example is None:
+        wanted, excluded = self._wanted(request, segments)
+        if not text and wanted is None:
             return self._browse(request, avoided)
         right = self._speller.right_words(f"{text} {avoided}")
         if request.mode == "lexical":
@@ -87,13 +100,16 @@ class Interpreter:
             return Question("lexical", words=text, not_words=avoided, right_words=right, excluded_id=excluded)
         source = request.mode if request.mode in ("text", "image") else "fused"
         understood = self._speller.correct(text)
-        vector = self._combine(understood, example, request.image_weight)
-        is_hybrid = request.mode == "hybrid" and example is None
+        vector = self._combine(understood, wanted.vector if wanted else None, request.image_weight)
+        liked = wanted.example if wanted and source == "fused" and request.image_weight is None else None
+        is_hybrid = request.mode == "hybrid" and wanted is None
         return Question(
             source,
             vector,
+            self._resemble(liked, understood, segments) if liked else None,
             self._avoid(avoided, vector),
             words=text if is_hybrid else "",
+            words_served=_best_share(text, right, segments) if is_hybrid else 1.0,
             not_words=avoided if is_hybrid else "",
             right_words=right,
             excluded_id=excluded,
@@ -107,19 +123,30 @@ class Interpreter:
             return Question("fused", is_browsing=True)
         raise BadQuery(f"The mode {request.mode!r} needs a query, a picture or an item to resemble.")
 
-    def _example(self, request: SearchRequest, segments: list[Segment]) -> tuple[np.ndarray | None, int | None]:
-        """The centred vector of the picture or item to resemble, and the item's id."""
+    def _wanted(self, request: SearchRequest, segments: list[Segment]) -> tuple[_Wanted | None, int | None]:
+        """The picture or item to resemble, and the item's id."""
         if request.picture is not None:
-            return self.encode_picture(request.picture), None
+            return _Wanted(self.encode_picture(request.picture)), None
         if not request.like:
             return None, None
         found = self._catalogue.ids_of([request.like])
         if request.like not in found:
             raise ItemNotFound(f"There is no item {request.like!r} to resemble.")
-        vector = find_item(segments, found[request.like], request.mode)
-        if vector is None:
+        place = find_row(segments, found[request.like])
+        liked = place[0].vector_of(place[1], request.mode) if place else None
+        if place is None or liked is None:
             raise ItemNotFound(f"Item {request.like!r} has neither words nor a picture in the index yet.")
-        return vector, found[request.like]
+        segment, row = place
+        telling = float(segment.telling(np.array([row]))[0])
+        return _Wanted(liked, Example(segment.parts_of(row), telling)), found[request.like]
+
+    def _resemble(self, liked: Example, text: str, segments: list[Segment]) -> Resemblance:
+        words = self.encode_text(text) if text else None
+
+        def compose(vector: np.ndarray) -> np.ndarray:
+            return vector if words is None else self._concepts.compose(vector, text, words)
+
+        return resemble(liked, segments[0].yardstick, compose)
 
     def encode_text(self, text: str) -> np.ndarray:
         """(dim,) centred unit vector of a query."""
@@ -148,6 +175,12 @@ class Interpreter:
             return None
         understood = self._speller.correct(avoided)
         return avoid(understood, self.encode_text(understood), vector, self._concepts)
+
+
+def _best_share(text: str, right: frozenset[str], segments: Sequence[Segment]) -> float:
+    """The largest share of the query's words that an item has, from 0 to 1, whatever is filtered."""
+    best = [float(score) for segment in segments for score in segment.lexical.search(text, 1, None, right).scores]
+    return min(1.0, max(best, default=0.0))
 
 
 def make_speller(phrases: Sequence[tuple[str, int]]) -> Speller:

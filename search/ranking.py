@@ -37,33 +37,40 @@ class Candidates:
         if question.vector is not None:
             similarity = float(self.similarity[place])
             row = int(self.rows[place])
-            addends |= _similarity_by_part(self.segment, row, question.vector, question.source, similarity)
+            addends |= _similarity_by_part(self.segment, row, question, similarity)
         if question.avoid is not None or question.not_words:
             addends["not"] = float(self.avoided[place])
         return addends
 
 
-def _similarity_by_part(
-    segment: Segment, row: int, vector: np.ndarray, source: str, similarity: float
-) -> dict[str, float]:
-    if source != "fused":
-        return {source: similarity}
+def _similarity_by_part(segment: Segment, row: int, question: Question, similarity: float) -> dict[str, float]:
+    if question.source != "fused":
+        return {question.source: similarity}
+    if question.resemblance is not None:
+        addends = question.resemblance.addends(segment, np.array([row]))
+        return {name: float(addend[0]) for name, addend in addends.items()}
     if segment.text_weights[row] in (0, 1):  # what is expected of a missing part comes from the other one
         text = similarity * float(segment.text_weights[row])
         return {"text": text, "image": similarity - text}
-    weights = {"text": float(segment.text_weights[row]), "image": 1 - float(segment.text_weights[row])}
-    weighted = {name: weight * segment.parts[name][row].astype(np.float32) for name, weight in weights.items()}
-    length = float(np.linalg.norm(sum(weighted.values())))
-    text = float(weighted["text"] @ vector) / length if length > 0 else 0.0
+    parts = {name: vectors[row : row + 1].astype(np.float32) for name, vectors in segment.parts.items()}
+    shares = segment.fusion.contributions(parts, segment.text_weights[row : row + 1])
+    length = float(np.linalg.norm(sum(shares.values())))
+    text = float(shares["text"][0] @ question.vector) / length if length > 0 else 0.0
     return {"text": text, "image": similarity - text}  # what half-precision rounds away goes to the picture
 
 
-def words_score(matches: LexicalMatches) -> np.ndarray:
-    """(n,) addends of the lexical scores.
+def words_score(matches: LexicalMatches, served: float) -> np.ndarray:
+    """(n,) addends of the lexical scores where the best item has the share `served` of the words.
 
-    The cube keeps an item that has one word of two from outranking one that looks right: on titles without
-    informative words a linear addend costs a tenth of nDCG@10, its cube nothing (docs/relevance.md).
+    The cube of that share keeps words from deciding where they cannot: an item that has one word of two, and no item
+    has both, must not outrank one that looks right. On titles without informative words that saves what the words
+    alone would cost, and where words serve well they count in full (docs/relevance.md).
     """
+    return np.asarray(_WORDS_WEIGHT * min(1.0, served) ** 3 * matches.scores, np.float32)
+
+
+def avoided_words_score(matches: LexicalMatches) -> np.ndarray:
+    """(n,) what the words of "not" cost; the cube spares an item that has only some of them."""
     return np.asarray(_WORDS_WEIGHT * matches.scores**3, np.float32)
 
 
@@ -71,19 +78,19 @@ def rank(
     segment: Segment, question: Question, near: Neighbours, matches: LexicalMatches, avoided: LexicalMatches
 ) -> Candidates:
     """The near rows and those that match, best first; ties go to the older item, so that pages are stable."""
-    weight = words_score if question.source != "lexical" else lambda found: found.scores
+    is_lexical = question.source == "lexical"
     place = _places(matches.rows, near.rows)
     is_near = place >= 0
     others = matches.rows[~is_near]
     rows = np.concatenate([near.rows, others])
-    matched = weight(matches)
+    matched = matches.scores if is_lexical else words_score(matches, question.words_served)
     words = np.concatenate([np.zeros(len(near.rows), np.float32), matched[~is_near]])
     words[place[is_near]] = matched[is_near]
-    against = -_at(rows, avoided.rows, weight(avoided))
+    against = -_at(rows, avoided.rows, avoided.scores if is_lexical else avoided_words_score(avoided))
     similarity = np.zeros(len(rows), np.float32)
     if question.vector is not None:
         vectors = segment.fused if question.source == "fused" else segment.parts[question.source]
-        similarity = np.concatenate([near.scores, vectors[others].astype(np.float32) @ question.vector])
+        similarity = np.concatenate([near.scores, compare(segment, question, others)])
         if question.words:
             is_wordless = segment.is_wordless[near.rows]
             words[: len(near.rows)] = expect_words(words[: len(near.rows)], near.scores, is_wordless)
@@ -93,6 +100,14 @@ def rank(
             against = against - penalties * (1 + words)
     order = np.lexsort((rows, -(similarity + words + against)))
     return Candidates(segment, rows[order], similarity[order], words[order], against[order])
+
+
+def compare(segment: Segment, question: Question, rows: np.ndarray) -> np.ndarray:
+    """(n,) float32 similarities of these rows with what is looked for, which must have a vector."""
+    if question.resemblance is not None:
+        return question.resemblance.similarity(segment, rows)
+    vectors = segment.fused if question.source == "fused" else segment.parts[question.source]
+    return np.asarray(vectors[rows].astype(np.float32) @ question.vector)
 
 
 def _at(rows: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 from indexer.lexical_index import LexicalMatches
 from indexer.vector_index import Neighbours
 from search.question import Question
-from search.ranking import Candidates, rank
+from search.ranking import Candidates, compare, rank
 from search.request import FilterValue
 from search.segment import Segment
 
@@ -25,10 +25,18 @@ def retrieve(
     lexical, right = segment.lexical, question.right_words
     matches = lexical.search(question.words, depth, allowed, right) if question.words else _NO_MATCHES
     avoided = lexical.search(question.not_words, depth, allowed, right) if question.not_words else _NO_MATCHES
-    near = _NOTHING_NEAR
-    if question.vector is not None:
-        near = segment.indexes[question.source].search(question.vector, depth, allowed)
-    return rank(segment, question, near, matches, avoided), matches
+    return rank(segment, question, _nearest(segment, question, depth, allowed), matches, avoided), matches
+
+
+def _nearest(segment: Segment, question: Question, depth: int, allowed: np.ndarray | None) -> Neighbours:
+    """The nearest `depth` rows; with an example those of each part, as one list."""
+    if question.vector is None:
+        return _NOTHING_NEAR
+    if question.resemblance is None:
+        return segment.indexes[question.source].search(question.vector, depth, allowed)
+    by_part = question.resemblance.vectors.items()
+    rows = np.unique(np.concatenate([segment.indexes[name].search(v, depth, allowed).rows for name, v in by_part]))
+    return Neighbours(rows, compare(segment, question, rows))
 
 
 def allowed_rows(segment: Segment, filters: Mapping[str, FilterValue], excluded_id: int | None) -> np.ndarray | None:

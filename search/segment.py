@@ -7,8 +7,24 @@ from functools import cached_property
 import numpy as np
 
 from indexer.columns import Columns, NumberColumn
+from indexer.fusion import PARTS, Fusion, tell_from_weights
 from indexer.lexical_index import LexicalIndex
 from indexer.vector_index import VectorIndex
+
+_SAMPLE_ROWS = 2_000
+_FEWEST_TELLING = 20
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """Some items that have both parts: what similarities are usual here.
+
+    `parts` are (m, dim) float32 unit rows by part, preferably of items whose text tells something;
+    `typical_telling` is the mean over all items with both parts, 1 where there are none.
+    """
+
+    parts: Mapping[str, np.ndarray]
+    typical_telling: float
 
 
 @dataclass(frozen=True)
@@ -16,13 +32,15 @@ class Segment:
     """Items with everything that a search needs of them; all arrays are in row order.
 
     `parts` and `fused` are (n, dim) unit rows, `ids` (n,) ascending `items.id`, `dead` (n,) bool rows that
-    were deleted or changed since, `text_weights` (n,) the weight of the text in the fused vector.
+    were deleted or changed since, `text_weights` (n,) the weight of the text in an
+    average, `fusion` made `fused` of the parts.
     """
 
     ids: np.ndarray
     parts: Mapping[str, np.ndarray]
     fused: np.ndarray
     text_weights: np.ndarray
+    fusion: Fusion
     indexes: Mapping[str, VectorIndex]
     lexical: LexicalIndex
     columns: Columns
@@ -40,6 +58,22 @@ class Segment:
         """(n,) bool items that have no text at all."""
         return ~np.asarray(self.parts["text"].any(axis=1))
 
+    def telling(self, rows: np.ndarray) -> np.ndarray:
+        """(n,) how telling these items' texts are, from 0 to 1."""
+        return tell_from_weights(self.text_weights[rows])
+
+    @cached_property
+    def yardstick(self) -> Yardstick:
+        """A sample spread evenly over the rows."""
+        rows = np.unique(np.linspace(0, max(0, len(self.ids) - 1), min(_SAMPLE_ROWS, len(self.ids)), dtype=np.int64))
+        sample = {name: np.asarray(self.parts[name][rows], np.float32) for name in PARTS}
+        both = sample["text"].any(axis=1) & sample["image"].any(axis=1)
+        telling = self.telling(rows)
+        telling_both = both & (telling > 0.5)
+        chosen = telling_both if np.count_nonzero(telling_both) >= _FEWEST_TELLING else both
+        typical = float(telling[both].mean()) if both.any() else 1.0
+        return Yardstick({name: vectors[chosen] for name, vectors in sample.items()}, typical)
+
     def row_of(self, id_: int) -> int | None:
         """The row of a living item, None where it is not here."""
         row = int(np.searchsorted(self.ids, id_))
@@ -53,11 +87,15 @@ class Segment:
                 return np.asarray(vectors[row], np.float32)
         return None
 
+    def parts_of(self, row: int) -> dict[str, np.ndarray]:
+        """(dim,) float32 vectors of the parts that an item has."""
+        return {name: np.asarray(rows[row], np.float32) for name, rows in self.parts.items() if rows[row].any()}
 
-def find_item(segments: Sequence[Segment], id_: int, mode: str) -> np.ndarray | None:
-    """The (dim,) vector of an item, None where no segment has it or it has neither words nor a picture."""
+
+def find_row(segments: Sequence[Segment], id_: int) -> tuple[Segment, int] | None:
+    """The segment that has a living item, and the item's row there; None where none has."""
     for segment in segments:
         row = segment.row_of(id_)
         if row is not None:
-            return segment.vector_of(row, mode)
+            return segment, row
     return None

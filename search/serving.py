@@ -106,6 +106,7 @@ def main_segment(generation: Generation, delta: Delta) -> Segment:
         parts=generation.parts,
         fused=generation.fused,
         text_weights=generation.text_weights,
+        fusion=generation.fusion,
         indexes=generation.indexes,
         lexical=generation.lexical,
         columns=generation.columns,

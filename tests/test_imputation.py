@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from indexer.encoder import unit_rows
-from indexer.fusion import fuse
-from indexer.imputation import Imputation
+from indexer.fusion import AverageFusion, fuse
+from indexer.imputation import ImputedAverage
 from search.expectation import expect_words
 
 COUNT, DIM, NUM_KINDS = 900, 16, 6
@@ -41,8 +41,8 @@ def shares_among_hits(fused: np.ndarray, queries: np.ndarray, lacks: np.ndarray)
 def test_a_missing_part_costs_no_more_than_its_information() -> None:
     made, queries, lacks = torn()
     weights = np.full(COUNT, 0.6, np.float32)
-    before = shares_among_hits(fuse(made, {"text": weights, "image": 1 - weights}), queries, lacks)
-    after = shares_among_hits(Imputation.fit(made, weights).fuse(made, weights), queries, lacks)
+    before = shares_among_hits(fuse(AverageFusion().contributions(made, weights)), queries, lacks)
+    after = shares_among_hits(fuse(ImputedAverage.fit(made, weights).contributions(made, weights)), queries, lacks)
     assert before[2] < 0.08  # of a third that would be fair; or this test shows nothing
     assert after[2] > 2 * before[2]
     assert after[1] <= before[1]
@@ -52,8 +52,8 @@ def test_whole_items_are_untouched_and_empty_ones_stay_empty() -> None:
     made, _, lacks = torn()
     made["text"][4] = made["image"][4] = 0
     weights = np.random.default_rng(1).uniform(0, 1, COUNT).astype(np.float32)
-    fused = Imputation.fit(made, weights).fuse(made, weights)
-    plain = fuse(made, {"text": weights, "image": 1 - weights})
+    fused = fuse(ImputedAverage.fit(made, weights).contributions(made, weights))
+    plain = fuse(AverageFusion().contributions(made, weights))
     whole = (lacks == 0) & (np.arange(COUNT) != 4)
     assert fused[whole] == pytest.approx(plain[whole], abs=1e-6)
     lengths = np.linalg.norm(fused, axis=1)
@@ -64,16 +64,17 @@ def test_without_enough_whole_items_a_missing_part_stays_missing() -> None:
     made, _, lacks = torn()
     few = {name: rows[:120] for name, rows in made.items()}
     weights = np.full(120, 0.6, np.float32)
-    fused = Imputation.fit(few, weights).fuse(few, weights)
+    fused = fuse(ImputedAverage.fit(few, weights).contributions(few, weights))
     assert fused[lacks[:120] == 2] == pytest.approx(few["image"][lacks[:120] == 2], abs=1e-6)
 
 
 def test_an_imputation_is_kept(tmp_path: Path) -> None:
     made, _, _ = torn()
     weights = np.full(COUNT, 0.6, np.float32)
-    imputation = Imputation.fit(made, weights)
+    imputation = ImputedAverage.fit(made, weights)
     imputation.save(tmp_path / "x.npz")
-    assert (Imputation.load(tmp_path / "x.npz").fuse(made, weights) == imputation.fuse(made, weights)).all()
+    kept = ImputedAverage.load(tmp_path / "x.npz").contributions(made, weights)
+    assert (fuse(kept) == fuse(imputation.contributions(made, weights))).all()
 
 
 def test_wordless_candidates_are_credited_with_what_their_likes_have() -> None:

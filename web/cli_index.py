@@ -17,7 +17,10 @@ def index() -> None:
 @click.option("--model", help="Encoder: magpie-mini, an open_clip name, or a folder.  [env MAGPIE_MODEL]")
 @click.option("--pretrained", metavar="TAG|PATH", help="Weights for an open_clip name.")
 @click.option(
-    "--fusion", default="auto", show_default=True, help="How an item's parts become one vector: auto or average."
+    "--fusion",
+    default="auto",
+    show_default=True,
+    help="How an item's parts become one vector: auto, average, concat or attention; the last two are trained.",
 )
 @click.option(
     "--index",

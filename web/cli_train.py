@@ -92,6 +92,31 @@ def ranker(ctx: click.Context, as_json: bool) -> None:
         print_facts(report)
 
 
+@train.command()
+@click.option("--steps", type=click.IntRange(1), default=300, show_default=True, help="Train so many steps.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@as_json
+@click.pass_context
+def fusion(ctx: click.Context, steps: int, seed: int, as_json: bool) -> None:
+    """Train concat and attention on the indexed catalogue; repeated after an interruption, it goes on.
+
+    Words held out of an item's own text act as queries. Then: magpie index rebuild
+    """
+    from data.database import open_database
+    from indexer.training.fusion import FusionOptions, train_fusion
+
+    settings = open_settings(ctx)
+    database = open_database(settings)
+    with progress_on_stderr(is_quiet=as_json) as progress:
+        report = train_fusion(settings, database, FusionOptions(steps, seed), progress)
+    database.close()
+    if as_json:
+        print_json(asdict(report))
+    else:
+        print_facts(asdict(report))
+        say(f"Next: magpie index rebuild, which now fuses by {report.auto}")
+
+
 def _training_items(settings: Any) -> "Iterator[TrainingItem]":
     """The catalogue's items that have a picture; which ones judge the model depends on their ids alone."""
     from data.catalogue import Catalogue

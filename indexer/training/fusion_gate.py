@@ -1,0 +1,95 @@
+"""A trained fusion against the average, on items that it was not trained on: is it better, and does it hurt nowhere?"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from indexer.fusion import Fusion, TextWeighing, fuse
+from indexer.imputation import ImputedAverage
+from indexer.training.fusion_examples import FusionExamples
+
+_DEPTH = 10
+_SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """nDCG@10 of the average and of the trained fusion over the same queries, and the p value of their difference."""
+
+    average: float
+    learned: float
+    p: float
+
+    @classmethod
+    def of(cls, average: np.ndarray, learned: np.ndarray) -> "Comparison":
+        """Compares (n,) figures of the same queries, two-sided (the normal approximation of the paired t-test)."""
+        difference = learned - average
+        error = float(difference.std(ddof=1)) / math.sqrt(len(difference)) if len(difference) > 1 else 0.0
+        p = math.erfc(abs(float(difference.mean())) / error / math.sqrt(2)) if error > 0 else 1.0
+        return cls(round(float(average.mean()), 4), round(float(learned.mean()), 4), round(p, 4))
+
+    @property
+    def gain(self) -> float:
+        return self.learned - self.average
+
+    @property
+    def is_significant(self) -> bool:
+        return self.p < _SIGNIFICANT
+
+
+def judge(fusion: Fusion, examples: FusionExamples, weighing: TextWeighing) -> dict[str, Any]:
+    """What the gate says: `passed`, `gain` in nDCG@10 over all, and the comparison for each kind of query.
+
+    The kinds: `whole` items, items whose text lacks the query's words (`held_out`), items with text only, with
+    picture only, and `mixed`, a third of each. A fusion passes if it is better over all, and worse in no kind.
+    """
+    relevant = examples.answers()
+    whole = {"text": examples.text, "image": examples.image}
+    average = ImputedAverage.fit(whole, weighing.weigh(whole, examples.told))
+    kinds = {}
+    averages, learned = [], []
+    for name, (parts, told) in _conditions(examples).items():
+        weights = weighing.weigh(parts, told)
+        figures = [
+            ndcg(examples.queries @ fuse(one.contributions(parts, weights)).T, relevant) for one in (average, fusion)
+        ]
+        kinds[name] = Comparison.of(*figures)
+        averages.append(figures[0])
+        learned.append(figures[1])
+    overall = Comparison.of(np.mean(averages, axis=0), np.mean(learned, axis=0))
+    hurts = any(kind.gain < 0 and kind.is_significant for kind in kinds.values())
+    return {
+        "passed": overall.gain > 0 and overall.is_significant and not hurts,
+        "gain": round(overall.gain, 4),
+        "p": overall.p,
+        "queries": len(examples),
+        "kinds": {name: asdict(kind) for name, kind in kinds.items()},
+    }
+
+
+def ndcg(scores: np.ndarray, relevant: np.ndarray) -> np.ndarray:
+    """(q,) nDCG@10 of (q, n) scores with binary relevance (q, n); each query has at least one relevant item."""
+    ranked = np.argsort(-scores, axis=1, kind="stable")[:, :_DEPTH]
+    discounts = 1 / np.log2(np.arange(2, 2 + ranked.shape[1]))
+    found = np.take_along_axis(relevant, ranked, axis=1) @ discounts
+    ideal = np.cumsum(discounts)[np.minimum(relevant.sum(axis=1), ranked.shape[1]) - 1]
+    return np.asarray(found / ideal)
+
+
+def _conditions(examples: FusionExamples) -> dict[str, tuple[Mapping[str, np.ndarray], np.ndarray]]:
+    """The parts in each state that items are in, with the number of things that their texts name."""
+    text, image, nothing = examples.text, examples.image, np.zeros_like(examples.text)
+    third = np.arange(len(examples))[:, None] % 3
+    return {
+        "whole": ({"text": text, "image": image}, examples.told),
+        "held_out": ({"text": examples.reduced, "image": image}, examples.told_reduced),
+        "text_only": ({"text": text, "image": nothing}, examples.told),
+        "image_only": ({"text": nothing, "image": image}, np.zeros_like(examples.told)),
+        "mixed": (
+            {"text": np.where(third == 1, 0, text), "image": np.where(third == 2, 0, image)},
+            np.where(third[:, 0] == 1, 0, examples.told),
+        ),
+    }
