@@ -56,9 +56,9 @@ def test_propensities_fall_on_beyond_the_measured_positions() -> None:
 
 
 def test_each_way_of_browsing_is_recognised(world: World, cells: Cells) -> None:
-    assert choose_browsing_model(cells).model.name == "position"
+    assert choose_browsing_model(cells).likelier == "position"
     report = choose_browsing_model(browse(world, 8_000, cascade=True))
-    assert report.model.name == "cascade"
+    assert report.likelier == "cascade"
     assert report.advantage is not None and report.advantage > 0
 
 

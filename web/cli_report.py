@@ -79,9 +79,7 @@ def clicks_report(settings: "Settings", database: "Database") -> dict[str, Any]:
 def _print_positions(browsing: dict[str, Any]) -> None:
     found = browsing["propensities"]
     how = "measured" if found["measured"] else "assumed"
-    click.echo(
-        f"\nHow likely each position is looked at ({how}; people browse as the {browsing['chosen']} model says):"
-    )
+    click.echo(f"\nHow likely each position is looked at ({how}; clicks follow the {browsing['likelier']} model):")
     pairs = list(enumerate(zip(found["theta"], found["se"], strict=True), 1))
     rows = [[str(position), f"{theta:.3f}", f"± {error:.3f}"] for position, (theta, error) in pairs[:10]]
     print_table(["position", "looked at", ""], rows, right=["position", "looked at"])

@@ -175,7 +175,7 @@ def main() -> None:
     as_clicked = PositionModel(Propensities(np.ones(POSITIONS), np.zeros(POSITIONS), 0))
     taken_as_they_are = BrowsingReport(as_clicked, as_clicked.propensities, None, None, None)
     naive, _ = learn(cells, taken_as_they_are, world.stages, world.numbers)
-    print(f"{given.browsing}, eta {given.eta}, {cells.num_clicks:,} clicks; model chosen: {report.model.name}")
+    print(f"{given.browsing}, eta {given.eta}, {cells.num_clicks:,} clicks; likelier model: {report.likelier}")
     if looks is not None:
         truth = np.array([looks(position) for position in range(1, 11)])
         error = np.sqrt(np.mean((report.propensities.theta[:10] - truth) ** 2))
