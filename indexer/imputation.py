@@ -39,13 +39,20 @@ class Imputation:
 
     def fuse(self, parts: Mapping[str, np.ndarray], text_weights: np.ndarray) -> np.ndarray:
         """(n, dim) unit rows: both parts by their weight, a missing one as expected; zero where both are missing."""
+        completed, weights = self.complete(parts, text_weights)
+        return fuse(completed, {"text": weights, "image": 1 - weights})
+
+    def complete(
+        self, parts: Mapping[str, np.ndarray], text_weights: np.ndarray
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """The parts, missing ones as expected, and (n,) text weights, the usual one where a part is expected."""
         has = {name: np.asarray(rows.any(axis=1)) for name, rows in parts.items()}
         weights = np.where(has["text"] & has["image"], text_weights, self.text_weight)
         completed = {
             "text": np.where(has["text"][:, None], parts["text"], unit_rows(parts["image"] @ self.text_from_image)),
             "image": np.where(has["image"][:, None], parts["image"], unit_rows(parts["text"] @ self.image_from_text)),
         }
-        return fuse(completed, {"text": weights, "image": 1 - weights})
+        return completed, weights
 
     def save(self, path: Path) -> None:
         with path.open("wb") as file:
