@@ -27,6 +27,8 @@ _MAX_ENCODED_VALUE = 40
 _COMMON_SHARE = 0.02
 _COMMON_COUNT = 20
 _SAMPLE = 20_000
+_SAID_BY_ALL = 0.8
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(?!\d)")
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class TextPlanBuilder:
     num_items: int = 0
     _sentences: Counter[int] = field(default_factory=Counter)
     _filled: Counter[str] = field(default_factory=Counter)
-    _distinct: dict[str, set[int]] = field(default_factory=dict)
+    _values: dict[str, Counter[int]] = field(default_factory=dict)
     _characters: Counter[str] = field(default_factory=Counter)
 
     def add(self, items: Iterable[Item]) -> None:
@@ -136,7 +138,7 @@ class TextPlanBuilder:
                 for word in _words_of(name, value):
                     self._filled[name] += 1
                     self._characters[name] += len(word)
-                    self._distinct.setdefault(name, set()).add(hash_text(word))
+                    self._values.setdefault(name, Counter())[hash_text(word)] += 1
 
     @property
     def is_full(self) -> bool:
@@ -151,10 +153,14 @@ class TextPlanBuilder:
         )
 
     def _is_descriptive(self, name: str) -> bool:
-        """Short values that recur describe; long ones are prose, and ones that never recur are identifiers."""
-        filled = self._filled[name]
-        recurs = len(self._distinct[name]) <= max(20, 0.5 * filled)
-        return recurs and self._characters[name] / filled <= _MAX_ENCODED_VALUE
+        """Short values that recur describe; long ones are prose, and ones that never recur are identifiers.
+
+        Where nearly all items say the same ("no rating available"), it is said of none.
+        """
+        filled, values = self._filled[name], self._values[name]
+        recurs = len(values) <= max(20, 0.5 * filled)
+        said_by_all = len(values) > 1 and max(values.values()) > _SAID_BY_ALL * self.num_items >= _COMMON_COUNT
+        return recurs and not said_by_all and self._characters[name] / filled <= _MAX_ENCODED_VALUE
 
 
 def text_key(text: str) -> str:
@@ -196,4 +202,4 @@ def _words_of(name: str, value: Value) -> list[str]:
         return [name.replace("_", " ")] if value else []
     if isinstance(value, list):
         return [str(v) for v in value]
-    return [value] if isinstance(value, str) else []
+    return [value] if isinstance(value, str) and not _DATE.match(value) else []

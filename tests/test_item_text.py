@@ -80,3 +80,22 @@ def test_a_plan_survives_being_saved(tmp_path: Path) -> None:
 
 def test_sentences_are_split_also_in_chinese() -> None:
     assert split_sentences("红色花瓶。手工制作。") == ["红色花瓶。", "手工制作。"]
+
+
+def test_what_nearly_all_items_say_and_when_they_were_seen_is_not_encoded() -> None:
+    colours = ["red", "blue"]
+    items = [
+        item(
+            n,
+            f"Mug {n}",
+            colour=colours[n % 2],
+            rating="No rating yet" if n % 10 else "five stars",
+            seen=f"2026-11-{1 + n % 20:02} 12:00:00 +0000",
+        )
+        for n in range(100)
+    ]
+    builder = TextPlanBuilder()
+    builder.add(items)
+    text = builder.build().read(items[1])
+    assert text.values == ("blue",)
+    assert text.words == ("blue", "No rating yet")
