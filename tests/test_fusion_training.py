@@ -17,6 +17,7 @@ from data.settings import Settings
 from indexer.encoder import unit_rows
 from indexer.fusion import PARTS, AverageFusion, TextWeighing, fuse
 from indexer.generation import current_id, open_current, read_manifest
+from indexer.imputation import ImputedAverage
 from indexer.item_text import ItemText
 from indexer.learned_fusion import KINDS, LearnedFusion, choose_fusion, fusion_file
 from indexer.rebuild import RebuildOptions, rebuild
@@ -136,7 +137,9 @@ def test_the_gate_passes_what_is_better_and_hurts_nowhere() -> None:
     assert judged["gain"] > 0
     blind = replace(text_only, arrays={**text_only.arrays, "text": np.zeros((DIM, DIM), np.float32)})
     assert not judge(blind, examples, WEIGHING)["passed"]
-    assert not judge(AverageFusion(), examples, WEIGHING)["passed"]
+    whole = {"text": examples.text, "image": examples.image}
+    same = ImputedAverage.fit(whole, WEIGHING.weigh(whole, examples.told))
+    assert not judge(same, examples, WEIGHING)["passed"]
 
 
 def test_ndcg_of_a_known_order() -> None:

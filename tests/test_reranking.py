@@ -13,6 +13,7 @@ from data.click_cells import Cells
 from data.database import Database, open_database
 from data.settings import Settings
 from search.engine import SearchEngine
+from search.exploration import Explored
 from search.learning.browsing import PositionModel
 from search.learning.evidence import gather_evidence
 from search.learning.first_stage import FirstStage, gather_first_stage
@@ -97,7 +98,7 @@ def test_addends_sum_to_falling_scores_and_inputs_are_logged(own_shop: Settings,
     for hit in result.hits:
         assert hit.explain is not None and sum(hit.explain.values()) == pytest.approx(hit.score, abs=1e-5)
     assert result.hits[0].explain is not None and result.hits[0].explain["clicks"] > 0
-    logged = query_record(QUERY, result, is_typing=False)
+    logged = query_record(QUERY, Explored(result), is_typing=False)
     assert logged.query_attributes["ranker"] == result.ranker
     first = logged.hits[0].features
     assert first is not None and first["first_stage_rank"] == 20
