@@ -65,7 +65,7 @@ class SearchEngine:
         check_fields(request, [s.columns for s in segments])
         question = serving.interpreter.interpret(request, segments)
         depth = DEPTH if request.offset + request.k <= DEPTH // 2 else DEEP
-        found = [retrieve(segment, question, request.filters, depth) for segment in segments]
+        found = retrieve(segments, question, request.filters, depth)
         candidates = [ranked for ranked, _ in found]
         best = best_score(candidates)
         matching = matching_rows(candidates, question.is_browsing, best)
@@ -95,7 +95,7 @@ class SearchEngine:
         """What was asked and all candidates in order, before anything learned from clicks. Raises as `search` does."""
         segments = self._current().segments
         question = self._current().interpreter.interpret(request, segments)
-        candidates = [retrieve(segment, question, request.filters, DEPTH)[0] for segment in segments]
+        candidates = [ranked for ranked, _ in retrieve(segments, question, request.filters, DEPTH)]
         matching = matching_rows(candidates, question.is_browsing, best_score(candidates))
         return question, merge(candidates, matching, request.sort)
 
@@ -201,7 +201,7 @@ def _without_each_filter(
     found = {}
     for name in request.filters if request.facets else ():
         others = {other: wanted for other, wanted in request.filters.items() if other != name}
-        candidates = [retrieve(segment, question, others, depth)[0] for segment in segments]
+        candidates = [ranked for ranked, _ in retrieve(segments, question, others, depth)]
         found[name] = matching_rows(candidates, question.is_browsing, best)
     return found
 

@@ -30,7 +30,6 @@ class Question:
 
     `source` is the part of the items that the vector is compared with: fused, text or image.
     `resemblance` compares part by part where there is an example, and then decides instead of the vector.
-    `words_served` is the share of the words that the best item has: how well words alone serve this question.
     `avoid` is what "not" asks for.
     `excluded_id` is the liked item itself, which is never an answer.
     """
@@ -40,7 +39,6 @@ class Question:
     resemblance: Resemblance | None = None
     avoid: Avoidance | None = None
     words: str = ""
-    words_served: float = 1.0
     not_words: str = ""
     right_words: frozenset[str] = frozenset()  # words of either that are no misspelling of another
     excluded_id: int | None = None
@@ -109,7 +107,6 @@ class Interpreter:
             self._resemble(liked, understood, segments) if liked else None,
             self._avoid(avoided, vector),
             words=text if is_hybrid else "",
-            words_served=_best_share(text, right, segments) if is_hybrid else 1.0,
             not_words=avoided if is_hybrid else "",
             right_words=right,
             excluded_id=excluded,
@@ -175,12 +172,6 @@ class Interpreter:
             return None
         understood = self._speller.correct(avoided)
         return avoid(understood, self.encode_text(understood), vector, self._concepts)
-
-
-def _best_share(text: str, right: frozenset[str], segments: Sequence[Segment]) -> float:
-    """The largest share of the query's words that an item has, from 0 to 1, whatever is filtered."""
-    best = [float(score) for segment in segments for score in segment.lexical.search(text, 1, None, right).scores]
-    return min(1.0, max(best, default=0.0))
 
 
 def make_speller(phrases: Sequence[tuple[str, int]]) -> Speller:

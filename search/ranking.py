@@ -75,15 +75,23 @@ def avoided_words_score(matches: LexicalMatches) -> np.ndarray:
 
 
 def rank(
-    segment: Segment, question: Question, near: Neighbours, matches: LexicalMatches, avoided: LexicalMatches
+    segment: Segment,
+    question: Question,
+    near: Neighbours,
+    matches: LexicalMatches,
+    avoided: LexicalMatches,
+    served: float,
 ) -> Candidates:
-    """The near rows and those that match, best first; ties go to the older item, so that pages are stable."""
+    """The near rows and those that match, best first; ties go to the older item, so that pages are stable.
+
+    `served` is the share of the query's words that the best item of all has.
+    """
     is_lexical = question.source == "lexical"
     place = _places(matches.rows, near.rows)
     is_near = place >= 0
     others = matches.rows[~is_near]
     rows = np.concatenate([near.rows, others])
-    matched = matches.scores if is_lexical else words_score(matches, question.words_served)
+    matched = matches.scores if is_lexical else words_score(matches, served)
     words = np.concatenate([np.zeros(len(near.rows), np.float32), matched[~is_near]])
     words[place[is_near]] = matched[is_near]
     against = -_at(rows, avoided.rows, avoided.scores if is_lexical else avoided_words_score(avoided))

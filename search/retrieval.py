@@ -1,6 +1,6 @@
 """A question → candidates: the nearest rows of the dense index and the best of the lexical one, within the filters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -16,16 +16,26 @@ _NO_MATCHES = LexicalMatches(np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 
 def retrieve(
-    segment: Segment, question: Question, filters: Mapping[str, FilterValue], depth: int
-) -> tuple[Candidates, LexicalMatches]:
-    """The segment's best `depth` or more rows for the question, ranked, and what the words alone matched."""
-    allowed = allowed_rows(segment, filters, question.excluded_id)
+    segments: Sequence[Segment], question: Question, filters: Mapping[str, FilterValue], depth: int
+) -> list[tuple[Candidates, LexicalMatches]]:
+    """Each segment's best `depth` or more rows for the question, ranked, and what the words alone matched."""
+    allowed = [allowed_rows(segment, filters, question.excluded_id) for segment in segments]
     if question.is_browsing:
-        return _everything(segment, allowed), _NO_MATCHES
-    lexical, right = segment.lexical, question.right_words
-    matches = lexical.search(question.words, depth, allowed, right) if question.words else _NO_MATCHES
-    avoided = lexical.search(question.not_words, depth, allowed, right) if question.not_words else _NO_MATCHES
-    return rank(segment, question, _nearest(segment, question, depth, allowed), matches, avoided), matches
+        return [(_everything(s, rows), _NO_MATCHES) for s, rows in zip(segments, allowed, strict=True)]
+    matches = [_match(s, question.words, question, depth, rows) for s, rows in zip(segments, allowed, strict=True)]
+    # how well words serve a question does not depend on its filters
+    best = [_match(s, question.words, question, 1, None) for s in segments] if filters else matches
+    served = max((float(found.scores[0]) for found in best if len(found.scores)), default=0.0)
+    ranked = []
+    for segment, rows, found in zip(segments, allowed, matches, strict=True):
+        avoided = _match(segment, question.not_words, question, depth, rows)
+        near = _nearest(segment, question, depth, rows)
+        ranked.append((rank(segment, question, near, found, avoided, served), found))
+    return ranked
+
+
+def _match(segment: Segment, words: str, question: Question, depth: int, allowed: np.ndarray | None) -> LexicalMatches:
+    return segment.lexical.search(words, depth, allowed, question.right_words) if words else _NO_MATCHES
 
 
 def _nearest(segment: Segment, question: Question, depth: int, allowed: np.ndarray | None) -> Neighbours:
