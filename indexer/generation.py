@@ -33,7 +33,7 @@ from indexer.lexical_index import LexicalIndex
 from indexer.phrases import load_phrases
 from indexer.vector_index import VectorIndex
 
-FORMAT = 1
+FORMAT = 2
 KEPT_GENERATIONS = 3
 NO_INDEX = "There is no index yet. Import a catalogue with `magpie catalog import`, then run `magpie index rebuild`."
 MANIFEST = "manifest.json"
@@ -186,8 +186,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise GenerationBroken(f"Generation {folder.name} has no readable {MANIFEST} ({error}).") from error
     if manifest.get("format") != FORMAT:
         raise GenerationBroken(
-            f"Generation {folder.name} has format {manifest.get('format')}, this Magpie reads {FORMAT}. "
-            "Run `magpie index rebuild`."
+            f"Generation {folder.name} has format {manifest.get('format')}, this Magpie reads {FORMAT}."
         )
     return manifest
 
