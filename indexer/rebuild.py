@@ -19,7 +19,7 @@ from indexer.conflicts import category_numbers, describe_conflicts, find_conflic
 from indexer.embedding_cache import EmbeddingCache
 from indexer.encoder import Encoder, open_encoder
 from indexer.encoding import EncodingReport, Progress, encode_missing_pictures, encode_texts, pool_pictures, pool_texts
-from indexer.fusion import PARTS, Fusion, Means, TextWeighing, estimate_means, fuse
+from indexer.fusion import PARTS, Fusion, Means, TextWeighing, estimate_means, fuse_all
 from indexer.generation import Generation, new_generation, prune, publish_generation, seal
 from indexer.imputation import ImputedAverage
 from indexer.item_text import TextPlan, TextPlanBuilder
@@ -131,7 +131,7 @@ def rebuild(
             average = ImputedAverage.fit(credible, weights)
             average.save(folder / "imputation.npz")
             fusion = learned or average
-            vectors = {**parts, "fused": fuse(fusion.contributions(credible, weights))}
+            vectors = {**parts, "fused": fuse_all(fusion, credible, weights)}
             factory = choose_factory(options.index, len(snapshot.ids))
             tell("index", 0, 1)
             write_vectors(folder, snapshot.ids, vectors, weights, means, factory)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from scipy.stats import binomtest
 from sqlalchemy import select
 
 from data.database import Database
@@ -147,6 +146,8 @@ def _team_of(attributes: str, position: int) -> tuple[tuple[str, str] | None, st
 
 def compare(rankings: tuple[str, str], searches: int, votes: Iterable[int]) -> Comparison:
     """The sign test over people; a vote is B's clicked items less A's."""
+    from scipy.stats import binomtest  # here: a server that has no ranker does without it
+
     balance = list(votes)
     for_a, for_b = sum(vote < 0 for vote in balance), sum(vote > 0 for vote in balance)
     decided = for_a + for_b

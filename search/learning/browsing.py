@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
 
 from data.click_cells import Cells
 from search.learning.propensities import Propensities, measure_propensities
@@ -121,6 +120,7 @@ def choose_browsing_model(cells: Cells) -> BrowsingReport:
 
 def fit_cascade(cells: Cells) -> CascadeModel:
     """The cascade under which the clicks are likeliest, given how many each item got for each query."""
+    from scipy.optimize import minimize  # here: a server that has no ranker does without it
 
     exposures = _Exposures.of(cells)
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solve
 
 MOST_PAIRS = 2_000
 _LIKENESS = 0.08  # cosine distance over which a query's say falls by e
@@ -49,6 +48,8 @@ def learn_kinship(
     What is fitted is clicks / expected - 1; its variance is that of a Poisson count. A term of its own takes up what
     makes single items popular. Of more than MOST_PAIRS pairs the ones with the most expected clicks are used.
     """
+    from scipy.linalg import solve  # here: a server that has no ranker does without it
+
     clicks, expected = counts
     kept = np.argsort(-expected, kind="stable")[:MOST_PAIRS]
     kept = kept[expected[kept] > 0]

@@ -1,8 +1,6 @@
 """Expected rates and a query's own clicks → one belief per candidate, pulled towards the first stage where thin."""
 
 import numpy as np
-from scipy.optimize import isotonic_regression
-from scipy.special import gammaln
 
 from search.learning.first_stage import DEPTH
 
@@ -24,10 +22,13 @@ def gamma_posterior(mean: np.ndarray, exposure: np.ndarray, clicks: np.ndarray, 
 
 def fit_kappa(mean: np.ndarray, exposure: np.ndarray, clicks: np.ndarray) -> float:
     """The prior strength under which the clicks are likeliest: empirical Bayes, negative binomial."""
+    from scipy.special import gammaln  # here: a server that has no ranker does without it
+
     seen = exposure > 0
     mean, exposure, clicks = mean[seen], exposure[seen], clicks[seen]
 
     def likelihood(kappa: float) -> float:
+
         shape = kappa * mean
         counts = gammaln(shape + clicks) - gammaln(shape)
         return float(
@@ -39,6 +40,8 @@ def fit_kappa(mean: np.ndarray, exposure: np.ndarray, clicks: np.ndarray) -> flo
 
 def rates_by_rank(rank: np.ndarray, expected: np.ndarray, clicks: np.ndarray) -> np.ndarray:
     """(DEPTH,) relative rate by first-stage rank (0-based), never rising; beyond the ranks shown it hardly falls."""
+    from scipy.optimize import isotonic_regression  # here: a server that has no ranker does without it
+
     sums = [np.bincount(rank, x, DEPTH) for x in (expected, clicks)]
     seen = np.flatnonzero(sums[0] > 0)
     if not len(seen):

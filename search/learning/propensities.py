@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from data.click_cells import Cells
 
@@ -111,6 +110,8 @@ def _strata(cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _solve(sums: np.ndarray) -> tuple[np.ndarray, int]:
     """theta (POSITIONS,) from the sums over groups, and how many pairs of positions had enough clicks."""
+    from scipy.optimize import isotonic_regression  # here: a server that has no ranker does without it
+
     forward, backward, spread, clicks_a, clicks_b = sums
     used = (np.minimum(clicks_a, clicks_b) >= _FEWEST_CLICKS) & (forward > 0) & (backward > 0)
     first, second = np.nonzero(used)

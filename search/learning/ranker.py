@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import lightgbm
 import numpy as np
 
 from search.learning.evidence import FOLDS, NEW_QUERY, Evidence, fold_of
@@ -17,6 +17,9 @@ from search.learning.posterior import (
     level,
     rates_by_rank,
 )
+
+if TYPE_CHECKING:
+    import lightgbm
 
 _MOST_EXPOSURE = 30.0  # of one row: no hot query may own the model
 _TREES = 200
@@ -61,7 +64,7 @@ class Ranker:
     candidates may be reordered; those of queries without clicks only if `serves_new_queries`.
     """
 
-    boosters: Sequence[lightgbm.Booster]
+    boosters: Sequence["lightgbm.Booster"]
     evidence: Evidence
     kappa: float
     by_rank: np.ndarray
@@ -134,8 +137,10 @@ def training_rows(evidence: Evidence, stages: Mapping[str, FirstStage]) -> Rows:
     return Rows(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
-def _train(rows: Rows, chosen: np.ndarray) -> lightgbm.Booster:
+def _train(rows: Rows, chosen: np.ndarray) -> "lightgbm.Booster":
     """Poisson regression of clicks on expected clicks, as rates with weights; without rows all rates are usual."""
+    import lightgbm  # here: a server that has no ranker does without it
+
     values, clicks, expected, exposure = (
         column[chosen] for column in (rows.values, rows.clicks, rows.expected, rows.exposure)
     )
@@ -146,5 +151,5 @@ def _train(rows: Rows, chosen: np.ndarray) -> lightgbm.Booster:
     return lightgbm.train(_PARAMETERS, data, _TREES)
 
 
-def _predict(booster: lightgbm.Booster, values: np.ndarray) -> np.ndarray:
+def _predict(booster: "lightgbm.Booster", values: np.ndarray) -> np.ndarray:
     return np.maximum(np.asarray(booster.predict(values, num_threads=1)), 1e-4)

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import lightgbm
 import numpy as np
 
 from data.errors import RankerBroken
@@ -97,6 +96,8 @@ def read_manifest(settings: Settings, version: str) -> dict[str, Any]:
 
 def open_ranker(settings: Settings, version: str, fingerprint: str) -> Ranker:
     """The ranker of a version. Raises RankerBroken where its files, format, features or encoder do not fit."""
+    import lightgbm  # here: a server that has no ranker does without it
+
     manifest = read_manifest(settings, version)
     wanted = {"format": FORMAT, "features": list(NAMES), "fingerprint": fingerprint}
     for name, value in wanted.items():
