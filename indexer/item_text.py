@@ -26,7 +26,7 @@ _MAX_DESCRIPTION = 2000
 _MAX_ENCODED_VALUE = 40
 _COMMON_SHARE = 0.02
 _COMMON_COUNT = 20
-_SAMPLE = 20_000
+_SAMPLE = 10_000
 _SAID_BY_ALL = 0.8
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?!\d)")
 
@@ -120,7 +120,7 @@ class TextPlan:
 
 @dataclass
 class TextPlanBuilder:
-    """Gathers what a `TextPlan` needs; `add` every item once, at most the first twenty thousand count."""
+    """Gathers what a `TextPlan` needs; `add` every item once, at most the first ten thousand count."""
 
     num_items: int = 0
     _sentences: Counter[int] = field(default_factory=Counter)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from data.catalogue import Catalogue, Item
 
-_MOST_ITEMS = 20_000
+_MOST_ITEMS = 4_000
 
 
 class ItemMemory:
