@@ -42,9 +42,11 @@ class Conflicts:
     def silence(self, parts: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The parts with the less credible one of each conflict missing: (n, dim) rows by part."""
         blamed = {"text": self.rows[~self.picture_is_less_credible], "image": self.rows[self.picture_is_less_credible]}
-        credible = {name: vectors.copy() for name, vectors in parts.items()}
+        credible = dict(parts)
         for name, rows in blamed.items():
-            credible[name][rows] = 0
+            if len(rows):
+                credible[name] = parts[name].copy()
+                credible[name][rows] = 0
         return credible
 
     def about(self) -> dict[str, Any]:
