@@ -1,7 +1,9 @@
 """The write path: catalogue → texts and pictures → vectors → fused → a verified, published generation."""
 
+import gc
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,7 +119,8 @@ def rebuild(
             settings.embeddings_dir, encoder.spec.fingerprint, encoder.spec.dim, ignore_old=options.full
         )
         with new_generation(settings) as folder:
-            snapshot = read_catalogue(Catalogue(database, settings), encoder, cache, folder, tell)
+            with without_garbage_collection():
+                snapshot = read_catalogue(Catalogue(database, settings), encoder, cache, folder, tell)
             watch.lap("texts")
             pictures = encode_missing_pictures(encoder, snapshot.files, cache, tell)
             watch.lap("pictures")
@@ -151,6 +154,16 @@ def rebuild(
         cache.close()
         tell("index", 1, 1)
     return report(generation, manifest, snapshot, pictures, watch)
+
+
+@contextmanager
+def without_garbage_collection() -> Iterator[None]:
+    """Reading a catalogue makes millions of objects and no cycles: looking for some took a tenth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def read_catalogue(
