@@ -6,7 +6,7 @@ without that, items that lack a part are all but invisible next to items that ha
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -128,19 +128,6 @@ class Fusion(Protocol):
 
         Parts are (n, dim) centred unit rows, and a zero row means that the item lacks that part; text_weights (n,).
         """
-
-
-@dataclass(frozen=True)
-class AverageFusion:
-    """The weighted mean of the parts that are there."""
-
-    kind: str = "average"
-    judgement: Mapping[str, Any] = field(default_factory=dict)
-
-    def contributions(self, parts: Mapping[str, np.ndarray], text_weights: np.ndarray) -> dict[str, np.ndarray]:
-        """(n, dim) by part; rescaling their sum shares a missing part's weight among the others."""
-        weights = {"text": text_weights, "image": 1 - text_weights}
-        return {name: weights[name][:, None] * parts[name] for name in PARTS}
 
 
 def fuse(contributions: Mapping[str, np.ndarray]) -> np.ndarray:

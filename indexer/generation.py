@@ -20,11 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from data.errors import GenerationBroken, NoIndex
+from data.errors import GenerationBroken, ModelMismatch, NoIndex
 from data.settings import Settings
 from indexer.columns import Columns
 from indexer.concepts import Concepts
 from indexer.conflicts import load_conflicts
+from indexer.encoder import Encoder, open_encoder
 from indexer.fusion import Fusion, Means, TextWeighing
 from indexer.imputation import ImputedAverage
 from indexer.item_text import TextPlan
@@ -133,6 +134,21 @@ class Generation:
         at = np.searchsorted(self.ids, ids)
         at = np.minimum(at, max(0, len(self.ids) - 1))
         return at[self.ids[at] == ids] if len(self.ids) else np.zeros(0, np.int64)
+
+
+def open_encoder_of(generation: Generation, threads: int | None = None) -> Encoder:
+    """The encoder that made the generation's vectors; `threads` as for `open_encoder`.
+
+    Raises ModelMismatch where the model of that name is another one now, and what `open_encoder` raises.
+    """
+    about = generation.manifest
+    encoder = open_encoder(about["model"], about["pretrained"], threads)
+    if encoder.spec.fingerprint != about["fingerprint"]:
+        raise ModelMismatch(
+            f"Generation {generation.id} was built with another {about['model']} (fingerprint {about['fingerprint']}, "
+            f"now {encoder.spec.fingerprint}). Run `magpie index rebuild`, or put the old model back."
+        )
+    return encoder
 
 
 def generation_ids(settings: Settings) -> list[str]:

@@ -37,8 +37,7 @@ class ImputedAverage:
         """Learns from the items that have both; (n, dim) centred unit rows by part, zero where it is missing."""
         both = parts["text"].any(axis=1) & parts["image"].any(axis=1)
         if both.sum() < _FEWEST_PAIRS:
-            nothing = np.zeros((parts["text"].shape[1],) * 2, np.float32)
-            return cls(nothing, nothing, 0.5)
+            return plain_average(parts["text"].shape[1])
         text, image = parts["text"][both], parts["image"][both]
         return cls(_learn_map(image, text), _learn_map(text, image), float(text_weights[both].mean()))
 
@@ -70,6 +69,12 @@ class ImputedAverage:
         """What `save` wrote."""
         with np.load(path) as arrays:
             return cls(arrays["text_from_image"], arrays["image_from_text"], float(arrays["text_weight"]))
+
+
+def plain_average(dim: int) -> ImputedAverage:
+    """An average that expects nothing of a missing part: the other part is all there is."""
+    nothing = np.zeros((dim, dim), np.float32)
+    return ImputedAverage(nothing, nothing, 0.5)
 
 
 def _learn_map(known: np.ndarray, wanted: np.ndarray) -> np.ndarray:

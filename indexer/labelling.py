@@ -9,16 +9,16 @@ import numpy as np
 from data.attributes import Kind
 from data.catalogue import Catalogue, Item
 from data.database import Database
-from data.errors import BadSetting, ModelMismatch
+from data.errors import BadSetting
 from data.items import KNOWN_FIELDS, Label
 from data.labels import replace_labels
 from data.settings import Settings
 from indexer.columns import words_of
 from indexer.embedding_cache import EmbeddingCache
-from indexer.encoder import Encoder, open_encoder
+from indexer.encoder import Encoder
 from indexer.encoding import Progress, encode_texts, pool_texts
 from indexer.fusion import PARTS
-from indexer.generation import Generation, open_current
+from indexer.generation import Generation, open_current, open_encoder_of
 from indexer.value_classifier import ValueClassifier
 
 _MOST_KNOWN = 3_000
@@ -100,7 +100,7 @@ def label_items(
     catalogue = Catalogue(database, settings)
     generation, _ = open_current(settings)
     check_request(request, catalogue.attribute_kinds())
-    encoder = _encoder_of(generation)
+    encoder = open_encoder_of(generation)
     values = _as_spelt(request.values, generation, request.field)
     items = _sort_items(catalogue, generation, request.field, progress or (lambda stage, done, total: None))
     cache = EmbeddingCache(settings.embeddings_dir, encoder.spec.fingerprint, encoder.spec.dim)
@@ -142,16 +142,6 @@ def check_request(request: LabelRequest, kinds: dict[str, Kind]) -> None:
         raise BadSetting("One of the values is empty; give a word for each.")
     if not 0 <= request.min_confidence <= 1:
         raise BadSetting(f"The least confidence is {request.min_confidence}; it must be from 0 to 1.")
-
-
-def _encoder_of(generation: Generation) -> Encoder:
-    about = generation.manifest
-    encoder = open_encoder(about["model"], about["pretrained"])
-    if encoder.spec.fingerprint != about["fingerprint"]:
-        raise ModelMismatch(
-            f"Generation {generation.id} was built with another {about['model']}. Run `magpie index rebuild`."
-        )
-    return encoder
 
 
 def _as_spelt(values: Sequence[str], generation: Generation, name: str) -> list[str]:

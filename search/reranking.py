@@ -10,8 +10,8 @@ import numpy as np
 from data.errors import RankerBroken
 from data.query_keys import query_key
 from data.settings import Settings
-from search.learning.features import NAMES, features
-from search.learning.first_stage import FirstStage, gather_first_stage
+from search.learning.features import NAMES
+from search.learning.first_stage import gather_first_stage
 from search.learning.ranker import Ranker
 from search.learning.versions import current_ranker, open_ranker
 from search.merging import RELEVANCE, Merged
@@ -26,21 +26,13 @@ _RERANKED_MODE = "hybrid"  # the mode that people search in, so the one that cli
 
 @dataclass(frozen=True)
 class Reranked:
-    """An order, and which ranker made it. `stage` and `taken` are there where a learned one did: what it saw,
-    and the first-stage rank (0-based) of each of the candidates that it ordered."""
+    """An order, and which ranker made it. Where a learned one did, `taken` (n,) is the first-stage rank (0-based) of
+    each candidate that it ordered, and `values` are the features that it saw, by first-stage rank."""
 
     order: Merged
     ranker: str = FIRST_STAGE
-    learned: Ranker | None = None
-    key: str = ""
-    stage: FirstStage | None = None
     taken: np.ndarray | None = None
-
-    @cached_property
-    def _values(self) -> np.ndarray:
-        if self.learned is None or self.stage is None:
-            return np.zeros((0, len(NAMES)))
-        return features(self.stage, self.learned.evidence, self.key)
+    values: np.ndarray | None = None
 
     @cached_property
     def _ranks(self) -> dict[int, int]:
@@ -52,9 +44,9 @@ class Reranked:
     def inputs_of(self, id_: int, first_stage_score: float) -> dict[str, float] | None:
         """The features of the candidate of this number with its first-stage rank and score, for the log."""
         rank = self._ranks.get(id_)
-        if rank is None:
+        if rank is None or self.values is None:
             return None
-        values = {name: round(float(x), 5) for name, x in zip(NAMES, self._values[rank], strict=True) if x == x}
+        values = {name: round(float(x), 5) for name, x in zip(NAMES, self.values[rank], strict=True) if x == x}
         return {"first_stage_rank": rank + 1, "first_stage_score": round(first_stage_score, 5)} | values
 
 
@@ -114,8 +106,9 @@ def _reranked(order: Merged, question: Question, key: str, version: str, ranker:
     if not ranker.serves(key):
         return Reranked(order)
     stage = gather_first_stage(order, question)
-    taken = ranker.order(stage, key)
-    return Reranked(reordered(order, taken), version, ranker, key, stage, taken)
+    values = ranker.features(stage, key)
+    taken = ranker.order_by(stage, key, values)
+    return Reranked(reordered(order, taken), version, taken, values)
 
 
 def reordered(order: Merged, taken: np.ndarray) -> Merged:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from data.catalogue import Catalogue
-from data.errors import MagpieError, ModelMismatch
+from data.errors import MagpieError
 from data.settings import Settings
-from indexer.encoder import Encoder, open_encoder
-from indexer.generation import Generation, open_current
+from indexer.encoder import Encoder
+from indexer.generation import Generation, open_current, open_encoder_of
 from indexer.vector_index import limit_threads
 from search.delta import Delta, VectorMemory, read_delta
 from search.item_memory import ItemMemory
@@ -57,14 +57,9 @@ def serve(
     """A generation, loaded, as `open_serving` serves it. Raises ModelMismatch."""
     generation.load()
     limit_threads(1)  # requests run side by side already; more threads each only wait for each other
-    about = generation.manifest
-    encoder = before.encoder if before and before.encoder.spec.fingerprint == about["fingerprint"] else None
-    encoder = encoder or open_encoder(about["model"], about["pretrained"], threads=1)
-    if encoder.spec.fingerprint != about["fingerprint"]:
-        raise ModelMismatch(
-            f"Generation {generation.id} was built with another {about['model']} (fingerprint {about['fingerprint']}, "
-            f"now {encoder.spec.fingerprint}). Run `magpie index rebuild`, or put the old model back."
-        )
+    wanted_encoder = generation.manifest["fingerprint"]
+    encoder = before.encoder if before and before.encoder.spec.fingerprint == wanted_encoder else None
+    encoder = encoder or open_encoder_of(generation, threads=1)
     interpreter = Interpreter(encoder, generation, catalogue, settings)
     empty = Delta(generation.catalogue_revision, np.zeros(0, np.int64), None, True)
     serving = Serving(

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from indexer.encoder import unit_rows
-from indexer.fusion import AverageFusion, Means, TextWeighing, estimate_means, fuse
+from indexer.fusion import Means, TextWeighing, estimate_means, fuse
+from indexer.imputation import plain_average
 
 ROWS = arrays(np.float32, (5, 4), elements=st.floats(-1, 1, width=32))
 
@@ -15,7 +16,9 @@ ROWS = arrays(np.float32, (5, 4), elements=st.floats(-1, 1, width=32))
 @given(ROWS, ROWS, st.floats(0, 1))
 def test_fused_rows_have_unit_length_or_are_zero(text: np.ndarray, image: np.ndarray, weight: float) -> None:
     weights = np.full(5, weight, np.float32)
-    fused = fuse(AverageFusion().contributions({"text": unit_rows(text), "image": unit_rows(image)}, weights))
+    fused = fuse(
+        plain_average(text.shape[1]).contributions({"text": unit_rows(text), "image": unit_rows(image)}, weights)
+    )
     lengths = np.linalg.norm(fused, axis=1)
     assert all(abs(length - 1) < 1e-4 or length == 0 for length in lengths)
 
@@ -23,7 +26,7 @@ def test_fused_rows_have_unit_length_or_are_zero(text: np.ndarray, image: np.nda
 def test_an_item_with_one_part_is_that_part() -> None:
     text, image = np.array([[0.6, 0.8], [0, 0]], np.float32), np.array([[0, 0], [1, 0]], np.float32)
     weights = TextWeighing(0, 1, 1, 1).weigh({"text": text, "image": image}, np.zeros(len(text)))
-    fused = fuse(AverageFusion().contributions({"text": text, "image": image}, weights))
+    fused = fuse(plain_average(text.shape[1]).contributions({"text": text, "image": image}, weights))
     np.testing.assert_allclose(fused, [[0.6, 0.8], [1, 0]], atol=1e-6)
 
 

@@ -15,9 +15,9 @@ from data.database import open_database
 from data.errors import BadInput, BadSetting
 from data.settings import Settings
 from indexer.encoder import unit_rows
-from indexer.fusion import PARTS, AverageFusion, TextWeighing, fuse
+from indexer.fusion import PARTS, TextWeighing, fuse
 from indexer.generation import current_id, open_current, read_manifest
-from indexer.imputation import ImputedAverage
+from indexer.imputation import ImputedAverage, plain_average
 from indexer.item_text import ItemText
 from indexer.learned_fusion import KINDS, LearnedFusion, choose_fusion, fusion_file
 from indexer.rebuild import RebuildOptions, rebuild
@@ -96,7 +96,7 @@ def test_training_learns_which_part_to_trust(kind: str, tmp_path: Path) -> None:
     parts = {"text": examples.text, "image": examples.image}
     weights = np.full(len(examples), 0.5, np.float32)
     relevant = examples.answers()
-    before = ndcg(examples.queries @ fuse(AverageFusion().contributions(parts, weights)).T, relevant).mean()
+    before = ndcg(examples.queries @ fuse(plain_average(DIM).contributions(parts, weights)).T, relevant).mean()
     learned = LearnedFusion(kind, arrays, "", {}).contributions(parts, weights)
     assert ndcg(examples.queries @ fuse(learned).T, relevant).mean() > before
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from indexer.encoder import unit_rows
-from indexer.fusion import AverageFusion, fuse
-from indexer.imputation import ImputedAverage
+from indexer.fusion import fuse
+from indexer.imputation import ImputedAverage, plain_average
 from search.expectation import expect_words
 
 COUNT, DIM, NUM_KINDS = 900, 16, 6
@@ -41,7 +41,7 @@ def shares_among_hits(fused: np.ndarray, queries: np.ndarray, lacks: np.ndarray)
 def test_a_missing_part_costs_no_more_than_its_information() -> None:
     made, queries, lacks = torn()
     weights = np.full(COUNT, 0.6, np.float32)
-    before = shares_among_hits(fuse(AverageFusion().contributions(made, weights)), queries, lacks)
+    before = shares_among_hits(fuse(plain_average(made["text"].shape[1]).contributions(made, weights)), queries, lacks)
     after = shares_among_hits(fuse(ImputedAverage.fit(made, weights).contributions(made, weights)), queries, lacks)
     assert before[2] < 0.08  # of a third that would be fair; or this test shows nothing
     assert after[2] > 2 * before[2]
@@ -53,7 +53,7 @@ def test_whole_items_are_untouched_and_empty_ones_stay_empty() -> None:
     made["text"][4] = made["image"][4] = 0
     weights = np.random.default_rng(1).uniform(0, 1, COUNT).astype(np.float32)
     fused = fuse(ImputedAverage.fit(made, weights).contributions(made, weights))
-    plain = fuse(AverageFusion().contributions(made, weights))
+    plain = fuse(plain_average(made["text"].shape[1]).contributions(made, weights))
     whole = (lacks == 0) & (np.arange(COUNT) != 4)
     assert fused[whole] == pytest.approx(plain[whole], abs=1e-6)
     lengths = np.linalg.norm(fused, axis=1)

@@ -14,7 +14,7 @@ from search.learning.features import NAMES, features
 from search.learning.gate import Contenders, judge
 from search.learning.propensities import POSITIONS, assumed_propensities, measure_propensities
 from search.learning.ranker import Ranker
-from search.learning.rates import Rates, count_pairs, item_rates, read_rates, write_rates
+from search.learning.rates import count_pairs
 from search.learning.training import learn
 from search.learning.versions import current_ranker, open_ranker, publish_ranker, ranker_versions, save_ranker
 from tests.clicked_world import SHOWN, World, browse, expected_clicks, make_world
@@ -131,7 +131,9 @@ def test_a_version_comes_back_as_it_was(settings: Settings, world: World, ranker
     opened = open_ranker(settings, version, "encoder-1")
     for key in ("query 0", "never asked"):
         stage = world.stages["query 0"]
-        assert opened.scores(stage, key) == pytest.approx(ranker.scores(stage, key))
+        values = ranker.features(stage, key)
+        assert opened.features(stage, key) == pytest.approx(values, nan_ok=True)
+        assert opened.scores(stage, key, values) == pytest.approx(ranker.scores(stage, key, values))
     with pytest.raises(RankerBroken, match="fingerprint"):
         open_ranker(settings, version, "encoder-2")
     (settings.rankers_dir / version / "trees-0.txt").unlink()
@@ -146,11 +148,3 @@ def test_old_versions_go_but_not_the_serving_one(settings: Settings, ranker: Ran
         save_ranker(settings, ranker, "encoder", {})
     assert len(ranker_versions(settings)) == 6
     assert first in ranker_versions(settings)
-
-
-def test_item_rates_are_read_back(settings: Settings, cells: Cells) -> None:
-    assert read_rates(settings.rankers_dir) == Rates({}, {})
-    assert read_rates(settings.rankers_dir).item_rate("unknown") == 1
-    rates = item_rates(count_pairs(cells, PositionModel(assumed_propensities())))
-    write_rates(settings.rankers_dir, rates)
-    assert read_rates(settings.rankers_dir) == rates

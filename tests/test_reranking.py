@@ -21,7 +21,7 @@ from search.learning.propensities import assumed_propensities
 from search.learning.ranker import Ranker, train_ranker
 from search.learning.rates import count_pairs
 from search.learning.training import train
-from search.learning.versions import publish_ranker, save_ranker, withdraw_ranker
+from search.learning.versions import publish_ranker, save_ranker
 from search.request import SearchRequest
 from search.reranking import FIRST_STAGE
 from web.answers import query_record
@@ -83,7 +83,7 @@ def test_a_published_ranker_is_taken_up_and_given_back(own_shop: Settings, engin
     assert len({hit.item_id for hit in after.hits}) == len(before.hits)
     assert engine.search(replace(QUERY, rerank=False)).hits == before.hits
     assert engine.search(replace(QUERY, sort="price")).ranker == FIRST_STAGE
-    withdraw_ranker(own_shop)
+    (own_shop.rankers_dir / "CURRENT").unlink()
     engine.refresh()
     assert engine.search(QUERY).hits == before.hits
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from indexer.encoder import unit_rows
-from indexer.fusion import AverageFusion
+from indexer.imputation import plain_average
 from search.resemblance import Example, Expectation, resemble
 from search.segment import Segment
 
@@ -22,7 +22,7 @@ def segment_of(text: np.ndarray, image: np.ndarray, text_weights: np.ndarray) ->
         parts=MappingProxyType({"text": text.astype(np.float16), "image": image.astype(np.float16)}),
         fused=unit_rows(text + image),
         text_weights=text_weights,
-        fusion=AverageFusion(),
+        fusion=plain_average(DIM),
         indexes={},
         lexical=absent,
         columns=absent,

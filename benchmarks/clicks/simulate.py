@@ -147,7 +147,8 @@ def orders_of(world: World, ranker: Ranker, cells: Cells) -> dict[str, dict[str,
         "none": {key: np.arange(len(stages[key])) for key in keys},
         "raw click rate": {key: raw(key) for key in keys},
         "debiased, no guard": {
-            key: np.argsort(-ranker.believed_rates(stages[key], key), kind="stable") for key in keys
+            key: np.argsort(-ranker.believed_rates(stages[key], key, ranker.features(stages[key], key)), kind="stable")
+            for key in keys
         },
         "debiased, guarded": {key: tail(key, ranker.order(stages[key], key)) for key in keys},
         "best order of 50": {key: np.argsort(-world.wants[key][:CANDIDATES], kind="stable") for key in keys},

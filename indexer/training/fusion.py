@@ -9,11 +9,10 @@ import numpy as np
 
 from data.catalogue import Catalogue
 from data.database import Database
-from data.errors import BadInput, ModelMismatch
+from data.errors import BadInput
 from data.home_lock import lock_home
 from data.settings import Settings
-from indexer.encoder import Encoder, open_encoder
-from indexer.generation import Generation, open_current
+from indexer.generation import open_current, open_encoder_of
 from indexer.learned_fusion import KINDS, LearnedFusion, fusion_file
 from indexer.training.fusion_examples import FusionExamples, Progress, read_examples
 from indexer.training.fusion_gate import judge
@@ -46,7 +45,7 @@ def train_fusion(settings: Settings, database: Database, options: FusionOptions,
     started = time.perf_counter()
     with lock_home(settings.home, "train-fusion"):
         generation, _ = open_current(settings)
-        encoder = _encoder_of(generation)
+        encoder = open_encoder_of(generation)
         catalogue = Catalogue(database, settings)
         examples = read_examples(catalogue, generation, encoder, options.seed, progress)
         if len(examples) < FEWEST_ITEMS:
@@ -71,16 +70,6 @@ def train_fusion(settings: Settings, database: Database, options: FusionOptions,
         auto=max(passed, key=passed.__getitem__, default="average"),
         seconds=round(time.perf_counter() - started, 1),
     )
-
-
-def _encoder_of(generation: Generation) -> Encoder:
-    about = generation.manifest
-    encoder = open_encoder(about["model"], about["pretrained"])
-    if encoder.spec.fingerprint != about["fingerprint"]:
-        raise ModelMismatch(
-            f"Generation {generation.id} was built with another {about['model']}. Run `magpie index rebuild` first."
-        )
-    return encoder
 
 
 def _split(examples: FusionExamples) -> tuple[FusionExamples, FusionExamples]:

@@ -75,32 +75,40 @@ class Ranker:
         """Whether this ranker may order the hits of a query."""
         return self.serves_new_queries or self.evidence.knows(key)
 
+    def features(self, stage: FirstStage, key: str) -> np.ndarray:
+        """(n, len(NAMES)) what the trees see of the candidates: the `values` that the methods below take."""
+        return features(stage, self.evidence, key)
+
     def order(self, stage: FirstStage, key: str) -> np.ndarray:
         """(n,) the places of the first `depth` candidates, best first; equal ones keep their first-stage order."""
-        return np.argsort(-self.scores(stage, key)[: self.depth], kind="stable")
+        return self.order_by(stage, key, self.features(stage, key))
+
+    def order_by(self, stage: FirstStage, key: str, values: np.ndarray) -> np.ndarray:
+        """The same order from features that are there already."""
+        return np.argsort(-self.scores(stage, key, values)[: self.depth], kind="stable")
 
     def order_as_new(self, stage: FirstStage, key: str) -> np.ndarray:
         """The order that the query would get if nobody had ever asked it."""
         weight = learned_weight(0.0, self.evidence.num_clicks)
-        expected = self.expected_rates(stage, key)
+        expected = self.expected_rates(key, self.features(stage, key))
         return np.argsort(-guarded(expected, self.by_rank, weight)[: self.depth], kind="stable")
 
-    def expected_rates(self, stage: FirstStage, key: str) -> np.ndarray:
+    def expected_rates(self, key: str, values: np.ndarray) -> np.ndarray:
         """(n,) rates relative to the query's usual one, from everything but the query's own clicks."""
         fold = fold_of(key) if self.evidence.knows(key) else NEW_QUERY
-        return _predict(self.boosters[fold], features(stage, self.evidence, key))
+        return _predict(self.boosters[fold], values)
 
-    def believed_rates(self, stage: FirstStage, key: str) -> np.ndarray:
+    def believed_rates(self, stage: FirstStage, key: str, values: np.ndarray) -> np.ndarray:
         """(n,) clicks per look: what is expected, corrected by what this query itself showed and got."""
-        relative, own = self.expected_rates(stage, key), self.evidence.of_query(key, stage.ids)
+        relative, own = self.expected_rates(key, values), self.evidence.of_query(key, stage.ids)
         mean = relative * level(relative, own.exposure, own.clicks, self.evidence.usual_rate)
         return gamma_posterior(mean, own.exposure, own.clicks, self.kappa)
 
-    def scores(self, stage: FirstStage, key: str) -> np.ndarray:
+    def scores(self, stage: FirstStage, key: str, values: np.ndarray) -> np.ndarray:
         """(n,) scores, the higher the better."""
         exposure = float(self.evidence.of_query(key, stage.ids).exposure.sum())
         weight = learned_weight(exposure, self.evidence.num_clicks)
-        return guarded(self.believed_rates(stage, key), self.by_rank, weight)
+        return guarded(self.believed_rates(stage, key, values), self.by_rank, weight)
 
 
 def train_ranker(evidence: Evidence, stages: Mapping[str, FirstStage]) -> Ranker:

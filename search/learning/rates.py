@@ -1,9 +1,7 @@
-"""Cells and exposures → debiased click rates: by query and item, and by item relative to its queries' usual rate."""
+"""Cells and exposures → debiased click rates by query and item, beside what is usual for the query."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
@@ -12,8 +10,6 @@ from search.learning.browsing import BrowsingModel
 
 HALF_LIFE_DAYS = 30.0
 _QUERY_PRIOR = 20.0  # exposures by which a query's rate is drawn towards that of all
-_ITEM_PRIOR = 4.0  # expected clicks by which an item's rate is drawn towards the usual
-RATES_FILE = "rates.json"
 
 
 @dataclass(frozen=True)
@@ -62,44 +58,3 @@ def count_pairs(cells: Cells, browsing: BrowsingModel) -> Pairs:
     sums = [np.bincount(pair, fading * x, len(keys)) for x in (looked_at, cells.clicks, cells.conversions)]
     query, item = np.divmod(keys, max(len(cells.items), 1))
     return Pairs(cells.queries, cells.items, query, item, *sums)
-
-
-@dataclass(frozen=True)
-class Rates:
-    """Items' click rates relative to what their queries and positions let expect: 1 is usual, 2 twice that."""
-
-    clicks: dict[str, float]
-    expected: dict[str, float]
-
-    def item_rate(self, item_id: str) -> float:
-        """Clicks over expected clicks, drawn towards 1 where little is known, and 1 where nothing is."""
-        return (self.clicks.get(item_id, 0.0) + _ITEM_PRIOR) / (self.expected.get(item_id, 0.0) + _ITEM_PRIOR)
-
-    def popularity(self, item_id: str) -> float:
-        """Clicks, fading with a half-life of 30 days, 0 for an item never clicked."""
-        return self.clicks.get(item_id, 0.0)
-
-
-def item_rates(pairs: Pairs) -> Rates:
-    """The pairs summed by item."""
-    clicks, expected = (np.bincount(pairs.item, x, len(pairs.items)) for x in (pairs.clicks, pairs.expected))
-    return Rates(
-        dict(zip(pairs.items, clicks.tolist(), strict=True)), dict(zip(pairs.items, expected.tolist(), strict=True))
-    )
-
-
-def write_rates(rankers_dir: Path, rates: Rates) -> None:
-    """Keeps the rates for `read_rates`, beside their place and renamed."""
-    rankers_dir.mkdir(parents=True, exist_ok=True)
-    beside = rankers_dir / f"{RATES_FILE}.new"
-    beside.write_text(json.dumps({"clicks": rates.clicks, "expected": rates.expected}), encoding="utf-8")
-    beside.replace(rankers_dir / RATES_FILE)
-
-
-def read_rates(rankers_dir: Path) -> Rates:
-    """The rates of the last training; before any, every item has the usual rate."""
-    try:
-        kept = json.loads((rankers_dir / RATES_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return Rates({}, {})
-    return Rates(kept["clicks"], kept["expected"])

@@ -21,7 +21,7 @@ from search.learning.first_stage import FirstStage, gather_first_stage
 from search.learning.gate import Contenders, Verdict, judge
 from search.learning.propensities import POSITIONS, Propensities
 from search.learning.ranker import Ranker, train_ranker
-from search.learning.rates import Pairs, count_pairs, item_rates, write_rates
+from search.learning.rates import Pairs, count_pairs
 from search.learning.versions import publish_ranker, save_ranker
 from search.request import SearchRequest
 
@@ -69,7 +69,6 @@ def train(
         cells = read_cells(database)
         browsing = choose_browsing_model(cells)
         pairs = count_pairs(cells, browsing.model)
-        write_rates(settings.rankers_dir, item_rates(pairs))
         version, verdict = None, _too_few(cells)
         if verdict is None:
             stages = _first_stages(engine, pairs, on_progress)

@@ -63,11 +63,6 @@ def publish_ranker(settings: Settings, version: str) -> None:
     beside.replace(settings.rankers_dir / _CURRENT)
 
 
-def withdraw_ranker(settings: Settings) -> None:
-    """Makes the first stage serve alone again."""
-    (settings.rankers_dir / _CURRENT).unlink(missing_ok=True)
-
-
 def current_ranker(settings: Settings) -> str | None:
     """The serving version, None while the first stage serves alone."""
     try:
