@@ -110,11 +110,11 @@ class SearchEngine:
 
     def present(self, ids: Sequence[int], scores: Sequence[float], ranker: str) -> SearchResult:
         """An answer of these items (`items.id`) in this order; those that are gone are left out. Raises NoIndex."""
-        items = self._catalogue.get_many(ids)
+        serving = self._current()
+        items = serving.items.get_many(ids)
         found = [(items[id_], score) for id_, score in zip(ids, scores, strict=True) if id_ in items]
         hits = [_hit(item, position, score) for position, (item, score) in enumerate(found, start=1)]
-        generation = self._current().generation.id
-        return SearchResult(uuid.uuid4().hex, generation, ranker, 0.0, len(hits), bool(hits), hits)
+        return SearchResult(uuid.uuid4().hex, serving.generation.id, ranker, 0.0, len(hits), bool(hits), hits)
 
     def suggest(self, prefix: str, limit: int = 8) -> list[str]:
         """What enough people searched, then phrases of the catalogue, that complete what was typed. Raises NoIndex."""

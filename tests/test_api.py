@@ -24,8 +24,8 @@ from data.settings import Settings
 from tests.serving import client_of
 from tests.shop import COLOURS, HOSTILE_ID, KINDS, PLAIN_ID
 from web.app import create_app
+from web.filter_notation import format_filter_parameters, parse_filter_parameters, parse_filters
 from web.page_state import PageState
-from web.schemas import format_filter_parameters, parse_filter_parameters, parse_filters
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ from data.ubi import QueryRecord, ShownHit
 from search.exploration import Explored, Shares, explore, is_by_somebody, may_explore
 from search.interleaving import Interleaved, check_rankings, interleave
 from search.request import Hit, SearchRequest, SearchResult
+from web.filter_notation import format_filter_parameters
 from web.pictures import picture_url
-from web.schemas import RecommendQuery, format_filter_parameters
+from web.schemas import RecommendQuery
 from web.services import Services
 
 APPLICATION = "magpie"

@@ -41,7 +41,8 @@ def search(ctx: click.Context, /, image: Path | None, filters: tuple[str, ...], 
     from data.errors import BadPicture
     from search.request import SearchRequest
     from web.answers import result_as_dict
-    from web.schemas import MAX_TEXT, checked, parse_filter_parameters
+    from web.filter_notation import parse_filter_parameters
+    from web.schemas import MAX_TEXT, checked
 
     if max(len(fields["text"]), len(fields["not_text"])) > MAX_TEXT:
         raise click.BadParameter(f"a query has at most {MAX_TEXT} characters", param_hint="TEXT")

@@ -9,7 +9,8 @@ from werkzeug.datastructures import MultiDict
 
 from data.errors import BadFilter, BadQuery
 from search.request import FilterValue, SearchRequest
-from web.schemas import MAX_K, MAX_TEXT, checked, format_filter_parameters, format_number, parse_filter_parameters
+from web.filter_notation import format_filter_parameters, format_number, parse_filter_parameters
+from web.schemas import MAX_K, MAX_TEXT, checked
 
 PAGE_SIZE = 24
 MAX_PAGES = MAX_K // PAGE_SIZE

@@ -7,9 +7,9 @@ from urllib.parse import urlencode, urlsplit
 from data.catalogue import Item
 from data.items import Value
 from search.request import FacetValue, FilterValue, Hit, Range, SearchResult
+from web.filter_notation import format_number
 from web.page_state import MAX_PAGES, PAGE_SIZE, PageState
 from web.pictures import picture_url
-from web.schemas import format_number
 
 Text = Callable[..., str]
 
