@@ -15,6 +15,7 @@ from data.tables import events, impressions, queries
 
 BOT, FLOOD = "bot", "flood"
 NOT_SHOWN, TOO_EARLY, EVERYTHING = "clicked item was not shown", "click before its search", "clicked everything at once"
+BEYOND = "position that its search did not show"
 MAX_PER_HOUR = 100  # searches of one source; nobody reads more
 _HOUR_MS = 3_600_000
 _CLOCK_SKEW_MS = 60_000
@@ -34,6 +35,7 @@ def set_aside_misuse(database: Database, since_ms: int = 0) -> dict[str, int]:
             FLOOD: _mark_floods(connection, since_ms),
             NOT_SHOWN: _mark_events(connection, NOT_SHOWN, _not_shown(), since_ms),
             TOO_EARLY: _mark_events(connection, TOO_EARLY, _too_early(), since_ms),
+            BEYOND: _mark_events(connection, BEYOND, _beyond(), since_ms),
             EVERYTHING: _mark_everything(connection, since_ms),
         }
 
@@ -113,6 +115,11 @@ def _not_shown() -> ColumnElement[bool]:
 
 def _too_early() -> ColumnElement[bool]:
     return events.c.timestamp < queries.c.timestamp - _CLOCK_SKEW_MS
+
+
+def _beyond() -> ColumnElement[bool]:
+    last = select(func.max(impressions.c.position)).where(impressions.c.query == queries.c.id).scalar_subquery()
+    return events.c.position > last
 
 
 def _mark_events(connection: Connection, reason: str, fault: ColumnElement[bool], since_ms: int) -> int:

@@ -102,8 +102,10 @@ def _answer_http_error(error: HTTPException) -> Response:
     if isinstance(error, RateLimitExceeded) and error.limit:
         answer.headers["Retry-After"] = str(error.limit.limit.get_expiry())
     for name, value in error.get_headers():
-        if name in ("Allow", "Retry-After", "WWW-Authenticate"):
+        if name in ("Allow", "Retry-After"):
             answer.headers[name] = value
+        if name == "WWW-Authenticate":
+            answer.headers.add(name, value)
     return answer
 
 

@@ -10,9 +10,11 @@ from data.catalogue import Catalogue
 from data.click_log import ClickLog
 from data.database import Database, open_database
 from data.errors import MagpieError, NoIndex
+from data.query_ids import QueryIds, open_query_ids
 from data.settings import Settings
 from search.engine import SearchEngine
 from search.recommender import Recommender
+from web.access import Access
 from web.metrics import Metrics
 from web.pictures import PictureShelf
 from web.query_log import QueryLogWriter
@@ -35,10 +37,12 @@ class Services:
     engine: SearchEngine
     recommender: Recommender
     click_log: ClickLog
+    query_ids: QueryIds
     query_log: QueryLogWriter
     pictures: PictureShelf
     uploads: UploadShelf
     metrics: Metrics
+    access: Access
     stopping: threading.Event
 
     def warm_up(self) -> None:
@@ -71,10 +75,12 @@ def open_services(settings: Settings) -> Services:
         engine=engine,
         recommender=Recommender(database, catalogue, engine),
         click_log=click_log,
+        query_ids=open_query_ids(database),
         query_log=QueryLogWriter(click_log),
         pictures=PictureShelf(settings, catalogue),
         uploads=UploadShelf(settings.max_picture_pixels),
         metrics=Metrics(engine.status),
+        access=Access(settings, database),
         stopping=threading.Event(),
     )
     threading.Thread(target=_watch_generations, args=(services,), name="magpie-refresh", daemon=True).start()
