@@ -74,11 +74,12 @@ class _Server(BaseApplication):  # type: ignore[misc]
         options: dict[str, Any] = {
             "bind": f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}",
             "workers": 1,
-            "worker_class": "gthread",
+            "worker_class": "web.worker.BufferingWorker",
             "threads": self._settings.threads,
             "timeout": START_TIMEOUT_S,
             "graceful_timeout": STOP_TIMEOUT_S,
             "keepalive": KEEP_ALIVE_S,
+            "sendfile": False,  # it would wait in the thread until a slow client has taken the whole picture
             "limit_request_line": MAX_ADDRESS_CHARS,
             "loglevel": "warning",
             "proc_name": "magpie",
@@ -97,7 +98,13 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         app = create_app(self._settings)
-        app.extensions["magpie"].warm_up()
+        opened = app.extensions["magpie"]
+        opened.warm_up()
+        app.extensions["line_limits"] = {
+            "max_body_bytes": self._settings.max_upload_bytes,
+            "max_waiting": self._settings.max_waiting,
+            "on_refusal": opened.metrics.count_refusal,
+        }
         return app
 
     def _announce(self, worker: Any) -> None:
