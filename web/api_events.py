@@ -1,5 +1,6 @@
 """Behaviour over HTTP: what is acknowledged is on disk, unless the visitor asked that nothing be kept."""
 
+from collections import Counter
 from typing import Any
 
 from flask import Response, jsonify, request
@@ -34,6 +35,8 @@ def record_events() -> Response:
     """Takes one event or up to 1,000; all of them or, when one is wrong, none."""
     records = _parse_events(json_body(_ANYTHING))
     opened = services()
+    for name, deeds in Counter(record.client_id or record.session_id for record in records).items():
+        opened.rate_limits.count_client(name, deeds)
     if wants_privacy(request.headers):
         opened.metrics.events.labels("private").inc(len(records))
         detail = "Not stored: the browser asks for privacy (DNT or Sec-GPC)."

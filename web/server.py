@@ -15,6 +15,9 @@ from gunicorn.app.base import BaseApplication
 from data.database import open_database
 from data.errors import BadSetting
 from data.settings import Settings
+from web.cross_origin import parse_origins
+from web.proxies import parse_networks
+from web.rate_limits import RateLimits
 
 START_TIMEOUT_S = 300  # loading a large index may take this long before the worker first answers
 STOP_TIMEOUT_S = 10
@@ -31,9 +34,17 @@ def serve(settings: Settings, host: str, port: int, on_ready: Callable[[str], No
     Raises BadSetting for an address that cannot be had, and what opening the home raises, before anything starts.
     """
     check_address(host, port)
+    _check_doors(settings)
     open_database(settings).close()
     _log_to_stderr(settings.log_level)
     _Server(settings, host, port, on_ready).run()
+
+
+def _check_doors(settings: Settings) -> None:
+    """Rates, proxies and origins are refused here, and not by a worker that is started again and again."""
+    RateLimits(settings)
+    parse_networks(settings.trusted_proxies or "")
+    parse_origins(settings.allowed_origins or "")
 
 
 def _log_to_stderr(level: str) -> None:

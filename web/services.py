@@ -18,6 +18,7 @@ from web.access import Access
 from web.metrics import Metrics
 from web.pictures import PictureShelf
 from web.query_log import QueryLogWriter
+from web.rate_limits import RateLimits
 from web.uploads import UploadShelf
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Services:
     uploads: UploadShelf
     metrics: Metrics
     access: Access
+    rate_limits: RateLimits
     stopping: threading.Event
 
     def warm_up(self) -> None:
@@ -81,6 +83,7 @@ def open_services(settings: Settings) -> Services:
         uploads=UploadShelf(settings.max_picture_pixels),
         metrics=Metrics(engine.status),
         access=Access(settings, database),
+        rate_limits=RateLimits(settings),
         stopping=threading.Event(),
     )
     threading.Thread(target=_watch_generations, args=(services,), name="magpie-refresh", daemon=True).start()
