@@ -25,10 +25,9 @@ class RateLimits:
         self._of_client = _parsed("MAGPIE_CLIENT_RATE_LIMIT", settings.client_rate_limit)
 
     def count_address(self, address: str) -> None:
-        """Counts a request of an address; of IPv6, where one person has billions, its network. Raises TooManyRequests."""
-        self._count(
-            self._of_address, "address", neighbourhood(address), 1, "came from this address", "MAGPIE_RATE_LIMIT"
-        )
+        """Counts a request of an address, or of an IPv6 address's network. Raises TooManyRequests."""
+        said = "came from this address"
+        self._count(self._of_address, "address", neighbourhood(address), 1, said, "MAGPIE_RATE_LIMIT")
 
     def count_token(self, name: str) -> None:
         """Counts a request with a token, from wherever it comes. Raises TooManyRequests."""
