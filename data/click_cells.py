@@ -15,8 +15,8 @@ import numpy as np
 from sqlalchemy import Connection, Integer, and_, cast, delete, func, insert, or_, select
 
 from data.database import Database
-from data.hygiene import source_of
 from data.query_keys import query_key
+from data.sources import source_of
 from data.tables import click_cells, click_days, events, impressions, queries
 
 DAY_MS = 86_400_000

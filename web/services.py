@@ -10,8 +10,10 @@ from data.catalogue import Catalogue
 from data.click_log import ClickLog
 from data.database import Database, open_database
 from data.errors import MagpieError, NoIndex
+from data.hygiene import set_aside_lately
 from data.query_ids import QueryIds, open_query_ids
 from data.settings import Settings
+from data.ubi import now_ms
 from search.engine import SearchEngine
 from search.recommender import Recommender
 from web.access import Access
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 
 REFRESH_INTERVAL_S = 0.5
 COUNTING_INTERVAL_S = 60.0
+LATELY_MS = 7_200_000
 COUNTING_SHARE = 0.02  # of the time, at most, goes into counting behaviour
 
 
@@ -117,10 +120,11 @@ def _watch_generations(services: Services) -> None:
 
 
 def _count_behaviour(services: Services) -> None:
-    """Sums up what people did, every minute, or less often where there is much to count."""
+    """Sums up what people did, every minute, or less often where there is much to count; misuse does not count."""
     pause = 0.0
     while not services.stopping.wait(pause):
         try:
+            set_aside_lately(services.database, now_ms() - LATELY_MS)
             pause = max(COUNTING_INTERVAL_S, services.engine.behaviour.refresh() / COUNTING_SHARE)
         except Exception:
             log.exception("summing up behaviour failed; trying again")
