@@ -1,9 +1,9 @@
 """Whether the server's memory stays flat, and whether it answers well again after being flooded.
 
-    python -m benchmarks.soak HOME [--requests 200000] [--clients 4] [--most-minutes 60]
+    python -m benchmarks.soak HOME [--requests 200000] [--clients 4]
 
 A real server on a copy of the home gets searches, suggestions, items, events, pages and mistakes in turn. Its memory
-(what its processes share counted once) is taken after a tenth of the requests and at the end. Then twice as many
+(what its processes share counted once) is taken after each tenth of the requests. Then twice as many
 connections as may wait ask at once, and one client alone before and after.
 """
 
@@ -25,7 +25,7 @@ from urllib.parse import quote
 
 from benchmarks.http_latency import free_port, make_queries, memory_mb, wait_until_ready
 
-THREADS, MAX_WAITING = 4, 128
+THREADS, MAX_WAITING, PARTS = 4, 128, 10
 
 
 def ask(line: http.client.HTTPConnection, method: str, address: str, body: object = None) -> tuple[int, bytes]:
@@ -36,14 +36,12 @@ def ask(line: http.client.HTTPConnection, method: str, address: str, body: objec
     return answer.status, answer.read()
 
 
-def use(port: int, queries: list[str], count: int, seed: int, until: float, found: Counter[int]) -> None:
+def use(port: int, queries: list[str], count: int, seed: int, found: Counter[int]) -> None:
     """So many requests of one client, counted by status."""
     chance = random.Random(seed)
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     query_id, item_id = "", "none"
     for number in range(count):
-        if time.monotonic() > until:
-            return
         words, kind = quote(chance.choice(queries)), number % 10
         if kind < 2:
             status, body = ask(line, "GET", f"/api/search?q={words}&k=10&client_id=c{chance.randrange(5000)}")
@@ -67,12 +65,11 @@ def use(port: int, queries: list[str], count: int, seed: int, until: float, foun
     line.close()
 
 
-def in_parallel(port: int, queries: list[str], count: int, clients: int, minutes: float, seed: int) -> Counter[int]:
-    """The statuses of `count` requests of `clients` clients, fewer when the time is over."""
+def in_parallel(port: int, queries: list[str], count: int, clients: int, seed: int) -> Counter[int]:
+    """The statuses of `count` requests of `clients` clients."""
     counts: list[Counter[int]] = [Counter() for _ in range(clients)]
-    until = time.monotonic() + 60 * minutes
     threads = [
-        threading.Thread(target=use, args=(port, queries, count // clients, seed + n, until, counts[n]))
+        threading.Thread(target=use, args=(port, queries, count // clients, seed + n, counts[n]))
         for n in range(clients)
     ]
     for thread in threads:
@@ -120,7 +117,6 @@ def main() -> None:
     parser.add_argument("home", type=Path)
     parser.add_argument("--requests", type=int, default=200_000)
     parser.add_argument("--clients", type=int, default=4)
-    parser.add_argument("--most-minutes", type=float, default=60)
     given = parser.parse_args()
     queries, port = make_queries(given.home, 2_000), free_port()
     with tempfile.TemporaryDirectory() as folder:
@@ -133,13 +129,13 @@ def main() -> None:
         )
         try:
             wait_until_ready(port)
-            warm = in_parallel(port, queries, given.requests // 10, given.clients, given.most_minutes, 1000)
-            before = memory_mb(server.pid)
-            print(f"after {sum(warm.values()):,} requests: {before:.1f} MB", flush=True)
-            rest = given.requests - given.requests // 10
-            done = in_parallel(port, queries, rest, given.clients, given.most_minutes, 2000)
-            after = memory_mb(server.pid)
-            print(f"after {sum(done.values()):,} more: {after:.1f} MB ({after / before - 1:+.1%}); {dict(warm + done)}")
+            held: list[float] = []
+            done: Counter[int] = Counter()
+            for part in range(PARTS):
+                done += in_parallel(port, queries, given.requests // PARTS, given.clients, 1000 * part)
+                held.append(memory_mb(server.pid))
+                print(f"after {sum(done.values()):,} requests: {held[-1]:.1f} MB", flush=True)
+            print(f"{held[-1] / held[0] - 1:+.1%} since the first tenth; {dict(done)}")
             alone = median_ms(port, queries)
             found, refused_ms = flood(port, queries)
             print(f"flood: {dict(found)}, a 503 takes {refused_ms:.1f} ms at the median of all clients")
