@@ -91,6 +91,15 @@ def refresh_cells(database: Database) -> DayCounts:
         return DayCounts(*(int(value or 0) for value in found))
 
 
+def drop_changed_days(connection: Connection) -> None:
+    """Deletes the counts of every day whose log changed: what was forgotten must not live on in sums."""
+    wanted = _signatures(connection)
+    known = connection.execute(select(click_days)).all()
+    for day in (row.day for row in known if wanted.get(row.day) != row.signature):
+        connection.execute(delete(click_cells).where(click_cells.c.day == day))
+        connection.execute(delete(click_days).where(click_days.c.day == day))
+
+
 def read_cells(database: Database) -> Cells:
     """All counted cells."""
     columns: dict[str, list[Any]] = {column.name: [] for column in click_cells.columns}
