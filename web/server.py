@@ -50,6 +50,7 @@ def _check_doors(settings: Settings) -> None:
 def _log_to_stderr(level: str) -> None:
     """Our own messages from this level on, those of libraries from WARNING."""
     logging.basicConfig(level="WARNING", format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)  # damaged uploads are answered, and must not fill the log
     for name in OWN_LOGGERS:
         logging.getLogger(name).setLevel(level)
 
