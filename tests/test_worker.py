@@ -172,6 +172,24 @@ def test_more_than_may_wait_is_refused_at_once_and_then_all_is_well(server: Serv
         assert b'magpie_refused_total{status="503"}' in answer.read()
 
 
+def test_at_the_end_requests_on_their_way_are_answered(own_shop: Settings) -> None:
+    body = json.dumps({"query": "red ball", "k": 3}).encode()
+    head = b"POST /api/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with serving(own_shop.home, MAGPIE_THREADS="1") as ending, connect(ending) as slow, connect(ending) as idle:
+        lines = [connect(ending) for _ in range(12)]
+        slow.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body))
+        for line in lines:
+            line.sendall(GET + b"\r\n")
+        assert_searches(ending)  # so all that was sent before has come
+        ending.process.terminate()
+        slow.sendall(body)
+        assert [read_answer(line)[0] for line in (*lines, slow)] == [200] * 13
+        assert idle.recv(1) == b""
+        assert ending.process.wait(PATIENCE_S) == 0
+        for line in lines:
+            line.close()
+
+
 # ---- where a request ends ----
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nCONTENT-length:  12 \r\nExpect: 100-Continue\r\n\r\nhello, world"
