@@ -26,6 +26,7 @@ COMMANDS = (
     ["index", "rebuild"], ["index", "status"], ["index", "verify"], ["index", "rollback"], ["index", "prune"],
     ["search"], ["recommend"], ["serve"], ["events", "import"], ["events", "export"], ["events", "purge"],
     ["events", "forget"], ["report", "exposure"], ["report", "comparison"], ["train", "encoder"], ["evaluate"],
+    ["token", "create"], ["token", "list"], ["token", "revoke"],
 )  # fmt: skip
 
 

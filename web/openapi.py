@@ -13,7 +13,8 @@ DESCRIPTION = (
     "Errors are problem details (RFC 9457), media type application/problem+json."
 )
 REF = "#/components/schemas/{model}"
-SECURITY_SCHEMES = {"token": {"type": "http", "scheme": "bearer", "description": "MAGPIE_API_TOKEN, once it is set."}}
+SECURITY_SCHEMES = {"token": {"type": "http", "scheme": "bearer", "description": "A token, once there is one."}}
+SECURITY: list[dict[str, list[Any]]] = [{"token": []}, {}]
 
 _PROBLEMS = {
     400: "A field is wrong; the detail names it and the remedy.",

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask import Flask, Response, current_app, json, render_template, request
-from flask_limiter import RateLimitExceeded
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
@@ -24,7 +23,6 @@ _REMEDIES = {
     411: "Send the body with its Content-Length.",
     413: "The request is larger than {limit} bytes. Send a smaller picture or fewer things at once.",
     415: "Content-Type {mimetype} is not understood here.",
-    429: "More than {rate} came from this address. Wait a moment; MAGPIE_RATE_LIMIT sets the limit.",
 }
 _TITLES = {413: "Request Too Large"}
 
@@ -94,16 +92,15 @@ def _answer_http_error(error: HTTPException) -> Response:
             allowed=", ".join(sorted(getattr(error, "valid_methods", None) or [])) or "other methods",
             limit=f"{current_app.config['MAX_CONTENT_LENGTH']:,}",
             mimetype=request.mimetype or "(none)",
-            rate=error.description if status == 429 else "",
         )
     if status == 413:
         _drain()
     answer = _speak(problem(status, detail), status, detail)
-    if isinstance(error, RateLimitExceeded) and error.limit:
-        answer.headers["Retry-After"] = str(error.limit.limit.get_expiry())
     for name, value in error.get_headers():
-        if name in ("Allow", "Retry-After", "WWW-Authenticate"):
+        if name in ("Allow", "Retry-After"):
             answer.headers[name] = value
+        if name == "WWW-Authenticate":
+            answer.headers.add(name, value)
     return answer
 
 
