@@ -89,7 +89,8 @@ def train_fusion(
 
 
 def _split(examples: FusionExamples) -> tuple[np.ndarray, np.ndarray]:
-    """The examples to learn from and those to be judged on. Items with the same words, or of one clicked query, stay together.
+    """The examples to learn from and those to be judged on. Items with the same words, or of one clicked query, stay
+    together.
 
     What people asked judges where there is enough of it, else the held-out words that describe. Where most of the
     texts' words do not describe, nothing can judge: a fusion that finds brands and series again, which stand in the
