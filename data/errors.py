@@ -79,6 +79,12 @@ class DatabaseTooNew(Conflict):
     """The database was written by a newer Magpie."""
 
 
+class PreconditionFailed(Conflict):
+    """The item is no longer what the writer took it for."""
+
+    status = 412
+
+
 class ModelMismatch(Conflict):
     """Vectors of one encoder were to be used with another."""
 
