@@ -107,6 +107,10 @@ class GenerationBroken(Unavailable):
     """A published index does not match its manifest."""
 
 
+class BackupBroken(Unavailable):
+    """A file is not a whole backup, or what is to be backed up is damaged."""
+
+
 class RankerBroken(Unavailable):
     """A learned ranker cannot be read, or was trained for another index."""
 
