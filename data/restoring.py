@@ -81,8 +81,7 @@ def _staging(home: Path) -> Iterator[Path]:
 
 
 def _put_aside(home: Path, former: list[Path]) -> Path:
-    aside = home / f".before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S}"
-    aside.mkdir()
+    aside = Path(tempfile.mkdtemp(prefix=f".before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S}-", dir=home))
     for path in reversed(former):
         path.rename(aside / path.name)
     return aside
