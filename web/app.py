@@ -22,7 +22,7 @@ from web.openapi import DESCRIPTION, SECURITY_SCHEMES, TITLE, add_schemas
 from web.pages import YEAR_S, install_page_texts, pages
 from web.problems import install_problem_handlers, validation_problem
 from web.proxies import BehindProxies, parse_networks
-from web.schemas import Event, ItemBody, NamedItemBody, Problem, SearchBody
+from web.schemas import Event, ItemBody, LineAnswer, NamedItemBody, Problem, SearchBody, UpsertAnswer
 from web.services import Services, open_services
 
 # nothing on a page comes from elsewhere, and nothing in a page is code
@@ -69,7 +69,7 @@ def create_app(settings: Settings) -> Flask:
     _version_static_files(app)
     for api in (search_api, events_api, items_api, health_api):
         app.register_api(api)  # type: ignore[attr-defined]
-    add_schemas(app, SearchBody, Event, ItemBody, NamedItemBody)
+    add_schemas(app, SearchBody, Event, ItemBody, NamedItemBody, LineAnswer, UpsertAnswer)
     app.register_blueprint(pages)
     opened = open_services(settings)
     app.extensions["magpie"] = opened

@@ -36,6 +36,9 @@ def index() -> None:
 @click.pass_context
 def rebuild(ctx: click.Context, /, factory: str, accept_worse: bool, as_json: bool, **options: Any) -> None:
     """Index the whole catalogue and publish the result; a running server takes it up by itself."""
+    from data.priority import lower_priority
+
+    lower_priority()  # before the libraries start their threads
     from data.database import open_database
     from indexer.rebuild import RebuildOptions
     from indexer.rebuild import rebuild as rebuild_index

@@ -42,9 +42,21 @@ def problem(status: int, detail: str, title: str = "", errors: Sequence[FieldPro
 
 def validation_problem(error: ValidationError) -> Response:
     """The problem for fields that a model refuses: 400, each field named with what it should be."""
-    wrong = [FieldProblem(field=_field_name(one["loc"]), detail=_field_detail(one)) for one in error.errors()]
-    detail = "; ".join(f"{one.field}: {one.detail}" if one.field else one.detail for one in wrong[:5])
-    return problem(400, detail, "Invalid request", wrong[:50])
+    wrong = _wrong_fields(error)
+    return problem(400, _in_words(wrong), "Invalid request", wrong[:50])
+
+
+def describe_wrong_fields(error: ValidationError) -> str:
+    """The first few fields that a model refuses, with what each should be."""
+    return _in_words(_wrong_fields(error))
+
+
+def _wrong_fields(error: ValidationError) -> list[FieldProblem]:
+    return [FieldProblem(field=_field_name(one["loc"]), detail=_field_detail(one)) for one in error.errors()]
+
+
+def _in_words(wrong: Sequence[FieldProblem]) -> str:
+    return "; ".join(f"{one.field}: {one.detail}" if one.field else one.detail for one in wrong[:5])
 
 
 def _field_name(location: tuple[int | str, ...]) -> str:

@@ -14,6 +14,7 @@ from gunicorn.app.base import BaseApplication
 
 from data.database import open_database
 from data.errors import BadSetting
+from data.home_lock import SERVING, lock_home
 from data.settings import Settings
 from web.cross_origin import parse_origins
 from web.proxies import parse_networks
@@ -21,6 +22,7 @@ from web.rate_limits import RateLimits
 
 START_TIMEOUT_S = 300  # loading a large index may take this long before the worker first answers
 STOP_TIMEOUT_S = 10
+TAKE_OVER_S = 5
 KEEP_ALIVE_S = 75
 SWITCH_INTERVAL_S = 0.001  # a search must not wait the usual 5 ms for the thread that writes the log
 OWN_LOGGERS = ("data", "indexer", "search", "web")
@@ -31,13 +33,16 @@ def serve(settings: Settings, host: str, port: int, on_ready: Callable[[str], No
     """Serves until SIGTERM or SIGINT; requests being answered then are finished. Never returns.
 
     `on_ready` gets the page's address once searches can be answered; it runs in the worker process.
-    Raises BadSetting for an address that cannot be had, and what opening the home raises, before anything starts.
+    Raises BadSetting for an address that cannot be had, HomeLocked where another server serves this home, and what
+    opening the home raises, before anything starts.
     """
     check_address(host, port)
     _check_doors(settings)
-    open_database(settings).close()
-    _log_to_stderr(settings.log_level)
-    _Server(settings, host, port, on_ready).run()
+    # a server that was killed leaves its worker for a moment; the lock is the worker's as well
+    with lock_home(settings.home, SERVING, wait_s=TAKE_OVER_S):
+        open_database(settings).close()
+        _log_to_stderr(settings.log_level)
+        _Server(settings, host, port, on_ready).run()
 
 
 def _check_doors(settings: Settings) -> None:
