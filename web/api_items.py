@@ -1,7 +1,5 @@
 """Items over HTTP: read one, put one, put many, delete one; a change is searchable within a second."""
 
-import hmac
-import ipaddress
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,8 +10,6 @@ from typing import Any
 from flask import Response, jsonify, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import TypeAdapter
-from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import Forbidden, Unauthorized
 
 from data.errors import BadInput, ItemNotFound
 from data.items import Item, ItemDraft
@@ -21,6 +17,7 @@ from data.pictures import open_picture
 from data.settings import Settings
 from web.bodies import form_body, is_multipart, json_body, uploaded_pictures
 from web.openapi import problem_responses, request_body
+from web.owner import let_only_the_owner
 from web.pictures import picture_url
 from web.schemas import MAX_LIST, ItemAnswer, ItemBody, ItemPath, NamedItemBody, UpsertAnswer
 from web.services import Services, services
@@ -44,37 +41,7 @@ def guard_writing() -> None:
     """Lets only the token's holder write, or only this machine while there is no token."""
     if request.method not in ("PUT", "POST", "DELETE", "PATCH"):
         return
-    token = services().settings.api_token
-    if token:
-        given = request.authorization.token if request.authorization and request.authorization.type == "bearer" else ""
-        if not hmac.compare_digest((given or "").encode(), token.encode()):
-            raise Unauthorized(
-                "Send the header Authorization: Bearer with the server's MAGPIE_API_TOKEN.",
-                www_authenticate=WWWAuthenticate("bearer"),
-            )
-    elif not _comes_from_this_machine():
-        raise Forbidden(
-            "Without a token, only programs on the server's own machine may write. "
-            "Set MAGPIE_API_TOKEN there to write from elsewhere."
-        )
-
-
-def _comes_from_this_machine() -> bool:
-    """A direct connection from a loopback address, not relayed by a proxy and not made by a web page elsewhere."""
-    if any(header in request.headers for header in ("X-Forwarded-For", "Forwarded", "X-Real-IP")):
-        return False
-    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-        return False
-    # a name that an attacker points at 127.0.0.1 would make the browser call us same-origin
-    host = request.host.rsplit(":", 1)[0].strip("[]")
-    return _is_loopback(request.remote_addr or "") and (host == "localhost" or _is_loopback(host))
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
+    let_only_the_owner(services().settings, "write")
 
 
 @api.get("/api/items/<path:item_id>", summary="One item", responses={200: ItemAnswer})
