@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from data.attributes import Kind, kind_of, widen
-from data.database import Database
+from data.database import Database, fetch_all
 from data.items import ItemDraft, hash_content
 from data.labels import drop_answered
 from data.picture_files import PictureFile, PictureRoot
@@ -86,7 +86,7 @@ _KINDS_SQL = str(select(attribute_kinds.c.name, attribute_kinds.c.kind))
 
 def load_kinds(connection: Connection) -> dict[str, Kind]:
     """The kind of every attribute seen so far."""
-    return {row[0]: row[1] for row in connection.exec_driver_sql(_KINDS_SQL)}
+    return dict(fetch_all(connection, _KINDS_SQL))
 
 
 def _batches(drafts: Iterable[ItemDraft]) -> Iterator[list[ItemDraft]]:
