@@ -19,7 +19,7 @@ from data.tables import events, impressions, queries
 DAY_MS = 86_400_000
 NOBODY = -1
 _RECOMMENDED = "recommend"  # how the rankers of recommendations begin, which nobody searched for
-_BATCH = 10_000
+_BATCH = 2_000
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ CHINESE = {
     "basis_items": "{items} 件商品中的 {n} 件",
     "basis_exposure": "{choices} 次选择，搜索者 {people} 人",
     "basis_health": "服务器启动以来 {n} 次搜索",
-    "shown_of": "显示 {total} 行中的 {shown} 行，CSV 含全部。",
+    "shown_of": "显示 {total} 行中的 {shown} 行，CSV 含更多。",
     "csv": "CSV",
     "csv_of": "下载 CSV：{title}",
     "no_value": "–",

@@ -17,7 +17,7 @@ ENGLISH = {
     "basis_items": "{n} of {items} items",
     "basis_exposure": "{choices} choices, by {people} people who searched",
     "basis_health": "{n} searches since the server started",
-    "shown_of": "{shown} of {total} rows. The CSV has all.",
+    "shown_of": "{shown} of {total} rows; the CSV has more.",
     "csv": "CSV",
     "csv_of": "{title} as CSV",
     "no_value": "–",

@@ -26,8 +26,8 @@ from web.services import Services
 
 KEPT_S = 60.0
 ITEMS_SHOWN = 12
-UNSEEN_LISTED = 1_000
-_KEPT_PERIODS = 8
+UNSEEN_LISTED = 200
+_KEPT_PERIODS = 4
 
 
 @dataclass(frozen=True)
