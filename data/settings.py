@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     min_clients: int = Field(
         5, ge=2, description="Different clients who must have searched something before others are shown it."
     )
+    clicked_share: float = Field(
+        0.1, ge=0, le=0.5, description="Most that the queries which led people to an item count in its vector; 0: none."
+    )
     compare: str | None = Field(
         None, description="Two rankings whose answers are interleaved, to see which one people click more."
     )

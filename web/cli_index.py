@@ -40,13 +40,15 @@ def rebuild(ctx: click.Context, /, factory: str, accept_worse: bool, as_json: bo
     from indexer.rebuild import RebuildOptions
     from indexer.rebuild import rebuild as rebuild_index
     from search.golden import golden_judge
+    from search.learning.clicked import gather_clicked_queries
 
     settings = open_settings(ctx)
     database = open_database(settings)
     wanted = RebuildOptions(index=factory, **options)
     judge = golden_judge(settings, database, accept_worse)
+    clicked = gather_clicked_queries(settings, database)
     with progress_on_stderr(is_quiet=as_json) as progress:
-        report = rebuild_index(settings, database, wanted, progress, judge)
+        report = rebuild_index(settings, database, wanted, progress, judge, clicked)
     database.close()
     if as_json:
         print_json(report.as_dict())
