@@ -57,6 +57,9 @@ def test_the_page_tells_the_owner_what_to_do(owner: Client) -> None:
     assert "“drone” found nothing that matches, 7 times." in page
     assert "was searched 6 times, and nobody opened a result." in page
     assert page.count("30 searches of 8 people") >= 4
+    assert "rest on the assumption" in page
+    health = {row["figure"]: row["value"] for row in rows(owner, "/insights/health.csv")}
+    assert (health["items"], health["pictures_encoded"], health["pictures_cached"]) == ("32", "30", "0")
 
 
 def test_what_few_people_searched_is_nowhere(owner: Client) -> None:

@@ -48,6 +48,7 @@ CHINESE = {
     "table_of": "表格：{title}",
     "examination_found": "以看第一个结果的人为准，{second} 会看第二个，{tenth} 会看第十个。",
     "positions_found": "第一个结果的点击是第十个的 {raw} 倍；若只计看到它们的人，则为 {debiased} 倍。",
+    "positions_assumed": "每次注视的点击暂以“被看到的概率为 1 / 位置”为前提；magpie train ranker 会测量它。",
     "rankers_found": "正在使用的排序模型 {ranker} 比不重排多得 {gain} 的点击。",
     "rankers_before": "它的前一个 {ranker} 在其自己的后续日子里多得 {gain}。",
     "rankers_none": "没有排序模型在用：结果按搜索本身的顺序排列。",

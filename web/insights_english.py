@@ -48,6 +48,7 @@ ENGLISH = {
     "table_of": "Table: {title}",
     "examination_found": "{second} look at the second hit for each who looks at the first, {tenth} at the tenth.",
     "positions_found": "The first hit is clicked {raw} times as often as the tenth; of those who look at them, {debiased} times as often.",
+    "positions_assumed": "Clicks per look rest on the assumption that the chance of a look is 1 / position; magpie train ranker measures it.",
     "rankers_found": "Ranker {ranker}, which serves, gains {gain} clicks over no re-ranking.",
     "rankers_before": "The one before it, {ranker}, gained {gain} on its own later days.",
     "rankers_none": "No ranker serves: hits stand as the search itself ranks them.",

@@ -24,7 +24,9 @@ def _examination(figures: Figures, text: Text) -> str:
 
 def _positions(figures: Figures, text: Text) -> str:
     by_position = {one.position: one for one in figures.learned.positions}
-    if 1 not in by_position or _FAR not in by_position or not figures.learned.examination.propensities.is_measured:
+    if by_position and not figures.learned.examination.propensities.is_measured:
+        return text("positions_assumed")
+    if 1 not in by_position or _FAR not in by_position:
         return ""
     first, far = by_position[1], by_position[_FAR]
     values = {
