@@ -157,6 +157,7 @@ def rebuild(
                 "index": factory,
                 "text_weighing": asdict(weighing),
                 "conflicts": conflicts.about(),
+                "encoded": count_encoded(snapshot, pictures),
             }
             about["golden"] = judge(Generation(folder, about)) if judge else {}
             manifest = seal(folder, about)
@@ -307,6 +308,12 @@ def describe(
         "recall": measure_recall(folder, snapshot.ids, vectors["fused"], {"text": probes, "image": vectors["image"]}),
         "confidence": calibrate_confidence(probes, noise, vectors["fused"]),
     }
+
+
+def count_encoded(snapshot: Snapshot, pictures: EncodingReport) -> dict[str, int]:
+    """How many texts and pictures were encoded for this generation, and how many pictures the cache had already."""
+    cached = len(snapshot.files) - pictures.num_encoded - len(pictures.failures)
+    return {"texts": snapshot.texts_encoded, "pictures": pictures.num_encoded, "pictures_cached": cached}
 
 
 def describe_fusion(fusion: Fusion, vectors: Mapping[str, np.ndarray], weights: np.ndarray) -> dict[str, Any]:

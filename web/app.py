@@ -18,6 +18,7 @@ from web.api_items import api as items_api
 from web.api_search import api as search_api
 from web.cross_origin import CrossOrigin, parse_origins
 from web.health import api as health_api
+from web.insights import insights
 from web.openapi import DESCRIPTION, SECURITY_SCHEMES, TITLE, add_schemas
 from web.pages import YEAR_S, install_page_texts, pages
 from web.problems import install_problem_handlers, validation_problem
@@ -71,6 +72,7 @@ def create_app(settings: Settings) -> Flask:
         app.register_api(api)  # type: ignore[attr-defined]
     add_schemas(app, SearchBody, Event, ItemBody, NamedItemBody, LineAnswer, UpsertAnswer)
     app.register_blueprint(pages)
+    app.register_blueprint(insights)
     opened = open_services(settings)
     app.extensions["magpie"] = opened
     atexit.register(opened.close)
