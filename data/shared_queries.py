@@ -1,12 +1,12 @@
 """The click log → what enough different people searched that it may be shown to others."""
 
 import re
-import unicodedata
 
 from sqlalchemy import text
 
 from data.client_ids import SPAN_MS
 from data.database import Database
+from data.query_keys import query_key
 
 _LONGEST = 60  # characters
 _TELLING = re.compile(r"@|\d{5}|://")  # addresses and numbers belong to somebody, however many typed them
@@ -27,11 +27,16 @@ def shared_queries(database: Database, since_ms: int, min_clients: int) -> list[
     clients: dict[tuple[str, int], set[str]] = {}
     with database.reading() as connection:
         for words, span, client in connection.execute(_SEARCHED, {"since": since_ms, "span": SPAN_MS}):
-            query = " ".join(unicodedata.normalize("NFC", words).casefold().split())
-            if 1 < len(query) <= _LONGEST and not _TELLING.search(query):
+            query = query_key(words)
+            if may_be_shown(query):
                 clients.setdefault((query, span), set()).add(client)
     most: dict[str, int] = {}
     for (query, _), names in clients.items():
         if len(names) >= min_clients:
             most[query] = max(len(names), most.get(query, 0))
     return sorted(most.items())
+
+
+def may_be_shown(query: str) -> bool:
+    """Whether the words of a query tell of nobody: they are short, and hold no address and no long number."""
+    return 1 < len(query) <= _LONGEST and not _TELLING.search(query)

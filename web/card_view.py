@@ -54,6 +54,11 @@ def field_label(name: str, text: Text) -> str:
     """A field's name as people read it; those that every catalogue may have are in the page's language."""
     if name in _NAMED_FIELDS:
         return text(f"field_{name}")
+    return plain_label(name)
+
+
+def plain_label(name: str) -> str:
+    """A field's name as the catalogue has it, as words."""
     words = name.replace("_", " ").replace("-", " ").strip()
     return words[:1].upper() + words[1:] if words.islower() else words
 

@@ -17,6 +17,7 @@ from data.settings import Settings
 from search.engine import SearchEngine
 from search.learning.browsing import BrowsingModel, BrowsingReport, PositionModel, choose_browsing_model, split_by_day
 from search.learning.evidence import gather_evidence
+from search.learning.examination import save_examination
 from search.learning.first_stage import FirstStage, gather_first_stage
 from search.learning.gate import Contenders, Verdict, judge
 from search.learning.propensities import POSITIONS, Propensities
@@ -68,6 +69,7 @@ def train(
         counted = refresh_cells(database)
         cells = read_cells(database)
         browsing = choose_browsing_model(cells)
+        save_examination(settings, cells, browsing.propensities)
         pairs = count_pairs(cells, browsing.model)
         version, verdict = None, _too_few(cells)
         if verdict is None:

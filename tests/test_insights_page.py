@@ -1,0 +1,78 @@
+"""The insights page in a real browser: accessible in every state, readable on a phone, and all its plots load."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.database import open_database
+from data.settings import Settings
+from tests.insights_log import people, search
+from tests.serving import Server, serving
+from tests.test_page import PHONE, WIDE, browser, sync_api  # noqa: F401
+
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="AXE IS NOT INSTALLED: ACCESS IS NOT TESTED")
+
+
+@pytest.fixture(scope="module", params=["empty", "filled"])
+def server(request: Any, shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A shop without and one with searches of 40 days."""
+    home = tmp_path_factory.mktemp(f"insights-{request.param}") / "home"
+    shutil.copytree(shop.home, home)
+    if request.param == "filled":
+        database = open_database(shop.model_copy(update={"home": home}))
+        for days in range(0, 40, 4):
+            search(database, "red ball", people(6, first=days), clicked=1, days_ago=days, ranker="000001-a")
+            search(database, "drone", people(7), days_ago=days, confident=False)
+        database.close()
+    with serving(home) as running:
+        yield running
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+def test_nothing_stands_in_anybody_s_way(browser: Any, server: Server, scheme: str, viewport: Any) -> None:  # noqa: F811
+    context = browser.new_context(viewport=viewport, color_scheme=scheme)
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.goto(f"{server.url}/insights?days=90", wait_until="networkidle")
+    for picture in page.locator("main img").all():
+        picture.scroll_into_view_if_needed()
+    page.wait_for_function("[...document.images].every((one) => one.complete && one.naturalWidth > 0)")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for summary in page.locator("summary").all():
+        summary.click()
+    context.close()
+    # axe is a script of another's, which the page's own policy would not let in
+    context = browser.new_context(viewport=viewport, color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    page.goto(f"{server.url}/insights?days=90", wait_until="networkidle")
+    found = axe.Axe().run(page)
+    context.close()
+    assert not found.response["violations"], found.generate_report()
+    assert not complaints
+
+
+def test_a_plot_fits_the_screen_and_its_colours(browser: Any, server: Server) -> None:  # noqa: F811
+    asked: list[str] = []
+    context = browser.new_context(viewport=PHONE, color_scheme="dark")
+    page = context.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{server.url}/insights", wait_until="networkidle")
+    plots = [url for url in asked if "/plots/" in url]
+    context.close()
+    assert all("size=narrow" in url and "theme=dark" in url for url in plots)
+    assert bool(plots) == ("filled" in str(Path(server.home)))
+
+
+def test_the_period_is_one_click_away(browser: Any, server: Server) -> None:  # noqa: F811
+    context = browser.new_context(viewport=WIDE, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{server.url}/insights")
+    page.get_by_role("link", name="Last 7 days").click()
+    assert page.url == f"{server.url}/insights?days=7"
+    assert page.locator(".periods [aria-current]").inner_text() == "Last 7 days"
+    context.close()

@@ -1,0 +1,107 @@
+"""Cells of tables → what the page shows of them: text, bars, links, and items with their pictures."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from data.items import Item
+from search.exposure import NONE
+from search.proportions import Interval
+from web.card_view import item_url
+from web.insights_figures import Figures
+from web.insights_tables import Cell, Column
+from web.page_state import PageState
+from web.pictures import picture_url
+
+Text = Callable[..., str]
+
+_NUMERIC = ("count", "share", "number", "interval", "bar")
+
+
+@dataclass(frozen=True)
+class CellView:
+    """A cell as text; `bar` is its length from 0 to 100 where it has one, `language` that of a text in no other, `kind`
+    what its style depends on: "name" for what must not be broken, "long" for sentences."""
+
+    text: str
+    is_number: bool = False
+    note: str = ""
+    url: str = ""
+    image: str = ""
+    bar: float | None = None
+    language: str = ""
+    kind: str = ""
+
+
+def is_numeric(column: Column) -> bool:
+    """Whether a column's values stand to the right."""
+    return column.kind in _NUMERIC
+
+
+@dataclass(frozen=True)
+class CellPainter:
+    """Shows cells of these figures in one language."""
+
+    figures: Figures
+    text: Callable[..., str]
+
+    def column(self, column: Column, cells: Sequence[Cell]) -> list[CellView]:
+        """The cells of one column, in order; bars are as long as their share of the longest."""
+        if column.kind == "bar":
+            numbers = [cell if isinstance(cell, int | float) else 0 for cell in cells]
+            top = max(numbers, default=0) or 1
+            words = [f"{one:.1%}" if isinstance(one, float) else f"{one:,}" for one in numbers]
+            bars = [round(100 * one / top, 2) for one in numbers]
+            return [CellView(said, True, bar=bar) for said, bar in zip(words, bars, strict=True)]
+        return [self._cell(cell, column) for cell in cells]
+
+    def _cell(self, cell: Cell, column: Column) -> CellView:
+        if cell is None:
+            return self._unknown(column)
+        words = str(cell)
+        match column.kind:
+            case "item":
+                return _item_cell(words, self.figures.shelf.items.get(words))
+            case "query":
+                return CellView(words, url=PageState(q=words).url)
+            case "fact":
+                return CellView(self.text(f"fact_{words}"))
+            case "flag":
+                return CellView(self.text("yes" if cell else "no"))
+            case "english":
+                return CellView(words, language="en", kind="long")
+            case "time":
+                return CellView(words.replace("T", " ").partition("+")[0])
+            case "share" if isinstance(cell, int | float):
+                return CellView(f"{cell:.0%}", True)
+            case "value" if not isinstance(cell, str):
+                return CellView(_number(cell))
+            case "value":
+                return CellView(words)
+            case "name":
+                return CellView(words, kind="name")
+            case "text":
+                return CellView(self.text("none_value") if words == NONE else words)
+        return CellView(_number(cell), True)
+
+    def _unknown(self, column: Column) -> CellView:
+        """A count that is missing was of too few people."""
+        is_hidden = column.kind in ("count", "share", "number")
+        note = self.text("hidden", k=self.figures.min_people) if is_hidden else ""
+        return CellView(self.text("no_value"), is_numeric(column), note=note)
+
+
+def _number(cell: Cell) -> str:
+    """A number as people read it; shares have a fraction, counts none."""
+    if isinstance(cell, Interval):
+        return f"{cell.value:.1%} ({100 * cell.low:.1f} – {100 * cell.high:.1f})"
+    if isinstance(cell, float):
+        return f"{cell:,.3g}" if abs(cell) < 100 else f"{cell:,.0f}"
+    return f"{cell:,}" if isinstance(cell, int) else str(cell)
+
+
+def _item_cell(item_id: str, item: Item | None) -> CellView:
+    if item is None:
+        return CellView(item_id, url=item_url(item_id))
+    good = [picture for picture in item.pictures if picture.status == "ok"]
+    image = f"{picture_url(item_id, good[0].content_hash)}&w=160" if good else ""
+    return CellView(item.title or item_id, note=item_id, url=item_url(item_id), image=image)
