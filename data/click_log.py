@@ -128,7 +128,7 @@ class ClickLog:
             gone = connection.execute(delete(events).where(events.c.timestamp < limit)).rowcount
             searches = connection.execute(delete(queries).where(queries.c.timestamp < limit)).rowcount
             drop_old_salts(connection, limit)
-            return _forgotten(connection, searches, gone)
+            return note_forgotten(connection, searches, gone)
 
     def forget(self, client_id: str) -> Forgotten:
         """Deletes what this client did, and what anyone did with this client's searches.
@@ -141,7 +141,7 @@ class ClickLog:
             chosen = or_(events.c.client_id.in_(names), events.c.query_id.in_(theirs))
             gone = connection.execute(delete(events).where(chosen)).rowcount
             searches = connection.execute(delete(queries).where(queries.c.client_id.in_(names))).rowcount
-            return _forgotten(connection, searches, gone)
+            return note_forgotten(connection, searches, gone)
 
     @contextmanager
     def _erasing(self) -> Iterator[Connection]:
@@ -198,7 +198,7 @@ class ClickLog:
         return hits
 
 
-def _forgotten(connection: Connection, searches: int, gone: int) -> Forgotten:
+def note_forgotten(connection: Connection, searches: int, gone: int) -> Forgotten:
     """The counts; where anything went, its time is noted, so that what was derived before is known to be stale."""
     if searches or gone:
         chosen = counters.c.name == _FORGOTTEN_AT

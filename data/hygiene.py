@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, distinct, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, distinct, exists, func, or_, select, true, update
 
 from data.click_fraud import pushing_sources
 from data.database import Database
@@ -16,6 +16,7 @@ from data.sources import source_of
 from data.tables import events, impressions, queries
 
 BOT, FLOOD = "bot", "flood"
+IMPRESSION = "impression"
 NOT_SHOWN, TOO_EARLY, EVERYTHING = "clicked item was not shown", "click before its search", "clicked everything at once"
 PUSHES = "clicks little but one item that is pushed"
 BEYOND = "position that its search did not show"
@@ -98,9 +99,10 @@ def _mark_floods(connection: Connection, since_ms: int) -> int:
         source, hour = source_of(table), table.c.timestamp // _HOUR_MS
         # an event is one deed however often it was sent
         deeds = distinct(table.c.query_id + "/" + table.c.object_id) if table is events else table.c.id
+        counted = events.c.action_name != IMPRESSION if table is events else true()  # seeing is no deed
         busy = (
             select(source, hour)
-            .where(~table.c.set_aside, table.c.timestamp >= since_ms, source != "")
+            .where(~table.c.set_aside, table.c.timestamp >= since_ms, source != "", counted)
             .group_by(source, hour)
             .having(func.count(deeds) > MAX_PER_HOUR)
         )

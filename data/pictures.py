@@ -96,6 +96,14 @@ def encode_thumbnail(image: Image.Image, size: int, kind: Literal["JPEG", "WEBP"
     return out.getvalue()
 
 
+def dominant_colour(image: Image.Image) -> tuple[int, int, int]:
+    """Red, green and blue (0 to 255) of what the RGB picture shows most of."""
+    small = image.resize((32, 32), Image.Resampling.BOX).quantize(8, Image.Quantize.MEDIANCUT)
+    most, palette = max(small.getcolors() or [])[1], small.getpalette() or []
+    red, green, blue = palette[3 * int(str(most)) : 3 * int(str(most)) + 3]
+    return red, green, blue
+
+
 def _name_of(source: Path | bytes) -> str:
     return str(source) if isinstance(source, Path) else "the picture"
 

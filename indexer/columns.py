@@ -215,15 +215,14 @@ class Columns:
             if (counted := column.count(rows))
         }
 
-    def ranges(self, rows: np.ndarray) -> dict[str, tuple[float, float]]:
-        """The smallest and the largest number among these rows, for every column of numbers that has one."""
+    def numbers(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """The (n,) numbers among these rows, for every column of numbers that has one there."""
         found = {}
         for name, column in self._columns.items():
             if isinstance(column, NumberColumn):
                 numbers = column.values[rows]
-                numbers = numbers[~np.isnan(numbers)]
-                if len(numbers):
-                    found[name] = (float(numbers.min()), float(numbers.max()))
+                if len(numbers := numbers[~np.isnan(numbers)]):
+                    found[name] = numbers
         return found
 
     def save(self, folder: Path) -> None:

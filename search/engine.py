@@ -85,6 +85,7 @@ class SearchEngine:
             facets=count_facets(segments, matching, unfiltered, request.filters) if request.facets else {},
             ranges=find_ranges(segments, matching, unfiltered) if request.facets else {},
             notices=[f"Understood as: {question.corrected}"] if question.corrected else [],
+            corrected=question.corrected,
         )
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from indexer.columns import FilterValue, words_of
+from search.histogram import histogram
 from search.request import FacetValue, Range
 from search.segment import Segment
 
@@ -46,12 +47,16 @@ def count_facets(
 def find_ranges(
     segments: Sequence[Segment], matching: Matching, unfiltered: Mapping[str, Matching]
 ) -> dict[str, Range]:
-    """The smallest and largest number of each column of numbers among the matching items; filters as above."""
-    found = _bounds(segments, matching)
+    """How the numbers of each column of numbers spread among the matching items; filters as above."""
+    found = _numbers(segments, matching)
     for name, rows in unfiltered.items():
-        if bounds := _bounds(segments, rows).get(name):
-            found[name] = bounds
-    return {name: Range(min(values), max(values)) for name, values in sorted(found.items())}
+        if numbers := _numbers(segments, rows).get(name):
+            found[name] = numbers
+    return {name: _range(np.concatenate(numbers)) for name, numbers in sorted(found.items())}
+
+
+def _range(numbers: np.ndarray) -> Range:
+    return Range(float(numbers.min()), float(numbers.max()), histogram(numbers))
 
 
 def _count(segments: Sequence[Segment], matching: Matching) -> dict[str, Counter[str]]:
@@ -62,9 +67,9 @@ def _count(segments: Sequence[Segment], matching: Matching) -> dict[str, Counter
     return counts
 
 
-def _bounds(segments: Sequence[Segment], matching: Matching) -> dict[str, list[float]]:
-    bounds: dict[str, list[float]] = {}
+def _numbers(segments: Sequence[Segment], matching: Matching) -> dict[str, list[np.ndarray]]:
+    numbers: dict[str, list[np.ndarray]] = {}
     for segment, rows in zip(segments, matching, strict=True):
-        for name, pair in segment.columns.ranges(rows).items():
-            bounds.setdefault(name, []).extend(pair)
-    return bounds
+        for name, values in segment.columns.numbers(rows).items():
+            numbers.setdefault(name, []).append(values)
+    return numbers

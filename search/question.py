@@ -14,7 +14,7 @@ from indexer.encoder import Encoder, unit_rows
 from indexer.generation import Generation
 from indexer.preprocessing import prepare_picture
 from indexer.training.lexicon import load_lexicon
-from search.avoidance import Avoidance, avoid
+from search.avoidance import Avoidance, avoid, split_avoided
 from search.request import MODES, SearchRequest
 from search.resemblance import Example, Resemblance, resemble
 from search.segment import Segment, find_row
@@ -176,10 +176,10 @@ class Interpreter:
         return unit_rows((image_weight * example + (1 - image_weight) * words)[None])[0]
 
     def _avoid(self, avoided: str, vector: np.ndarray) -> Avoidance | None:
-        if not avoided:
+        each = split_avoided(self._speller.correct(avoided))
+        if not each:
             return None
-        understood = self._speller.correct(avoided)
-        return avoid(understood, self.encode_text(understood), vector, self._concepts)
+        return Avoidance(tuple(avoid(one, self.encode_text(one), vector, self._concepts) for one in each))
 
 
 def make_speller(phrases: Sequence[tuple[str, int]]) -> Speller:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from data.items import Value
 from indexer.columns import RANGE_OPERATORS, FilterValue
+from search.histogram import Histogram
 
 __all__ = ["MODES", "RANGE_OPERATORS", "FacetValue", "FilterValue", "Hit", "Range", "SearchRequest", "SearchResult"]
 
@@ -75,15 +76,17 @@ class FacetValue:
 
 @dataclass(frozen=True)
 class Range:
-    """The smallest and largest value of a number attribute among the matching items."""
+    """The smallest and largest value of a number attribute among the matching items, and how they spread."""
 
     minimum: float
     maximum: float
+    spread: Histogram
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The answer to one request. `total` counts the items that match; `confident` is False when none answers well."""
+    """The answer to one request. `total` counts the items that match; `confident` is False when none answers well;
+    `corrected` is the query as it was understood, "" where that is as it came."""
 
     query_id: str
     generation: str
@@ -95,3 +98,4 @@ class SearchResult:
     facets: dict[str, list[FacetValue]] = field(default_factory=dict)
     ranges: dict[str, Range] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    corrected: str = ""

@@ -6,6 +6,7 @@ import numpy as np
 
 from indexer.lexical_index import LexicalMatches
 from indexer.vector_index import Neighbours
+from search.avoidance import split_avoided
 from search.question import Question
 from search.ranking import Candidates, compare, rank
 from search.request import FilterValue
@@ -28,7 +29,7 @@ def retrieve(
     served = max((float(found.scores[0]) for found in best if len(found.scores)), default=0.0)
     ranked = []
     for segment, rows, found in zip(segments, allowed, matches, strict=True):
-        avoided = _match(segment, question.not_words, question, depth, rows)
+        avoided = _match_any(segment, split_avoided(question.not_words), question, depth, rows)
         near = _nearest(segment, question, depth, rows)
         ranked.append((rank(segment, question, near, found, avoided, served), found))
     return ranked
@@ -36,6 +37,22 @@ def retrieve(
 
 def _match(segment: Segment, words: str, question: Question, depth: int, allowed: np.ndarray | None) -> LexicalMatches:
     return segment.lexical.search(words, depth, allowed, question.right_words) if words else _NO_MATCHES
+
+
+def _match_any(
+    segment: Segment, things: Sequence[str], question: Question, depth: int, allowed: np.ndarray | None
+) -> LexicalMatches:
+    """What has any of the things, each row with its best score."""
+    found = [_match(segment, words, question, depth, allowed) for words in things]
+    if len(found) == 1:
+        return found[0]
+    rows = np.unique(np.concatenate([_NO_MATCHES.rows, *(matches.rows for matches in found)]))
+    scores = np.zeros(len(rows), np.float32)
+    for matches in found:
+        at = np.searchsorted(rows, matches.rows)
+        scores[at] = np.maximum(scores[at], matches.scores)
+    order = np.argsort(-scores, kind="stable")
+    return LexicalMatches(rows[order], scores[order])
 
 
 def _nearest(segment: Segment, question: Question, depth: int, allowed: np.ndarray | None) -> Neighbours:

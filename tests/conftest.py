@@ -11,6 +11,7 @@ from PIL import Image
 from data.catalogue import Catalogue
 from data.database import Database, open_database
 from data.settings import Settings
+from tests.browsing import browser, open_page, server  # noqa: F401  # fixtures
 
 # no deadline: the machine that runs the tests may be busy
 hypothesis.settings.register_profile("magpie", deadline=None, max_examples=50)

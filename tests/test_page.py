@@ -1,81 +1,20 @@
 """The search page in a real browser, against the real server: what people do, and what they must never see."""
 
 import json
-import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 
 from data.settings import Settings
+from tests.browsing import PHONE, asked, shown, wait_for_first, wait_until
 from tests.serving import COMMAND, Server, free_port, serving
 from tests.shop import HOSTILE_ID, PLAIN_ID
 from tests.test_api import stored
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="PLAYWRIGHT IS NOT INSTALLED: THE PAGE IS NOT TESTED")
-
-CHROMIUM = next(
-    (
-        path
-        for path in (os.environ.get("CHROMIUM"), "/usr/bin/chromium", "/usr/bin/google-chrome")
-        if path and Path(path).exists()
-    ),
-    None,
-)
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        try:
-            opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        except sync_api.Error as error:
-            pytest.skip(f"CHROMIUM CANNOT BE STARTED: THE PAGE IS NOT TESTED ({str(error)[:200]})")
-        yield opened
-        opened.close()
-
-
-@pytest.fixture(scope="module")
-def server(shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    home = tmp_path_factory.mktemp("page") / "home"
-    shutil.copytree(shop.home, home)
-    with serving(home) as running:
-        yield running
-
-
-@pytest.fixture
-def open_page(browser: Any, server: Server) -> Iterator[Any]:
-    """open_page(address, **context) opens one; afterwards none may have complained, or asked for anything elsewhere."""
-    contexts: list[Any] = []
-    complaints: list[str] = []
-
-    def open_it(address: str = "/", **options: Any) -> Any:
-        context = browser.new_context(**{"viewport": WIDE, **options})
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                complaints.append(request.url) if not request.url.startswith((server.url, "data:", "blob:")) else None
-            ),
-        )
-        page.goto(server.url + address)
-        return page
-
-    yield open_it
-    for context in contexts:
-        context.close()
-    assert not complaints
-
 
 # the search box and the file field show their focus on what surrounds them
 FOCUS_IS_SEEN = """(() => {
@@ -88,26 +27,6 @@ FIRST_THREE_ARE_BLUE = """(() => {
     const first = [...document.querySelectorAll("[data-item-id]")].slice(0, 3);
     return first.length === 3 && first.every((one) => one.dataset.itemId.endsWith("-blue"));
 })()"""
-
-
-def shown(page: Any) -> list[str]:
-    return [one.get_attribute("data-item-id") for one in page.query_selector_all("[data-item-id]")]
-
-
-def wait_until(page: Any, script: str) -> None:
-    """Waits until the expression holds; asked from here, since the page's own policy forbids to evaluate texts."""
-    deadline = time.monotonic() + 15
-    while not page.evaluate(script):
-        assert time.monotonic() < deadline, f"not within 15 s at {page.url}: {script}; shown: {shown(page)[:5]}"
-        page.wait_for_timeout(50)
-
-
-def wait_for_first(page: Any, item_id: str) -> None:
-    wait_until(page, f"document.querySelector('[data-item-id]')?.dataset.itemId === '{item_id}'")
-
-
-def asked(page: Any) -> dict[str, list[str]]:
-    return parse_qs(urlsplit(page.url).query)
 
 
 def test_the_first_visit_shows_the_catalogue(open_page: Any) -> None:
@@ -245,7 +164,7 @@ def picture_file(shop: Settings, name: str) -> str:
 
 def test_a_picture_is_chosen_and_stays_in_the_address(open_page: Any, shop: Settings) -> None:
     page = open_page("/?q=blue")
-    page.locator("input[type=file]").set_input_files(picture_file(shop, "kite-green.jpg"))
+    page.locator("#picture").set_input_files(picture_file(shop, "kite-green.jpg"))
     wait_for_first(page, "kite-green")
     assert list(asked(page)) == ["picture"] and page.locator(".with img").is_visible()
     page.go_back()
@@ -258,7 +177,7 @@ def test_a_picture_is_chosen_and_stays_in_the_address(open_page: Any, shop: Sett
 
 def test_a_picture_without_scripts(open_page: Any, shop: Settings) -> None:
     page = open_page("/", java_script_enabled=False)
-    page.locator("input[type=file]").set_input_files(picture_file(shop, "kite-green.jpg"))
+    page.locator("#picture").set_input_files(picture_file(shop, "kite-green.jpg"))
     page.get_by_role("button", name="Search with this picture").click()
     assert shown(page)[0] == "kite-green"
 
@@ -289,7 +208,7 @@ def test_what_is_no_picture_is_answered_with_a_message(
     page = browser.new_context().new_page()  # the browser itself reports the 415 in its console
     page.goto(server.url)
     before = shown(page)
-    page.locator("input[type=file]").set_input_files(str(tmp_path / "broken.jpg"))
+    page.locator("#picture").set_input_files(str(tmp_path / "broken.jpg"))
     page.wait_for_selector("#toast:not([hidden])")
     assert "picture" in page.locator("#toast").inner_text() and shown(page) == before
     page.context.close()
@@ -420,7 +339,7 @@ def clicks_of(server: Server, query_id: str) -> list[dict[str, Any]]:
     deadline = time.monotonic() + 1
     while True:
         records = stored(Settings(home=server.home))
-        found = [one for one in records if one.get("query_id") == query_id and one.get("action_name")]
+        found = [one for one in records if one.get("query_id") == query_id and one.get("action_name") == "click"]
         if found or time.monotonic() > deadline:
             return found
         time.sleep(0.05)

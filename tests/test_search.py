@@ -72,6 +72,11 @@ def test_not_pushes_down(engine: SearchEngine) -> None:
     assert without[0].startswith("ball")
 
 
+def test_not_may_name_several_things(engine: SearchEngine) -> None:
+    first = ids(engine, text="ball", not_text="red, blue", k=4)
+    assert set(first) == {"ball-green", "ball-yellow", "ball-black", "ball-orange"}
+
+
 def test_filters_hold_and_still_fill_the_page(engine: SearchEngine) -> None:
     result = engine.search(SearchRequest(text="ball", filters={"colour": ["Red"]}, k=5))
     assert [hit.attributes["colour"] for hit in result.hits] == ["Red"] * 5

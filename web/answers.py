@@ -9,7 +9,7 @@ from werkzeug.datastructures import Headers
 from data.ubi import QueryRecord, ShownHit
 from search.exploration import Explored, Shares, explore, is_by_somebody, may_explore
 from search.interleaving import Interleaved, check_rankings, interleave
-from search.request import Hit, SearchRequest, SearchResult
+from search.request import Hit, Range, SearchRequest, SearchResult
 from web.filter_notation import format_filter_parameters
 from web.pictures import picture_url
 from web.schemas import RecommendQuery
@@ -129,8 +129,17 @@ def result_as_dict(result: SearchResult) -> dict[str, Any]:
         "facets": {
             name: [{"value": one.value, "count": one.count} for one in values] for name, values in result.facets.items()
         },
-        "ranges": {name: {"min": span.minimum, "max": span.maximum} for name, span in result.ranges.items()},
+        "ranges": {name: _range_as_dict(span) for name, span in result.ranges.items()},
         "notices": result.notices,
+        "corrected": result.corrected,
+    }
+
+
+def _range_as_dict(span: Range) -> dict[str, Any]:
+    return {
+        "min": span.minimum,
+        "max": span.maximum,
+        "histogram": {"edges": list(span.spread.edges), "counts": list(span.spread.counts)},
     }
 
 

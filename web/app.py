@@ -25,6 +25,7 @@ from web.problems import install_problem_handlers, validation_problem
 from web.proxies import BehindProxies, parse_networks
 from web.schemas import Event, ItemBody, LineAnswer, NamedItemBody, Problem, SearchBody, UpsertAnswer
 from web.services import Services, open_services
+from web.visitor_pages import visitor_pages
 
 # nothing on a page comes from elsewhere, and nothing in a page is code
 CONTENT_SECURITY_POLICY = (
@@ -72,6 +73,7 @@ def create_app(settings: Settings) -> Flask:
         app.register_api(api)  # type: ignore[attr-defined]
     add_schemas(app, SearchBody, Event, ItemBody, NamedItemBody, LineAnswer, UpsertAnswer)
     app.register_blueprint(pages)
+    app.register_blueprint(visitor_pages)
     app.register_blueprint(insights)
     opened = open_services(settings)
     app.extensions["magpie"] = opened

@@ -158,7 +158,7 @@ def _as_parameter(given: str) -> str:
 
 
 def _print_result(result: "SearchResult") -> None:
-    from web.page_view import price_label
+    from web.card_view import price_label
 
     if not result.confident:
         click.echo("Nothing really matches. The nearest there is:")

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from data.items import Item
 from search.exposure import NONE
 from search.proportions import Interval
+from web.card_view import item_url
 from web.insights_figures import Figures
 from web.insights_tables import Cell, Column
 from web.page_state import PageState
-from web.page_view import item_url
 from web.pictures import picture_url
 
 Text = Callable[..., str]

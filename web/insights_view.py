@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from web.card_view import plain_label
 from web.insights_advice import Advice, advise
 from web.insights_cells import CellPainter, CellView, is_numeric
 from web.insights_figures import Figures
 from web.insights_findings import finding_of
 from web.insights_tables import TABLES, Table, date_of
-from web.page_view import field_label
 
 Text = Callable[..., str]
 
@@ -77,7 +77,7 @@ def view_insights(figures: Figures, text: Text) -> InsightsView:
         notice=_notice(figures, text),
         to_come=[] if figures.demand.searches else _to_come(text),
         privacy=text("privacy", k=figures.min_people),
-        fields=[(name, field_label(name), name == figures.shelf.field) for name in figures.shelf.fields],
+        fields=[(name, plain_label(name), name == figures.shelf.field) for name in figures.shelf.fields],
         days=days_parameter(figures.period.days),
     )
 

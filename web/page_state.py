@@ -1,30 +1,41 @@
 """The search page's state: all of it is in the address, so that a link, a reload and the back button just work."""
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
 from werkzeug.datastructures import MultiDict
 
 from data.errors import BadFilter, BadQuery
+from search.avoidance import split_avoided
 from search.request import FilterValue, SearchRequest
 from web.filter_notation import format_filter_parameters, format_number, parse_filter_parameters
 from web.schemas import MAX_K, MAX_TEXT, checked
+from web.uploads import Crop
 
 PAGE_SIZE = 24
 MAX_PAGES = MAX_K // PAGE_SIZE
 _BOUND_FIELDS = ("min:", "max:")
+_CROP = re.compile(r"(\d{1,3})-(\d{1,3})-(\d{1,3})-(\d{1,3})")
+_SMALLEST_PART = 5  # percent of a side
 
 
 @dataclass(frozen=True)
 class PageState:
-    """What is searched for and how much of the answer is shown; `picture` names an upload."""
+    """What is searched for and how much of the answer is shown.
+
+    `picture` names an upload, `crop` is the part of it that counts; `weight` is what a picture or item counts beside
+    words, in percent, None for "as the engine sees fit".
+    """
 
     q: str = ""
     like: str = ""
     picture: str = ""
-    not_text: str = ""
+    crop: Crop | None = None
+    weight: int | None = None
+    avoided: tuple[str, ...] = ()
     filters: Mapping[str, FilterValue] = field(default_factory=dict)
     sort: str = "relevance"
     page: int = 1
@@ -32,7 +43,7 @@ class PageState:
     @classmethod
     def from_parameters(cls, parameters: "MultiDict[str, str]") -> "PageState":
         """The state in these parameters; others are ignored. Raises BadQuery or BadFilter."""
-        for name in ("q", "like", "not", "picture", "sort"):
+        for name in ("q", "like", "picture", "sort"):
             if len(parameters.get(name, "")) > MAX_TEXT:
                 raise BadQuery(f"{name}: at most {MAX_TEXT} characters are taken; shorten it")
         page = parameters.get("page", "1")
@@ -42,7 +53,9 @@ class PageState:
             q=parameters.get("q", "").strip(),
             like=parameters.get("like", ""),
             picture=parameters.get("picture", ""),
-            not_text=parameters.get("not", "").strip(),
+            crop=_crop(parameters.get("crop", "")),
+            weight=_weight(parameters.get("weight", "")),
+            avoided=_avoided(parameters.getlist("not")),
             filters=parse_filter_parameters(_filter_parameters(parameters)),
             sort=parameters.get("sort", "") or "relevance",
             page=int(page),
@@ -51,7 +64,17 @@ class PageState:
     @property
     def is_browsing(self) -> bool:
         """Whether nothing is searched for: the page shows the catalogue."""
-        return not (self.q or self.like or self.picture)
+        return not (self.q or self.is_composing)
+
+    @property
+    def is_composing(self) -> bool:
+        """Whether a picture or an item is searched with, to which words may be added."""
+        return bool(self.like or self.picture)
+
+    @property
+    def is_start(self) -> bool:
+        """Whether this is the page that visitors come to first."""
+        return self.is_browsing and not self.filters and self.sort == "relevance" and self.page == 1
 
     @property
     def num_filters(self) -> int:
@@ -60,7 +83,10 @@ class PageState:
 
     def parameters(self) -> list[tuple[str, str]]:
         """Name and value of all that differs from the first page of everything, always in the same order."""
-        pairs = [("q", self.q), ("like", self.like), ("picture", self.picture), ("not", self.not_text)]
+        pairs = [("q", self.q), ("like", self.like), ("picture", self.picture)]
+        pairs += [("crop", "-".join(map(str, self.crop)) if self.crop and self.picture else "")]
+        pairs += [("weight", str(self.weight) if self.weight is not None and self.is_composing else "")]
+        pairs += [("not", one) for one in self.avoided if not self.is_browsing]
         pairs += [("filter", one) for one in format_filter_parameters(self.filters)]
         pairs += [
             ("sort", "" if self.sort == "relevance" else self.sort),
@@ -77,6 +103,10 @@ class PageState:
     def but(self, **changes: object) -> "PageState":
         """This state with something changed, at its first page again unless a page is given."""
         return replace(self, **{"page": 1, **changes})  # type: ignore[arg-type]
+
+    def unfiltered(self) -> "PageState":
+        """This state with nothing that narrows the answer."""
+        return self.but(filters={}, avoided=())
 
     def with_value(self, name: str, value: str) -> "PageState":
         """This state with one more wanted value of a field."""
@@ -96,11 +126,39 @@ class PageState:
 
     def to_request(self, picture: bytes | None) -> SearchRequest:
         """The engine's request for all that is shown: page 3 shows the first three pages. Raises BadQuery."""
+        is_mixed = self.weight is not None and self.q and self.is_composing
         request = SearchRequest(
-            text=self.q, picture=picture, like=self.like or None, not_text=self.not_text, filters=self.filters,
-            k=PAGE_SIZE * self.page, sort=self.sort,
+            text=self.q, picture=picture, like=self.like or None, filters=self.filters, k=PAGE_SIZE * self.page,
+            not_text="" if self.is_browsing else ", ".join(self.avoided), sort=self.sort,
+            image_weight=(self.weight or 0) / 100 if is_mixed else None,
         )  # fmt: skip
         return request if self.is_browsing else checked(request)
+
+
+def _crop(given: str) -> Crop | None:
+    """Left, top, right and bottom in percent of the picture, None for all of it."""
+    if not given:
+        return None
+    found = _CROP.fullmatch(given)
+    left, top, right, bottom = (int(number) for number in found.groups()) if found else (0, 0, 0, 0)
+    if max(right, bottom) > 100 or right - left < _SMALLEST_PART or bottom - top < _SMALLEST_PART:
+        raise BadQuery("crop: give left-top-right-bottom in percent of the picture, such as 10-20-90-80")
+    return None if (left, top, right, bottom) == (0, 0, 100, 100) else (left, top, right, bottom)
+
+
+def _weight(given: str) -> int | None:
+    if not given:
+        return None
+    if not (given.isascii() and given.isdigit() and int(given[:4]) <= 100):
+        raise BadQuery("weight: must be a whole number from 0 (words only) to 100 (picture only)")
+    return int(given)
+
+
+def _avoided(given: Iterable[str]) -> tuple[str, ...]:
+    things = tuple(dict.fromkeys(one for text in given for one in split_avoided(text)))
+    if len(", ".join(things)) > MAX_TEXT:
+        raise BadQuery(f"not: at most {MAX_TEXT} characters are taken; shorten it")
+    return things
 
 
 def _filter_parameters(parameters: "MultiDict[str, str]") -> list[str]:

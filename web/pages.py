@@ -4,19 +4,24 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint, Response, make_response, redirect, render_template, request, send_file
+from flask import Blueprint, Flask, Response, make_response, redirect, render_template, request, send_file
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
 from data.catalogue import Item
 from data.errors import BadInput, BadPicture, NoIndex
+from search.request import SearchRequest
 from web.answers import answer_search, wants_privacy
 from web.bodies import uploaded_pictures
+from web.card_view import card_of, field_label, item_url, outward_url, price_label, value_label
 from web.page_state import PageState
-from web.page_view import field_label, item_url, outward_url, price_label, value_label, view_results
+from web.page_view import Found, PageView, view_results
 from web.pictures import picture_url
+from web.reasons import reasons_for
+from web.relaxing import relax
 from web.services import services
-from web.texts import texts_for
+from web.strips import strips_for
+from web.texts import LANGUAGES, Text, language_of, script_texts, texts_for
 
 SIMILAR_SHOWN = 12
 VISIT_COOKIE = "magpie_session"
@@ -32,13 +37,13 @@ def search_page() -> AnyResponse:
     state = PageState.from_parameters(request.args)
     if any(name.startswith(("min:", "max:")) for name in request.args):
         return redirect(state.url, 303)
-    return _answer(state)
+    return _answer(state, "search.html")
 
 
 @pages.get("/results")
 def results_fragment() -> AnyResponse:
     """The results alone, for the script; X-Magpie-Url says which address they belong to."""
-    return _answer(PageState.from_parameters(request.args), is_fragment=True)
+    return _answer(PageState.from_parameters(request.args), "results.html")
 
 
 @pages.post("/")
@@ -50,7 +55,15 @@ def search_with_picture() -> AnyResponse:
 @pages.post("/results")
 def results_for_picture() -> AnyResponse:
     """Takes a picture from the script, and answers at once."""
-    return _answer(_with_upload(), is_fragment=True)
+    return _answer(_with_upload(), "results.html")
+
+
+@pages.get("/why")
+def why() -> AnyResponse:
+    """Why one hit of the answer to this state is there, as a fragment for the script."""
+    state = PageState.from_parameters(request.args)
+    reasons = reasons_for(services(), _asked(state), request.args.get("item", ""), _text())
+    return _fresh(make_response(render_template("why.html", reasons=reasons)))
 
 
 @pages.get("/item")
@@ -59,12 +72,13 @@ def item_page() -> AnyResponse:
     opened = services()
     item = opened.catalogue.get(request.args.get("id", ""))
     try:
-        similar = opened.engine.similar(item.item_id, SIMILAR_SHOWN)
-        view = view_results(PageState(like=item.item_id), similar, item, texts_for("en"))
-        cards = view.cards
+        hits = opened.engine.similar(item.item_id, SIMILAR_SHOWN).hits
     except NoIndex:
-        cards = []
-    return make_response(render_template("item.html", item=_item_view(item), cards=cards, state=PageState()))
+        hits = []
+    cards = [card_of(hit, opened.pictures.tints.of) for hit in hits]
+    return make_response(
+        render_template("item.html", item=_item_view(item, _text()), cards=cards, state=PageState(), view=None)
+    )
 
 
 @pages.get("/pictures")
@@ -86,39 +100,76 @@ def picture() -> Response:
 @pages.get("/uploads/<name>")
 def uploaded_picture(name: str) -> Response:
     """The picture that somebody searches by, for their own page."""
-    answer = Response(services().uploads.get(name), mimetype="image/jpeg")
+    answer = Response(services().uploads.get(name).content, mimetype="image/jpeg")
     answer.cache_control.private = True
     answer.cache_control.max_age = HOUR_S
     return answer
 
 
-def _answer(state: PageState, is_fragment: bool = False) -> AnyResponse:
-    template = "results.html" if is_fragment else "search.html"
-    try:
-        values = _search(state)
-    except NoIndex:
-        values = {"view": None, "state": state}
-    answer = make_response(render_template(template, **values))
-    answer.headers["X-Magpie-Url"] = state.url
-    answer.cache_control.no_store = bool(state.picture)
-    answer.cache_control.no_cache = True
-    return answer
-
-
-def _search(state: PageState) -> dict[str, Any]:
-    opened = services()
-    upload = opened.uploads.get(state.picture) if state.picture else None
-    liked = opened.catalogue.get(state.like) if state.like else None
-    is_typing = "X-Magpie-Typing" in request.headers
-    asked = replace(state.to_request(upload), session_id=_visit())
-    result = answer_search(opened, asked, wants_privacy(request.headers), is_typing)
-    return {"view": view_results(state, result, liked, texts_for("en")), "state": state}
-
-
-def _visit() -> str:
+def visit_of_request() -> str:
     """The random name of this visit, made by the page's script at the first click; "" before, or without scripts."""
     given = request.cookies.get(VISIT_COOKIE, "")
     return given if re.fullmatch(r"[0-9a-f]{32}", given) else ""
+
+
+def install_page_texts(app: Flask) -> None:
+    """Gives every template the page's texts, in the language of whoever reads it."""
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+
+    @app.context_processor
+    def texts() -> dict[str, Any]:
+        language = language_of(request)
+        return {
+            "t": texts_for(language),
+            "script_texts": script_texts(language),
+            "language": language,
+            "languages": {name: one["language_name"] for name, one in LANGUAGES.items()},
+        }
+
+
+def _answer(state: PageState, template: str) -> AnyResponse:
+    try:
+        view = _search(state)
+    except NoIndex:
+        view = None
+    answer = _fresh(make_response(render_template(template, view=view, state=state)))
+    answer.headers["X-Magpie-Url"] = state.url
+    answer.cache_control.no_store = bool(state.picture)
+    return answer
+
+
+def _fresh(answer: Response) -> Response:
+    """The answer, which is in the reader's language and may be another one the next time."""
+    answer.cache_control.no_cache = True
+    answer.headers["Vary"] = "Accept-Language, Cookie"
+    return answer
+
+
+def _search(state: PageState) -> PageView:
+    opened, text = services(), _text()
+    private = wants_privacy(request.headers)
+    asked = _asked(state)
+    result = answer_search(opened, asked, private, is_typing="X-Magpie-Typing" in request.headers)
+    found = Found(
+        result,
+        opened.pictures.tints.of,
+        liked=opened.catalogue.get(state.like) if state.like else None,
+        upload=opened.uploads.get(state.picture) if state.picture else None,
+        relaxed=relax(opened.engine, state, asked, text) if state.filters and not result.confident else (),
+        strips=strips_for(opened, visit_of_request(), private, text) if state.is_start else (),
+    )
+    return view_results(state, found, text)
+
+
+def _asked(state: PageState) -> SearchRequest:
+    """The engine's request for a state, by this visitor unless they ask for privacy."""
+    part = services().uploads.part(state.picture, state.crop) if state.picture else None
+    visit = "" if wants_privacy(request.headers) else visit_of_request()
+    return replace(state.to_request(part), session_id=visit)
+
+
+def _text() -> Text:
+    return texts_for(language_of(request))
 
 
 def _with_upload() -> PageState:
@@ -127,7 +178,7 @@ def _with_upload() -> PageState:
     if not uploads or not uploads[0]:
         raise BadPicture("No picture came with the form: choose one")
     state = PageState.from_parameters(MultiDict(request.form))
-    return state.but(picture=services().uploads.put(uploads[0]), like="")
+    return state.but(picture=services().uploads.put(uploads[0]), crop=None, like="")
 
 
 def _whole_number(name: str) -> int:
@@ -137,7 +188,7 @@ def _whole_number(name: str) -> int:
     return int(given)
 
 
-def _item_view(item: Item) -> dict[str, Any]:
+def _item_view(item: Item, text: Text) -> dict[str, Any]:
     good = [picture for picture in item.pictures if picture.status == "ok"]
     return {
         "item_id": item.item_id,
@@ -152,12 +203,6 @@ def _item_view(item: Item) -> dict[str, Any]:
             (picture_url(item.item_id, picture.content_hash, number), picture.width, picture.height)
             for number, picture in enumerate(good, start=1)
         ],
-        "attributes": [(field_label(name), value_label(value)) for name, value in item.attributes.items()],
-        "inferred": [(field_label(name), label.value) for name, label in item.inferred.items()],
+        "attributes": [(field_label(name, text), value_label(value, text)) for name, value in item.attributes.items()],
+        "inferred": [(field_label(name, text), label.value) for name, label in item.inferred.items()],
     }
-
-
-def install_page_texts(app: Any) -> None:
-    """Gives every template the page's texts."""
-    app.jinja_env.globals["t"] = texts_for("en")
-    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -10,6 +10,7 @@ from data.errors import BadInput, BadPicture, NotFound
 from data.items import Picture
 from data.pictures import encode_thumbnail, open_picture
 from data.settings import Settings
+from web.tints import Tints
 
 WIDTHS = (160, 320, 640, 960)
 HASH_CHARS = 16
@@ -51,6 +52,7 @@ class PictureShelf:
         self._catalogue = catalogue
         self._folder = settings.home / "thumbnails"
         self._max_pixels = settings.max_picture_pixels
+        self.tints = Tints(settings.home / "thumbnails" / "tints.txt", settings.max_picture_pixels)
 
     def find(self, item_id: str, number: int, width: int | None) -> ServedPicture:
         """The item's `number`-th good picture (from 1), fitted into a square of `width` pixels where given.
@@ -64,6 +66,12 @@ class PictureShelf:
         if not 1 <= number <= len(good):
             raise NotFound(f"n: item {item_id!r} has {len(good)} readable pictures, not a picture {number}")
         picture = good[number - 1]
+        served = self._serve(picture, width)
+        if width is not None:
+            self.tints.learn(picture.content_hash, served.path)
+        return served
+
+    def _serve(self, picture: Picture, width: int | None) -> ServedPicture:
         mimetype = _mimetype(picture.path)
         if mimetype and (width is None or _is_small(picture, width)):
             return ServedPicture(picture.path, mimetype, picture.content_hash[:HASH_CHARS])

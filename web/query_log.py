@@ -3,6 +3,7 @@
 import logging
 import queue
 import threading
+import time
 
 from data.click_log import ClickLog
 from data.ubi import QueryRecord
@@ -32,6 +33,12 @@ class QueryLogWriter:
         except queue.Full:
             self.num_dropped += 1
 
+    def settle(self, timeout_s: float = 5.0) -> None:
+        """Waits until all that was added is written, at most so long."""
+        deadline = time.monotonic() + timeout_s
+        while self._waiting.unfinished_tasks and time.monotonic() < deadline:
+            time.sleep(FLUSH_INTERVAL_S / 10)
+
     def close(self) -> None:
         """Writes what waits and ends the thread."""
         self._stopping.set()
@@ -46,6 +53,8 @@ class QueryLogWriter:
                 continue
             try:
                 self._click_log.record_queries(unwritten)
+                for _ in unwritten:
+                    self._waiting.task_done()
                 unwritten = []
             except Exception:
                 # the database may be locked by a long import: keep the batch, but do not hold up the end for it

@@ -186,11 +186,19 @@ class FacetAnswer(BaseModel):
     count: int
 
 
+class HistogramAnswer(BaseModel):
+    """How many items lie between round edges; one edge more than counts, or neither where all are the same."""
+
+    edges: list[float]
+    counts: list[int]
+
+
 class RangeAnswer(BaseModel):
     """The span of a number among the matching items."""
 
     min: float
     max: float
+    histogram: HistogramAnswer
 
 
 class SearchAnswer(BaseModel):
@@ -206,6 +214,7 @@ class SearchAnswer(BaseModel):
     facets: dict[str, list[FacetAnswer]]
     ranges: dict[str, RangeAnswer]
     notices: list[str] = Field(description="What the searcher should know about this answer.")
+    corrected: str = Field("", description="The query as it was understood, where a word was misspelt.")
 
 
 class SuggestAnswer(BaseModel):

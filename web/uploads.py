@@ -1,9 +1,10 @@
-"""Pictures that people search by stay in memory for a while, so that an address can refer to one."""
+"""Pictures that people search by stay in memory for a while, so that an address can refer to one, or a part of it."""
 
 import secrets
 import threading
 import time
 from collections import OrderedDict
+from dataclasses import dataclass
 
 from data.errors import NotFound
 from data.pictures import encode_thumbnail, open_picture
@@ -12,18 +13,31 @@ KEEP_S = 3600
 MAX_KEPT = 200
 SIDE = 640  # pixels; encoders look at less
 
+Crop = tuple[int, int, int, int]  # left, top, right, bottom in percent of the sides
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A kept picture: JPEG bytes, and its size in pixels."""
+
+    content: bytes
+    width: int
+    height: int
+
 
 class UploadShelf:
     """Re-encoded copies by an unguessable name: at most 200, for an hour, never on disk."""
 
     def __init__(self, max_pixels: int) -> None:
         self._max_pixels = max_pixels
-        self._kept: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[float, Upload]] = OrderedDict()
         self._lock = threading.Lock()
 
     def put(self, content: bytes) -> str:
         """The name under which a JPEG copy of this picture is kept. Raises BadPicture or TooLarge."""
-        copy = encode_thumbnail(open_picture(content, self._max_pixels, (SIDE, SIDE)), SIDE)
+        image = open_picture(content, self._max_pixels, (SIDE, SIDE))
+        image.thumbnail((SIDE, SIDE))
+        copy = Upload(encode_thumbnail(image, SIDE), *image.size)
         name = secrets.token_urlsafe(12)
         now = time.monotonic()
         with self._lock:
@@ -32,12 +46,24 @@ class UploadShelf:
                 self._kept.popitem(last=False)
         return name
 
-    def get(self, name: str) -> bytes:
-        """The JPEG bytes. Raises NotFound for an unknown or forgotten name."""
+    def get(self, name: str) -> Upload:
+        """The kept picture. Raises NotFound for an unknown or forgotten name."""
         with self._lock:
-            since, content = self._kept.get(name, (0.0, b""))
-        if not content or since < time.monotonic() - KEEP_S:
+            since, upload = self._kept.get(name, (0.0, None))
+        if upload is None or since < time.monotonic() - KEEP_S:
             raise NotFound(
                 "The picture of this search is no longer kept (pictures are forgotten after an hour); choose it again"
             )
-        return content
+        return upload
+
+    def part(self, name: str, crop: Crop | None) -> bytes:
+        """The JPEG bytes of a part of the picture, of all of it for None. Raises NotFound."""
+        upload = self.get(name)
+        if crop is None:
+            return upload.content
+        left, top, right, bottom = crop
+        box = (
+            *(left * upload.width // 100, top * upload.height // 100),
+            *(-(-right * upload.width // 100), -(-bottom * upload.height // 100)),
+        )
+        return encode_thumbnail(open_picture(upload.content, self._max_pixels).crop(box), SIDE)

@@ -1,12 +1,18 @@
 // The search page's script: answers while one types, by swapping in what the server renders for the same address.
 // Without it every link and form works as a page of its own.
 
-import { installClicks } from "./clicks.js";
+import { installCardPanel, installFits } from "./card_panel.js";
+import { watchCrop } from "./crop.js";
+import { installEvents, watchCards } from "./events.js";
+import { installPictures } from "./pictures.js";
+import { installRanges } from "./ranges.js";
+import { installSpeech } from "./speech.js";
 import { installSuggestions } from "./suggestions.js";
+import { announce, say, text } from "./texts.js";
 
 const TYPING_PAUSE_MS = 150;
 const KEPT_ANSWERS = 30;
-const LONGEST_SIDE = 1024; // pixels; larger photographs are shrunk before they travel
+const SLOW_MS = 400; // from here on the cards become skeletons
 
 const $ = (id) => document.getElementById(id);
 const results = $("results");
@@ -30,40 +36,40 @@ function remember(address, html) {
   if (answers.size > KEPT_ANSWERS) answers.delete(answers.keys().next().value);
 }
 
-function say(text) {
-  $("toast").textContent = text;
-  $("toast").hidden = !text;
-  clearTimeout(say.timer);
-  say.timer = setTimeout(() => ($("toast").hidden = true), 7000);
-}
-
 // ---- asking and showing ----
 
 async function ask(address, { typing = false, ...options } = {}) {
   asking?.abort();
   const mine = (asking = new AbortController());
   results.setAttribute("aria-busy", "true");
+  const slow = setTimeout(() => results.classList.add("is-slow"), SLOW_MS);
   const headers = { Accept: "application/json, text/html;q=0.9", ...(typing && { "X-Magpie-Typing": "1" }) };
   try {
     const answer = await fetch(address.replace(/^\//, "/results"), { ...options, signal: mine.signal, headers });
-    const text = await answer.text();
+    const body = await answer.text();
     if (mine !== asking) return null;
     if (!answer.ok) {
-      say(problemOf(text) ?? results.dataset.failed);
+      say(problemOf(body) ?? text("failed"));
       return null;
     }
-    return { html: text, address: answer.headers.get("X-Magpie-Url") ?? address };
+    return { html: body, address: answer.headers.get("X-Magpie-Url") ?? address };
   } catch (error) {
-    if (mine === asking && error.name !== "AbortError") say(results.dataset.failed);
+    if (mine === asking && error.name !== "AbortError") say(text("failed"));
     return null;
   } finally {
-    if (mine === asking) results.setAttribute("aria-busy", "false");
+    clearTimeout(slow);
+    if (mine === asking) settle();
   }
 }
 
-function problemOf(text) {
+function settle() {
+  results.setAttribute("aria-busy", "false");
+  results.classList.remove("is-slow");
+}
+
+function problemOf(body) {
   try {
-    return JSON.parse(text).detail;
+    return JSON.parse(body).detail;
   } catch {
     return null;
   }
@@ -87,9 +93,21 @@ function show(html, { keepBox = false, append = false } = {}) {
   box.placeholder = asked.has("like") || asked.has("picture") ? box.dataset.placeholderCompose : box.dataset.placeholder;
   document.title = (box.value.trim() ? box.value.trim() + " – " : "") + "Magpie";
   const layout = results.querySelector(".layout");
-  $("announce").textContent = layout ? layout.dataset.headline + ": " + layout.dataset.count : "";
+  announce(layout ? layout.dataset.headline + ": " + layout.dataset.count : "");
   if (append) results.querySelectorAll("#hits > li")[before.length]?.querySelector("a")?.focus({ preventScroll: true });
   else if (focused) results.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  watchResults();
+}
+
+// what has to be set up again for results that are new in the page
+function watchResults() {
+  watchCards();
+  watchCrop((part) => {
+    const asked = new URLSearchParams(location.search);
+    asked.set("crop", part);
+    asked.delete("page");
+    go("/?" + asked, { scroll: false });
+  });
 }
 
 // `entry` says what becomes of the present entry of the history: "push" keeps it, "replace" does not,
@@ -112,7 +130,7 @@ async function go(address, { entry = "push", keepBox = false, append = false, sc
 function known(address) {
   asking?.abort();
   asking = null;
-  results.setAttribute("aria-busy", "false");
+  settle();
   return { html: answers.get(address), address };
 }
 
@@ -153,61 +171,15 @@ function installTyping() {
 
 // ---- pictures ----
 
-async function searchWith(file) {
-  if (!file?.type.startsWith("image/")) return;
-  const form = new FormData();
-  form.append("image", await shrink(file), "picture.jpg");
+async function searchWithPicture(form) {
   rememberScroll();
   const answer = await ask("/", { method: "POST", body: form });
-  $("picture").value = "";
   if (!answer) return;
   history.pushState({}, "", answer.address);
   shown = answer.address;
   remember(shown, answer.html);
   show(answer.html);
   scrollTo(0, 0);
-}
-
-async function shrink(file) {
-  try {
-    const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
-    const scale = LONGEST_SIDE / Math.max(bitmap.width, bitmap.height);
-    if (scale >= 1 && file.size < 2_000_000) return file;
-    const canvas = document.createElement("canvas");
-    canvas.width = Math.max(1, Math.round(bitmap.width * Math.min(1, scale)));
-    canvas.height = Math.max(1, Math.round(bitmap.height * Math.min(1, scale)));
-    const pen = canvas.getContext("2d");
-    pen.fillStyle = "#fff";
-    pen.fillRect(0, 0, canvas.width, canvas.height);
-    pen.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
-    return (await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.9))) ?? file;
-  } catch {
-    return file; // a format that this browser cannot read: the server may, or says why not
-  }
-}
-
-function installPictures() {
-  $("picture").addEventListener("change", (event) => searchWith(event.target.files[0]));
-  document.addEventListener("paste", (event) => {
-    const picture = [...(event.clipboardData?.files ?? [])].find((file) => file.type.startsWith("image/"));
-    if (picture) {
-      event.preventDefault();
-      searchWith(picture);
-    }
-  });
-  const hasFile = (event) => event.dataTransfer?.types.includes("Files");
-  let depth = 0;
-  const veil = (isShown) => ($("drop").hidden = !isShown);
-  document.addEventListener("dragenter", (event) => hasFile(event) && veil(++depth > 0));
-  document.addEventListener("dragleave", (event) => hasFile(event) && veil(--depth > 0));
-  document.addEventListener("dragover", (event) => hasFile(event) && event.preventDefault());
-  document.addEventListener("drop", (event) => {
-    if (!hasFile(event)) return;
-    event.preventDefault();
-    veil(false);
-    depth = 0;
-    searchWith(event.dataTransfer.files[0]);
-  });
 }
 
 // ---- links and forms of the results ----
@@ -247,17 +219,21 @@ function install() {
   shown = here();
   remember(shown, results.innerHTML);
   installTyping();
-  installPictures();
+  installPictures(searchWithPicture);
   installSuggestions(box, $("suggestions"), searchNow);
+  installSpeech($("speak"), box, searchNow);
+  installRanges();
+  installCardPanel();
+  watchResults();
   document.addEventListener("click", onClick);
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (form.id === "picture-form") return;
+    if (form.method === "post") return;
     event.preventDefault();
     if (form.id === "search-form") return searchNow();
     go(addressOf(form), { scroll: false });
   });
-  document.addEventListener("change", (event) => event.target.id === "sort" && event.target.form.requestSubmit());
+  document.addEventListener("change", (event) => ["sort", "weight"].includes(event.target.id) && event.target.form.requestSubmit());
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && filtersAreOpen()) openFilters(false);
     if (event.key === "/" && !event.target.closest("input, select, textarea")) {
@@ -273,9 +249,11 @@ function install() {
   });
 }
 
-installClicks();
+installEvents();
 if (results) install();
-else {
+else if (box) {
+  const item = document.querySelector("[data-shown-item]")?.dataset.shownItem;
+  installFits($("item-fits"), () => ({ itemId: item }));
   installSuggestions(box, $("suggestions"), () => $("search-form").submit());
   $("picture").addEventListener("change", () => $("picture-form").submit());
 }

@@ -1,4 +1,8 @@
-// Ways to go on typing, under the search box: arrow keys choose, Enter takes, Escape closes.
+// Ways to go on typing, under the search box, and in an empty one what was searched lately: arrow keys choose, Enter
+// takes, Delete forgets a recent search, Escape closes.
+
+import { forget, forgetAll, recentSearches, remember } from "./recent.js";
+import { announce, text } from "./texts.js";
 
 const PAUSE_MS = 80;
 const MOST = 6;
@@ -27,32 +31,76 @@ export function installSuggestions(box, list, onTake) {
     else box.setAttribute("aria-activedescendant", options()[at].id);
   }
 
-  function take(text) {
+  function take(option) {
+    if (option.dataset.clear) {
+      forgetAll();
+      return stop();
+    }
     stop();
-    box.value = text;
+    box.value = option.dataset.text;
     onTake();
   }
 
-  function show(suggestions, typed) {
-    const others = suggestions.filter((text) => text.toLowerCase() !== typed.toLowerCase()).slice(0, MOST);
-    list.replaceChildren(...others.map((text, index) => optionOf(text, typed, index)));
+  function put(found) {
+    list.replaceChildren(...found);
+    found.forEach((option, index) => (option.id = "suggestion-" + index));
     close();
-    list.hidden = !others.length || document.activeElement !== box;
+    list.hidden = !found.length || document.activeElement !== box;
+    if (!list.hidden) announce(text("suggestions_count", { n: found.length }));
   }
 
-  function optionOf(text, typed, index) {
+  function show(suggestions, typed) {
+    const start = typed.toLowerCase();
+    const recent = recentSearches().filter((one) => one.toLowerCase().startsWith(start) && one.toLowerCase() !== start).slice(0, 2);
+    const others = suggestions.filter((one) => one.toLowerCase() !== start && !recent.includes(one)).slice(0, MOST - recent.length);
+    put([...recent.map((one) => recentOption(one, typed)), ...others.map((one) => optionOf(one, typed))]);
+  }
+
+  function showRecent() {
+    const recent = recentSearches();
+    if (!recent.length || list.contains(document.activeElement)) return;
+    const clear = optionOf(text("recent_clear"), "");
+    clear.dataset.clear = "all";
+    clear.className = "is-quiet";
+    put([...recent.map((one) => recentOption(one, "")), clear]);
+  }
+
+  function optionOf(words, typed) {
     const option = document.createElement("li");
-    option.id = "suggestion-" + index;
+    option.dataset.text = words;
     option.setAttribute("role", "option");
     option.setAttribute("aria-selected", "false");
-    if (text.toLowerCase().startsWith(typed.toLowerCase())) {
+    if (typed && words.toLowerCase().startsWith(typed.toLowerCase())) {
       const rest = document.createElement("b");
-      rest.textContent = text.slice(typed.length);
-      option.append(text.slice(0, typed.length), rest);
-    } else option.textContent = text;
+      rest.textContent = words.slice(typed.length);
+      option.append(words.slice(0, typed.length), rest);
+    } else option.textContent = words;
     option.addEventListener("mousedown", (event) => event.preventDefault()); // the box keeps the focus
-    option.addEventListener("click", () => take(text));
+    option.addEventListener("click", () => take(option));
     return option;
+  }
+
+  function recentOption(words, typed) {
+    const option = optionOf(words, typed);
+    const remove = document.createElement("span");
+    option.className = "is-recent";
+    option.setAttribute("aria-label", `${words}, ${text("recent")}`);
+    remove.className = "recent-remove";
+    remove.title = text("recent_remove");
+    remove.textContent = "×";
+    remove.addEventListener("click", (event) => {
+      event.stopPropagation();
+      forgetRecent(option);
+    });
+    option.append(remove);
+    return option;
+  }
+
+  function forgetRecent(option) {
+    forget(option.dataset.text);
+    option.remove();
+    choose(-1);
+    if (!list.querySelector(".is-recent")) close();
   }
 
   async function ask(typed) {
@@ -66,29 +114,50 @@ export function installSuggestions(box, list, onTake) {
     }
   }
 
-  box.addEventListener("input", () => {
-    clearTimeout(pause);
-    const typed = box.value.trim();
-    if (typed.length < 2) return stop();
-    pause = setTimeout(() => ask(typed), PAUSE_MS);
-  });
-  box.addEventListener("keydown", (event) => {
+  function onKey(event) {
+    const option = chosen >= 0 && !list.hidden ? options()[chosen] : null;
     if (event.key === "Escape" && !list.hidden) {
       event.preventDefault(); // keeps the words: the browser would empty the box
       return close();
     }
     if (event.key === "Enter") {
-      const option = chosen >= 0 && !list.hidden ? options()[chosen] : null;
       if (option) {
         event.preventDefault();
-        take(option.textContent);
+        take(option);
       } else stop();
       return;
     }
-    if (list.hidden || !["ArrowDown", "ArrowUp"].includes(event.key)) return;
+    if (event.key === "Delete" && option?.className === "is-recent") {
+      event.preventDefault();
+      return forgetRecent(option);
+    }
+    if (!["ArrowDown", "ArrowUp"].includes(event.key)) return;
+    if (list.hidden && !box.value.trim()) showRecent();
+    if (list.hidden) return;
     event.preventDefault();
     const count = options().length + 1; // one place is the box itself
     choose(((chosen + 1 + (event.key === "ArrowDown" ? 1 : count - 1)) % count) - 1);
+  }
+
+  box.addEventListener("input", () => {
+    clearTimeout(pause);
+    const typed = box.value.trim();
+    if (!typed) {
+      asking?.abort();
+      close();
+      return showRecent();
+    }
+    if (typed.length < 2 && typed.charCodeAt(0) < 0x2e80) return stop(); // one Chinese character is a word
+    pause = setTimeout(() => ask(typed), PAUSE_MS);
   });
-  box.addEventListener("blur", stop);
+  box.addEventListener("click", () => !box.value.trim() && showRecent());
+  box.addEventListener("keydown", onKey);
+  box.addEventListener("blur", () => {
+    remember(box.value.trim());
+    stop();
+  });
+  box.form.addEventListener("submit", () => {
+    remember(box.value.trim());
+    stop();
+  });
 }

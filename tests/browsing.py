@@ -1,0 +1,92 @@
+"""One Chromium and one server for all tests of the page, and how those read what is shown."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from data.settings import Settings
+from tests.serving import Server, serving
+
+CHROMIUM = next(
+    (
+        path
+        for path in (os.environ.get("CHROMIUM"), "/usr/bin/chromium", "/usr/bin/google-chrome")
+        if path and Path(path).exists()
+    ),
+    None,
+)
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="PLAYWRIGHT IS NOT INSTALLED: THE PAGE IS NOT TESTED")
+    with sync_api.sync_playwright() as playwright:
+        try:
+            opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        except sync_api.Error as error:
+            pytest.skip(f"CHROMIUM CANNOT BE STARTED: THE PAGE IS NOT TESTED ({str(error)[:200]})")
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def server(shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    home = tmp_path_factory.mktemp("page") / "home"
+    shutil.copytree(shop.home, home)
+    with serving(home) as running:
+        yield running
+
+
+@pytest.fixture
+def open_page(browser: Any, server: Server) -> Iterator[Any]:
+    """open_page(address, **context) opens one; afterwards none may have complained, or asked for anything elsewhere."""
+    contexts: list[Any] = []
+    complaints: list[str] = []
+
+    def open_it(address: str = "/", **options: Any) -> Any:
+        context = browser.new_context(**{"viewport": WIDE, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "request",
+            lambda request: (
+                complaints.append(request.url) if not request.url.startswith((server.url, "data:", "blob:")) else None
+            ),
+        )
+        page.goto(server.url + address)
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+def shown(page: Any) -> list[str]:
+    return [one.get_attribute("data-item-id") for one in page.query_selector_all("[data-item-id]")]
+
+
+def wait_until(page: Any, script: str) -> None:
+    """Waits until the expression holds; asked from here, since the page's own policy forbids to evaluate texts."""
+    deadline = time.monotonic() + 15
+    while not page.evaluate(script):
+        assert time.monotonic() < deadline, f"not within 15 s at {page.url}: {script}; shown: {shown(page)[:5]}"
+        page.wait_for_timeout(50)
+
+
+def wait_for_first(page: Any, item_id: str) -> None:
+    wait_until(page, f"document.querySelector('[data-item-id]')?.dataset.itemId === '{item_id}'")
+
+
+def asked(page: Any) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(page.url).query)

@@ -1,0 +1,25 @@
+// What was searched lately, kept in this browser only.
+
+const KEY = "magpie.recent";
+const MOST = 8;
+
+export function recentSearches() {
+  try {
+    const kept = JSON.parse(localStorage.getItem(KEY) ?? "[]");
+    return Array.isArray(kept) ? kept.filter((one) => typeof one === "string") : [];
+  } catch {
+    return []; // storage is forbidden, or holds what is not ours
+  }
+}
+
+function keep(words) {
+  try {
+    localStorage.setItem(KEY, JSON.stringify(words.slice(0, MOST)));
+  } catch {
+    // storage is forbidden or full: nothing is remembered
+  }
+}
+
+export const remember = (words) => words && keep([words, ...recentSearches().filter((one) => one !== words)]);
+export const forget = (words) => keep(recentSearches().filter((one) => one !== words));
+export const forgetAll = () => keep([]);

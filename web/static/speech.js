@@ -1,0 +1,27 @@
+// Speak a query, where the browser can listen.
+
+import { announce, say, text } from "./texts.js";
+
+const Recognition = window.SpeechRecognition ?? window.webkitSpeechRecognition;
+
+export function installSpeech(button, box, search) {
+  if (!Recognition || !button) return;
+  button.hidden = false;
+  let listening = null;
+  button.addEventListener("click", () => {
+    if (listening) return listening.stop();
+    listening = new Recognition();
+    listening.lang = navigator.language;
+    listening.interimResults = true;
+    button.setAttribute("aria-pressed", "true");
+    announce(text("listening"));
+    listening.addEventListener("result", (event) => (box.value = [...event.results].map((one) => one[0].transcript).join(" ")));
+    listening.addEventListener("error", () => say(text("no_speech")));
+    listening.addEventListener("end", () => {
+      listening = null;
+      button.setAttribute("aria-pressed", "false");
+      if (box.value.trim()) search();
+    });
+    listening.start();
+  });
+}

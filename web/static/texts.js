@@ -1,0 +1,21 @@
+// The page's sentences in the reader's language, and the two places that say them.
+
+const texts = JSON.parse(document.body.dataset.texts);
+
+export const text = (name, values = {}) => texts[name].replace(/\{(\w+)\}/g, (_, key) => values[key]);
+
+// for those who do not see: in the live region
+export function announce(words) {
+  const region = document.getElementById("announce");
+  if (region) region.textContent = words;
+}
+
+// for all: above the page, for a while
+export function say(words) {
+  const toast = document.getElementById("toast");
+  if (!toast) return announce(words);
+  toast.textContent = words;
+  toast.hidden = !words;
+  clearTimeout(say.timer);
+  say.timer = setTimeout(() => (toast.hidden = true), 7000);
+}

@@ -1,0 +1,58 @@
+"""A visitor on the start page → rows of cards: what goes with what they looked at, and what is popular now."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from data.visits import read_visits
+from search.request import Hit
+from web.answers import answer_recommendation
+from web.card_view import Card, card_of
+from web.schemas import RecommendQuery
+from web.services import Services
+from web.texts import Text
+
+CARDS = 12
+FEWEST = 4  # cards that make a row
+FEWEST_PEOPLE = 2
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One row of cards under a heading, with the logged search that they are the answer to."""
+
+    title: str
+    query_id: str
+    cards: list[Card]
+
+
+def strips_for(opened: Services, visit: str, private: bool, text: Text) -> list[Strip]:
+    """The rows for which there is something to say. Raises NoIndex."""
+    strips = [_because(opened, visit, text) if visit and not private else None, _popular(opened, private, text)]
+    return [strip for strip in strips if strip is not None and len(strip.cards) >= FEWEST]
+
+
+def _because(opened: Services, visit: str, text: Text) -> Strip | None:
+    """What goes with the item that was looked at last."""
+    visits = read_visits(opened.database, visit, "")
+    items = opened.catalogue.get_many([visits[0].id]) if visits else {}
+    if not items:
+        return None
+    item = items[visits[0].id]
+    asked = RecommendQuery.model_validate({"item": item.item_id, "session_id": visit, "k": CARDS})
+    result = answer_recommendation(opened, asked, private=False)
+    return _strip(opened, text("because", title=item.title or item.item_id), result.query_id, result.hits)
+
+
+def _popular(opened: Services, private: bool, text: Text) -> Strip | None:
+    """What the most people chose lately; what only one person chose is shown to nobody else."""
+    counts = opened.engine.behaviour.counts
+    if len(opened.engine.behaviour.rates) < FEWEST:
+        return None
+    result = answer_recommendation(opened, RecommendQuery.model_validate({"k": 4 * CARDS}), private)
+    hits = [hit for hit in result.hits if hit.item_id in counts and counts[hit.item_id].people >= FEWEST_PEOPLE]
+    placed = [replace(hit, position=place) for place, hit in enumerate(hits[:CARDS], start=1)]
+    return _strip(opened, text("popular"), result.query_id, placed)
+
+
+def _strip(opened: Services, title: str, query_id: str, hits: Sequence[Hit]) -> Strip:
+    return Strip(title, query_id, [card_of(hit, opened.pictures.tints.of) for hit in hits])

@@ -1,0 +1,43 @@
+"""The colour that stands in for a picture until it is there: learned when that is first sent, kept in the home."""
+
+import threading
+from pathlib import Path
+
+from data.errors import BadPicture, TooLarge
+from data.pictures import dominant_colour, open_picture
+
+_WHITE_FROM = 232  # of 255 in each channel: what is nearly white gets no tint, the page's own ground suits it better
+_NONE = "-"
+_WANTED = (32, 32)
+
+
+class Tints:
+    """Tints ("#a1b2c3") by content hash in memory, and in a file to which each new one is added. Safe to share."""
+
+    def __init__(self, file: Path, max_pixels: int) -> None:
+        self._file = file
+        self._max_pixels = max_pixels
+        self._lock = threading.Lock()
+        self._known: dict[str, str] = {}
+        if file.exists():
+            lines = (line.split() for line in file.read_text(encoding="ascii", errors="replace").splitlines())
+            self._known = {parts[0]: parts[1] for parts in lines if len(parts) == 2}
+
+    def of(self, content_hash: str) -> str:
+        """The tint of a picture, "" where it needs none or was never sent yet."""
+        return self._known.get(content_hash, _NONE).removeprefix(_NONE)
+
+    def learn(self, content_hash: str, path: Path) -> None:
+        """Finds the tint of a picture that is sent from `path`, the first time."""
+        if content_hash in self._known:
+            return
+        try:
+            colour = dominant_colour(open_picture(path, self._max_pixels, _WANTED))
+        except (BadPicture, TooLarge):  # the browser may still know what to make of it
+            return
+        tint = _NONE if min(colour) >= _WHITE_FROM else "#{:02x}{:02x}{:02x}".format(*colour)
+        with self._lock:
+            self._known[content_hash] = tint
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with self._file.open("a", encoding="ascii") as file:
+                file.write(f"{content_hash} {tint}\n")
