@@ -59,7 +59,7 @@ def guarded(rates: np.ndarray, promised: np.ndarray, weight: float) -> np.ndarra
 
 def learned_weight(query_exposure: float, num_clicks: float) -> float:
     """The share of the belief in the score, by the evidence on the query and by the clicks there are in all."""
-    return (0.25 + 0.7 * query_exposure / (query_exposure + 100)) * ramp(num_clicks)
+    return (0.15 + 0.8 * query_exposure / (query_exposure + 100)) * ramp(num_clicks)
 
 
 def ramp(num_clicks: float) -> float:
