@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from data.pictures import SUFFIXES
+from indexer.decoding import decode_pictures
 from indexer.embedding_cache import EmbeddingCache
 from indexer.encoder import Encoder, open_encoder
-from indexer.encoding import decode_pictures, encode_missing_pictures
+from indexer.encoding import encode_missing_pictures
 
 
 def main() -> None:

@@ -1,28 +1,40 @@
 """The catalogue between the flows: feeds are upserted into it, the index is built from it, hits are read from it."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select
+from sqlalchemy import Connection, Select, delete, func, insert, select
 
 from data.attributes import Kind, typed_attributes
-from data.database import Database
+from data.database import Database, fetch_all
 from data.errors import ItemNotFound
-from data.items import Item, ItemDraft, Label, Picture, Value
+from data.items import Item, ItemDraft, Label, Picture, Value, version_of
 from data.labels import read_labels
 from data.picture_files import PictureRoot
 from data.revisions import take_revisions
 from data.settings import Settings
 from data.tables import counters, deletions, items, pictures
-from data.upsert import PictureFault, UpsertCounts, load_kinds, upsert_batches
+from data.upsert import PictureFault, UpsertCounts, UpsertWatch, load_kinds, upsert_batches
 
-__all__ = ["Catalogue", "Changes", "Item", "ItemDraft", "Kind", "Picture", "PictureFault", "UpsertCounts", "Value"]
+__all__ = [
+    "Catalogue",
+    "Changes",
+    "Item",
+    "ItemDraft",
+    "Kind",
+    "Picture",
+    "PictureFault",
+    "UpsertCounts",
+    "UpsertWatch",
+    "Value",
+]
 
 IDS_PER_SELECT = 5_000  # backends limit the parameters of one statement
+_NOBODY = UpsertWatch()
 
 
 @dataclass(frozen=True)
@@ -42,25 +54,21 @@ class Catalogue:
         self.database = database
         self.settings = settings
 
-    def upsert(
-        self,
-        drafts: Iterable[ItemDraft],
-        picture_root: Path,
-        on_fault: Callable[[PictureFault], None] = lambda fault: None,
-    ) -> UpsertCounts:
+    def upsert(self, drafts: Iterable[ItemDraft], picture_root: Path, watch: UpsertWatch = _NOBODY) -> UpsertCounts:
         """Counts of what was inserted, updated and left alone, and of pictures that could not be used.
 
         Picture paths are relative to `picture_root` and may not leave it. Every batch is one transaction: what was
-        written before an error or an interruption stays. Raises BadItem for a draft that cannot be stored.
+        written before an error or an interruption stays. Raises BadItem for a draft that cannot be stored, and what
+        `watch.check` raises.
         """
-        return sum(self.upserting(drafts, picture_root, on_fault), UpsertCounts())
+        return sum(self.upserting(drafts, picture_root, watch), UpsertCounts())
 
     def upserting(
-        self, drafts: Iterable[ItemDraft], picture_root: Path, on_fault: Callable[[PictureFault], None]
+        self, drafts: Iterable[ItemDraft], picture_root: Path, watch: UpsertWatch = _NOBODY
     ) -> Iterator[UpsertCounts]:
         """The same batch by batch, for progress: yields the counts of each once it is committed."""
         root = PictureRoot(picture_root, self.settings.max_picture_pixels)
-        return upsert_batches(self.database, drafts, root, on_fault)
+        return upsert_batches(self.database, drafts, root, watch)
 
     def get(self, item_id: str) -> Item:
         """The item of this name. Raises ItemNotFound."""
@@ -98,15 +106,17 @@ class Catalogue:
             yield found
             after_id = found[-1].id
 
-    def delete(self, item_id: str) -> None:
-        """Takes the item out and remembers its number as deleted. Raises ItemNotFound."""
-        with self.database.writing() as connection:
-            id_ = connection.execute(select(items.c.id).where(items.c.item_id == item_id)).scalar()
-            if id_ is None:
+    def delete(self, item_id: str, watch: UpsertWatch = _NOBODY) -> None:
+        """Takes the item out and remembers its number as deleted. Raises ItemNotFound and what `watch.check` does."""
+        columns = select(items.c.id, items.c.revision, items.c.updated_at)
+        with self.database.writing(durable=True) as connection:
+            found = connection.execute(columns.where(items.c.item_id == item_id)).one_or_none()
+            watch.check(item_id, version_of(found.revision, _time(found.updated_at)) if found else None)
+            if found is None:
                 raise ItemNotFound(f"no item {item_id!r} in the catalogue")
-            connection.execute(delete(items).where(items.c.id == id_))
+            connection.execute(delete(items).where(items.c.id == found.id))
             revision = take_revisions(connection, 1)
-            connection.execute(insert(deletions).values(id=id_, item_id=item_id, revision=revision))
+            connection.execute(insert(deletions).values(id=found.id, item_id=item_id, revision=revision))
 
     def count(self) -> int:
         """How many items there are."""
@@ -180,23 +190,27 @@ def _revision(connection: Connection) -> int:
     return int(connection.execute(select(counters.c.value).where(counters.c.name == "revision")).scalar_one())
 
 
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 def _read_items(connection: Connection, chosen: Select[Any]) -> list[Item]:
     """The chosen items with their pictures and typed attributes, in the order of the statement."""
     return _as_items(connection, connection.execute(chosen).all())
 
 
-def _by_number(connection: Connection, columns: str, key: str, ids: Sequence[int]) -> Sequence[Row[Any]]:
+def _by_number(connection: Connection, columns: str, key: str, ids: Sequence[int]) -> list[tuple[Any, ...]]:
     """The rows of these numbers. Every search waits for this, and a statement with the numbers written into it
     takes half the time of one with a parameter for each."""
     numbers = ",".join(str(int(id_)) for id_ in ids)
-    return connection.exec_driver_sql(f"{columns} WHERE {key} IN ({numbers})").all()
+    return fetch_all(connection, f"{columns} WHERE {key} IN ({numbers})")
 
 
-def _as_items(connection: Connection, rows: Sequence[Row[Any]]) -> list[Item]:
+def _as_items(connection: Connection, rows: Sequence[Sequence[Any]]) -> list[Item]:
     if not rows:
         return []
     kinds = load_kinds(connection)
-    ids = [row.id for row in rows]
+    ids = [int(row[0]) for row in rows]
     shown, inferred = _read_pictures(connection, ids), read_labels(connection, ids)
     return [_item(row, kinds, shown, inferred) for row in rows]
 
@@ -204,16 +218,14 @@ def _as_items(connection: Connection, rows: Sequence[Row[Any]]) -> list[Item]:
 def _read_pictures(connection: Connection, ids: list[int]) -> dict[int, list[Picture]]:
     found: dict[int, list[Picture]] = {}
     for start in range(0, len(ids), IDS_PER_SELECT):
-        rows: Sequence[Any] = _by_number(
-            connection, _PICTURES_SQL, "pictures.item", ids[start : start + IDS_PER_SELECT]
-        )
+        rows = _by_number(connection, _PICTURES_SQL, "pictures.item", ids[start : start + IDS_PER_SELECT])
         for item, position, path, content_hash, width, height, status in sorted(rows):
             found.setdefault(item, []).append(Picture(position, path, content_hash, width, height, status))
     return found
 
 
 def _item(
-    row: Any, kinds: dict[str, Kind], shown: dict[int, list[Picture]], inferred: dict[int, dict[str, Label]]
+    row: Sequence[Any], kinds: dict[str, Kind], shown: dict[int, list[Picture]], inferred: dict[int, dict[str, Label]]
 ) -> Item:
     id_, item_id, title, description, category, price, currency, url, attributes, revision, updated_at = row
     given = typed_attributes(json.loads(attributes), kinds)
@@ -229,6 +241,6 @@ def _item(
         attributes=given,
         pictures=tuple(shown.get(id_, ())),
         revision=revision,
-        updated_at=datetime.fromtimestamp(updated_at, UTC),
+        updated_at=_time(updated_at),
         inferred={name: label for name, label in inferred.get(id_, {}).items() if name not in given},
     )

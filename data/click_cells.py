@@ -15,8 +15,8 @@ import numpy as np
 from sqlalchemy import Connection, Integer, and_, cast, delete, func, insert, or_, select
 
 from data.database import Database
-from data.hygiene import source_of
 from data.query_keys import query_key
+from data.sources import source_of
 from data.tables import click_cells, click_days, events, impressions, queries
 
 DAY_MS = 86_400_000
@@ -89,6 +89,15 @@ def refresh_cells(database: Database) -> DayCounts:
         sums = select(func.count(), func.sum(click_days.c.searches), func.sum(click_days.c.capped))
         found = connection.execute(sums).all()[0]
         return DayCounts(*(int(value or 0) for value in found))
+
+
+def drop_changed_days(connection: Connection) -> None:
+    """Deletes the counts of every day whose log changed: what was forgotten must not live on in sums."""
+    wanted = _signatures(connection)
+    known = connection.execute(select(click_days)).all()
+    for day in (row.day for row in known if wanted.get(row.day) != row.signature):
+        connection.execute(delete(click_cells).where(click_cells.c.day == day))
+        connection.execute(delete(click_days).where(click_days.c.day == day))
 
 
 def read_cells(database: Database) -> Cells:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -11,6 +12,7 @@ from typing import IO, Any, TypeVar
 from sqlalchemy import Connection, Insert, Row, Table, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from data.click_cells import drop_changed_days
 from data.client_ids import drop_old_salts, pseudonyms_of, with_pseudonyms
 from data.database import Database
 from data.errors import BadEvent
@@ -122,7 +124,7 @@ class ClickLog:
     def purge(self, older_than: datetime) -> Forgotten:
         """Deletes what happened before this time, with the salts of pseudonyms that nothing bears any more."""
         limit = int(older_than.timestamp() * 1000)
-        with self.database.writing(durable=True) as connection:
+        with self._erasing() as connection:
             gone = connection.execute(delete(events).where(events.c.timestamp < limit)).rowcount
             searches = connection.execute(delete(queries).where(queries.c.timestamp < limit)).rowcount
             drop_old_salts(connection, limit)
@@ -133,13 +135,26 @@ class ClickLog:
 
         The client is found under every salt that is still kept, and so is a pseudonym out of an export.
         """
-        with self.database.writing(durable=True) as connection:
+        with self._erasing() as connection:
             names = pseudonyms_of(connection, client_id)
             theirs = select(queries.c.query_id).where(queries.c.client_id.in_(names))
             chosen = or_(events.c.client_id.in_(names), events.c.query_id.in_(theirs))
             gone = connection.execute(delete(events).where(chosen)).rowcount
             searches = connection.execute(delete(queries).where(queries.c.client_id.in_(names))).rowcount
             return _forgotten(connection, searches, gone)
+
+    @contextmanager
+    def _erasing(self) -> Iterator[Connection]:
+        """A writing connection whose deletions leave nothing behind: neither sums nor bytes in SQLite's files."""
+        with self.database.writing(durable=True) as connection:
+            is_sqlite = connection.dialect.name == "sqlite"
+            if is_sqlite:
+                connection.exec_driver_sql("PRAGMA secure_delete=ON")
+            yield connection
+            drop_changed_days(connection)
+        if is_sqlite:
+            with closing(self.database.engine.raw_connection()) as raw:
+                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def forgotten_at(self) -> int:
         """When something was last purged or forgotten, in milliseconds since 1970; 0 for never.

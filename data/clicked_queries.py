@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.click_cells import read_cells, refresh_cells
+from data.click_cells import Cells, read_cells, refresh_cells
 from data.database import Database
 from data.query_keys import query_key
 from data.shared_queries import shared_queries
@@ -18,8 +18,8 @@ _LEAST_CLICKS = 2.0
 
 @dataclass(frozen=True)
 class ClickedQuery:
-    """A query that led to an item. `weight` is how much more often than its other hits it was clicked, times the
-    logarithm of how often it was."""
+    """A query that led to an item: chosen more often than the query's other hits. `weight` is the logarithm of how much
+    more often, above 0, drawn towards 0 where there are few clicks."""
 
     text: str
     weight: float
@@ -30,14 +30,21 @@ def clicked_queries(
 ) -> dict[str, list[ClickedQuery]]:
     """By item id, the queries of at least `fewest_clients` different clients that led to it, heaviest first.
 
-    `theta` (k,) is how likely each position is looked at, 1 / position where it is not given; clicks count by the
-    looks that they took. What is set aside does not count, and counts fade with a half-life of 30 days.
+    `theta` (k,) is how likely each position is looked at, 1 / position where it is not given. What is set aside does
+    not count.
     """
     refresh_cells(database)
-    cells = read_cells(database)
+    popular = {query_key(text) for text, _ in shared_queries(database, 0, fewest_clients)}
+    led = weigh_clicked_queries(read_cells(database), theta)
+    kept = {item: [query for query in queries if query.text in popular] for item, queries in led.items()}
+    return {item: queries for item, queries in kept.items() if queries}
+
+
+def weigh_clicked_queries(cells: Cells, theta: np.ndarray | None = None) -> dict[str, list[ClickedQuery]]:
+    """The same of any counts, by however few people: clicks count by the looks that they took, and fade with a
+    half-life of 30 days."""
     if not len(cells):
         return {}
-    popular = {query_key(text) for text, _ in shared_queries(database, 0, fewest_clients)}
     fading = 0.5 ** ((cells.day.max() - cells.day) / HALF_LIFE_DAYS)
     looks = fading * cells.impressions * _looks(cells.position, theta)
     keys, pair = np.unique(cells.query * len(cells.items) + cells.item, return_inverse=True)
@@ -45,11 +52,11 @@ def clicked_queries(
     query, item = np.divmod(keys, len(cells.items))
     usual = np.bincount(query, clicks, len(cells.queries)) / np.bincount(query, exposure, len(cells.queries))
     expected = exposure * usual[query]
-    weights = (clicks + _USUAL) / (expected + _USUAL) * np.log1p(clicks)
+    weights = np.log((clicks + _USUAL) / (expected + _USUAL)) * clicks / (clicks + _USUAL)
     found: dict[str, list[ClickedQuery]] = defaultdict(list)
     for place in np.argsort(-weights, kind="stable"):
-        text = cells.queries[query[place]]
-        if clicks[place] >= _LEAST_CLICKS and text in popular:
+        if weights[place] > 0 and clicks[place] >= _LEAST_CLICKS:
+            text = cells.queries[query[place]]
             found[cells.items[item[place]]].append(ClickedQuery(text, float(weights[place])))
     return dict(found)
 

@@ -79,6 +79,12 @@ class DatabaseTooNew(Conflict):
     """The database was written by a newer Magpie."""
 
 
+class PreconditionFailed(Conflict):
+    """The item is no longer what the writer took it for."""
+
+    status = 412
+
+
 class ModelMismatch(Conflict):
     """Vectors of one encoder were to be used with another."""
 
@@ -99,6 +105,10 @@ class NoIndex(Unavailable):
 
 class GenerationBroken(Unavailable):
     """A published index does not match its manifest."""
+
+
+class BackupBroken(Unavailable):
+    """A file is not a whole backup, or what is to be backed up is damaged."""
 
 
 class RankerBroken(Unavailable):

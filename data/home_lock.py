@@ -9,6 +9,8 @@ from pathlib import Path
 
 from data.errors import BadSetting, HomeLocked
 
+SERVING = "serving"
+
 
 @contextmanager
 def lock_home(home: Path, work: str, wait_s: float = 0.0) -> Iterator[None]:

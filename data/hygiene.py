@@ -8,13 +8,17 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, case, distinct, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, distinct, exists, func, or_, select, update
 
+from data.click_fraud import pushing_sources
 from data.database import Database
+from data.sources import source_of
 from data.tables import events, impressions, queries
 
 BOT, FLOOD = "bot", "flood"
 NOT_SHOWN, TOO_EARLY, EVERYTHING = "clicked item was not shown", "click before its search", "clicked everything at once"
+PUSHES = "clicks little but one item that is pushed"
+BEYOND = "position that its search did not show"
 MAX_PER_HOUR = 100  # searches of one source; nobody reads more
 _HOUR_MS = 3_600_000
 _CLOCK_SKEW_MS = 60_000
@@ -26,7 +30,19 @@ _KEYS_PER_STATEMENT = 500
 
 
 def set_aside_misuse(database: Database, since_ms: int = 0) -> dict[str, int]:
-    """How many records were newly set aside, by reason, among those of `since_ms` (since 1970) and later."""
+    """How many records were newly set aside, by reason, among those of `since_ms` (since 1970) and later.
+
+    Sources that push an item are looked for in the whole log: it takes many to know one.
+    """
+    found = set_aside_lately(database, since_ms)
+    with database.reading() as connection:
+        pushing = pushing_sources(connection)
+    with database.writing() as connection:
+        return found | {PUSHES: _mark_sources(connection, PUSHES, pushing)}
+
+
+def set_aside_lately(database: Database, since_ms: int) -> dict[str, int]:
+    """The same without what only the whole log can tell: little work where `since_ms` is not long ago."""
     since_ms -= since_ms % _HOUR_MS
     with database.writing() as connection:
         return {
@@ -34,6 +50,7 @@ def set_aside_misuse(database: Database, since_ms: int = 0) -> dict[str, int]:
             FLOOD: _mark_floods(connection, since_ms),
             NOT_SHOWN: _mark_events(connection, NOT_SHOWN, _not_shown(), since_ms),
             TOO_EARLY: _mark_events(connection, TOO_EARLY, _too_early(), since_ms),
+            BEYOND: _mark_events(connection, BEYOND, _beyond(), since_ms),
             EVERYTHING: _mark_everything(connection, since_ms),
         }
 
@@ -52,11 +69,6 @@ def set_aside_counts(database: Database) -> dict[str, int]:
             select(func.coalesce(func.sum(hits.c[0]), 0), func.count()).select_from(hits)
         ).one()
     return counts | {"repeated clicks": int(total) - int(different)}
-
-
-def source_of(table: Table) -> ColumnElement[str]:
-    """Who did it, as far as the log knows: the client, else the session, else ""."""
-    return case((table.c.client_id != "", table.c.client_id), else_=table.c.session_id)
 
 
 def _mark_bots(connection: Connection, since_ms: int) -> int:
@@ -115,6 +127,11 @@ def _too_early() -> ColumnElement[bool]:
     return events.c.timestamp < queries.c.timestamp - _CLOCK_SKEW_MS
 
 
+def _beyond() -> ColumnElement[bool]:
+    last = select(func.max(impressions.c.position)).where(impressions.c.query == queries.c.id).scalar_subquery()
+    return events.c.position > last
+
+
 def _mark_events(connection: Connection, reason: str, fault: ColumnElement[bool], since_ms: int) -> int:
     wrong = (
         select(events.c.id)
@@ -140,6 +157,14 @@ def _mark_everything(connection: Connection, since_ms: int) -> int:
         )
     )
     return _mark_searches(connection, EVERYTHING, connection.execute(chosen).scalars().all())
+
+
+def _mark_sources(connection: Connection, reason: str, sources: Sequence[str]) -> int:
+    """All searches and events of these sources, whenever they were."""
+    marked = 0
+    for part in _parts(sources):
+        marked += sum(_mark(connection, table, reason, source_of(table).in_(part)) for table in (queries, events))
+    return marked
 
 
 def _mark_searches(connection: Connection, reason: str, query_ids: Sequence[str]) -> int:

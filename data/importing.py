@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from data.catalogue import Catalogue, ItemDraft, PictureFault, UpsertCounts
+from data.catalogue import Catalogue, ItemDraft, PictureFault, UpsertCounts, UpsertWatch
 from data.errors import BadFeed
 from data.feeds import FeedPosition, Reject, read_feed
 from data.rejects_file import RejectsFile, rejects_file
@@ -57,7 +57,7 @@ def import_feed(
     rows = read_feed(source, mapping, position)
     with rejects_file(catalogue.settings.rejects_dir, source.stem or source.name) as rejects:
         drafts = _taken(rows, tally, rejects)
-        for batch in catalogue.upserting(drafts, root, lambda fault: _note(fault, rejects)):
+        for batch in catalogue.upserting(drafts, root, UpsertWatch(lambda fault: _note(fault, rejects))):
             counts += batch
             on_progress(tally.read, position.done, position.total)
     return ImportReport(

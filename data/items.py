@@ -69,9 +69,22 @@ class Item:
     inferred: dict[str, Label] = field(default_factory=dict)
 
     @property
+    def version(self) -> str:
+        """A name of this state of the item, as in `version_of`."""
+        return version_of(self.revision, self.updated_at)
+
+    @property
     def known_attributes(self) -> dict[str, Value]:
         """What is given, and after it what is inferred."""
         return {**self.attributes, **{name: label.value for name, label in self.inferred.items()}}
+
+
+def version_of(revision: int, updated_at: datetime) -> str:
+    """A name that no other state of any item has.
+
+    Revisions grow with every change, but after a backup is restored some of them come again, at other times.
+    """
+    return f"{revision:x}-{int(updated_at.timestamp() * 1000):x}"
 
 
 def confidences(item: Item) -> dict[str, float]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from data.database import Database
+from data.database import Database, fetch_all
 from data.items import Label
 from data.revisions import take_revisions
 from data.tables import items, labels
@@ -21,9 +21,7 @@ def read_labels(connection: Connection, ids: Sequence[int]) -> dict[int, dict[st
     found: dict[int, dict[str, Label]] = {}
     for start in range(0, len(ids), _ROWS_PER_STATEMENT):
         numbers = ",".join(str(int(id_)) for id_ in ids[start : start + _ROWS_PER_STATEMENT])
-        for item, name, value, confidence in connection.exec_driver_sql(
-            f"{_LABELS_SQL} WHERE labels.item IN ({numbers})"
-        ):
+        for item, name, value, confidence in fetch_all(connection, f"{_LABELS_SQL} WHERE labels.item IN ({numbers})"):
             found.setdefault(item, {})[name] = Label(value, confidence)
     return found
 

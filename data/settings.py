@@ -18,10 +18,24 @@ class Settings(BaseSettings):
     api_token: str | None = Field(
         None, description="Bearer token for writing endpoints; while none is set, they answer only this machine."
     )
-    rate_limit: str = Field("500 per second", description="Most requests of one address, in Flask-Limiter's notation.")
+    rate_limit: str = Field(
+        "500 per second", min_length=1, description="Most requests of one address, or of one token from anywhere."
+    )
+    client_rate_limit: str = Field(
+        "500 per second", min_length=1, description="Most searches and events of one client or session, from anywhere."
+    )
+    trusted_proxies: str | None = Field(
+        None, description="Addresses and networks of proxies whose X-Forwarded headers are believed, with commas."
+    )
+    allowed_origins: str | None = Field(
+        None, description="Origins of other sites whose pages may search and send events, with commas."
+    )
     max_upload_bytes: int = Field(10_000_000, gt=0, description="Largest request body and uploaded picture, in bytes.")
     max_picture_pixels: int = Field(50_000_000, gt=0, description="Largest uploaded picture, in pixels.")
     threads: int = Field(4, ge=1, le=256, description="Threads that answer requests.")
+    max_waiting: int = Field(
+        128, ge=0, le=10_000, description="Requests that may wait for a thread; the next ones are refused with 503."
+    )
     model: str = Field("magpie-mini", min_length=1, description="Encoder: magpie-mini, an open_clip name, or a folder.")
     pretrained: str | None = Field(None, description="Weights for an open_clip name: a tag or a checkpoint's path.")
     explore_share: float = Field(
@@ -32,6 +46,9 @@ class Settings(BaseSettings):
     )
     min_clients: int = Field(
         5, ge=2, description="Different clients who must have searched something before others are shown it."
+    )
+    clicked_share: float = Field(
+        0.1, ge=0, le=0.5, description="Most that the queries which led people to an item count in its vector; 0: none."
     )
     compare: str | None = Field(
         None, description="Two rankings whose answers are interleaved, to see which one people click more."

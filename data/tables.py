@@ -98,6 +98,23 @@ client_salts = Table(
     Column("salt", LargeBinary(32), nullable=False),
 )
 
+# Who may do what over HTTP: a token itself is shown once, when it is made, and kept nowhere
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False),  # SHA-256
+    Column("scopes", Text, nullable=False),  # separated by spaces
+    Column("created_at", BigInteger, nullable=False),  # milliseconds since 1970
+)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("purpose", String(32), primary_key=True),
+    Column("key", LargeBinary(32), nullable=False),
+)
+
 # Behaviour: names and meanings of OpenSearch User Behavior Insights 1.3
 queries = Table(
     "queries",

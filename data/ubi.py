@@ -132,7 +132,7 @@ def parse_event(raw: object, received_ms: int | None = None) -> EventRecord:
     if not known["action_name"]:
         raise BadEvent('action_name: is needed, such as "click", "view" or "purchase"')
     attributes = _attributes(values, "event_attributes")
-    target, place = attributes.get("object", {}), attributes.get("position", {})
+    target, place = ({} if attributes.get(name) is None else attributes[name] for name in ("object", "position"))
     if not isinstance(target, dict) or not isinstance(place, dict):
         raise BadEvent("event_attributes: object and position must be objects")
     return EventRecord(

@@ -2,21 +2,24 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from data.attributes import Kind, kind_of, widen
-from data.database import Database
-from data.items import ItemDraft, hash_content
+from data.database import Database, fetch_all
+from data.items import ItemDraft, hash_content, version_of
 from data.labels import drop_answered
 from data.picture_files import PictureFile, PictureRoot
 from data.revisions import take_revisions
 from data.tables import attribute_kinds, items, pictures
 
 BATCH = 2_000
+Outcome = Literal["inserted", "updated", "unchanged"]
 _EMPTY: tuple[object, ...] = ("", [], None)
 _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
@@ -46,6 +49,19 @@ class PictureFault:
 
 
 @dataclass(frozen=True)
+class UpsertWatch:
+    """Who is told what an upsert does, and who may refuse it.
+
+    `check` gets an item's id and its stored version (None where there is no such item) in the transaction that would
+    change it; what it raises leaves the whole batch unwritten. `on_outcome` is told once the batch is committed.
+    """
+
+    on_fault: Callable[[PictureFault], None] = lambda fault: None
+    on_outcome: Callable[[ItemDraft, Outcome], None] = lambda draft, outcome: None
+    check: Callable[[str, str | None], None] = lambda item_id, version: None
+
+
+@dataclass(frozen=True)
 class _Row:
     """One draft, ready to be written."""
 
@@ -54,15 +70,22 @@ class _Row:
     files: tuple[PictureFile, ...]
 
 
+@dataclass(frozen=True)
+class _Stored:
+    """What the catalogue has under a draft's id."""
+
+    id: int
+    content_hash: bytes
+    version: str
+
+
 def upsert_batches(
-    database: Database,
-    drafts: Iterable[ItemDraft],
-    root: PictureRoot,
-    on_fault: Callable[[PictureFault], None],
+    database: Database, drafts: Iterable[ItemDraft], root: PictureRoot, watch: UpsertWatch
 ) -> Iterator[UpsertCounts]:
     """Writes the drafts, without their empty attributes, and yields the counts of each committed batch.
 
-    Raises BadItem for a draft that cannot be stored; the batches before it stay.
+    A yielded batch survives a power cut. Raises BadItem for a draft that cannot be stored, and what `watch.check`
+    raises; the batches before it stay.
     """
     with database.reading() as connection:
         kinds = load_kinds(connection)
@@ -73,11 +96,13 @@ def upsert_batches(
         for row in rows:
             for file in row.files:
                 if file.status != "ok":
-                    on_fault(PictureFault(row.draft.item_id, row.draft.line, file.path, file.reason))
+                    watch.on_fault(PictureFault(row.draft.item_id, row.draft.line, file.path, file.reason))
                     counts += UpsertCounts(**{f"images_{file.status}": 1})
-        with database.writing() as connection:
-            counts += _write(connection, rows, kinds)
-        yield counts
+        with database.writing(durable=True) as connection:
+            outcomes = _write(connection, rows, kinds, watch.check)
+        for row in rows:
+            watch.on_outcome(row.draft, outcomes[row.draft.item_id])
+        yield counts + _count(outcomes)
 
 
 # as text once and for all: every search reads it, and building the statement would take longer than running it
@@ -86,7 +111,7 @@ _KINDS_SQL = str(select(attribute_kinds.c.name, attribute_kinds.c.kind))
 
 def load_kinds(connection: Connection) -> dict[str, Kind]:
     """The kind of every attribute seen so far."""
-    return {row[0]: row[1] for row in connection.exec_driver_sql(_KINDS_SQL)}
+    return dict(fetch_all(connection, _KINDS_SQL))
 
 
 def _batches(drafts: Iterable[ItemDraft]) -> Iterator[list[ItemDraft]]:
@@ -121,11 +146,19 @@ def _known_pictures(database: Database, item_ids: list[str]) -> dict[str, Pictur
         return {row.path: PictureFile(*row) for row in connection.execute(joined)} if item_ids else {}
 
 
-def _write(connection: Connection, rows: list[_Row], kinds: dict[str, Kind]) -> UpsertCounts:
+def _write(
+    connection: Connection, rows: list[_Row], kinds: dict[str, Kind], check: Callable[[str, str | None], None]
+) -> dict[str, Outcome]:
+    """What became of each row, by item id."""
     stored = _stored_items(connection, rows)
-    fresh = [row for row in rows if row.draft.item_id not in stored]
-    changed = [row for row in rows if stored.get(row.draft.item_id, (0, row.content_hash))[1] != row.content_hash]
-    unchanged = [row for row in rows if stored.get(row.draft.item_id, (0, b""))[1] == row.content_hash]
+    for row in rows:
+        before = stored.get(row.draft.item_id)
+        check(row.draft.item_id, before.version if before else None)
+    outcomes = {row.draft.item_id: _outcome(row, stored.get(row.draft.item_id)) for row in rows}
+    fresh, changed, unchanged = (
+        [row for row in rows if outcomes[row.draft.item_id] == outcome]
+        for outcome in ("inserted", "updated", "unchanged")
+    )
     if fresh or changed:
         _widen_kinds(connection, fresh + changed, kinds)
         revision = take_revisions(connection, len(fresh) + len(changed))
@@ -134,20 +167,34 @@ def _write(connection: Connection, rows: list[_Row], kinds: dict[str, Kind]) -> 
             connection.execute(insert(items), values[: len(fresh)])
         if changed:
             _update(connection, values[len(fresh) :], stored)
-            drop_answered(connection, {stored[row.draft.item_id][0]: row.draft.attributes for row in changed})
+            drop_answered(connection, {stored[row.draft.item_id].id: row.draft.attributes for row in changed})
     stored |= _stored_items(connection, [row for row in fresh if row.files])
     stale = changed + _with_new_times(connection, unchanged, stored)
     _write_pictures(connection, [row for row in fresh if row.files], stale, stored)
-    return UpsertCounts(len(fresh), len(changed), len(unchanged))
+    return outcomes
 
 
-def _stored_items(connection: Connection, rows: list[_Row]) -> dict[str, tuple[int, bytes]]:
-    """item_id -> (id, content hash) of those of the rows that are in the catalogue."""
+def _outcome(row: _Row, before: _Stored | None) -> Outcome:
+    if before is None:
+        return "inserted"
+    return "unchanged" if before.content_hash == row.content_hash else "updated"
+
+
+def _count(outcomes: Mapping[str, Outcome]) -> UpsertCounts:
+    counted = Counter(outcomes.values())
+    return UpsertCounts(counted["inserted"], counted["updated"], counted["unchanged"])
+
+
+def _stored_items(connection: Connection, rows: list[_Row]) -> dict[str, _Stored]:
+    """By item id those of the rows that are in the catalogue."""
     if not rows:
         return {}
-    wanted = select(items.c.item_id, items.c.id, items.c.content_hash)
+    wanted = select(items.c.item_id, items.c.id, items.c.content_hash, items.c.revision, items.c.updated_at)
     wanted = wanted.where(items.c.item_id.in_([row.draft.item_id for row in rows]))
-    return {item_id: (id_, content_hash) for item_id, id_, content_hash in connection.execute(wanted)}
+    return {
+        item_id: _Stored(id_, content_hash, version_of(revision, datetime.fromtimestamp(updated_at, UTC)))
+        for item_id, id_, content_hash, revision, updated_at in connection.execute(wanted)
+    }
 
 
 def _values(row: _Row, revision: int) -> dict[str, Any]:
@@ -167,9 +214,9 @@ def _values(row: _Row, revision: int) -> dict[str, Any]:
     }
 
 
-def _update(connection: Connection, values: list[dict[str, Any]], stored: dict[str, tuple[int, bytes]]) -> None:
+def _update(connection: Connection, values: list[dict[str, Any]], stored: dict[str, _Stored]) -> None:
     for value in values:
-        value["known_id"] = stored[value.pop("item_id")][0]
+        value["known_id"] = stored[value.pop("item_id")].id
     columns: dict[str, Any] = {name: bindparam(name) for name in values[0] if name != "known_id"}
     connection.execute(update(items).where(items.c.id == bindparam("known_id")).values(columns), values)
 
@@ -196,9 +243,9 @@ def _widen_kinds(connection: Connection, rows: list[_Row], kinds: dict[str, Kind
     connection.execute(insert(attribute_kinds), [{"name": name, "kind": kind} for name, kind in widened.items()])
 
 
-def _with_new_times(connection: Connection, rows: list[_Row], stored: dict[str, tuple[int, bytes]]) -> list[_Row]:
+def _with_new_times(connection: Connection, rows: list[_Row], stored: dict[str, _Stored]) -> list[_Row]:
     """Those rows whose picture files were touched but hold the same bytes: remembered, lest they be read again."""
-    wanted = {stored[row.draft.item_id][0]: row for row in rows if row.files}
+    wanted = {stored[row.draft.item_id].id: row for row in rows if row.files}
     if not wanted:
         return []
     times: dict[int, set[tuple[str, int]]] = {}
@@ -208,15 +255,13 @@ def _with_new_times(connection: Connection, rows: list[_Row], stored: dict[str, 
     return [row for item, row in wanted.items() if times.get(item) != {(f.path, f.mtime_ns) for f in row.files}]
 
 
-def _write_pictures(
-    connection: Connection, fresh: list[_Row], stale: list[_Row], stored: dict[str, tuple[int, bytes]]
-) -> None:
+def _write_pictures(connection: Connection, fresh: list[_Row], stale: list[_Row], stored: dict[str, _Stored]) -> None:
     if stale:
-        ids = [stored[row.draft.item_id][0] for row in stale]
+        ids = [stored[row.draft.item_id].id for row in stale]
         connection.execute(delete(pictures).where(pictures.c.item.in_(ids)))
     values = [
         {
-            "item": stored[row.draft.item_id][0],
+            "item": stored[row.draft.item_id].id,
             "position": position,
             "path": file.path,
             "size_bytes": file.size_bytes,

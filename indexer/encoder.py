@@ -7,6 +7,7 @@ because a rebuild that finds every vector in the cache needs no network at all.
 import difflib
 import hashlib
 import json
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -141,9 +142,19 @@ def _read_means(folder: Path) -> dict[str, np.ndarray]:
     return {name: np.array(mean, np.float32) for name, mean in means.items()}
 
 
-def _load_local(folder: Path, threads: int | None) -> "_Network":
-    import open_clip
+def _import_open_clip() -> Any:
+    """open_clip without Triton, which torchvision would load to no purpose: nothing here compiles kernels for a GPU."""
+    absent = sys.modules.setdefault("triton", None) is None  # type: ignore[arg-type]
+    try:
+        import open_clip
+    finally:
+        if absent:
+            del sys.modules["triton"]
+    return open_clip
 
+
+def _load_local(folder: Path, threads: int | None) -> "_Network":
+    open_clip = _import_open_clip()
     import indexer.training.towers  # noqa: F401 - registers the shipped model's picture tower with timm
 
     name = f"local-dir:{folder.resolve()}"
@@ -160,8 +171,7 @@ def _load_local(folder: Path, threads: int | None) -> "_Network":
 
 
 def _load_from_hub(model: str, pretrained: str | None, threads: int | None) -> "_Network":
-    import open_clip
-
+    open_clip = _import_open_clip()
     if not model.startswith("hf-hub:"):
         _check_name(model, pretrained, open_clip.list_models(), open_clip.list_pretrained_tags_by_model(model))
     try:
@@ -192,6 +202,21 @@ def _check_name(model: str, pretrained: str | None, models: list[str], tags: lis
         )
 
 
+def _without_needless_cleaning(tokenizer: Any) -> Any:
+    """open_clip's tokenizer repairs each text's encoding; in printable ASCII without entities nothing can be broken."""
+    from open_clip.tokenizer import get_clean_fn
+
+    clean = getattr(tokenizer, "clean_fn", None)
+    if clean is get_clean_fn("lower"):
+
+        def clean_lower(text: str) -> str:
+            is_plain = text.isascii() and text.isprintable() and "&" not in text
+            return " ".join(text.split()).lower() if is_plain else str(clean(text))
+
+        tokenizer.clean_fn = clean_lower
+    return tokenizer
+
+
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0][:200] if lines else ''}"
@@ -211,7 +236,7 @@ class _Network:
         self.model.visual.to(memory_format=torch.channels_last)
         # half as long, and within 1e-4 of the float32 cosine, which the cache's float16 rounds away (docs/speed.md)
         self._has_fast_bfloat16 = self.device == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        self.tokenizer = tokenizer
+        self.tokenizer = _without_needless_cleaning(tokenizer)
         self.preprocessing = PicturePreprocessing.from_config(dict(model.visual.preprocess_cfg))
         self.context_length = int(getattr(tokenizer, "context_length", None) or 77)
         self.dim = int(self._encode_tokens(tokenizer(["a"])).shape[1])
@@ -248,7 +273,7 @@ class _Network:
         tokens = self.tokenizer(texts)
         if self._short_tower:
             length = int(tokens.argmax(-1).max()) + 1
-            return self._short_tower.encode(tokens[:, :length].to(self.device))
+            return self._short_tower.encode(tokens[:, :length].numpy())
         return self._encode_tokens(tokens)
 
     def _encode_tokens(self, tokens: Any) -> np.ndarray:
@@ -266,7 +291,7 @@ class _Network:
         length = int(tokens.argmax(-1).max()) + 1
         try:
             tower = ShortTextTower(self.model)
-            short = tower.encode(tokens[:, :length].to(self.device))
+            short = tower.encode(tokens[:, :length].numpy())
         except (AttributeError, TypeError, ValueError, RuntimeError, IndexError):
             return None
         return tower if np.abs(unit_rows(short) - unit_rows(self._encode_tokens(tokens))).max() < 1e-4 else None

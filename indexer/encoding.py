@@ -4,46 +4,23 @@ What is cached is not encoded again, and every few thousand vectors are stored a
 interrupted run goes on where it stopped.
 """
 
-import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
-from data.errors import BadPicture, DecodingFailed, TooLarge
-from data.pictures import open_views
+from indexer.decoding import cpu_count, decode_pictures
 from indexer.embedding_cache import EmbeddingCache
 from indexer.encoder import Encoder, unit_rows
 from indexer.frames import pool_frames
 from indexer.item_text import Segment, text_key
-from indexer.preprocessing import PicturePreprocessing, prepare_picture
 
 Progress = Callable[[str, int, int], None]  # stage, done, total
-_PICTURES_PER_BATCH = 64
 _POOLED_ROWS = 20_000
-_MAX_PIXELS = 200_000_000
-_MOST_CRASHES_IN_A_ROW = 3
 _TRIAL_BATCHES = 8
 _TRIAL_WARM_UP = 3  # batches that were decoded before the number of threads changed
-
-
-@dataclass(frozen=True)
-class DecodedBatch:
-    """Pixels (n, height, width, 3) uint8 of the pictures that decoded, their keys, and why the others did not.
-
-    The frames of a video stand in a row and have the same key.
-    """
-
-    keys: list[str]
-    pixels: np.ndarray
-    failures: dict[str, str]
-    decode_s: float
 
 
 @dataclass
@@ -147,70 +124,3 @@ def _set_threads(count: int) -> None:
     import torch
 
     torch.set_num_threads(count)
-
-
-def decode_pictures(pictures: Sequence[tuple[str, Path]], wanted: PicturePreprocessing) -> Iterator[DecodedBatch]:
-    """Decoded batches in order, a few ahead of the consumer; decoding runs in as many processes as there are cores.
-
-    A picture that takes its process down (a crash in a codec) is found by decoding alone and reported.
-    """
-    chunks = deque(_chunks(pictures, _PICTURES_PER_BATCH))
-    while chunks:
-        pending: deque[tuple[list[tuple[str, Path]], Future[DecodedBatch]]] = deque()
-        with ProcessPoolExecutor(cpu_count(), mp_context=get_context("spawn")) as pool:
-            try:
-                while chunks or pending:
-                    while chunks and len(pending) < 2 * cpu_count() + 1:
-                        chunk = chunks.popleft()
-                        pending.append((chunk, pool.submit(_decode_chunk, chunk, wanted)))
-                    yield pending[0][1].result()
-                    pending.popleft()
-            except BrokenProcessPool:
-                lost = [picture for chunk, _ in pending for picture in chunk]
-                yield from _decode_one_by_one(lost, wanted)
-
-
-def _decode_one_by_one(pictures: list[tuple[str, Path]], wanted: PicturePreprocessing) -> Iterator[DecodedBatch]:
-    """Finds the pictures that crash their decoder. Several crashes in a row are no picture's fault, and raise."""
-    crashed_in_a_row = 0
-    for picture in pictures:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            try:
-                yield pool.submit(_decode_chunk, [picture], wanted).result()
-                crashed_in_a_row = 0
-            except BrokenProcessPool as error:
-                crashed_in_a_row += 1
-                if crashed_in_a_row == _MOST_CRASHES_IN_A_ROW:
-                    raise DecodingFailed(
-                        "The processes that decode pictures end at once. Is there memory left? A script of your own "
-                        "must start its work under `if __name__ == '__main__':`."
-                    ) from error
-                yield DecodedBatch([], _no_pixels(wanted), {picture[0]: "the decoder crashed on it"}, 0.0)
-
-
-def _decode_chunk(pictures: list[tuple[str, Path]], wanted: PicturePreprocessing) -> DecodedBatch:
-    started = time.perf_counter()
-    keys, rows, failures = [], [], {}
-    for key, path in pictures:
-        try:
-            views = open_views(path, _MAX_PIXELS, (wanted.width, wanted.height))
-            rows += [prepare_picture(view, wanted) for view in views]
-            keys += [key] * len(views)
-        except (BadPicture, TooLarge) as error:
-            failures[key] = str(error)
-    pixels = np.stack(rows) if rows else _no_pixels(wanted)
-    return DecodedBatch(keys, pixels, failures, time.perf_counter() - started)
-
-
-def _no_pixels(wanted: PicturePreprocessing) -> np.ndarray:
-    return np.zeros((0, wanted.height, wanted.width, 3), np.uint8)
-
-
-def _chunks(pictures: Sequence[tuple[str, Path]], size: int) -> Iterator[list[tuple[str, Path]]]:
-    for start in range(0, len(pictures), size):
-        yield list(pictures[start : start + size])
-
-
-def cpu_count() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

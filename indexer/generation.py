@@ -22,6 +22,7 @@ import numpy as np
 
 from data.errors import GenerationBroken, ModelMismatch, NoIndex
 from data.settings import Settings
+from indexer.clicked_part import ClickedPart
 from indexer.columns import Columns
 from indexer.concepts import Concepts
 from indexer.conflicts import load_conflicts
@@ -120,13 +121,19 @@ class Generation:
         return LearnedFusion.load(path) if path.is_file() else ImputedAverage.load(self.folder / "imputation.npz")
 
     @cached_property
+    def clicked(self) -> ClickedPart:
+        """How far which fused vectors lean towards the queries that led people to the items."""
+        path = self.folder / "clicked.npz"
+        return ClickedPart.load(path) if path.is_file() else ClickedPart.nothing(int(self.manifest["dim"]))
+
+    @cached_property
     def columns(self) -> Columns:
         return Columns.load(self.folder)
 
     def load(self) -> "Generation":
         """Loads every part now, so that no request waits for it."""
         _ = self.ids, self.parts, self.fused, self.text_weights, self.indexes, self.means, self.lexical, self.columns
-        _ = self.concepts, self.text_plan, self.phrases, self.fusion
+        _ = self.concepts, self.text_plan, self.phrases, self.fusion, self.clicked
         return self
 
     def rows_of(self, ids: np.ndarray) -> np.ndarray:

@@ -193,6 +193,8 @@ class LexicalIndex:
             share, choices, bm25 = word.idf / total, [], []
             for stem, weight in word.variants:
                 for name, field_weight in FIELDS.items():
+                    if not self._searcher.doc_freq(name, stem):
+                        continue  # a clause that matches nothing still costs time
                     term = tantivy.Query.term_query(self._schema, name, stem)
                     choices.append(tantivy.Query.const_score_query(term, share * weight * field_weight))
                     bm25.append(tantivy.Query.boost_query(term, field_weight * _BM25_SHARE / (_BM25_SATURATED * total)))

@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,9 +12,11 @@ import faiss
 import numpy as np
 
 from data.catalogue import Catalogue
+from data.clicked_queries import ClickedQuery
 from data.database import Database
 from data.home_lock import lock_home
 from data.settings import Settings
+from indexer.clicked_part import ClickedPart, make_clicked_part
 from indexer.columns import Columns, ColumnsBuilder
 from indexer.concepts import Concepts, gather_words, make_family
 from indexer.conflicts import category_numbers, describe_conflicts, find_conflicts, save_conflicts
@@ -100,12 +102,14 @@ def rebuild(
     options: RebuildOptions | None = None,
     progress: Progress | None = None,
     judge: Callable[[Generation], dict[str, Any]] | None = None,
+    clicked: Mapping[str, Sequence[ClickedQuery]] | None = None,
 ) -> RebuildReport:
     """Indexes the whole catalogue and publishes the result as a new generation.
 
     Until the last step nothing changes for those who search, and an interrupted rebuild costs only what it had
-    not yet encoded. `judge` looks at the finished generation: what it returns goes into the manifest as "golden", and
-    what it raises keeps it from being published. Raises HomeLocked while another rebuild runs, BadSetting for an
+    not yet encoded. `clicked` are the queries that led people to items, by item id. `judge` looks at the finished
+    generation: what it returns goes into the manifest as "golden", and what it raises keeps it from being published.
+    Raises HomeLocked while another rebuild runs, BadSetting for an
     unknown model, fusion or index, ModelUnavailable where the encoder cannot be loaded.
     """
     options, tell = options or RebuildOptions(), progress or (lambda stage, done, total: None)
@@ -134,10 +138,13 @@ def rebuild(
             average = ImputedAverage.fit(credible, weights)
             average.save(folder / "imputation.npz")
             fusion = learned or average
-            vectors = {**parts, "fused": fuse_all(fusion, credible, weights)}
+            leaning = learn_clicked_part(clicked or {}, snapshot, encoder, cache, means, settings.clicked_share)
+            fused = leaning.lean(snapshot.ids, fuse_all(fusion, credible, weights))
+            vectors = {**parts, "fused": fused}
             factory = choose_factory(options.index, len(snapshot.ids))
             tell("index", 0, 1)
             write_vectors(folder, snapshot.ids, vectors, weights, means, factory)
+            leaning.save(folder / "clicked.npz")
             if learned:
                 learned.save(folder / "fusion.npz")
             snapshot.columns.save(folder)
@@ -145,7 +152,12 @@ def rebuild(
             learn_concepts(snapshot.columns, encoder, cache, means).save(folder)
             watch.lap("index")
             about = describe(encoder, snapshot, vectors, means, folder) | describe_fusion(fusion, vectors, weights)
-            about |= {"index": factory, "text_weighing": asdict(weighing), "conflicts": conflicts.about()}
+            about |= {
+                "clicked_items": len(leaning.ids),
+                "index": factory,
+                "text_weighing": asdict(weighing),
+                "conflicts": conflicts.about(),
+            }
             about["golden"] = judge(Generation(folder, about)) if judge else {}
             manifest = seal(folder, about)
             watch.lap("verify")
@@ -256,6 +268,21 @@ def learn_concepts(columns: Columns, encoder: Encoder, cache: EmbeddingCache, me
     for name, words in gather_words(meanings, {name: lexicon.slot_of(name) for name in values}, values).items():
         families[name] = make_family(words, means.centre("query", encode_texts(encoder, words, cache)[0]))
     return Concepts(families)
+
+
+def learn_clicked_part(
+    clicked: Mapping[str, Sequence[ClickedQuery]],
+    snapshot: Snapshot,
+    encoder: Encoder,
+    cache: EmbeddingCache,
+    means: Means,
+    most: float,
+) -> ClickedPart:
+    """How the catalogue's items lean towards the queries that led people to them, by a share of `most` at most."""
+    numbers = dict(zip(snapshot.item_ids, snapshot.ids.tolist(), strict=True))
+    return make_clicked_part(
+        clicked, numbers, lambda texts: means.centre("query", encode_texts(encoder, texts, cache)[0]), most
+    )
 
 
 def describe(

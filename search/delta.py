@@ -103,8 +103,8 @@ def _index_items(items: Sequence[Item], catalogue: Catalogue, generation: Genera
     words = load_lexicon().single_words()
     told = np.array([text.count_descriptive(words) for text in texts])
     weights = generation.text_weighing.weigh(parts, told)
-    fused = fuse(generation.fusion.contributions(parts, weights))
     ids = np.array([item.id for item in items], np.int64)
+    fused = generation.clicked.lean(ids, fuse(generation.fusion.contributions(parts, weights)))
     vectors = {"fused": fused, **parts}
     return Segment(
         ids=ids,
@@ -112,6 +112,7 @@ def _index_items(items: Sequence[Item], catalogue: Catalogue, generation: Genera
         fused=fused,
         text_weights=weights,
         fusion=generation.fusion,
+        clicked=generation.clicked,
         indexes={name: VectorIndex(build_index(rows, ids, EXACT), ids, rows) for name, rows in vectors.items()},
         lexical=lexical.finish(),
         columns=columns.build(),

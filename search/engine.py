@@ -2,7 +2,6 @@
 
 import threading
 import time
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from data.catalogue import Catalogue, Item
 from data.database import Database
 from data.errors import MagpieError, NoIndex
 from data.items import confidences
+from data.query_ids import open_query_ids
 from data.settings import Settings
 from data.ubi import now_ms
 from data.visits import read_visits
@@ -44,6 +44,7 @@ class SearchEngine:
         self._settings = settings
         self._database = database
         self._catalogue = Catalogue(database, settings)
+        self._query_ids = open_query_ids(database)
         self.behaviour = Behaviour(database, settings.min_clients)
         self._serving: Serving | None = None
         self._reranker = Reranker(settings)
@@ -74,7 +75,7 @@ class SearchEngine:
         unfiltered = _without_each_filter(segments, question, request, depth, best)
         hits = _hits(serving.items, order, reranked, request, question)
         return SearchResult(
-            query_id=uuid.uuid4().hex,
+            query_id=self._query_ids.new(),
             generation=serving.generation.id,
             ranker=reranked.ranker,
             took_ms=round(1000 * (time.perf_counter() - started), 2),
@@ -114,7 +115,7 @@ class SearchEngine:
         items = serving.items.get_many(ids)
         found = [(items[id_], score) for id_, score in zip(ids, scores, strict=True) if id_ in items]
         hits = [_hit(item, position, score) for position, (item, score) in enumerate(found, start=1)]
-        return SearchResult(uuid.uuid4().hex, serving.generation.id, ranker, 0.0, len(hits), bool(hits), hits)
+        return SearchResult(self._query_ids.new(), serving.generation.id, ranker, 0.0, len(hits), bool(hits), hits)
 
     def suggest(self, prefix: str, limit: int = 8) -> list[str]:
         """What enough people searched, then phrases of the catalogue, that complete what was typed. Raises NoIndex."""

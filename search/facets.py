@@ -38,7 +38,7 @@ def count_facets(
         if counts:
             facets[name] = counts
     return {
-        name: [FacetValue(value, n) for value, n in sorted(counts.items(), key=lambda p: (-p[1], p[0]))][:_MAX_VALUES]
+        name: [FacetValue(value, n) for value, n in sorted(counts.items(), key=lambda p: (-p[1], p[0]))[:_MAX_VALUES]]
         for name, counts in sorted(facets.items())
     }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from search.spelling import Speller
 MAX_K = 1000
 MAX_REACH = 10_000
 MAX_TEXT = 1000
+_REMEMBERED_QUERIES = 2_000
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,12 @@ class Interpreter:
         self._speller = make_speller(generation.phrases)
         self._catalogue = catalogue
         self._settings = settings
+        self._encode_once = lru_cache(_REMEMBERED_QUERIES)(self._encode)
+
+    def _encode(self, text: str) -> np.ndarray:
+        vector = self._means.centre("query", self._encoder.encode_texts([text]))[0]
+        vector.flags.writeable = False
+        return np.asarray(vector)
 
     def interpret(self, request: SearchRequest, segments: list[Segment]) -> Question:
         """What the request looks for. Raises BadQuery, BadPicture, ItemNotFound."""
@@ -146,8 +154,8 @@ class Interpreter:
         return resemble(liked, segments[0].yardstick, compose)
 
     def encode_text(self, text: str) -> np.ndarray:
-        """(dim,) centred unit vector of a query."""
-        return self._means.centre("query", self._encoder.encode_texts([text]))[0]
+        """(dim,) centred unit vector of a query, read-only: the same words come again with every page and filter."""
+        return self._encode_once(text)
 
     def encode_picture(self, data: bytes) -> np.ndarray:
         """(dim,) centred unit vector of an uploaded picture. Raises BadPicture, TooLarge."""

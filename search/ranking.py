@@ -44,18 +44,26 @@ class Candidates:
 
 
 def _similarity_by_part(segment: Segment, row: int, question: Question, similarity: float) -> dict[str, float]:
-    if question.source != "fused":
+    if question.source != "fused" or question.vector is None:
         return {question.source: similarity}
     if question.resemblance is not None:
         addends = question.resemblance.addends(segment, np.array([row]))
         return {name: float(addend[0]) for name, addend in addends.items()}
+    own, addend = segment.clicked.addend(int(segment.ids[row]), np.asarray(segment.fused[row], np.float32))
+    led = float(addend @ question.vector)
+    shares = _own_shares(segment, row, question.vector, similarity - led, own)
+    return shares | ({"queries": led} if led else {})
+
+
+def _own_shares(segment: Segment, row: int, query: np.ndarray, similarity: float, factor: float) -> dict[str, float]:
+    """What an item's text and picture gave to the similarity, where its own vector counts by this factor."""
     if segment.text_weights[row] in (0, 1):  # what is expected of a missing part comes from the other one
         text = similarity * float(segment.text_weights[row])
         return {"text": text, "image": similarity - text}
     parts = {name: vectors[row : row + 1].astype(np.float32) for name, vectors in segment.parts.items()}
     shares = segment.fusion.contributions(parts, segment.text_weights[row : row + 1])
     length = float(np.linalg.norm(sum(shares.values())))
-    text = float(shares["text"][0] @ question.vector) / length if length > 0 else 0.0
+    text = factor * float(shares["text"][0] @ query) / length if length > 0 else 0.0
     return {"text": text, "image": similarity - text}  # what half-precision rounds away goes to the picture
 
 

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from indexer.clicked_part import ClickedPart
 from indexer.columns import Columns, NumberColumn
 from indexer.fusion import PARTS, Fusion, tell_from_weights
 from indexer.lexical_index import LexicalIndex
@@ -33,7 +34,7 @@ class Segment:
 
     `parts` and `fused` are (n, dim) unit rows, `ids` (n,) ascending `items.id`, `dead` (n,) bool rows that
     were deleted or changed since, `text_weights` (n,) the weight of the text in an
-    average, `fusion` made `fused` of the parts.
+    average. `fusion` made `fused` of the parts, and `clicked` lets it lean towards queries.
     """
 
     ids: np.ndarray
@@ -41,6 +42,7 @@ class Segment:
     fused: np.ndarray
     text_weights: np.ndarray
     fusion: Fusion
+    clicked: ClickedPart
     indexes: Mapping[str, VectorIndex]
     lexical: LexicalIndex
     columns: Columns

@@ -102,6 +102,7 @@ def main_segment(generation: Generation, delta: Delta) -> Segment:
         fused=generation.fused,
         text_weights=generation.text_weights,
         fusion=generation.fusion,
+        clicked=generation.clicked,
         indexes=generation.indexes,
         lexical=generation.lexical,
         columns=generation.columns,

@@ -245,7 +245,7 @@ def test_more_than_the_rate_limit_is_refused(own_shop: Settings) -> None:
         assert [client.get("/api/suggest?q=re").status_code for _ in range(3)] == [200] * 3
         refused = client.get("/api/suggest?q=re")
         assert_problem(refused, 429, "3 per", "MAGPIE_RATE_LIMIT")
-        assert refused.headers["Retry-After"] == "60"
+        assert 1 <= int(refused.headers["Retry-After"]) <= 60
         assert client.get("/healthz").status_code == 200  # whoever watches the server is not turned away
     finally:
         app.extensions["magpie"].close()

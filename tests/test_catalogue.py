@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.attributes import Kind, kind_of, typed, widen
-from data.catalogue import Catalogue, ItemDraft, PictureFault, UpsertCounts
+from data.catalogue import Catalogue, ItemDraft, PictureFault, UpsertCounts, UpsertWatch
 from data.errors import BadItem, BadSetting, ItemNotFound
 from data.exporting import export_catalogue
 from data.importing import import_feed
@@ -129,7 +129,7 @@ def test_pictures_outside_their_folder_are_refused(catalogue: Catalogue, picture
     with pytest.raises(BadItem, match="NUL"):
         put(catalogue, draft, root=root)
     draft = ItemDraft("1", "t", pictures=(*outside, "http://x.org/a.png", *inside))
-    counts = catalogue.upsert([draft], root, faults.append)
+    counts = catalogue.upsert([draft], root, UpsertWatch(faults.append))
     shown = catalogue.get("1").pictures
     assert [picture.path for picture in shown if picture.status == "ok"] == [root / "a.png"]
     assert counts.images_missing == len(faults) == sum(picture.status == "missing" for picture in shown)
@@ -144,7 +144,7 @@ def test_broken_pictures_are_counted_with_a_reason(catalogue: Catalogue, picture
     (path.parent / "folder.jpg").mkdir()
     faults: list[PictureFault] = []
     names = ("cut.jpg", "text.jpg", "empty.jpg", "folder.jpg", "a.jpg")
-    counts = catalogue.upsert([ItemDraft("1", "t", pictures=names, line=7)], path.parent, faults.append)
+    counts = catalogue.upsert([ItemDraft("1", "t", pictures=names, line=7)], path.parent, UpsertWatch(faults.append))
     assert counts == UpsertCounts(inserted=1, images_missing=1, images_broken=3)
     assert [p.status for p in catalogue.get("1").pictures] == ["broken", "broken", "broken", "missing", "ok"]
     assert all(fault.line == 7 and fault.reason and fault.item_id == "1" for fault in faults)

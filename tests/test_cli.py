@@ -26,12 +26,14 @@ COMMANDS = (
     ["index", "rebuild"], ["index", "status"], ["index", "verify"], ["index", "rollback"], ["index", "prune"],
     ["search"], ["recommend"], ["serve"], ["events", "import"], ["events", "export"], ["events", "purge"],
     ["events", "forget"], ["report", "exposure"], ["report", "comparison"], ["train", "encoder"], ["evaluate"],
+    ["token", "create"], ["token", "list"], ["token", "revoke"],
 )  # fmt: skip
 
 
 @pytest.fixture
-def magpie(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Run:
+def magpie(settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """magpie("catalog", "stats", home=…, status=DONE) → what it printed: a value with --json, else (stdout, stderr)."""
+    monkeypatch.setattr("data.priority.os.nice", lambda steps: 0)  # the tests after this one shall not be slow
 
     def run(*words: object, home: Path | None = None, status: int = DONE) -> Any:
         capsys.readouterr()

@@ -99,6 +99,7 @@ def test_every_field_of_the_interface_is_in_the_docs(app: Flask) -> None:
     text = _read("docs/api.md")
     named = {name for code in _CODE.findall(text) for name in re.findall(r"\w+", code)}
     named |= {name for _, block in _FENCE.findall(text) for name in re.findall(r'"(\w+)"', block)}
+    named |= {name for code in _CODE.findall(text) for name in re.findall(r"\w+(?:-\w+)+", code)}  # headers
     operations = [one for methods in document["paths"].values() for one in methods.values()]
     wanted = {parameter["name"] for one in operations for parameter in one.get("parameters", [])}
     wanted |= {name for one in document["components"]["schemas"].values() for name in one.get("properties", {})}
@@ -240,7 +241,7 @@ def test_make_targets_in_the_docs_exist(words: list[str]) -> None:
 def test_addresses_in_the_docs_exist(app: Flask, words: list[str]) -> None:
     """Each curl example goes to a route that takes its method, and names parameters that are there."""
     address = urlsplit(next(word for word in words if word.startswith(("http://127.0.0.1", "http://localhost"))))
-    sends = any(word in ("-d", "--data", "-F", "--form", "--json") for word in words)
+    sends = any(word in ("-d", "--data", "--data-binary", "-F", "--form", "--json") for word in words)
     method = words[words.index("-X") + 1] if "-X" in words else "POST" if sends else "GET"
     rule, _ = app.url_map.bind("localhost").match(address.path, method, return_rule=True)
     document: dict[str, Any] = client_of(app).get("/openapi.json").get_json()

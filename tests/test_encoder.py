@@ -44,6 +44,36 @@ def test_running_only_the_texts_own_length_is_exact(encoder: Encoder) -> None:
     np.testing.assert_allclose(unit_rows(network.encode_texts(texts)), unit_rows(whole), atol=1e-5)
 
 
+@pytest.mark.parametrize("changes", [{}, {"ls_init_value": 0.5}, {"proj_bias": True}])
+@pytest.mark.parametrize("is_quick", [False, True])
+def test_other_builds_of_the_text_tower_give_open_clips_own_numbers(changes: dict[str, Any], is_quick: bool) -> None:
+    torch.manual_seed(0)
+    text = {**TINY_VIT["text_cfg"], **changes}
+    tiny = CustomTextCLIP(16, TINY_VIT["vision_cfg"], text, quick_gelu=is_quick)
+    tiny.visual.preprocess_cfg = {"size": 32}
+    texts = ["hat", "a pair of blue canvas shoes for men!"]
+    tokenizer = open_clip.get_tokenizer("ViT-B-32")
+    with torch.inference_mode():
+        expected = tiny.eval().encode_text(tokenizer(texts)).numpy()
+    network = _Network(tiny, tokenizer, threads=None)
+    assert network._short_tower is not None
+    for encoded in (network.encode_texts(texts), network._encode_tokens(tokenizer(texts))):
+        np.testing.assert_allclose(unit_rows(encoded), unit_rows(expected), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "text", ["Red  SHOES", "salt &amp; pepper", "navy tee's", "caf\u00e9 \u201cmug\u201d", "a\tb\nc", "<b>"]
+)
+def test_the_tokens_are_open_clips_own(encoder: Encoder, text: str) -> None:
+    tokenizer = encoder._network.tokenizer
+    quick = tokenizer([text])
+    tokenizer.clean_fn, kept = open_clip.tokenizer.get_clean_fn("lower"), tokenizer.clean_fn
+    try:
+        assert tokenizer([text]).tolist() == quick.tolist()
+    finally:
+        tokenizer.clean_fn = kept
+
+
 @pytest.mark.parametrize("changes", [{"no_causal_mask": True}, {"pool_type": "first"}])
 def test_a_text_tower_of_another_kind_is_run_by_open_clip_itself(changes: dict[str, Any]) -> None:
     tiny = CustomTextCLIP(16, TINY_VIT["vision_cfg"], {**TINY_VIT["text_cfg"], **changes})

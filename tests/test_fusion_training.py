@@ -11,22 +11,31 @@ import pytest
 import torch
 
 from data.catalogue import Catalogue, ItemDraft
+from data.clicked_queries import ClickedQuery
 from data.database import open_database
 from data.errors import BadInput, BadSetting
 from data.settings import Settings
 from indexer.encoder import unit_rows
 from indexer.fusion import PARTS, TextWeighing, fuse
-from indexer.generation import current_id, open_current, read_manifest
+from indexer.generation import current_id, open_current, open_encoder_of, read_manifest
 from indexer.imputation import ImputedAverage, plain_average
 from indexer.item_text import ItemText
 from indexer.learned_fusion import KINDS, LearnedFusion, choose_fusion, fusion_file
 from indexer.rebuild import RebuildOptions, rebuild
-from indexer.training.fusion import train_fusion
-from indexer.training.fusion_examples import FusionExamples, hold_out
-from indexer.training.fusion_gate import judge, ndcg
+from indexer.training.fusion import _split, train_fusion
+from indexer.training.fusion_examples import (
+    FEWEST_CLICKED,
+    FusionExamples,
+    draw_query,
+    read_examples,
+    without_words,
+)
+from indexer.training.fusion_gate import FEWEST_JUDGED, judge, ndcg
 from indexer.training.fusion_training import MODULES, FusionOptions, train_weights
 from search.engine import SearchEngine
 from search.request import SearchRequest
+from tests.shop import COLOURS
+from tests.shop import KINDS as KINDS_OF_THINGS
 
 DIM = 16
 WEIGHING = TextWeighing(0.0, 1.0, 1.0, 1.0)
@@ -44,9 +53,10 @@ def misleading_pictures(count: int) -> FusionExamples:
     """Items whose texts are their queries with as much noise, and whose pictures have nothing to do with them."""
     queries = random_rows(0, count)
     text = unit_rows(queries + random_rows(1, count))
-    words = tuple(frozenset([f"word{k}"]) for k in range(count))
-    told = np.ones(count, np.int64)
-    return FusionExamples(text, random_rows(2, count), text, queries, told, told, words, words)
+    names = tuple(f"word{k}" for k in range(count))
+    words, told = tuple(frozenset([name]) for name in names), np.ones(count, np.int64)
+    nobody = (frozenset[str](),) * count
+    return FusionExamples(text, random_rows(2, count), text, queries, told, told, words, names, nobody, told > 0)
 
 
 def trained(kind: str, seed: int = 3) -> tuple[torch.nn.Module, LearnedFusion]:
@@ -58,6 +68,12 @@ def trained(kind: str, seed: int = 3) -> tuple[torch.nn.Module, LearnedFusion]:
             parameter.add_(0.3 * torch.randn_like(parameter))
     arrays = {name: array.detach().numpy() for name, array in module.arrays().items()}
     return module, LearnedFusion(kind, arrays, "some-encoder", {"passed": True, "gain": 0.1})
+
+
+def weighted(text: float, image: float) -> dict[str, np.ndarray]:
+    """A concat fusion that adds the parts with these weights."""
+    blocks = {"text": text * np.eye(DIM, dtype=np.float32), "image": image * np.eye(DIM, dtype=np.float32)}
+    return {**blocks, "present": np.zeros((2, DIM), np.float32), "bias": np.zeros(DIM, np.float32)}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -121,25 +137,41 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path: Path) -> N
 
 def test_the_gate_passes_what_is_better_and_hurts_nowhere() -> None:
     examples = misleading_pictures(400)
-    text_only = LearnedFusion(
-        "concat",
-        {
-            "text": np.eye(DIM, dtype=np.float32),
-            "image": 0.1 * np.eye(DIM, dtype=np.float32),
-            "present": np.zeros((2, DIM), np.float32),
-            "bias": np.zeros(DIM, np.float32),
-        },
-        "",
-        {},
-    )
-    judged = judge(text_only, examples, WEIGHING)
+    text_only = LearnedFusion("concat", weighted(text=1.0, image=0.1), "", {})
+    judged = judge(text_only, examples, len(examples), WEIGHING)
     assert judged["passed"]
     assert judged["gain"] > 0
     blind = replace(text_only, arrays={**text_only.arrays, "text": np.zeros((DIM, DIM), np.float32)})
-    assert not judge(blind, examples, WEIGHING)["passed"]
+    assert not judge(blind, examples, len(examples), WEIGHING)["passed"]
     whole = {"text": examples.text, "image": examples.image}
     same = ImputedAverage.fit(whole, WEIGHING.weigh(whole, examples.told))
-    assert not judge(same, examples, WEIGHING)["passed"]
+    assert not judge(same, examples, len(examples), WEIGHING)["passed"]
+
+
+def test_finding_what_the_text_itself_says_is_no_merit() -> None:
+    """Texts that are the queries, and tell nothing once their words are gone; the average trusts the pictures."""
+    examples = misleading_pictures(400)
+    fitting = unit_rows(examples.queries + 2 * random_rows(9, 400))
+    named = replace(examples, text=examples.queries, reduced=random_rows(7, 400), image=fitting)
+    words_first = LearnedFusion("concat", weighted(text=1.0, image=0.1), "", {})
+    judged = judge(words_first, named, len(named), replace(WEIGHING, best=5.0))
+    assert judged["gain"] > 0 and not judged["passed"]
+
+
+def test_too_few_queries_judge_nothing() -> None:
+    words_first, examples = LearnedFusion("concat", weighted(text=1.0, image=0.1), "", {}), misleading_pictures(400)
+    assert judge(words_first, examples, len(examples), WEIGHING)["passed"]
+    judged = judge(words_first, examples, FEWEST_JUDGED - 1, WEIGHING)
+    assert (judged["passed"], judged["queries"]) == (False, FEWEST_JUDGED - 1)
+
+
+def test_words_that_do_not_describe_judge_nothing_and_people_do() -> None:
+    examples = replace(misleading_pictures(1000), describes=np.arange(1000) % 4 == 0)
+    assert len(_split(examples)[1]) == 0
+    described = replace(examples, describes=np.arange(1000) % 4 != 0)
+    assert 100 < len(_split(described)[1]) < 200
+    asked = replace(examples, led_by=tuple(frozenset([name]) for name in examples.query_texts))
+    assert 150 < len(_split(asked)[1]) < 250
 
 
 def test_ndcg_of_a_known_order() -> None:
@@ -152,10 +184,37 @@ def test_ndcg_of_a_known_order() -> None:
 def test_words_held_out_are_nowhere_in_the_text() -> None:
     text = ItemText("Blue Oak chair", "A blue chair, of oak.", ("oak", "navy blue", "chair"), (), "")
     for seed in range(30):
-        query, reduced = hold_out(text, random.Random(seed))
+        query = draw_query(text, random.Random(seed))
+        reduced = without_words(text, query)
         left = f"{reduced.title} {reduced.description} {' '.join(reduced.values)}".casefold()
         assert query
         assert not any(word in left.replace(",", " ").replace(".", " ").split() for word in query.casefold().split())
+
+
+def test_what_led_people_to_an_item_is_answered_by_it_without_having_the_words() -> None:
+    examples = replace(
+        misleading_pictures(3),
+        query_texts=("word0", "sneakers", "word2"),
+        led_by=(frozenset(), frozenset(["sneakers"]), frozenset(["sneakers"])),
+    )
+    np.testing.assert_array_equal(examples.answers(), [[1, 0, 0], [0, 1, 1], [0, 0, 1]])
+
+
+def test_clicked_queries_are_learned_from_where_there_are_enough(own_shop: Settings) -> None:
+    names = [f"{kind}-{colour}" for kind in KINDS_OF_THINGS for colour in COLOURS]
+    clicked = {name: [ClickedQuery("plaything", 1.0)] for name in names}
+    database = open_database(own_shop)
+    generation, _ = open_current(own_shop)
+    encoder = open_encoder_of(generation)
+    catalogue = Catalogue(database, own_shop)
+    few = read_examples(catalogue, generation, encoder, clicked, 0, silent)
+    assert not any(few.led_by)
+    absent = {f"gone {number}": clicked[names[0]] for number in range(FEWEST_CLICKED)}
+    enough = read_examples(catalogue, generation, encoder, clicked | absent, 0, silent)
+    database.close()
+    led = [text for text, led in zip(enough.query_texts, enough.led_by, strict=True) if led]
+    assert led == ["plaything"] * len(names)
+    assert len(enough) > len(names)
 
 
 def kind_of(fusion: LearnedFusion | None) -> str:

@@ -133,6 +133,17 @@ def test_a_file_that_changed_into_something_else_is_not_sent(client: FlaskClient
             assert client.get(url_of(client, item) + size).status_code == 404
 
 
+@pytest.mark.parametrize("size", ["", "&w=320"])
+def test_a_link_that_takes_a_pictures_place_is_not_followed(client: FlaskClient, tmp_path: Path, size: str) -> None:
+    (tmp_path / "pictures" / "small.jpg").unlink()
+    (tmp_path / "pictures" / "small.jpg").symlink_to(tmp_path / "secret.jpg")
+    assert client.get(url_of(client, "small") + size).status_code == 404
+    assert client.get(url_of(client, "large") + size).status_code == 200
+    (tmp_path / "pictures").rename(tmp_path / "moved")
+    (tmp_path / "pictures").symlink_to(tmp_path / "moved")
+    assert client.get(url_of(client, "large") + size).status_code == 404
+
+
 def test_a_picture_searched_by_is_kept_under_an_unguessable_name(client: FlaskClient, tmp_path: Path) -> None:
     content = (tmp_path / "pictures" / "large.jpg").read_bytes()
     answer = client.post("/", data={"image": (io.BytesIO(content), "x.jpg")})

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from indexer.clicked_part import ClickedPart
 from indexer.encoder import unit_rows
 from indexer.imputation import plain_average
 from search.resemblance import Example, Expectation, resemble
@@ -23,6 +24,7 @@ def segment_of(text: np.ndarray, image: np.ndarray, text_weights: np.ndarray) ->
         fused=unit_rows(text + image),
         text_weights=text_weights,
         fusion=plain_average(DIM),
+        clicked=ClickedPart.nothing(DIM),
         indexes={},
         lexical=absent,
         columns=absent,

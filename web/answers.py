@@ -29,6 +29,7 @@ def answer_search(services: Services, request: SearchRequest, private: bool, is_
     `is_typing` marks what was shown while the query was still being typed: its words may be no words yet.
     A private search is answered as if nobody were known: without exploration, and without the searcher's taste.
     """
+    services.rate_limits.count_client(request.client_id or request.session_id)
     if private:
         request = replace(request, client_id="", session_id="")
     is_logged = not private and _kind(request) != "browse"
@@ -55,6 +56,7 @@ def _shown(services: Services, request: SearchRequest, may_try: bool) -> Explore
 
 def answer_recommendation(services: Services, asked: RecommendQuery, private: bool) -> SearchResult:
     """Recommendations, logged with their impressions where somebody is to see them who gives a name."""
+    services.rate_limits.count_client(asked.client_id or asked.session_id)
     client, session = ("", "") if private else (asked.client_id, asked.session_id)
     started = time.perf_counter()
     if asked.item:

@@ -1,5 +1,6 @@
 """Behaviour over HTTP: what is acknowledged is on disk, unless the visitor asked that nothing be kept."""
 
+from collections import Counter
 from typing import Any
 
 from flask import Response, jsonify, request
@@ -7,12 +8,14 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import TypeAdapter
 
 from data.errors import BadEvent
+from data.plausibility import doubted
+from data.tokens import EVENTS
 from data.ubi import EventRecord, now_ms, parse_event
 from web.answers import wants_privacy
 from web.bodies import json_body
-from web.openapi import problem_responses, request_body
+from web.openapi import SECURITY, problem_responses, request_body
 from web.schemas import MAX_LIST, Event, EventsAnswer
-from web.services import services
+from web.services import Services, services
 
 _TAG = Tag(name="events", description="What people did with what they found (OpenSearch User Behavior Insights 1.3).")
 
@@ -24,6 +27,7 @@ _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 @api.post(
     "/api/events",
     summary="Record what people did",
+    security=SECURITY,
     responses={200: EventsAnswer},
     openapi_extensions=request_body(Event, shape="one or list"),
 )
@@ -31,14 +35,26 @@ def record_events() -> Response:
     """Takes one event or up to 1,000; all of them or, when one is wrong, none."""
     records = _parse_events(json_body(_ANYTHING))
     opened = services()
+    for name, deeds in Counter(record.client_id or record.session_id for record in records).items():
+        opened.rate_limits.count_client(name, deeds)
     if wants_privacy(request.headers):
         opened.metrics.events.labels("private").inc(len(records))
         detail = "Not stored: the browser asks for privacy (DNT or Sec-GPC)."
         return jsonify({"accepted": len(records), "duplicates": 0, "stored": False, "detail": detail})
+    if not _is_trusted(opened):
+        received = now_ms()
+        records = [doubted(record, received, opened.query_ids) for record in records]
     counts = opened.click_log.record_events(records)
-    opened.metrics.events.labels("stored").inc(counts.accepted)
+    opened.metrics.events.labels("stored").inc(counts.accepted - counts.set_aside)
+    opened.metrics.events.labels("set aside").inc(counts.set_aside)
     opened.metrics.events.labels("duplicate").inc(counts.duplicates)
     return jsonify({"accepted": counts.accepted, "duplicates": counts.duplicates, "stored": True, "detail": "On disk."})
+
+
+def _is_trusted(opened: Services) -> bool:
+    """Whether whoever sends this may tell of searches that other systems answered, and of other days."""
+    bearer = opened.access.bearer()
+    return bearer is not None and bearer.may(EVENTS)
 
 
 def _parse_events(body: Any) -> list[EventRecord]:

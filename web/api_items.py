@@ -1,7 +1,5 @@
 """Items over HTTP: read one, put one, put many, delete one; a change is searchable within a second."""
 
-import hmac
-import ipaddress
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,26 +10,36 @@ from typing import Any
 from flask import Response, jsonify, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import TypeAdapter
-from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import Forbidden, Unauthorized
 
-from data.errors import BadInput, ItemNotFound
-from data.items import Item, ItemDraft
+from data.errors import BadInput
+from data.items import Item
 from data.pictures import open_picture
 from data.settings import Settings
+from data.tokens import WRITE
 from web.bodies import form_body, is_multipart, json_body, uploaded_pictures
-from web.openapi import problem_responses, request_body
+from web.bulk_items import put_lines
+from web.item_drafts import ANYWHERE, draft_of, drafts_of, pictures_of
+from web.openapi import NDJSON, SECURITY, lines_of, problem_responses, request_body
 from web.pictures import picture_url
-from web.schemas import MAX_LIST, ItemAnswer, ItemBody, ItemPath, NamedItemBody, UpsertAnswer
-from web.services import Services, services
+from web.preconditions import watch_preconditions
+from web.schemas import (
+    MAX_LIST,
+    DeleteHeader,
+    ItemAnswer,
+    ItemBody,
+    ItemPath,
+    LineAnswer,
+    NamedItemBody,
+    PutHeader,
+    UpsertAnswer,
+)
+from web.services import services
 
 _TAG = Tag(
-    name="items", description="The catalogue. Writing needs the token once one is set, and this machine while none is."
+    name="items",
+    description="The catalogue. Writing needs a token once there is one, and this machine while there is none.",
 )
-_SECURITY: list[dict[str, list[Any]]] = [{"token": []}, {}]
 MAX_PICTURES = 20
-# the paths handed to the catalogue here are its own or lie in the home: none comes from a request
-_ANYWHERE = Path("/")
 
 api = APIBlueprint("api_items", __name__, abp_tags=[_TAG], abp_responses=problem_responses())
 
@@ -41,57 +49,28 @@ _ITEMS = TypeAdapter(list[NamedItemBody])
 
 @api.before_request
 def guard_writing() -> None:
-    """Lets only the token's holder write, or only this machine while there is no token."""
-    if request.method not in ("PUT", "POST", "DELETE", "PATCH"):
-        return
-    token = services().settings.api_token
-    if token:
-        given = request.authorization.token if request.authorization and request.authorization.type == "bearer" else ""
-        if not hmac.compare_digest((given or "").encode(), token.encode()):
-            raise Unauthorized(
-                "Send the header Authorization: Bearer with the server's MAGPIE_API_TOKEN.",
-                www_authenticate=WWWAuthenticate("bearer"),
-            )
-    elif not _comes_from_this_machine():
-        raise Forbidden(
-            "Without a token, only programs on the server's own machine may write. "
-            "Set MAGPIE_API_TOKEN there to write from elsewhere."
-        )
-
-
-def _comes_from_this_machine() -> bool:
-    """A direct connection from a loopback address, not relayed by a proxy and not made by a web page elsewhere."""
-    if any(header in request.headers for header in ("X-Forwarded-For", "Forwarded", "X-Real-IP")):
-        return False
-    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-        return False
-    # a name that an attacker points at 127.0.0.1 would make the browser call us same-origin
-    host = request.host.rsplit(":", 1)[0].strip("[]")
-    return _is_loopback(request.remote_addr or "") and (host == "localhost" or _is_loopback(host))
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
+    """Lets only those write who may."""
+    if request.method in ("PUT", "POST", "DELETE", "PATCH"):
+        services().access.demand(WRITE)
 
 
 @api.get("/api/items/<path:item_id>", summary="One item", responses={200: ItemAnswer})
 def get_item(path: ItemPath) -> Response:
-    """Shows an item as the catalogue has it."""
-    return jsonify(item_as_dict(services().catalogue.get(path.item_id)))
+    """Shows an item as the catalogue has it; the ETag names this state of it."""
+    answer = _answer(path.item_id)
+    answer.make_conditional(request)
+    return answer
 
 
 @api.put(
     "/api/items/<path:item_id>",
     summary="Put one item",
-    security=_SECURITY,
-    responses={200: ItemAnswer, 201: ItemAnswer, **problem_responses(401, 403)},
+    security=SECURITY,
+    responses={200: ItemAnswer, 201: ItemAnswer, **problem_responses(401, 403, 412)},
     openapi_extensions=request_body(ItemBody, file="A picture of the item; repeat it for more."),
 )
-def put_item(path: ItemPath) -> tuple[Response, int]:
-    """Replaces an item or makes a new one, searchable within a second."""
+def put_item(path: ItemPath, header: PutHeader) -> tuple[Response, int]:
+    """Replaces an item or makes a new one, searchable within a second; only in the state that the headers name."""
     opened = services()
     uploads: list[bytes] = []
     if is_multipart():
@@ -99,29 +78,36 @@ def put_item(path: ItemPath) -> tuple[Response, int]:
         uploads = uploaded_pictures(limit=MAX_PICTURES)
     else:
         body = json_body(_ITEM)
-    pictures = _stored_pictures(opened.settings, uploads) or _kept_pictures(opened, path.item_id, body)
-    counts = opened.catalogue.upsert([_draft(path.item_id, body, pictures)], _ANYWHERE)
-    return jsonify(item_as_dict(opened.catalogue.get(path.item_id))), 201 if counts.inserted else 200
+    kept = pictures_of(opened.catalogue, [path.item_id]) if body.images is None else {}
+    pictures = _stored_pictures(opened.settings, uploads) or kept.get(path.item_id, [])
+    draft = draft_of(path.item_id, body, pictures)
+    counts = opened.catalogue.upsert([draft], ANYWHERE, watch_preconditions(header.if_match, header.if_none_match))
+    return _answer(path.item_id), 201 if counts.inserted else 200
 
 
 @api.post(
     "/api/items",
     summary="Put many items",
-    security=_SECURITY,
-    responses={200: UpsertAnswer, **problem_responses(401, 403)},
-    openapi_extensions=request_body(NamedItemBody, shape="list"),
+    security=SECURITY,
+    responses={200: lines_of(LineAnswer, UpsertAnswer), **problem_responses(401, 403)},
+    openapi_extensions=request_body(NamedItemBody, shape="list", has_lines=True),
 )
 def post_items() -> Response:
-    """Replaces or makes up to 1,000 items; all of them or, when one is wrong, none."""
+    """Replaces or makes many items.
+
+    A JSON list: up to 1,000; all of them or, when one is wrong, none. Lines of JSON (application/x-ndjson): up to
+    10,000, each by itself, answered by a line each.
+    """
     opened = services()
+    if request.mimetype == NDJSON:
+        return put_lines(opened.catalogue)
     bodies = json_body(_ITEMS)
     if not 1 <= len(bodies) <= MAX_LIST:
         raise BadInput(f"{len(bodies)} items came; send a list of 1 to {MAX_LIST}")
     twice = sorted({one.item_id for one in bodies if sum(other.item_id == one.item_id for other in bodies) > 1})
     if twice:
         raise BadInput(f"item_id: {twice[0]!r} comes twice; send each item once")
-    drafts = [_draft(body.item_id, body, _kept_pictures(opened, body.item_id, body)) for body in bodies]
-    counts = opened.catalogue.upsert(drafts, _ANYWHERE)
+    counts = opened.catalogue.upsert(drafts_of(opened.catalogue, bodies), ANYWHERE)
     names = ("inserted", "updated", "unchanged", "images_missing", "images_broken")
     return jsonify({name: getattr(counts, name) for name in names})
 
@@ -129,13 +115,21 @@ def post_items() -> Response:
 @api.delete(
     "/api/items/<path:item_id>",
     summary="Delete one item",
-    security=_SECURITY,
-    responses={204: None, **problem_responses(401, 403)},
+    security=SECURITY,
+    responses={204: None, **problem_responses(401, 403, 412)},
 )
-def delete_item(path: ItemPath) -> tuple[str, int]:
+def delete_item(path: ItemPath, header: DeleteHeader) -> tuple[str, int]:
     """Takes an item out of the catalogue and of every search."""
-    services().catalogue.delete(path.item_id)
+    services().catalogue.delete(path.item_id, watch_preconditions(header.if_match))
     return "", 204
+
+
+def _answer(item_id: str) -> Response:
+    """The item as it is now, under the name of its state."""
+    item = services().catalogue.get(item_id)
+    answer = jsonify(item_as_dict(item))
+    answer.set_etag(item.version)
+    return answer
 
 
 def item_as_dict(item: Item) -> dict[str, Any]:
@@ -161,21 +155,6 @@ def item_as_dict(item: Item) -> dict[str, Any]:
         ],
         "updated_at": item.updated_at.isoformat(),
     }
-
-
-def _draft(item_id: str, body: ItemBody, pictures: Sequence[str]) -> ItemDraft:
-    fields = body.model_dump(exclude={"images", "item_id"})
-    return ItemDraft(item_id=item_id, pictures=tuple(pictures), **fields)
-
-
-def _kept_pictures(opened: Services, item_id: str, body: ItemBody) -> list[str]:
-    """The paths of the pictures that the item has already, unless the body says that it shall have none."""
-    if body.images is not None:
-        return []
-    try:
-        return [str(picture.path) for picture in opened.catalogue.get(item_id).pictures]
-    except ItemNotFound:
-        return []
 
 
 def _stored_pictures(settings: Settings, uploads: Sequence[bytes]) -> list[str]:

@@ -10,20 +10,19 @@ from typing import Any
 
 from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from flask_openapi3 import Info, OpenAPI
 
 from data.settings import Settings
 from web.api_events import api as events_api
 from web.api_items import api as items_api
 from web.api_search import api as search_api
+from web.cross_origin import CrossOrigin, parse_origins
 from web.health import api as health_api
 from web.openapi import DESCRIPTION, SECURITY_SCHEMES, TITLE, add_schemas
 from web.pages import YEAR_S, install_page_texts, pages
 from web.problems import install_problem_handlers, validation_problem
-from web.rate_counters import CounterStorage
-from web.schemas import Event, ItemBody, NamedItemBody, Problem, SearchBody
+from web.proxies import BehindProxies, parse_networks
+from web.schemas import Event, ItemBody, LineAnswer, NamedItemBody, Problem, SearchBody, UpsertAnswer
 from web.services import Services, open_services
 
 # nothing on a page comes from elsewhere, and nothing in a page is code
@@ -31,6 +30,13 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 UNLIMITED = (
     "static",
@@ -63,13 +69,15 @@ def create_app(settings: Settings) -> Flask:
     _version_static_files(app)
     for api in (search_api, events_api, items_api, health_api):
         app.register_api(api)  # type: ignore[attr-defined]
-    add_schemas(app, SearchBody, Event, ItemBody, NamedItemBody)
+    add_schemas(app, SearchBody, Event, ItemBody, NamedItemBody, LineAnswer, UpsertAnswer)
     app.register_blueprint(pages)
     opened = open_services(settings)
     app.extensions["magpie"] = opened
     atexit.register(opened.close)
-    _limit_rates(app, settings)
     _measure_and_secure(app, opened)
+    _limit_rates(app, opened)
+    if settings.trusted_proxies:
+        app.wsgi_app = BehindProxies(app.wsgi_app, parse_networks(settings.trusted_proxies))  # type: ignore[method-assign]
     return app
 
 
@@ -94,18 +102,21 @@ def _version_static_files(app: Flask) -> None:
         return answer
 
 
-def _limit_rates(app: Flask, settings: Settings) -> None:
-    limiter = Limiter(
-        get_remote_address,
-        app=app,
-        application_limits=[settings.rate_limit],
-        storage_uri=f"{CounterStorage.STORAGE_SCHEME[0]}://",
-        headers_enabled=False,
-    )
-    limiter.request_filter(lambda: request.endpoint in UNLIMITED)
+def _limit_rates(app: Flask, opened: Services) -> None:
+    @app.before_request
+    def count() -> None:
+        if request.endpoint in UNLIMITED:
+            return
+        bearer = opened.access.bearer()
+        if bearer:
+            opened.rate_limits.count_token(bearer.name)
+        else:
+            opened.rate_limits.count_address(request.remote_addr or "")
 
 
 def _measure_and_secure(app: Flask, opened: Services) -> None:
+    cross_origin = CrossOrigin(parse_origins(opened.settings.allowed_origins or ""))
+
     @app.before_request
     def start_clock() -> None:
         g.started = time.perf_counter()
@@ -118,8 +129,7 @@ def _measure_and_secure(app: Flask, opened: Services) -> None:
         opened.metrics.request_seconds.labels(method, route, str(answer.status_code)).observe(seconds)
         if answer.status_code >= 500:
             opened.metrics.errors.labels(route).inc()
-        answer.headers["X-Content-Type-Options"] = "nosniff"
-        answer.headers["Referrer-Policy"] = "same-origin"
-        answer.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-        answer.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        answer.headers.update(SECURITY_HEADERS)
+        if cross_origin.origins:
+            cross_origin.add_headers(answer)
         return answer

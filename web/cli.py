@@ -23,8 +23,11 @@ _COMMANDS = {
     "recommend": ("web.cli_search", "recommend", "Items for one, or for somebody."),
     "serve": ("web.cli_serve", "serve", "Serve the search page and the HTTP interface."),
     "events": ("web.cli_events", "events", "What people did: bring in, take out, forget."),
+    "token": ("web.cli_token", "token", "Who may write, and see what is measured."),
     "train": ("web.cli_train", "train", "Train what Magpie searches with."),
     "report": ("web.cli_report", "report", "See what was learned from behaviour."),
+    "backup": ("web.cli_backup", "backup", "Write the whole home into one file."),
+    "restore": ("web.cli_backup", "restore", "Make the home what it was when it was backed up."),
     "evaluate": ("web.cli_search", "evaluate", "Measure how good the ranking is."),
 }
 

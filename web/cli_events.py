@@ -74,9 +74,13 @@ def forget(ctx: click.Context, client_id: str, as_json: bool) -> None:
 
 
 def _say_what_is_stale(ctx: click.Context, gone: "Forgotten") -> None:
-    rankers = open_settings(ctx).rankers_dir
-    if (gone.queries or gone.events) and rankers.is_dir() and any(rankers.iterdir()):
+    settings = open_settings(ctx)
+    if not (gone.queries or gone.events):
+        return
+    if settings.rankers_dir.is_dir() and any(settings.rankers_dir.iterdir()):
         say("A ranker was trained before; what it learned of these records goes with `magpie train ranker`.")
+    if settings.current_file.is_file():
+        say("The index was built before; what it learned of these records goes with `magpie index rebuild`.")
 
 
 @contextmanager

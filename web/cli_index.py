@@ -36,17 +36,22 @@ def index() -> None:
 @click.pass_context
 def rebuild(ctx: click.Context, /, factory: str, accept_worse: bool, as_json: bool, **options: Any) -> None:
     """Index the whole catalogue and publish the result; a running server takes it up by itself."""
+    from data.priority import lower_priority
+
+    lower_priority()  # before the libraries start their threads
     from data.database import open_database
     from indexer.rebuild import RebuildOptions
     from indexer.rebuild import rebuild as rebuild_index
     from search.golden import golden_judge
+    from search.learning.clicked import gather_clicked_queries
 
     settings = open_settings(ctx)
     database = open_database(settings)
     wanted = RebuildOptions(index=factory, **options)
     judge = golden_judge(settings, database, accept_worse)
+    clicked = gather_clicked_queries(settings, database)
     with progress_on_stderr(is_quiet=as_json) as progress:
-        report = rebuild_index(settings, database, wanted, progress, judge)
+        report = rebuild_index(settings, database, wanted, progress, judge, clicked)
     database.close()
     if as_json:
         print_json(report.as_dict())

@@ -40,24 +40,29 @@ def clicks(ctx: click.Context, as_json: bool) -> None:
         return
     print_facts({**found["data"], "set_aside": found["set_aside"] or "nothing", "serving": found["serving"]})
     _print_positions(found["browsing"])
-    rows = [[one["version"], "yes" if one["published"] else "no", one["reason"]] for one in found["rankers"]]
+    rows = [
+        [one["version"], "yes" if one["published"] else "no", "yes" if one["stale"] else "no", one["reason"]]
+        for one in found["rankers"]
+    ]
     if rows:
-        print_table(["ranker", "passed", "why"], rows)
+        print_table(["ranker", "passed", "stale", "why"], rows)
 
 
 def clicks_report(settings: "Settings", database: "Database") -> dict[str, Any]:
     """The report as JSON values."""
     from data.click_cells import read_cells, refresh_cells
+    from data.click_log import ClickLog
     from data.hygiene import set_aside_counts
     from search.learning.browsing import choose_browsing_model
-    from search.learning.versions import current_ranker, ranker_versions, read_manifest
+    from search.learning.versions import current_ranker, is_stale, ranker_versions, read_manifest
     from search.reranking import FIRST_STAGE
 
     counted, cells = refresh_cells(database), read_cells(database)
-    rankers = []
+    rankers, forgotten_ms = [], ClickLog(database).forgotten_at()
     for version in ranker_versions(settings):
-        verdict = read_manifest(settings, version)["report"]
-        rankers.append({"version": version, "published": verdict["publish"], **verdict})
+        manifest = read_manifest(settings, version)
+        verdict, stale = manifest["report"], is_stale(manifest, forgotten_ms)
+        rankers.append({"version": version, "published": verdict["publish"], "stale": stale, **verdict})
     return {
         "data": {
             "days": counted.days,

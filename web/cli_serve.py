@@ -37,7 +37,26 @@ def serve(ctx: click.Context, host: str, port: int, threads: int | None, compare
         from search.interleaving import check_rankings
 
         check_rankings(settings.compare)
+    _warn_of_strangers(settings, host)
     run_server(settings, host, port, _announce)
+
+
+def _warn_of_strangers(settings: Any, host: str) -> None:
+    """Says what strangers can and cannot do, where they reach the server and there is no token."""
+    from data.database import open_database
+    from web.access import has_tokens, is_loopback
+
+    if is_loopback(host):
+        return
+    database = open_database(settings)
+    try:
+        if not has_tokens(settings, database):
+            say(
+                f"Warning: {host} can be reached from other machines, and there is no token. They can search and send "
+                "events; writing, insights and metrics answer this machine only. `magpie token create` makes a token."
+            )
+    finally:
+        database.close()
 
 
 @click.command()

@@ -100,15 +100,18 @@ def ranker(ctx: click.Context, as_json: bool) -> None:
 def fusion(ctx: click.Context, steps: int, seed: int, as_json: bool) -> None:
     """Train concat and attention on the indexed catalogue; repeated after an interruption, it goes on.
 
-    Words held out of an item's own text act as queries. Then: magpie index rebuild
+    What led people to items acts as queries where enough did, words held out of an item's own text elsewhere.
+    Then: magpie index rebuild
     """
     from data.database import open_database
     from indexer.training.fusion import FusionOptions, train_fusion
+    from search.learning.clicked import gather_clicked_queries
 
     settings = open_settings(ctx)
     database = open_database(settings)
+    clicked = gather_clicked_queries(settings, database)
     with progress_on_stderr(is_quiet=as_json) as progress:
-        report = train_fusion(settings, database, FusionOptions(steps, seed), progress)
+        report = train_fusion(settings, database, FusionOptions(steps, seed), progress, clicked)
     database.close()
     if as_json:
         print_json(asdict(report))

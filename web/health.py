@@ -6,7 +6,8 @@ from flask import Response, current_app, jsonify, render_template
 from flask_openapi3 import APIBlueprint, Tag
 
 from data.errors import Unavailable
-from web.openapi import problem_responses
+from data.tokens import READ
+from web.openapi import SECURITY, problem_responses
 from web.schemas import Health, Readiness
 from web.services import services
 
@@ -33,12 +34,15 @@ def readyz() -> Response:
 @api.get(
     "/metrics",
     summary="Measurements for Prometheus",
+    security=SECURITY,
     responses={
-        200: {"description": "Prometheus' text format", "content": {"text/plain": {"schema": {"type": "string"}}}}
+        200: {"description": "Prometheus' text format", "content": {"text/plain": {"schema": {"type": "string"}}}},
+        **problem_responses(401, 403),
     },
 )
 def metrics() -> Response:
     """Everything measured, in Prometheus' text format."""
+    services().access.demand(READ)
     return Response(services().metrics.render(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
 

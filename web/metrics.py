@@ -31,8 +31,16 @@ class Metrics:
             "magpie_events", "Behaviour events, by what became of them.", ["outcome"], registry=self.registry
         )
         self.errors = Counter("magpie_errors", "Answers of status 500 and above.", ["route"], registry=self.registry)
+        self.refused = Counter(
+            "magpie_refused", "Requests that never reached the application: too many at once, too large, too slow.",
+            ["status"], registry=self.registry,
+        )  # fmt: skip
         self.registry.register(_IndexCollector(status))
         ProcessCollector(registry=self.registry)
+
+    def count_refusal(self, status: int) -> None:
+        """Counts a request that was refused at the door."""
+        self.refused.labels(str(status)).inc()
 
     def render(self) -> bytes:
         """All of them in Prometheus' text format."""

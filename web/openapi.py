@@ -13,7 +13,8 @@ DESCRIPTION = (
     "Errors are problem details (RFC 9457), media type application/problem+json."
 )
 REF = "#/components/schemas/{model}"
-SECURITY_SCHEMES = {"token": {"type": "http", "scheme": "bearer", "description": "MAGPIE_API_TOKEN, once it is set."}}
+SECURITY_SCHEMES = {"token": {"type": "http", "scheme": "bearer", "description": "A token, once there is one."}}
+SECURITY: list[dict[str, list[Any]]] = [{"token": []}, {}]
 
 _PROBLEMS = {
     400: "A field is wrong; the detail names it and the remedy.",
@@ -28,20 +29,42 @@ _PROBLEMS = {
 }
 
 
+_FURTHER = {
+    401: "The token is missing or wrong.",
+    403: "Refused.",
+    412: "The item is not in the state that If-Match or If-None-Match names.",
+}
+NDJSON = "application/x-ndjson"
+
+
 def problem_responses(*more: int) -> dict[int, Any]:
     """The problems that any route may answer."""
     texts = {
         **_PROBLEMS,
-        **{status: {401: "The token is missing or wrong.", 403: "Refused."}[status] for status in more},
+        **{status: _FURTHER[status] for status in more},
     }
     content = {"application/problem+json": {"schema": {"$ref": REF.format(model="Problem")}}}
     return {status: {"description": text, "content": content} for status, text in texts.items()}
 
 
+def lines_of(line: type[BaseModel], counts: type[BaseModel]) -> dict[str, Any]:
+    """An answer that is counts for a JSON body, and a line of JSON for each line of an NDJSON body."""
+    return {
+        "description": "What became of what was sent.",
+        "content": {
+            "application/json": {"schema": {"$ref": REF.format(model=counts.__name__)}},
+            NDJSON: {"schema": {"type": "string", "description": f"Lines of {line.__name__}."}},
+        },
+    }
+
+
 def request_body(
-    model: type[BaseModel], file: str = "", shape: Literal["one", "list", "one or list"] = "one"
+    model: type[BaseModel],
+    file: str = "",
+    shape: Literal["one", "list", "one or list"] = "one",
+    has_lines: bool = False,
 ) -> dict[str, Any]:
-    """An operation's requestBody: the model as JSON (or a list of it), and as a form beside the file `image`."""
+    """An operation's requestBody: the model as JSON (or a list of it), as a form beside the file `image`, as lines."""
     one: dict[str, Any] = {"$ref": REF.format(model=model.__name__)}
     many = {"type": "array", "minItems": 1, "maxItems": MAX_LIST, "items": one}
     schema = {"one": one, "list": many, "one or list": {"anyOf": [one, many]}}[shape]
@@ -50,6 +73,8 @@ def request_body(
         image = {"image": {"type": "string", "contentMediaType": "application/octet-stream", "description": file}}
         form = _form_schema(model)
         content["multipart/form-data"] = {"schema": {**form, "properties": {**form["properties"], **image}}}
+    if has_lines:
+        content[NDJSON] = {"schema": {"type": "string", "description": f"Lines of {model.__name__}."}}
     return {"requestBody": {"required": True, "content": content}}
 
 

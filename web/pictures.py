@@ -87,8 +87,13 @@ class PictureShelf:
 
 
 def _mimetype(path: Path) -> str:
-    """The type by the file's first bytes; "" when browsers do not show it. Raises NotFound when the file is gone."""
+    """The type by the file's first bytes; "" when browsers do not show it. Raises NotFound when the file is gone.
+
+    The catalogue keeps paths without symbolic links; one that has a link now leads somewhere that nobody imported.
+    """
     try:
+        if path.resolve() != path:
+            raise NotFound(f"{path.name}: a symbolic link has taken the picture's place; import the feed again")
         with path.open("rb") as file:
             head = file.read(16)
     except OSError as error:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask import Flask, Response, current_app, json, render_template, request
-from flask_limiter import RateLimitExceeded
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
@@ -24,7 +23,6 @@ _REMEDIES = {
     411: "Send the body with its Content-Length.",
     413: "The request is larger than {limit} bytes. Send a smaller picture or fewer things at once.",
     415: "Content-Type {mimetype} is not understood here.",
-    429: "More than {rate} came from this address. Wait a moment; MAGPIE_RATE_LIMIT sets the limit.",
 }
 _TITLES = {413: "Request Too Large"}
 
@@ -44,9 +42,21 @@ def problem(status: int, detail: str, title: str = "", errors: Sequence[FieldPro
 
 def validation_problem(error: ValidationError) -> Response:
     """The problem for fields that a model refuses: 400, each field named with what it should be."""
-    wrong = [FieldProblem(field=_field_name(one["loc"]), detail=_field_detail(one)) for one in error.errors()]
-    detail = "; ".join(f"{one.field}: {one.detail}" if one.field else one.detail for one in wrong[:5])
-    return problem(400, detail, "Invalid request", wrong[:50])
+    wrong = _wrong_fields(error)
+    return problem(400, _in_words(wrong), "Invalid request", wrong[:50])
+
+
+def describe_wrong_fields(error: ValidationError) -> str:
+    """The first few fields that a model refuses, with what each should be."""
+    return _in_words(_wrong_fields(error))
+
+
+def _wrong_fields(error: ValidationError) -> list[FieldProblem]:
+    return [FieldProblem(field=_field_name(one["loc"]), detail=_field_detail(one)) for one in error.errors()]
+
+
+def _in_words(wrong: Sequence[FieldProblem]) -> str:
+    return "; ".join(f"{one.field}: {one.detail}" if one.field else one.detail for one in wrong[:5])
 
 
 def _field_name(location: tuple[int | str, ...]) -> str:
@@ -94,16 +104,15 @@ def _answer_http_error(error: HTTPException) -> Response:
             allowed=", ".join(sorted(getattr(error, "valid_methods", None) or [])) or "other methods",
             limit=f"{current_app.config['MAX_CONTENT_LENGTH']:,}",
             mimetype=request.mimetype or "(none)",
-            rate=error.description if status == 429 else "",
         )
     if status == 413:
         _drain()
     answer = _speak(problem(status, detail), status, detail)
-    if isinstance(error, RateLimitExceeded) and error.limit:
-        answer.headers["Retry-After"] = str(error.limit.limit.get_expiry())
     for name, value in error.get_headers():
-        if name in ("Allow", "Retry-After", "WWW-Authenticate"):
+        if name in ("Allow", "Retry-After"):
             answer.headers[name] = value
+        if name == "WWW-Authenticate":
+            answer.headers.add(name, value)
     return answer
 
 

@@ -1,4 +1,4 @@
-"""Counters for Flask-Limiter in this process's memory; the one that comes with it starts a thread per few requests."""
+"""Counters for `limits` in this process's memory; the storage that comes with it starts a thread per few requests."""
 
 import threading
 import time

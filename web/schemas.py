@@ -13,6 +13,7 @@ MAX_K = 1000
 MAX_DEPTH = 10_000
 MAX_TEXT = 1000
 MAX_LIST = 1000  # events or items in one request
+MAX_BULK_LINES = 10_000
 
 FILTERS_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -288,6 +289,22 @@ class ItemBody(Strict):
         return attributes
 
 
+class DeleteHeader(BaseModel):
+    """Which state of the item a write is meant for."""
+
+    if_match: str | None = Field(
+        None, alias="If-Match", description="Write only if the item's ETag is one of these; * for any item that exists."
+    )
+
+
+class PutHeader(DeleteHeader):
+    """The same, and which states it is not meant for."""
+
+    if_none_match: str | None = Field(
+        None, alias="If-None-Match", description="Write only if the item's ETag is none of these; * for a new item."
+    )
+
+
 class NamedItemBody(ItemBody):
     """An item with its id, for POST /api/items."""
 
@@ -333,6 +350,15 @@ class UpsertAnswer(BaseModel):
     unchanged: int
     images_missing: int
     images_broken: int
+
+
+class LineAnswer(BaseModel):
+    """What became of one line of items."""
+
+    line: int
+    result: str = Field(description="inserted, updated, unchanged or rejected.")
+    item_id: str = ""
+    detail: str = Field("", description="Why it was rejected.")
 
 
 class FieldProblem(BaseModel):

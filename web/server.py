@@ -14,10 +14,15 @@ from gunicorn.app.base import BaseApplication
 
 from data.database import open_database
 from data.errors import BadSetting
+from data.home_lock import SERVING, lock_home
 from data.settings import Settings
+from web.cross_origin import parse_origins
+from web.proxies import parse_networks
+from web.rate_limits import RateLimits
 
 START_TIMEOUT_S = 300  # loading a large index may take this long before the worker first answers
 STOP_TIMEOUT_S = 10
+TAKE_OVER_S = 5
 KEEP_ALIVE_S = 75
 SWITCH_INTERVAL_S = 0.001  # a search must not wait the usual 5 ms for the thread that writes the log
 OWN_LOGGERS = ("data", "indexer", "search", "web")
@@ -28,17 +33,29 @@ def serve(settings: Settings, host: str, port: int, on_ready: Callable[[str], No
     """Serves until SIGTERM or SIGINT; requests being answered then are finished. Never returns.
 
     `on_ready` gets the page's address once searches can be answered; it runs in the worker process.
-    Raises BadSetting for an address that cannot be had, and what opening the home raises, before anything starts.
+    Raises BadSetting for an address that cannot be had, HomeLocked where another server serves this home, and what
+    opening the home raises, before anything starts.
     """
     check_address(host, port)
-    open_database(settings).close()
-    _log_to_stderr(settings.log_level)
-    _Server(settings, host, port, on_ready).run()
+    _check_doors(settings)
+    # a server that was killed leaves its worker for a moment; the lock is the worker's as well
+    with lock_home(settings.home, SERVING, wait_s=TAKE_OVER_S):
+        open_database(settings).close()
+        _log_to_stderr(settings.log_level)
+        _Server(settings, host, port, on_ready).run()
+
+
+def _check_doors(settings: Settings) -> None:
+    """Rates, proxies and origins are refused here, and not by a worker that is started again and again."""
+    RateLimits(settings)
+    parse_networks(settings.trusted_proxies or "")
+    parse_origins(settings.allowed_origins or "")
 
 
 def _log_to_stderr(level: str) -> None:
     """Our own messages from this level on, those of libraries from WARNING."""
     logging.basicConfig(level="WARNING", format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)  # damaged uploads are answered, and must not fill the log
     for name in OWN_LOGGERS:
         logging.getLogger(name).setLevel(level)
 
@@ -74,11 +91,12 @@ class _Server(BaseApplication):  # type: ignore[misc]
         options: dict[str, Any] = {
             "bind": f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}",
             "workers": 1,
-            "worker_class": "gthread",
+            "worker_class": "web.worker.BufferingWorker",
             "threads": self._settings.threads,
             "timeout": START_TIMEOUT_S,
             "graceful_timeout": STOP_TIMEOUT_S,
             "keepalive": KEEP_ALIVE_S,
+            "sendfile": False,  # it would wait in the thread until a slow client has taken the whole picture
             "limit_request_line": MAX_ADDRESS_CHARS,
             "loglevel": "warning",
             "proc_name": "magpie",
@@ -97,7 +115,13 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         app = create_app(self._settings)
-        app.extensions["magpie"].warm_up()
+        opened = app.extensions["magpie"]
+        opened.warm_up()
+        app.extensions["line_limits"] = {
+            "max_body_bytes": self._settings.max_upload_bytes,
+            "max_waiting": self._settings.max_waiting,
+            "on_refusal": opened.metrics.count_refusal,
+        }
         return app
 
     def _announce(self, worker: Any) -> None:

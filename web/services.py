@@ -10,18 +10,24 @@ from data.catalogue import Catalogue
 from data.click_log import ClickLog
 from data.database import Database, open_database
 from data.errors import MagpieError, NoIndex
+from data.hygiene import set_aside_lately
+from data.query_ids import QueryIds, open_query_ids
 from data.settings import Settings
+from data.ubi import now_ms
 from search.engine import SearchEngine
 from search.recommender import Recommender
+from web.access import Access
 from web.metrics import Metrics
 from web.pictures import PictureShelf
 from web.query_log import QueryLogWriter
+from web.rate_limits import RateLimits
 from web.uploads import UploadShelf
 
 log = logging.getLogger(__name__)
 
 REFRESH_INTERVAL_S = 0.5
 COUNTING_INTERVAL_S = 60.0
+LATELY_MS = 7_200_000
 COUNTING_SHARE = 0.02  # of the time, at most, goes into counting behaviour
 
 
@@ -35,10 +41,13 @@ class Services:
     engine: SearchEngine
     recommender: Recommender
     click_log: ClickLog
+    query_ids: QueryIds
     query_log: QueryLogWriter
     pictures: PictureShelf
     uploads: UploadShelf
     metrics: Metrics
+    access: Access
+    rate_limits: RateLimits
     stopping: threading.Event
 
     def warm_up(self) -> None:
@@ -71,10 +80,13 @@ def open_services(settings: Settings) -> Services:
         engine=engine,
         recommender=Recommender(database, catalogue, engine),
         click_log=click_log,
+        query_ids=open_query_ids(database),
         query_log=QueryLogWriter(click_log),
         pictures=PictureShelf(settings, catalogue),
         uploads=UploadShelf(settings.max_picture_pixels),
         metrics=Metrics(engine.status),
+        access=Access(settings, database),
+        rate_limits=RateLimits(settings),
         stopping=threading.Event(),
     )
     threading.Thread(target=_watch_generations, args=(services,), name="magpie-refresh", daemon=True).start()
@@ -108,10 +120,11 @@ def _watch_generations(services: Services) -> None:
 
 
 def _count_behaviour(services: Services) -> None:
-    """Sums up what people did, every minute, or less often where there is much to count."""
+    """Sums up what people did, every minute, or less often where there is much to count; misuse does not count."""
     pause = 0.0
     while not services.stopping.wait(pause):
         try:
+            set_aside_lately(services.database, now_ms() - LATELY_MS)
             pause = max(COUNTING_INTERVAL_S, services.engine.behaviour.refresh() / COUNTING_SHARE)
         except Exception:
             log.exception("summing up behaviour failed; trying again")

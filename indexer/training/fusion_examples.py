@@ -1,13 +1,17 @@
-"""A catalogue and its index → examples for training a fusion: words taken out of an item's own text act as queries."""
+"""A catalogue and its index → examples for training a fusion: each item with a query that it answers.
+
+Where enough queries led people to items, those are the queries; elsewhere words taken out of an item's own text.
+"""
 
 import random
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from data.catalogue import Catalogue
+from data.clicked_queries import ClickedQuery
 from indexer.encoder import Encoder, unit_rows
 from indexer.fusion import PARTS
 from indexer.generation import Generation
@@ -15,6 +19,7 @@ from indexer.item_text import ItemText
 from indexer.training.lexicon import load_lexicon
 
 MOST_ITEMS = 40_000
+FEWEST_CLICKED = 100  # items; fewer teach too little about how people ask
 _BATCH = 1_024
 _WORD = re.compile(r"\w+")
 
@@ -27,7 +32,8 @@ class FusionExamples:
 
     `text` and `image` are the item's parts, `reduced` its text without the words of `queries`, zero rows where there
     is none. `told` and `told_reduced` (n,) count what either text names. An item answers a query if `item_words` has
-    all of `query_words`.
+    all of its words, or if it is one of those that led people to the item (`led_by`). `describes` (n,) bool tells
+    whether the query, as far as one can tell, names what a thing is or looks like rather than a brand or a series.
     """
 
     text: np.ndarray
@@ -37,7 +43,9 @@ class FusionExamples:
     told: np.ndarray
     told_reduced: np.ndarray
     item_words: tuple[frozenset[str], ...]
-    query_words: tuple[frozenset[str], ...]
+    query_texts: tuple[str, ...]
+    led_by: tuple[frozenset[str], ...]
+    describes: np.ndarray
 
     def __len__(self) -> int:
         return len(self.queries)
@@ -52,48 +60,85 @@ class FusionExamples:
             told=self.told[rows],
             told_reduced=self.told_reduced[rows],
             item_words=tuple(self.item_words[row] for row in rows),
-            query_words=tuple(self.query_words[row] for row in rows),
+            query_texts=tuple(self.query_texts[row] for row in rows),
+            led_by=tuple(self.led_by[row] for row in rows),
+            describes=self.describes[rows],
         )
 
     def answers(self) -> np.ndarray:
         """(n, n) bool: which query (row) is answered by which item (column)."""
-        return np.array([[wanted <= words for words in self.item_words] for wanted in self.query_words], bool)
+        return self.answers_to(len(self))
+
+    def answers_to(self, num_queries: int) -> np.ndarray:
+        """(num_queries, n) bool: the same of the first queries only."""
+        items = list(zip(self.item_words, self.led_by, strict=True))
+        asked = [(text, frozenset(_words(text))) for text in self.query_texts[:num_queries]]
+        return np.array([[wanted <= words or text in led for words, led in items] for text, wanted in asked], bool)
+
+
+@dataclass(frozen=True)
+class _Example:
+    """One item: its row, its text whole and without the query's words, the query, and all that led to it."""
+
+    row: int
+    text: ItemText
+    reduced: ItemText
+    query: str
+    led_by: frozenset[str] = frozenset()
 
 
 def read_examples(
-    catalogue: Catalogue, generation: Generation, encoder: Encoder, seed: int, progress: Progress
+    catalogue: Catalogue,
+    generation: Generation,
+    encoder: Encoder,
+    clicked: Mapping[str, Sequence[ClickedQuery]],
+    seed: int,
+    progress: Progress,
 ) -> FusionExamples:
-    """Examples of the items that the generation has and that have words, at most forty thousand of them."""
+    """Examples of the items that the generation has and that have words, at most forty thousand of them.
+
+    `clicked` holds by item id the queries that led people to it; fewer than FEWEST_CLICKED items are not heeded.
+    """
     words, chance = load_lexicon().single_words(), random.Random(seed)
-    found = list(_held_out(catalogue, generation, chance))
+    found = list(_examples(catalogue, generation, clicked if len(clicked) >= FEWEST_CLICKED else {}, chance))
     if len(found) > MOST_ITEMS:
         found = [found[k] for k in sorted(chance.sample(range(len(found)), MOST_ITEMS))]
-    rows = np.array([row for row, _, _, _ in found], np.int64)
+    rows = np.array([one.row for one in found], np.int64)
     parts = {name: generation.parts[name][rows].astype(np.float32) for name in PARTS}
-    queries = _encode(encoder, [query for *_, query in found], "queries", progress)
-    reduced = _encode_items(encoder, [text for _, _, text, _ in found], progress)
+    queries = _encode(encoder, [one.query for one in found], "queries", progress)
+    reduced = _encode_items(encoder, [one.reduced for one in found], progress)
     return FusionExamples(
         text=parts["text"],
         image=parts["image"],
         reduced=generation.means.centre("text", reduced),
         queries=generation.means.centre("query", queries),
-        told=np.array([text.count_descriptive(words) for _, text, _, _ in found], np.int64),
-        told_reduced=np.array([text.count_descriptive(words) for _, _, text, _ in found], np.int64),
-        item_words=tuple(_words_of(text) for _, text, _, _ in found),
-        query_words=tuple(frozenset(_words(query)) for *_, query in found),
+        told=np.array([one.text.count_descriptive(words) for one in found], np.int64),
+        told_reduced=np.array([one.reduced.count_descriptive(words) for one in found], np.int64),
+        item_words=tuple(_words_of(one.text) for one in found),
+        query_texts=tuple(one.query for one in found),
+        led_by=tuple(one.led_by for one in found),
+        describes=np.array([bool(one.led_by) or _describes(one, words) for one in found], bool),
     )
 
 
-def hold_out(text: ItemText, chance: random.Random) -> tuple[str, ItemText]:
-    """A query about the item, of a few of its title's words or one or two of its values, and the text without it."""
+def _describes(example: _Example, words: frozenset[str]) -> bool:
+    """Whether the query is one of the item's attribute values, or has one of the lexicon's words."""
+    return example.query in example.text.values or bool(words.intersection(_words(example.query)))
+
+
+def draw_query(text: ItemText, chance: random.Random) -> str:
+    """A query about the item, of a few of its title's words or one or two of its values."""
     title = text.title.split()
     if text.values and (not title or chance.random() < 0.5):
-        query = " ".join(chance.sample(text.values, min(len(text.values), chance.randint(1, 2))))
-    else:
-        start = chance.randrange(max(1, len(title) - 1))
-        query = " ".join(title[start : start + chance.randint(1, 3)])
+        return " ".join(chance.sample(text.values, min(len(text.values), chance.randint(1, 2))))
+    start = chance.randrange(max(1, len(title) - 1))
+    return " ".join(title[start : start + chance.randint(1, 3)])
+
+
+def without_words(text: ItemText, query: str) -> ItemText:
+    """The text without the words of the query, and without the values that have one of them."""
     held = frozenset(_words(query))
-    return query, replace(
+    return replace(
         text,
         title=_without(text.title, held),
         description=_without(text.description, held),
@@ -101,18 +146,21 @@ def hold_out(text: ItemText, chance: random.Random) -> tuple[str, ItemText]:
     )
 
 
-def _held_out(
-    catalogue: Catalogue, generation: Generation, chance: random.Random
-) -> Iterator[tuple[int, ItemText, ItemText, str]]:
-    """Row, text, text without the query, and query of each item that can be an example."""
+def _examples(
+    catalogue: Catalogue, generation: Generation, clicked: Mapping[str, Sequence[ClickedQuery]], chance: random.Random
+) -> Iterator[_Example]:
+    """Every item that can be an example; one that people chose has one of their queries, by its weight."""
     row_of = {int(id_): row for row, id_ in enumerate(generation.ids)}
     for items in catalogue.scan():
         for item in items:
             text = generation.text_plan.read(item)
-            if item.id in row_of and (text.title or text.values):
-                query, reduced = hold_out(text, chance)
-                if _words(query):
-                    yield row_of[item.id], text, reduced, query
+            if item.id not in row_of or not (text.title or text.values):
+                continue
+            led = clicked.get(item.item_id, ())
+            query = chance.choices(led, [one.weight for one in led])[0].text if led else draw_query(text, chance)
+            if _words(query):
+                names = frozenset(one.text for one in led)
+                yield _Example(row_of[item.id], text, without_words(text, query), query, names)
 
 
 def _encode(encoder: Encoder, texts: Sequence[str], stage: str, progress: Progress) -> np.ndarray:

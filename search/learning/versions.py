@@ -94,6 +94,11 @@ def read_manifest(settings: Settings, version: str) -> dict[str, Any]:
     return manifest
 
 
+def is_stale(manifest: dict[str, Any], forgotten_ms: int) -> bool:
+    """Whether something was forgotten or purged (milliseconds since 1970) after the ranker had learned from it."""
+    return datetime.fromisoformat(manifest["created_at"]).timestamp() * 1000 < forgotten_ms
+
+
 def open_ranker(settings: Settings, version: str, fingerprint: str) -> Ranker:
     """The ranker of a version. Raises RankerBroken where its files, format, features or encoder do not fit."""
     import lightgbm  # here: a server that has no ranker does without it

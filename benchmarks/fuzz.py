@@ -1,0 +1,315 @@
+"""What strangers can send, generated and damaged at random, against all inputs in one process: nothing may break.
+
+    python -m benchmarks.fuzz [--seconds-each 120] [--most 40000] [--seed 1]
+
+Every input is tried until its time is over or it was tried often enough. An answer of 500, an error that is not one of
+Magpie's own, or an import that loses a row without a word is a fault, and is printed with what led to it. The home is
+a small shop of its own.
+"""
+
+import argparse
+import io
+import json
+import logging
+import random
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from PIL import Image
+
+from data.catalogue import Catalogue
+from data.click_log import parse_line
+from data.database import open_database
+from data.errors import MagpieError
+from data.importing import import_feed
+from data.pictures import open_picture
+from data.settings import Settings
+from tests.serving import Client, client_of
+from tests.shop import build_shop
+from web.app import create_app
+from web.wire import read_head
+
+Chance = random.Random
+Attempt = Callable[[Chance], str]
+TEXTS = (
+    "",
+    "red",
+    "a" * 1001,
+    "\0",
+    "\ud800",
+    "'; DROP TABLE items; --",
+    "../../etc/passwd",
+    "%00",
+    "日本語 🎈",
+    "{{7*7}}",
+)
+TEXTS += (
+    "<script>alert(1)</script>",
+    "-1",
+    "1e309",
+    "NaN",
+    "null",
+    "colour:Red",
+    "price:1..",
+    "price:..",
+    'a:"b',
+    "\\:\\",
+)
+NUMBERS = (0, -1, 1, 1000, 1001, 2**31, 2**63, 10**30, 0.5, -0.0, 1e308)
+PARAMETERS = ("q", "k", "offset", "mode", "sort", "filter", "explain", "like", "not", "image_weight", "rerank", "page")
+PARAMETERS += ("client_id", "session_id", "item", "id", "n", "w", "v", "limit", "picture", "min:price", "unknown")
+ADDRESSES = (
+    "/",
+    "/results",
+    "/item",
+    "/pictures",
+    "/api/search",
+    "/api/suggest",
+    "/api/recommend",
+    "/docs",
+    "/insights",
+)
+FIELDS = (
+    "query",
+    "k",
+    "offset",
+    "mode",
+    "sort",
+    "filters",
+    "explain",
+    "like",
+    "not",
+    "image_weight",
+    "rerank",
+    "facets",
+)
+EVENT_FIELDS = ("action_name", "query_id", "client_id", "timestamp", "event_attributes", "event_id", "message", "extra")
+ITEM_FIELDS = ("title", "description", "category", "price", "currency", "url", "attributes", "images", "item_id")
+KINDS = ("application/json", "text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
+
+
+def a_text(chance: Chance) -> str:
+    """A nasty text, or any characters."""
+    if chance.random() < 0.6:
+        return chance.choice(TEXTS)
+    return "".join(
+        chr(chance.choice((chance.randrange(128), chance.randrange(0xD800)))) for _ in range(chance.randrange(30))
+    )
+
+
+def a_value(chance: Chance, depth: int = 0) -> Any:
+    """Any JSON value, not very deep."""
+    kind = chance.randrange(8 if depth < 3 else 5)
+    if kind < 2:
+        return a_text(chance)
+    if kind < 4:
+        return chance.choice(NUMBERS)
+    if kind == 4:
+        return chance.choice((None, True, False))
+    if kind == 5:
+        return [a_value(chance, depth + 1) for _ in range(chance.randrange(4))]
+    names = ("gte", "lt", "object", "object_id", "position", "ordinal", "colour", "price", a_text(chance))
+    return {chance.choice(names): a_value(chance, depth + 1) for _ in range(chance.randrange(4))}
+
+
+def an_object(chance: Chance, fields: tuple[str, ...]) -> dict[str, Any]:
+    """Some of the fields with any values."""
+    return {chance.choice(fields): a_value(chance) for _ in range(chance.randrange(5))}
+
+
+def damaged(chance: Chance, data: bytes) -> bytes:
+    """The bytes with some changed, cut out, repeated or cut off."""
+    found = bytearray(data)
+    for _ in range(chance.randrange(6)):
+        if not found:
+            break
+        at, size = chance.randrange(len(found)), chance.randrange(1, 20)
+        how = chance.randrange(4)
+        if how == 0:
+            found[at] = chance.randrange(256)
+        elif how == 1:
+            del found[at : at + size]
+        elif how == 2:
+            found[at:at] = found[at : at + size]
+        else:
+            del found[at:]
+    return bytes(found)
+
+
+class Inputs:
+    """The shop under attack; each method tries one generated input and says what came of it."""
+
+    def __init__(self, folder: Path) -> None:
+        settings = build_shop(folder).model_copy(update={"rate_limit": "1000000 per second"})
+        self.settings = settings.model_copy(update={"client_rate_limit": "1000000 per second"})
+        self.app = create_app(self.settings)
+        self.app.testing = False
+        self.client: Client = client_of(self.app)
+        self.feed = folder / "feed.csv"
+        self.database = open_database(replace_home(self.settings, folder / "feeds"))
+        self.catalogue = Catalogue(self.database, replace_home(self.settings, folder / "feeds"))
+        self.pictures = [picture_bytes(kind) for kind in FORMATS]
+
+    def addresses(self, chance: Chance) -> str:
+        """Pages and searches by address."""
+        parameters = [(chance.choice(PARAMETERS), a_text(chance)) for _ in range(chance.randrange(5))]
+        query = "&".join(f"{name}={quote(text.encode('utf-8', 'surrogatepass'))}" for name, text in parameters)
+        return self._status("GET", f"{chance.choice(ADDRESSES)}?{query}")
+
+    def paths(self, chance: Chance) -> str:
+        """Items, uploads and files by path."""
+        before = chance.choice(("/api/items/", "/uploads/", "/static/", "/", "/api/"))
+        after = quote(a_text(chance).encode("utf-8", "surrogatepass")) + chance.choice(("", "/similar", "/.."))
+        return self._status(chance.choice(("GET", "DELETE", "OPTIONS", "HEAD", "PATCH")), before + after)
+
+    def searches(self, chance: Chance) -> str:
+        """Searches as JSON."""
+        return self._send(chance, "POST", "/api/search", an_object(chance, FIELDS))
+
+    def events(self, chance: Chance) -> str:
+        """Events as JSON, alone and in lists."""
+        one = an_object(chance, EVENT_FIELDS) | ({"action_name": "click"} if chance.random() < 0.5 else {})
+        return self._send(chance, "POST", "/api/events", [one] if chance.random() < 0.3 else one)
+
+    def items(self, chance: Chance) -> str:
+        """Items put alone and in lists."""
+        item = an_object(chance, ITEM_FIELDS) | ({"title": "x"} if chance.random() < 0.5 else {})
+        if chance.random() < 0.5:
+            return self._send(chance, "POST", "/api/items", [item])
+        return self._send(chance, "PUT", f"/api/items/{chance.randrange(50)}", item)
+
+    def uploads(self, chance: Chance) -> str:
+        """Damaged pictures in forms."""
+        name = a_text(chance)[:20].encode("utf-8", "replace").decode() or "x"
+        form: dict[str, Any] = {"image": (io.BytesIO(damaged(chance, chance.choice(self.pictures))), name)}
+        if chance.random() < 0.3:
+            form[chance.choice(("query", "k", "filters", "q"))] = "1"
+        return self._status("POST", chance.choice(("/api/search", "/results", "/")), data=form)
+
+    def picture_bytes(self, chance: Chance) -> str:
+        """Damaged pictures, decoded."""
+        try:
+            open_picture(
+                damaged(chance, chance.choice(self.pictures)), 1_000_000, chance.choice((None, (64, 64)))
+            ).close()
+        except MagpieError as error:
+            return type(error).__name__
+        return "decoded"
+
+    def feeds(self, chance: Chance) -> str:
+        """Feeds of every text format; every row must be counted."""
+        rows = [an_object(chance, (*ITEM_FIELDS, "id")) for _ in range(chance.randrange(6))]
+        kind = chance.choice((".csv", ".tsv", ".jsonl"))
+        mark = {".csv": ",", ".tsv": "\t"}.get(kind)
+        lines = [json.dumps(row) for row in rows]
+        if mark:
+            lines = [mark.join(("id", "title", "price", "image"))]
+            lines += [mark.join(a_text(chance) for _ in range(chance.randrange(6))) for _ in rows]
+        path = self.feed.with_suffix(kind)
+        path.write_bytes(damaged(chance, "\n".join(lines).encode("utf-8", "surrogatepass")))
+        try:
+            report = import_feed(self.catalogue, path)
+        except MagpieError as error:
+            return type(error).__name__
+        counted = report.inserted + report.updated + report.unchanged + report.rejected
+        assert report.read == counted, f"{report.read} rows read, {counted} accounted for"
+        return "imported"
+
+    def lines(self, chance: Chance) -> str:
+        """Lines of behaviour (NDJSON)."""
+        fields = (*EVENT_FIELDS, "user_query", "query_response_hit_ids", "query_response_hits", "query_attributes")
+        try:
+            base = chance.choice(({}, {"action_name": "click", "timestamp": 1_790_000_000_000}, {"query_id": "q"}))
+            parse_line(damaged(chance, json.dumps(base | an_object(chance, fields)).encode()))
+        except MagpieError as error:
+            return type(error).__name__
+        return "parsed"
+
+    def heads(self, chance: Chance) -> str:
+        """Bytes of a connection."""
+        head = b"POST /api/search HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\nExpect: 100-continue\r\n\r\n"
+        return "no head" if read_head(bytearray(damaged(chance, head))) is None else "head"
+
+    def close(self) -> None:
+        """Ends the application."""
+        self.app.extensions["magpie"].close()
+        self.database.close()
+
+    def _send(self, chance: Chance, method: str, address: str, body: Any) -> str:
+        data = json.dumps(body).encode()
+        data = damaged(chance, data) if chance.random() < 0.2 else data
+        kind = chance.choice(KINDS) if chance.random() < 0.1 else "application/json"
+        return self._status(method, address, data=data, content_type=kind)
+
+    def _status(self, method: str, address: str, **how: Any) -> str:
+        answer = self.client.open(f"http://localhost{address}", method=method, **how)
+        is_honest = answer.status_code < 500 or answer.status_code == 503
+        assert is_honest, f"{method} {address}: {answer.status_code} {answer.get_data(as_text=True)[:200]}"
+        return str(answer.status_code)
+
+
+def replace_home(settings: Settings, home: Path) -> Settings:
+    """The settings of another home."""
+    return settings.model_copy(update={"home": home})
+
+
+def picture_bytes(kind: str) -> bytes:
+    """A small noisy picture as a file of this format."""
+    out = io.BytesIO()
+    Image.effect_noise((40, 30), 80).convert("RGB").save(out, kind)
+    return out.getvalue()
+
+
+def attempts_of(inputs: Inputs) -> dict[str, Attempt]:
+    """Every way in, by name."""
+    names = ("addresses", "paths", "searches", "events", "items", "uploads", "picture_bytes", "feeds", "lines", "heads")
+    return {name: getattr(inputs, name) for name in names}
+
+
+def fuzz(attempt: Attempt, seed: int, most: int, seconds: float) -> tuple[Counter[str], list[str]]:
+    """What came of so many attempts, and the faults: the seed of each with its message."""
+    found: Counter[str] = Counter()
+    faults: list[str] = []
+    until = time.monotonic() + seconds
+    for number in range(most):
+        if time.monotonic() > until:
+            break
+        try:
+            found[attempt(Chance(f"{seed}/{number}"))] += 1
+        except Exception as error:  # whatever it is, it is what we look for
+            found["fault"] += 1
+            faults.append(f"seed {seed}/{number}: {traceback.format_exception(error)[-1].strip()[:300]}")
+    return found, faults
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds-each", type=float, default=120)
+    parser.add_argument("--most", type=int, default=40_000)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    total: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = Inputs(Path(folder))
+        print("| input | tried | faults | what came of it |\n|---|---|---|---|")
+        for name, attempt in attempts_of(inputs).items():
+            found, faults = fuzz(attempt, given.seed, given.most, given.seconds_each)
+            told = ", ".join(f"{outcome} {count:,}" for outcome, count in found.most_common(6))
+            print(f"| {name} | {found.total():,} | {len(faults)} | {told} |", flush=True)
+            for fault in faults[:5]:
+                print(f"  {fault}", flush=True)
+            total += found
+        print(f"{total.total():,} inputs tried, {total['fault']} faults")
+        inputs.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,8 @@
+"""Who did something, as far as the log knows."""
+
+from sqlalchemy import ColumnElement, Table, case
+
+
+def source_of(table: Table) -> ColumnElement[str]:
+    """The client, else the session, else ""."""
+    return case((table.c.client_id != "", table.c.client_id), else_=table.c.session_id)

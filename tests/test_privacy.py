@@ -1,0 +1,174 @@
+"""Privacy, proved on the bytes of the home: who searched, from where and with what is written nowhere."""
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from data.click_cells import read_cells, refresh_cells
+from data.click_log import ClickLog
+from data.clicked_queries import clicked_queries
+from data.client_ids import SPAN_MS, drop_old_salts, pseudonyms_of
+from data.database import Database, open_database
+from data.settings import Settings
+from data.shared_queries import shared_queries
+from data.tokens import create_token
+from data.ubi import EventRecord, QueryRecord, ShownHit, now_ms
+from search.behaviour import Behaviour
+from search.learning.versions import is_stale
+from tests.serving import client_of
+from web.app import create_app
+
+CLIENT = "kim.visitor-4711"
+ADDRESS = "203.0.113.77"
+AGENT = "TellingBrowser/98.7"
+SECRET_WORDS = "zanzibarq wedding"
+
+
+def bytes_of(home: Path) -> bytes:
+    """All that the home's files hold, those of SQLite's log included."""
+    return b"\0".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def app(own_shop: Settings) -> Iterator[Flask]:
+    opened = create_app(own_shop)
+    yield opened
+    opened.extensions["magpie"].close()
+
+
+def behave(app: Flask, **headers: str) -> None:
+    """Searches, recommendations, the page, an upload's error, and events of one person."""
+    client = client_of(app)
+    sent: dict[str, Any] = {
+        "headers": {"User-Agent": AGENT, "X-Forwarded-For": ADDRESS, **headers},
+        "environ_base": {"REMOTE_ADDR": ADDRESS},
+    }
+    body = {"query": "red ball", "client_id": CLIENT}
+    found = client.post("/api/search", json=body, **sent).get_json()
+    client.get("/api/search", query_string={"q": "blue box", "client_id": CLIENT}, **sent)
+    client.get("/api/recommend", query_string={"client_id": CLIENT}, **sent)
+    client.get("/?q=kite+for+zanzibarq", **sent)
+    client.post("/api/search", data={"image": (BytesIO(b"no picture"), "x.jpg")}, **sent)
+    event = {"action_name": "click", "query_id": found["query_id"], "client_id": CLIENT}
+    client.post("/api/events", json={**event, "event_attributes": {"object": {"object_id": "ball-red"}}}, **sent)
+    client.post("/api/events", json={**event, "query_id": "forged"}, **sent)
+
+
+def test_no_client_address_or_browser_is_written_anywhere(app: Flask, own_shop: Settings, caplog: Any) -> None:
+    caplog.set_level(logging.DEBUG)
+    behave(app)
+    app.extensions["magpie"].query_log.close()
+    written = bytes_of(own_shop.home)
+    assert b"kite for zanzibarq" in written  # so the log is among these files
+    for told in (CLIENT, ADDRESS, AGENT):
+        assert told.encode() not in written
+        assert told not in caplog.text
+
+
+@pytest.mark.parametrize("header", ["DNT", "Sec-GPC"])
+def test_who_asks_for_privacy_changes_no_byte_of_the_log(app: Flask, own_shop: Settings, header: str) -> None:
+    behave(app, **{header: "1"})
+    app.extensions["magpie"].query_log.close()
+    database = open_database(own_shop)
+    assert ClickLog(database).counts() == {"queries": 0, "events": 0, "set_aside": 0}
+    database.close()
+    assert b"kite for zanzibarq" not in bytes_of(own_shop.home)
+
+
+def test_secrets_are_not_logged(own_shop: Settings, caplog: Any) -> None:
+    caplog.set_level(logging.DEBUG)
+    database = open_database(own_shop)
+    token = create_token(database, "one", ["read"])
+    database.close()
+    app = create_app(own_shop.model_copy(update={"api_token": "the-owners-secret"}))
+    client = client_of(app)
+    for given in ("the-owners-secret", token, "wrong-secret"):
+        answers = [
+            client.put("/api/items/x", json={"title": ""}, headers={"Authorization": f"Bearer {given}"}),
+            client.get("/metrics", headers={"Authorization": f"Bearer {given}"}),
+        ]
+        assert all(given not in answer.get_data(as_text=True) for answer in answers)
+        assert given not in caplog.text
+    app.extensions["magpie"].close()
+    assert b"the-owners-secret" not in bytes_of(own_shop.home) and token.encode() not in bytes_of(own_shop.home)
+
+
+# ---- names ----
+
+
+def test_without_its_salt_a_name_leads_to_nobody(database: Database) -> None:
+    log, at_ms = ClickLog(database), 680 * SPAN_MS
+    log.record_events([EventRecord("click", client_id=CLIENT, timestamp_ms=at_ms + span * SPAN_MS) for span in (0, 1)])
+    names = {record["client_id"] for record in log.export()}
+    assert len(names) == 2
+    with database.writing() as connection:
+        assert set(pseudonyms_of(connection, CLIENT)) == names
+        drop_old_salts(connection, at_ms + 2 * SPAN_MS)
+        assert pseudonyms_of(connection, CLIENT) == []
+    assert log.forget(CLIENT).events == 0
+
+
+# ---- what was derived ----
+
+
+def shown_and_clicked(database: Database, words: str, item: str, people: list[str]) -> None:
+    log = ClickLog(database)
+    for number, name in enumerate(people):
+        query_id = f"{words} {item} {number}"
+        hits = (ShownHit(item, 1), ShownHit("other", 2))
+        query = QueryRecord(query_id, words, name, application="shop", hits=hits, timestamp_ms=now_ms() - 1000)
+        log.record_queries([query])
+        log.record_events([EventRecord("click", query_id, name, object_id=item, position=1)])
+    refresh_cells(database)
+
+
+def derived(database: Database) -> dict[str, Any]:
+    """All that the product derives from the log by itself, as it is on disk and as it would be counted now."""
+    behaviour = Behaviour(database, 2)
+    behaviour.refresh()
+    cells = read_cells(database)
+    return {
+        "rates": set(behaviour.rates),
+        "counts": set(behaviour.counts),
+        "searched": [words for words, _ in behaviour.searched],
+        "cells": set(cells.queries) | set(cells.items),
+        "led": set(clicked_queries(database, fewest_clients=2)),
+    }
+
+
+def test_forgetting_somebody_changes_all_that_was_derived(database: Database, settings: Settings) -> None:
+    people = [CLIENT, "p2"]
+    shown_and_clicked(database, SECRET_WORDS, "vase", people)
+    before = derived(database)
+    assert "vase" in before["rates"] and SECRET_WORDS in before["searched"] and "vase" in before["led"]
+    manifest = {"created_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    for name in people:
+        ClickLog(database).forget(name)
+    assert SECRET_WORDS not in read_cells(database).queries  # before anything is counted again
+    after = derived(database)
+    assert all("vase" not in found and SECRET_WORDS not in found for found in after.values())
+    assert is_stale(manifest, ClickLog(database).forgotten_at())
+    assert SECRET_WORDS.encode() not in bytes_of(settings.home)
+
+
+def test_purging_changes_all_that_was_derived(database: Database, settings: Settings) -> None:
+    shown_and_clicked(database, SECRET_WORDS, "vase", ["p1", "p2"])
+    ClickLog(database).purge(datetime.now(UTC))
+    assert SECRET_WORDS.encode() not in bytes_of(settings.home)
+    assert not any(derived(database).values())
+
+
+def test_what_one_person_typed_reaches_nobody(database: Database) -> None:
+    shown_and_clicked(database, SECRET_WORDS, "vase", [CLIENT] * 30)
+    shown_and_clicked(database, "red vase", "vase", ["p1", "p2", "p3", "p4", "p5"])
+    assert [words for words, _ in shared_queries(database, 0, 2)] == ["red vase"]
+    assert [one.text for one in clicked_queries(database)["vase"]] == ["red vase"]
+    behaviour = Behaviour(database, 2)
+    behaviour.refresh()
+    assert SECRET_WORDS not in [words for words, _ in behaviour.searched]
