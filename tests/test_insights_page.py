@@ -9,9 +9,9 @@ import pytest
 
 from data.database import open_database
 from data.settings import Settings
+from tests.browsing import PHONE, WIDE
 from tests.insights_log import people, search
 from tests.serving import Server, serving
-from tests.test_page import PHONE, WIDE, browser, sync_api  # noqa: F401
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="AXE IS NOT INSTALLED: ACCESS IS NOT TESTED")
 
@@ -33,7 +33,7 @@ def server(request: Any, shop: Settings, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
-def test_nothing_stands_in_anybody_s_way(browser: Any, server: Server, scheme: str, viewport: Any) -> None:  # noqa: F811
+def test_nothing_stands_in_anybody_s_way(browser: Any, server: Server, scheme: str, viewport: Any) -> None:
     context = browser.new_context(viewport=viewport, color_scheme=scheme)
     page = context.new_page()
     complaints: list[str] = []
@@ -56,7 +56,7 @@ def test_nothing_stands_in_anybody_s_way(browser: Any, server: Server, scheme: s
     assert not complaints
 
 
-def test_a_plot_fits_the_screen_and_its_colours(browser: Any, server: Server) -> None:  # noqa: F811
+def test_a_plot_fits_the_screen_and_its_colours(browser: Any, server: Server) -> None:
     asked: list[str] = []
     context = browser.new_context(viewport=PHONE, color_scheme="dark")
     page = context.new_page()
@@ -68,7 +68,7 @@ def test_a_plot_fits_the_screen_and_its_colours(browser: Any, server: Server) ->
     assert bool(plots) == ("filled" in str(Path(server.home)))
 
 
-def test_the_period_is_one_click_away(browser: Any, server: Server) -> None:  # noqa: F811
+def test_the_period_is_one_click_away(browser: Any, server: Server) -> None:
     context = browser.new_context(viewport=WIDE, java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{server.url}/insights")
