@@ -13,10 +13,11 @@ from search.proportions import Interval
 from web.csv_answer import csv_answer
 from web.insights_figures import Figures, FiguresShelf
 from web.insights_tables import TABLES, examination_table
-from web.insights_texts import insights_texts, language_of
+from web.insights_texts import insights_texts
 from web.insights_view import PERIODS, PLOTTED, days_parameter, legend_of, view_insights
 from web.services import services
 from web.svg_plots import SIZES, THEMES, Draw, draw_curve, draw_days, draw_gains, draw_shares, render_plot
+from web.texts import language_of
 
 USUAL_DAYS = 30
 
