@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -202,6 +202,16 @@ class LexicalIndex:
                 clauses += [(tantivy.Occur.Should, tantivy.Query.disjunction_max_query(choices))]
                 clauses += [(tantivy.Occur.Should, tantivy.Query.disjunction_max_query(bm25))]
         return tantivy.Query.boolean_query(clauses)
+
+
+def stem_words(text: str) -> list[str]:
+    """The stems of a text's words in order, stop words left out: how a query's words are compared with others."""
+    return list(_shared_analyzer().analyze(_prepare(text)))
+
+
+@cache
+def _shared_analyzer() -> tantivy.TextAnalyzer:
+    return _analyzer()
 
 
 def _prepare(text: str) -> str:

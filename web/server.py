@@ -1,6 +1,7 @@
 """`magpie serve`: one gunicorn worker with threads, since the index is shared by all requests."""
 
 import errno
+import gc
 import logging
 import socket
 import sys
@@ -117,6 +118,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
         app = create_app(self._settings)
         opened = app.extensions["magpie"]
         opened.warm_up()
+        gc.collect()
+        gc.freeze()  # else a search now and then waits a quarter of a second while a million old objects are looked at
         app.extensions["line_limits"] = {
             "max_body_bytes": self._settings.max_upload_bytes,
             "max_waiting": self._settings.max_waiting,

@@ -7,6 +7,7 @@ from hashlib import blake2b
 
 import numpy as np
 
+from search.learning.affinities import Affinities, Shown, learn_affinities
 from search.learning.first_stage import FirstStage
 from search.learning.kinship import Kinship, learn_kinship, likeness
 from search.learning.rates import Pairs
@@ -31,7 +32,8 @@ class Evidence:
 
     Query number q of `queries` has the pairs `starts[q]:starts[q + 1]`; `ids` are `items.id`, ascending within a query;
     `counts` (4, m) are exposure, clicks, expected clicks and conversions. `query_vectors` is (q, dim) and `directions`
-    (FOLDS + 1, q, dim): what kinship learned without the queries of each fold, and at last from all of them.
+    (FOLDS + 1, q, dim): what kinship learned without the queries of each fold, and at last from all of them; so are
+    the rows of `affinities`.
     """
 
     queries: list[str]
@@ -40,6 +42,7 @@ class Evidence:
     counts: np.ndarray
     query_vectors: np.ndarray
     directions: np.ndarray
+    affinities: Affinities
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -117,7 +120,7 @@ def fold_of(key: str) -> int:
 def gather_evidence(pairs: Pairs, stages: Mapping[str, FirstStage], numbers: Mapping[str, int]) -> Evidence:
     """The evidence of the pairs whose item is in the catalogue (`numbers`: item id → `items.id`).
 
-    Kinship needs vectors, so it learns from the queries in `stages` and their candidates alone.
+    Kinship and affinities learn from the queries in `stages` and their candidates alone.
     """
     number = np.array([numbers.get(item_id, -1) for item_id in pairs.items], np.int64)[pairs.item]
     kept = np.flatnonzero(number >= 0)
@@ -126,37 +129,62 @@ def gather_evidence(pairs: Pairs, stages: Mapping[str, FirstStage], numbers: Map
     queries = [pairs.queries[q] for q in known]
     counts = np.stack([x[kept] for x in (pairs.exposure, pairs.clicks, pairs.expected, pairs.conversions)])
     starts = np.searchsorted(place, np.arange(len(known) + 1))
-    vectors, directions = _learn_directions(queries, starts, number[kept], counts, stages)
-    return Evidence(queries, starts, number[kept], counts, vectors, directions)
+    vectors = _query_vectors(queries, stages)
+    found = _find_candidates(queries, starts, number[kept], stages)
+    directions, affinities = _learn_from(found, queries, vectors, number[kept], counts[1:3])
+    return Evidence(queries, starts, number[kept], counts, vectors, directions, affinities)
 
 
-def _learn_directions(
-    queries: list[str], starts: np.ndarray, ids: np.ndarray, counts: np.ndarray, stages: Mapping[str, FirstStage]
-) -> tuple[np.ndarray, np.ndarray]:
+def _query_vectors(queries: list[str], stages: Mapping[str, FirstStage]) -> np.ndarray:
+    """(q, dim), zeros for queries without a first stage."""
     dim = len(next(iter(stages.values())).query) if stages else 1
-    query_vectors = np.zeros((len(queries), dim), np.float32)
-    of_query, vectors, pairs = [], [], []
+    nothing = np.zeros(dim, np.float32)
+    rows = [stages[key].query if key in stages else nothing for key in queries]
+    return np.stack(rows).astype(np.float32) if rows else np.zeros((0, dim), np.float32)
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """The pairs that are among the first stage's candidates of their query, (m,) columns: the number of the pair, the
+    place of its query, the item's vector, and (m, 2) where the first stage has it."""
+
+    pair: np.ndarray
+    query: np.ndarray
+    vectors: np.ndarray
+    place: np.ndarray
+
+
+def _find_candidates(
+    queries: list[str], starts: np.ndarray, ids: np.ndarray, stages: Mapping[str, FirstStage]
+) -> _Candidates:
+    found = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 1), np.float32), np.zeros((0, 2)))]
     for q, key in enumerate(queries):
         stage = stages.get(key)
         if stage is None:
             continue
-        query_vectors[q] = stage.query
         mine = np.arange(starts[q], starts[q + 1])
         order = np.argsort(stage.ids)
         at = np.minimum(np.searchsorted(stage.ids, ids[mine], sorter=order), len(stage) - 1)
-        found = stage.ids[order[at]] == ids[mine]
-        of_query.append(np.full(int(found.sum()), q))
-        vectors.append(stage.vectors[order[at[found]]])
-        pairs.append(mine[found])
-    if not pairs:
-        return query_vectors, np.zeros((FOLDS + 1, len(queries), dim), np.float32)
-    owner, rows, chosen = np.concatenate(of_query), np.concatenate(vectors), np.concatenate(pairs)
-    fold = np.array([fold_of(key) for key in queries])[owner]
+        known = stage.ids[order[at]] == ids[mine]
+        rank = order[at[known]]
+        found.append((mine[known], np.full(len(rank), q), stage.vectors[rank], stage.places[rank]))
+    pairs, owners, vectors, places = zip(*(found[1:] or found), strict=True)
+    return _Candidates(*(np.concatenate(parts) for parts in (pairs, owners, vectors, places)))
+
+
+def _learn_from(
+    found: _Candidates, queries: list[str], vectors: np.ndarray, ids: np.ndarray, counts: np.ndarray
+) -> tuple[np.ndarray, Affinities]:
+    """Directions and affinities without the queries of each fold, and at last from all; `counts` (2, pairs) are clicks
+    and expected clicks."""
+    fold = np.array([fold_of(key) for key in queries], np.int64)[found.query]
+    chosen = [fold != left_out for left_out in range(FOLDS + 1)]
+    item, clicked = ids[found.pair], counts[:, found.pair]
+    affinities = learn_affinities(queries, Shown(found.query, item, found.place, *clicked), chosen)
     learned = [
-        learn_kinship(query_vectors, owner[use], ids[chosen[use]], rows[use], counts[1:3, chosen[use]])
-        for use in (fold != left_out for left_out in range(FOLDS + 1))
+        learn_kinship(vectors, found.query[use], item[use], found.vectors[use], clicked[:, use]) for use in chosen
     ]
-    return query_vectors, np.stack([one.directions for one in learned])
+    return np.stack([one.directions for one in learned]), affinities
 
 
 def _looked_up(known: np.ndarray, counts: np.ndarray, ids: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from search.learning.first_stage import FirstStage
 NAMES = (
     *("score", "score_z", "score_gap", "similarity", "words", "by_text", "by_image"),
     *("has_text", "has_image", "text_weight", "agreement", "price_z", "newness"),
-    *("kinship", "kinship_z", "kindred_rate", "item_rate", "item_expected", "conversion"),
+    *("kinship", "kinship_z", "kindred_rate", "item_rate", "item_expected", "conversion", "affinity"),
 )
 _ITEM_PRIOR = 4.0
 _KINDRED_PRIOR = 2.0
@@ -47,6 +47,7 @@ def features(stage: FirstStage, evidence: Evidence, key: str) -> np.ndarray:
         "item_expected": np.log1p(others.expected),
         "conversion": (others.conversions + _CONVERSION_PRIOR * evidence.usual_conversion)
         / (others.clicks + _CONVERSION_PRIOR),
+        "affinity": evidence.affinities.of_query(key, stage.ids, fold),
     }
     return np.stack([columns[name] for name in NAMES], axis=1).astype(np.float32)
 

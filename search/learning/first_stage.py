@@ -34,6 +34,11 @@ class FirstStage:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def places(self) -> np.ndarray:
+        """(n, 2) where each candidate stands: the logarithm of its rank, and how far its score is from the best."""
+        return np.stack([np.log1p(np.arange(len(self))), self.scores - self.scores.max(initial=0)], axis=1)
+
 
 def gather_first_stage(order: Merged, question: Question) -> FirstStage:
     """What is known of the first DEPTH candidates before any click. The question must have a vector."""

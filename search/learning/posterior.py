@@ -7,7 +7,6 @@ from search.learning.first_stage import DEPTH
 _LEVEL_PRIOR = 3.0  # clicks by which a query's level is drawn towards the usual one
 _KAPPAS = np.exp(np.linspace(np.log(0.3), np.log(300), 40))
 _BEYOND = 0.999  # a rank further down, below the ranks that were shown
-_PULL = 0.02  # of the first-stage rank itself, so that ranks of equal rates keep their order
 
 
 def level(relative: np.ndarray, exposure: np.ndarray, clicks: np.ndarray, usual_rate: float) -> float:
@@ -53,14 +52,16 @@ def rates_by_rank(rank: np.ndarray, expected: np.ndarray, clicks: np.ndarray) ->
     return np.maximum(np.interp(np.arange(DEPTH), seen, falling), 1e-4) * _BEYOND**steps
 
 
-def guarded(rates: np.ndarray, by_rank: np.ndarray, weight: float) -> np.ndarray:
-    """(n,) scores: the logarithm of the believed rates, mixed with what the first-stage order by itself promises."""
-    ranks = np.arange(len(rates))
-    first_stage = np.log(by_rank[: len(rates)]) - _PULL * ranks
-    return weight * np.log(np.maximum(rates, 1e-9)) + (1 - weight) * first_stage
+def guarded(rates: np.ndarray, promised: np.ndarray, weight: float) -> np.ndarray:
+    """(n,) scores: the logarithm of the believed rates, mixed with that of the promised ones."""
+    return weight * np.log(np.maximum(rates, 1e-9)) + (1 - weight) * promised
 
 
 def learned_weight(query_exposure: float, num_clicks: float) -> float:
-    """The share of the learned belief, by the evidence on the query and by the clicks there are in all."""
-    on_query = 0.5 + 0.45 * query_exposure / (query_exposure + 100)
-    return on_query * num_clicks / (num_clicks + 2_000)
+    """The share of the belief in the score, by the evidence on the query and by the clicks there are in all."""
+    return (0.15 + 0.8 * query_exposure / (query_exposure + 100)) * ramp(num_clicks)
+
+
+def ramp(num_clicks: float) -> float:
+    """How far the log is long enough to be believed, 0 to 1."""
+    return num_clicks / (num_clicks + 2_000)

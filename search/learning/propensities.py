@@ -10,7 +10,7 @@ from data.click_cells import Cells
 POSITIONS = 20  # measured one by one; below them the fall goes on as it is
 _WEEK = 7
 _PRIOR_DEVIATION = 1.0  # of the logarithm of a propensity around 1 / position
-_SMOOTHNESS = 3.0
+_SMOOTHNESS = 100.0  # how people look falls evenly; with less of it a few lucky swaps bend the whole curve
 _GROUPS = 20
 _FEWEST_CLICKS = 3
 _LEAST = 0.01

@@ -15,6 +15,7 @@ from search.learning.posterior import (
     guarded,
     learned_weight,
     level,
+    ramp,
     rates_by_rank,
 )
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 _MOST_EXPOSURE = 30.0  # of one row: no hot query may own the model
 _TREES = 200
 _FEW_ROWS = 10  # bagging must find some among them
-_NEVER_AGAINST = ("score", "score_z", "score_gap", "kinship", "kinship_z", "kindred_rate", "item_rate")
+_WORDS_SHARE = 0.7  # of what the words of a query promise
+_NEVER_AGAINST = ("score", "score_z", "score_gap", "kinship", "kinship_z", "kindred_rate", "item_rate", "affinity")
 # Small trees that may not turn these around lost nothing on held-out queries and harmed half as many (docs/clicks.md)
 _PARAMETERS = {
     "objective": "poisson",
@@ -89,14 +91,13 @@ class Ranker:
 
     def order_as_new(self, stage: FirstStage, key: str) -> np.ndarray:
         """The order that the query would get if nobody had ever asked it."""
-        weight = learned_weight(0.0, self.evidence.num_clicks)
-        expected = self.expected_rates(key, self.features(stage, key))
-        return np.argsort(-guarded(expected, self.by_rank, weight)[: self.depth], kind="stable")
+        values = self.features(stage, key)
+        scores = self._guarded(self.expected_rates(key, values), stage, key, values, 0.0)
+        return np.argsort(-scores[: self.depth], kind="stable")
 
     def expected_rates(self, key: str, values: np.ndarray) -> np.ndarray:
         """(n,) rates relative to the query's usual one, from everything but the query's own clicks."""
-        fold = fold_of(key) if self.evidence.knows(key) else NEW_QUERY
-        return _predict(self.boosters[fold], values)
+        return _predict(self.boosters[self._fold(key)], values)
 
     def believed_rates(self, stage: FirstStage, key: str, values: np.ndarray) -> np.ndarray:
         """(n,) clicks per look: what is expected, corrected by what this query itself showed and got."""
@@ -107,8 +108,19 @@ class Ranker:
     def scores(self, stage: FirstStage, key: str, values: np.ndarray) -> np.ndarray:
         """(n,) scores, the higher the better."""
         exposure = float(self.evidence.of_query(key, stage.ids).exposure.sum())
-        weight = learned_weight(exposure, self.evidence.num_clicks)
-        return guarded(self.believed_rates(stage, key, values), self.by_rank, weight)
+        return self._guarded(self.believed_rates(stage, key, values), stage, key, values, exposure)
+
+    def _guarded(
+        self, rates: np.ndarray, stage: FirstStage, key: str, values: np.ndarray, exposure: float
+    ) -> np.ndarray:
+        """The rates pulled towards what the place in the first stage and the words of the query promise."""
+        num_clicks = self.evidence.num_clicks
+        by_words = _WORDS_SHARE * ramp(num_clicks) * values[:, NAMES.index("affinity")]
+        promised = self.evidence.affinities.of_places(stage.places, self._fold(key)) + by_words
+        return guarded(rates, promised, learned_weight(exposure, num_clicks))
+
+    def _fold(self, key: str) -> int:
+        return fold_of(key) if self.evidence.knows(key) else NEW_QUERY
 
 
 def train_ranker(evidence: Evidence, stages: Mapping[str, FirstStage]) -> Ranker:

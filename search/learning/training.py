@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from data.catalogue import Catalogue
 from data.click_cells import Cells, read_cells, refresh_cells
@@ -64,7 +65,8 @@ def train(
 ) -> TrainingReport:
     """Trains on the whole log and publishes the ranker if the gate lets it pass. Raises NoIndex, HomeLocked."""
     started = time.perf_counter()
-    with lock_home(settings.home, "ranker"):
+    # thousands of short vector operations: on a busy machine their threads would mostly wait for each other
+    with lock_home(settings.home, "ranker"), threadpool_limits(1, "blas"):
         set_aside_misuse(database)
         counted = refresh_cells(database)
         cells = read_cells(database)

@@ -10,11 +10,12 @@ import numpy as np
 
 from data.errors import RankerBroken
 from data.settings import Settings
+from search.learning.affinities import Affinities
 from search.learning.evidence import Evidence
 from search.learning.features import NAMES
 from search.learning.ranker import Ranker
 
-FORMAT = 1
+FORMAT = 2
 KEPT_RANKERS = 5
 MANIFEST = "manifest.json"
 _CURRENT = "CURRENT"
@@ -36,8 +37,11 @@ def save_ranker(settings: Settings, ranker: Ranker, fingerprint: str, report: di
     for place, booster in enumerate(ranker.boosters):
         (beside / f"trees-{place}.txt").write_text(booster.model_to_string(), encoding="utf-8")
     arrays = {name: getattr(ranker.evidence, name) for name in _ARRAYS}
+    affinities = ranker.evidence.affinities
+    arrays |= {"by_rank": ranker.by_rank, "cells": affinities.cells, "affinities": affinities.values}
+    arrays["falls"] = affinities.falls
     with (beside / "arrays.npz").open("wb") as file:
-        np.savez(file, allow_pickle=False, by_rank=ranker.by_rank, **arrays)
+        np.savez(file, allow_pickle=False, **arrays)
     manifest = {
         "format": FORMAT,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -48,6 +52,7 @@ def save_ranker(settings: Settings, ranker: Ranker, fingerprint: str, report: di
         "serves_new_queries": ranker.serves_new_queries,
         "num_trees": len(ranker.boosters),
         "queries": ranker.evidence.queries,
+        "terms": affinities.terms,
         "report": report,
     }
     (beside / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
@@ -110,7 +115,8 @@ def open_ranker(settings: Settings, version: str, fingerprint: str) -> Ranker:
             for place in range(manifest["num_trees"])
         ]
         with np.load(folder / "arrays.npz") as arrays:
-            evidence = Evidence(manifest["queries"], **{name: arrays[name] for name in _ARRAYS})
+            affinities = Affinities(manifest["terms"], *(arrays[n] for n in ("cells", "affinities", "falls")))
+            evidence = Evidence(manifest["queries"], **{n: arrays[n] for n in _ARRAYS}, affinities=affinities)
             by_rank = arrays["by_rank"]
     except (OSError, ValueError, KeyError, lightgbm.basic.LightGBMError) as error:
         raise RankerBroken(f"Ranker {version} cannot be opened ({error}). Run `magpie train ranker`.") from error

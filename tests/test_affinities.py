@@ -1,0 +1,57 @@
+"""What the words of queries tell of items: learned from clicks whose rates are known, for queries that nobody asked."""
+
+import numpy as np
+import pytest
+
+from search.learning.affinities import Affinities, Shown, learn_affinities, query_terms
+
+KEYS = ["red shoes", "red shirts", "blue shoes", "blue shirts", "red hats"]
+RED, BLUE, LOVED = 1, 2, 3  # items that fit red queries, blue queries, and one that everybody likes
+
+
+def learn(looks: float = 200.0) -> Affinities:
+    """Every query showed all three items; what fits is clicked three times as often, what is loved always."""
+    query, item = np.repeat(np.arange(len(KEYS)), 3), np.tile([RED, BLUE, LOVED], len(KEYS))
+    is_red = np.array([key.startswith("red") for key in KEYS])[query]
+    rate = np.where(item == LOVED, 2.0, np.where((item == RED) == is_red, 1.5, 0.5))
+    place = np.stack([np.log1p(np.arange(len(query)) % 3), -(np.arange(len(query)) % 3) / 10], axis=1)
+    shown = Shown(query, item, place, rate * looks, np.full(len(query), looks))
+    return learn_affinities(KEYS, shown, [np.ones(len(query), bool), query < 4])
+
+
+def test_words_tell_what_fits_queries_that_nobody_asked() -> None:
+    red, blue, loved = learn().of_query("red gloves", np.array([RED, BLUE, LOVED]), 0)
+    assert red > 0.2
+    assert blue < -0.2
+    assert red > loved
+
+
+def test_what_everybody_likes_is_not_credited_to_a_word() -> None:
+    learned = learn()
+    by_word = [learned.of_query(word, np.array([LOVED]), 0)[0] for word in ("red", "blue")]
+    assert abs(by_word[0] - by_word[1]) < 0.2
+    assert max(abs(value) for value in by_word) < 0.3
+
+
+def test_unknown_words_and_items_tell_nothing() -> None:
+    learned = learn()
+    assert learned.of_query("gloves", np.array([RED, BLUE]), 0) == pytest.approx([0, 0])
+    assert learned.of_query("red", np.array([99]), 0) == pytest.approx([0])
+    assert learned.of_query("hats", np.array([RED]), 1) == pytest.approx([0])  # only the fifth query says hats
+
+
+def test_little_is_believed_of_few_looks() -> None:
+    some, many = (learn(looks).of_query("red", np.array([RED]), 0)[0] for looks in (0.5, 500.0))
+    assert 0 < some < many / 2
+
+
+def test_the_promise_of_a_place_always_falls() -> None:
+    places = np.stack([np.log1p(np.arange(5)), -np.arange(5) / 10], axis=1)
+    upside_down = Affinities([], np.zeros(0, np.int64), np.zeros((1, 0)), np.array([[2.0, -3.0]]))
+    assert (np.diff(upside_down.of_places(places, 0)) < 0).all()
+
+
+def test_terms_are_words_and_their_pairs_in_any_order() -> None:
+    assert query_terms("shoes for the red dress") == query_terms("red dress shoe")
+    assert sum(weight > 1 for weight in query_terms("red dress shoes").values()) == 3
+    assert query_terms("") == {}
