@@ -1,6 +1,7 @@
 """Pictures made to do harm: each is refused with a message, or becomes a plain picture; nothing else is decoded."""
 
 import io
+import shutil
 import struct
 import zlib
 from collections.abc import Iterator
@@ -114,8 +115,10 @@ def test_text_that_unpacks_to_much_is_not_unpacked() -> None:
 
 
 @pytest.fixture(scope="module")
-def client(shop: Settings) -> Iterator[FlaskClient]:
-    app = create_app(shop.model_copy(update={"max_picture_pixels": PIXELS}))
+def client(shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
+    home = tmp_path_factory.mktemp("hostile") / "home"
+    shutil.copytree(shop.home, home)
+    app = create_app(shop.model_copy(update={"home": home, "max_picture_pixels": PIXELS}))
     yield client_of(app)
     app.extensions["magpie"].close()
 

@@ -9,7 +9,7 @@ import pytest
 
 from data.database import open_database
 from data.settings import Settings
-from tests.browsing import PHONE, WIDE
+from tests.browsing import PHONE, WIDE, wait_until
 from tests.insights_log import people, search
 from tests.serving import Server, serving
 
@@ -41,7 +41,7 @@ def test_nothing_stands_in_anybody_s_way(browser: Any, server: Server, scheme: s
     page.goto(f"{server.url}/insights?days=90", wait_until="networkidle")
     for picture in page.locator("main img").all():
         picture.scroll_into_view_if_needed()
-    page.wait_for_function("[...document.images].every((one) => one.complete && one.naturalWidth > 0)")
+    wait_until(page, "[...document.images].every((one) => one.complete && one.naturalWidth > 0)")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     for summary in page.locator("summary").all():
         summary.click()

@@ -157,4 +157,5 @@ def test_axe_finds_no_violation_in_any_state(open_page: Any, scheme: str) -> Non
         if address == "/":
             open_panel(page, shown(page)[0])
         found[address] = axe.Axe().run(page).generate_report()
-    assert {address: report for address, report in found.items() if "Found 0" not in report} == {}
+    faulty = [f"{address}: {report}" for address, report in found.items() if "Found 0" not in report]
+    assert not faulty, "\n".join(faulty)

@@ -88,7 +88,7 @@ def test_thumbnails_fit_and_are_made_once(client: FlaskClient, settings: Setting
 def test_small_pictures_are_not_blown_up(client: FlaskClient, settings: Settings, tmp_path: Path) -> None:
     answer = client.get(url_of(client, "small") + "&w=320")
     assert answer.data == (tmp_path / "pictures" / "small.jpg").read_bytes()
-    assert not (settings.home / "thumbnails").exists()
+    assert not list((settings.home / "thumbnails").rglob("*.webp"))
 
 
 def test_what_browsers_do_not_show_is_converted(client: FlaskClient) -> None:
