@@ -238,6 +238,14 @@ def test_people_get_a_page_and_programs_a_problem(client: FlaskClient) -> None:
     assert_problem(client.get("/nope"), 404)
 
 
+def test_pages_travel_compressed_and_answers_keep_their_etag(client: FlaskClient) -> None:
+    headers = {"Accept-Encoding": "br, gzip"}
+    page = client.get("/?q=ball", headers=headers)
+    assert page.headers["Content-Encoding"] == "br" and "Accept-Encoding" in page.headers["Vary"]
+    plain, asked = client.get("/api/items/ball-red"), client.get("/api/items/ball-red", headers=headers)
+    assert "Content-Encoding" not in asked.headers and asked.headers["ETag"] == plain.headers["ETag"]
+
+
 def test_more_than_the_rate_limit_is_refused(own_shop: Settings) -> None:
     app = create_app(own_shop.model_copy(update={"rate_limit": "3 per minute"}))
     client = client_of(app)

@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
+from flask_compress import Compress
 from flask_openapi3 import Info, OpenAPI
 
 from data.settings import Settings
@@ -39,6 +40,11 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+# not JSON: searches must not wait for it, and an item's ETag must stay the one that If-Match is to name
+COMPRESSION = {
+    "COMPRESS_MIMETYPES": ["text/html", "text/css", "text/javascript", "image/svg+xml", "text/csv"],
+    "COMPRESS_ALGORITHM": ["br", "gzip"],
+}
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 UNLIMITED = (
     "static",
@@ -62,6 +68,8 @@ def create_app(settings: Settings) -> Flask:
         validation_error_callback=validation_problem,
     )
     app.config.update(MAX_CONTENT_LENGTH=settings.max_upload_bytes, MAX_FORM_MEMORY_SIZE=1_000_000, MAX_FORM_PARTS=200)
+    app.config.update(COMPRESSION)
+    Compress(app)
     provider = DefaultJSONProvider(app)
     provider.sort_keys = provider.ensure_ascii = False
     app.json = provider
