@@ -92,18 +92,20 @@ def learn_affinities(keys: Sequence[str], shown: Shown, chosen: Sequence[np.ndar
     terms, rows, columns, weights = _occurrences(keys, shown.query)
     cells, cell = np.unique(shown.item[rows] * max(len(terms), 1) + columns, return_inverse=True)
     of_cells = sparse.csr_matrix((weights, (rows, cell)), (len(shown.query), len(cells)))
+    spread = shown.place.std(axis=0) + 1e-6 if len(cells) else np.ones(2)
+    place = (shown.place - shown.place.mean(axis=0)) / spread if len(cells) else shown.place
+    parts = [of_cells, sparse.csr_matrix(place), _indicators(shown.item), _indicators(shown.query)]
+    variances = np.repeat([_AFFINITY, _PLACE, _APPEAL, _LEVEL], [part.shape[1] for part in parts])
+    design = sparse.hstack(parts, "csr")
     values, falls = np.zeros((len(chosen), len(cells)), np.float32), np.zeros((len(chosen), 2))
-    for row, of_set in enumerate(chosen):
-        used = np.flatnonzero(of_set & (shown.expected > 0))
+    found = np.zeros(len(variances))
+    # the sets overlap, so what one taught is a good start for the next: first what most pairs teach
+    for row in sorted(range(len(chosen)), key=lambda row: -np.count_nonzero(chosen[row])):
+        used = np.flatnonzero(chosen[row] & (shown.expected > 0))
         used = used[np.argsort(-shown.expected[used], kind="stable")[:MOST_PAIRS]]
         if not len(used):
             continue
-        spread = shown.place[used].std(axis=0) + 1e-6
-        place = (shown.place[used] - shown.place[used].mean(axis=0)) / spread
-        parts = [of_cells[used], place, _indicators(shown.item[used]), _indicators(shown.query[used])]
-        variances = np.repeat([_AFFINITY, _PLACE, _APPEAL, _LEVEL], [part.shape[1] for part in parts])
-        design = sparse.hstack([sparse.csr_matrix(part) for part in parts], "csr")
-        found = _most_likely(design, np.log(shown.expected[used]), shown.clicks[used], variances)
+        found = _most_likely(design[used], np.log(shown.expected[used]), shown.clicks[used], variances, found)
         values[row] = found[: len(cells)]
         falls[row] = found[len(cells) : len(cells) + 2] / spread
     return Affinities(terms, cells, values, falls)
@@ -132,8 +134,10 @@ def _indicators(labels: np.ndarray) -> Any:
     return sparse.csr_matrix((np.ones(len(labels)), (np.arange(len(labels)), column)), (len(labels), len(different)))
 
 
-def _most_likely(design: Any, offset: np.ndarray, clicks: np.ndarray, variances: np.ndarray) -> np.ndarray:
-    """The coefficients of the Poisson regression with the greatest posterior density, by L-BFGS.
+def _most_likely(
+    design: Any, offset: np.ndarray, clicks: np.ndarray, variances: np.ndarray, start: np.ndarray
+) -> np.ndarray:
+    """The coefficients of the Poisson regression with the greatest posterior density, by L-BFGS from a start.
 
     Each coefficient is searched in units of its curvature at the start, without which it needs hundreds of steps more.
     """
@@ -150,5 +154,5 @@ def _most_likely(design: Any, offset: np.ndarray, clicks: np.ndarray, variances:
         penalty = 0.5 * float((coefficients**2 / variances).sum())
         return float(rates.sum() - clicks @ logs) + penalty, slope * units
 
-    found = minimize(loss, np.zeros(len(units)), jac=True, method="L-BFGS-B", options={"maxiter": _MOST_STEPS})
+    found = minimize(loss, start / units, jac=True, method="L-BFGS-B", options={"maxiter": _MOST_STEPS})
     return np.asarray(found.x * units)
