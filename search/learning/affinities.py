@@ -105,7 +105,9 @@ def learn_affinities(keys: Sequence[str], shown: Shown, chosen: Sequence[np.ndar
         used = used[np.argsort(-shown.expected[used], kind="stable")[:MOST_PAIRS]]
         if not len(used):
             continue
-        found = _most_likely(design[used], np.log(shown.expected[used]), shown.clicks[used], variances, found)
+        known = design[used]
+        start = np.where(known.getnnz(axis=0) > 0, found, 0.0)  # what this set does not show, it must not know
+        found = _most_likely(known, np.log(shown.expected[used]), shown.clicks[used], variances, start)
         values[row] = found[: len(cells)]
         falls[row] = found[len(cells) : len(cells) + 2] / spread
     return Affinities(terms, cells, values, falls)
