@@ -1,6 +1,7 @@
 """A question → candidates: the nearest rows of the dense index and the best of the lexical one, within the filters."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from search.segment import Segment
 
 _NOTHING_NEAR = Neighbours(np.zeros(0, np.int64), np.zeros(0, np.float32))
 _NO_MATCHES = LexicalMatches(np.zeros(0, np.int64), np.zeros(0, np.float32))
+_beside = ThreadPoolExecutor(thread_name_prefix="magpie-words")
 
 
 def retrieve(
@@ -23,16 +25,24 @@ def retrieve(
     allowed = [allowed_rows(segment, filters, question.excluded_id) for segment in segments]
     if question.is_browsing:
         return [(_everything(s, rows), _NO_MATCHES) for s, rows in zip(segments, allowed, strict=True)]
-    matches = [_match(s, question.words, question, depth, rows) for s, rows in zip(segments, allowed, strict=True)]
+    # FAISS lets other threads run, so the words are looked up meanwhile
+    words = _beside.submit(_match_all, segments, question, depth, allowed)
+    nearest = [_nearest(s, question, depth, rows) for s, rows in zip(segments, allowed, strict=True)]
+    matches = words.result()
     # how well words serve a question does not depend on its filters
     best = [_match(s, question.words, question, 1, None) for s in segments] if filters else matches
     served = max((float(found.scores[0]) for found in best if len(found.scores)), default=0.0)
     ranked = []
-    for segment, rows, found in zip(segments, allowed, matches, strict=True):
+    for segment, rows, found, near in zip(segments, allowed, matches, nearest, strict=True):
         avoided = _match_any(segment, split_avoided(question.not_words), question, depth, rows)
-        near = _nearest(segment, question, depth, rows)
         ranked.append((rank(segment, question, near, found, avoided, served), found))
     return ranked
+
+
+def _match_all(
+    segments: Sequence[Segment], question: Question, depth: int, allowed: Sequence[np.ndarray | None]
+) -> list[LexicalMatches]:
+    return [_match(s, question.words, question, depth, rows) for s, rows in zip(segments, allowed, strict=True)]
 
 
 def _match(segment: Segment, words: str, question: Question, depth: int, allowed: np.ndarray | None) -> LexicalMatches:
