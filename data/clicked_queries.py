@@ -1,6 +1,7 @@
 """The click log → the queries that led people to each item, for vectors and suggestions, if enough people asked."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,16 +27,19 @@ class ClickedQuery:
 
 
 def clicked_queries(
-    database: Database, theta: np.ndarray | None = None, fewest_clients: int = FEWEST_CLIENTS
+    database: Database,
+    measure: Callable[[Cells], np.ndarray] | None = None,
+    fewest_clients: int = FEWEST_CLIENTS,
 ) -> dict[str, list[ClickedQuery]]:
     """By item id, the queries of at least `fewest_clients` different clients that led to it, heaviest first.
 
-    `theta` (k,) is how likely each position is looked at, 1 / position where it is not given. What is set aside does
-    not count.
+    `measure` tells from the counts how likely each position is looked at, (k,); it is 1 / position where it is not
+    given. What is set aside does not count.
     """
     refresh_cells(database)
+    cells = read_cells(database)
     popular = {query_key(text) for text, _ in shared_queries(database, 0, fewest_clients)}
-    led = weigh_clicked_queries(read_cells(database), theta)
+    led = weigh_clicked_queries(cells, measure(cells) if measure else None)
     kept = {item: [query for query in queries if query.text in popular] for item, queries in led.items()}
     return {item: queries for item, queries in kept.items() if queries}
 

@@ -64,3 +64,10 @@ def own_shop(shop: Settings, tmp_path: Path) -> Settings:
     """A copy of the shop's home, to change."""
     shutil.copytree(shop.home, tmp_path / "own-home")
     return shop.model_copy(update={"home": tmp_path / "own-home"})
+
+
+@pytest.fixture
+def shop_database(own_shop: Settings) -> Iterator[Database]:
+    opened = open_database(own_shop)
+    yield opened
+    opened.close()

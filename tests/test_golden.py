@@ -1,26 +1,18 @@
 """Golden queries: a new generation that answers the owner's queries worse is not published."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from data.catalogue import Catalogue, ItemDraft
-from data.database import Database, open_database
+from data.database import Database
 from data.errors import BadQuery, GoldenQueriesFailed
 from data.settings import Settings
 from indexer.generation import current_id, describe_current
 from indexer.rebuild import rebuild
 from search.golden import golden_judge
 from tests.shop import COLOURS
-
-
-@pytest.fixture
-def shop_database(own_shop: Settings) -> Iterator[Database]:
-    database = open_database(own_shop)
-    yield database
-    database.close()
 
 
 def write_golden(settings: Settings) -> None:

@@ -1,7 +1,6 @@
 """Recommendations: alike, chosen together, to one's taste, never what was bought, and something new for strangers."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
@@ -9,25 +8,19 @@ from flask import Flask
 
 from data.catalogue import Catalogue
 from data.click_log import ClickLog
-from data.database import Database, open_database
+from data.database import Database
 from data.errors import ItemNotFound
 from data.item_counts import ItemCount
 from data.settings import Settings
-from data.ubi import EventRecord, QueryRecord, ShownHit, now_ms
+from data.ubi import QueryRecord, ShownHit
 from search.behaviour import click_rates
 from search.engine import SearchEngine
 from search.recommender import Recommendation, Recommender
 from search.recommending import NEW_EVERY, diversify, together_scores
+from tests.chosen import choose
 from tests.serving import client_of
 from tests.test_api import stored
 from web.app import create_app
-
-
-@pytest.fixture
-def shop_database(own_shop: Settings) -> Iterator[Database]:
-    opened = open_database(own_shop)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -35,11 +28,6 @@ def recommender(own_shop: Settings, shop_database: Database) -> Iterator[Recomme
     engine = SearchEngine(own_shop, shop_database)
     yield Recommender(shop_database, Catalogue(shop_database, own_shop), engine)
     engine.close()
-
-
-def choose(database: Database, *items: str, **who: Any) -> None:
-    fields = {"action_name": "click", "timestamp_ms": now_ms()} | who
-    ClickLog(database).record_events([EventRecord(object_id=item, **fields) for item in items])
 
 
 def ids(found: Recommendation) -> list[str]:

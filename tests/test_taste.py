@@ -8,22 +8,16 @@ import pytest
 
 from data.catalogue import Catalogue
 from data.click_log import ClickLog
-from data.database import Database, open_database
+from data.database import Database
 from data.settings import Settings
 from data.ubi import EventRecord, now_ms
 from data.visits import Visit, bought_items, read_visits
 from search.engine import SearchEngine
 from search.request import SearchRequest, SearchResult
 from search.taste import taste_of
+from tests.chosen import choose
 
 DAY_MS = 86_400_000
-
-
-@pytest.fixture
-def shop_database(own_shop: Settings) -> Iterator[Database]:
-    opened = open_database(own_shop)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -31,11 +25,6 @@ def engine(own_shop: Settings, shop_database: Database) -> Iterator[SearchEngine
     opened = SearchEngine(own_shop, shop_database)
     yield opened
     opened.close()
-
-
-def choose(database: Database, *items: str, **who: Any) -> None:
-    fields = {"action_name": "click", "timestamp_ms": now_ms()} | who
-    ClickLog(database).record_events([EventRecord(object_id=item, **fields) for item in items])
 
 
 def ids(result: SearchResult) -> list[str]:

@@ -11,10 +11,11 @@ from data.errors import BadEvent
 from data.plausibility import doubted
 from data.tokens import EVENTS
 from data.ubi import EventRecord, now_ms, parse_event
+from web.answer_schemas import EventsAnswer
 from web.answers import wants_privacy
 from web.bodies import json_body
 from web.openapi import SECURITY, problem_responses, request_body
-from web.schemas import MAX_LIST, Event, EventsAnswer
+from web.schemas import MAX_LIST, Event
 from web.services import Services, services
 
 _TAG = Tag(name="events", description="What people did with what they found (OpenSearch User Behavior Insights 1.3).")

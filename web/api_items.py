@@ -16,23 +16,14 @@ from data.items import Item
 from data.pictures import open_picture
 from data.settings import Settings
 from data.tokens import WRITE
+from web.answer_schemas import ItemAnswer, LineAnswer, UpsertAnswer
 from web.bodies import form_body, is_multipart, json_body, uploaded_pictures
 from web.bulk_items import put_lines
 from web.item_drafts import ANYWHERE, draft_of, drafts_of, pictures_of
 from web.openapi import NDJSON, SECURITY, lines_of, problem_responses, request_body
 from web.pictures import picture_url
 from web.preconditions import watch_preconditions
-from web.schemas import (
-    MAX_LIST,
-    DeleteHeader,
-    ItemAnswer,
-    ItemBody,
-    ItemPath,
-    LineAnswer,
-    NamedItemBody,
-    PutHeader,
-    UpsertAnswer,
-)
+from web.schemas import MAX_LIST, DeleteHeader, ItemBody, ItemPath, NamedItemBody, PutHeader
 from web.services import services
 
 _TAG = Tag(

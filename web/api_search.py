@@ -7,19 +7,11 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import TypeAdapter
 
 from data.errors import BadPicture
+from web.answer_schemas import SearchAnswer, SuggestAnswer
 from web.answers import answer_recommendation, answer_search, result_as_dict, wants_privacy
 from web.bodies import form_body, is_multipart, json_body, uploaded_pictures
 from web.openapi import problem_responses, request_body
-from web.schemas import (
-    ItemPath,
-    RecommendQuery,
-    SearchAnswer,
-    SearchBody,
-    SearchQuery,
-    SimilarQuery,
-    SuggestAnswer,
-    SuggestQuery,
-)
+from web.schemas import ItemPath, RecommendQuery, SearchBody, SearchQuery, SimilarQuery, SuggestQuery
 from web.services import services
 
 _TAG = Tag(name="search", description="Finding items by words, by a picture, by another item, or by any mixture.")

@@ -14,6 +14,7 @@ from flask_compress import Compress
 from flask_openapi3 import Info, OpenAPI
 
 from data.settings import Settings
+from web.answer_schemas import LineAnswer, Problem, UpsertAnswer
 from web.api_events import api as events_api
 from web.api_items import api as items_api
 from web.api_search import api as search_api
@@ -24,7 +25,7 @@ from web.openapi import DESCRIPTION, SECURITY_SCHEMES, TITLE, add_schemas
 from web.pages import YEAR_S, install_page_texts, pages
 from web.problems import install_problem_handlers, validation_problem
 from web.proxies import BehindProxies, parse_networks
-from web.schemas import Event, ItemBody, LineAnswer, NamedItemBody, Problem, SearchBody, UpsertAnswer
+from web.schemas import Event, ItemBody, NamedItemBody, SearchBody
 from web.services import Services, open_services
 from web.visitor_pages import visitor_pages
 

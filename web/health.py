@@ -7,8 +7,8 @@ from flask_openapi3 import APIBlueprint, Tag
 
 from data.errors import Unavailable
 from data.tokens import READ
+from web.answer_schemas import Health, Readiness
 from web.openapi import SECURITY, problem_responses
-from web.schemas import Health, Readiness
 from web.services import services
 
 _TAG = Tag(name="operation", description="For machines that watch this one.")

@@ -5,7 +5,8 @@ from typing import Any, Literal
 from flask_openapi3 import OpenAPI
 from pydantic import BaseModel
 
-from web.schemas import MAX_LIST, Problem
+from web.answer_schemas import Problem
+from web.schemas import MAX_LIST
 
 TITLE = "Magpie"
 DESCRIPTION = (

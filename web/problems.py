@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from data.errors import MagpieError
-from web.schemas import FieldProblem
+from web.answer_schemas import FieldProblem
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""What the HTTP interface accepts and answers, as strict pydantic models: the models are the documentation."""
+"""What the HTTP interface accepts, as strict pydantic models: the models are the documentation."""
 
 import functools
 from typing import Annotated, Any
@@ -159,70 +159,6 @@ class ItemPath(BaseModel):
     item_id: str = Field(max_length=MAX_TEXT, description="The item's id, percent-encoded.")
 
 
-class HitAnswer(BaseModel):
-    """One item of an answer."""
-
-    item_id: str
-    position: int = Field(description="1 for the first, counted over all pages.")
-    score: float
-    title: str
-    description: str
-    category: str
-    price: float | None
-    currency: str
-    url: str
-    image_url: str | None = Field(description="Path of its picture on this server; &w=320 gives a thumbnail.")
-    attributes: dict[str, Any]
-    explain: dict[str, float] | None = Field(None, description="Addends that sum to the score, when asked for.")
-    inferred: dict[str, float] | None = Field(
-        None, description="Attributes that Magpie guessed, with the probability that each is right."
-    )
-
-
-class FacetAnswer(BaseModel):
-    """One value of an attribute among the matching items."""
-
-    value: str
-    count: int
-
-
-class HistogramAnswer(BaseModel):
-    """How many items lie between round edges; one edge more than counts, or neither where all are the same."""
-
-    edges: list[float]
-    counts: list[int]
-
-
-class RangeAnswer(BaseModel):
-    """The span of a number among the matching items."""
-
-    min: float
-    max: float
-    histogram: HistogramAnswer
-
-
-class SearchAnswer(BaseModel):
-    """The answer to a search."""
-
-    query_id: str
-    generation: str = Field(description="The published index that answered.")
-    ranker: str
-    took_ms: float
-    total: int = Field(description="How many items match.")
-    confident: bool = Field(description="False when nothing answers well.")
-    hits: list[HitAnswer]
-    facets: dict[str, list[FacetAnswer]]
-    ranges: dict[str, RangeAnswer]
-    notices: list[str] = Field(description="What the searcher should know about this answer.")
-    corrected: str = Field("", description="The query as it was understood, where a word was misspelt.")
-
-
-class SuggestAnswer(BaseModel):
-    """Ways to go on typing, best first."""
-
-    suggestions: list[str]
-
-
 class EventObject(BaseModel):
     """What was acted upon; further keys are kept."""
 
@@ -261,15 +197,6 @@ class Event(BaseModel):
     message_type: str = Field("", max_length=256)
     message: str = Field("", max_length=4_096)
     event_attributes: EventAttributes | None = None
-
-
-class EventsAnswer(BaseModel):
-    """What became of the events sent."""
-
-    accepted: int = Field(description="Taken; on disk unless `stored` is false.")
-    duplicates: int = Field(description="Known already under the same event id.")
-    stored: bool = Field(description="False when DNT or Sec-GPC asks that no behaviour be kept.")
-    detail: str
 
 
 class ItemBody(Strict):
@@ -318,86 +245,3 @@ class NamedItemBody(ItemBody):
     """An item with its id, for POST /api/items."""
 
     item_id: str = Field(min_length=1, max_length=MAX_TEXT)
-
-
-class ImageAnswer(BaseModel):
-    """One picture of an item."""
-
-    url: str
-    width: int
-    height: int
-
-
-class InferredAnswer(BaseModel):
-    """A guessed attribute value."""
-
-    value: str
-    confidence: float = Field(description="The probability that it is right.")
-
-
-class ItemAnswer(BaseModel):
-    """An item as the catalogue has it."""
-
-    item_id: str
-    title: str
-    description: str
-    category: str
-    price: float | None
-    currency: str
-    url: str
-    attributes: dict[str, Any] = Field(description="As given.")
-    inferred: dict[str, InferredAnswer] = Field(description="Attributes that Magpie guessed because none was given.")
-    images: list[ImageAnswer]
-    updated_at: str
-
-
-class UpsertAnswer(BaseModel):
-    """What became of the items sent."""
-
-    inserted: int
-    updated: int
-    unchanged: int
-    images_missing: int
-    images_broken: int
-
-
-class LineAnswer(BaseModel):
-    """What became of one line of items."""
-
-    line: int
-    result: str = Field(description="inserted, updated, unchanged or rejected.")
-    item_id: str = ""
-    detail: str = Field("", description="Why it was rejected.")
-
-
-class FieldProblem(BaseModel):
-    """One wrong field."""
-
-    field: str
-    detail: str
-
-
-class Problem(BaseModel):
-    """Problem details for HTTP APIs (RFC 9457)."""
-
-    type: str = Field("about:blank", description="Always about:blank: the status says the kind.")
-    title: str
-    status: int
-    detail: str = Field(description="What is wrong, and what to do about it.")
-    errors: list[FieldProblem] = Field(default_factory=list)
-
-
-class Health(BaseModel):
-    """Whether the server runs."""
-
-    status: str
-
-
-class Readiness(BaseModel):
-    """Whether the server can answer searches, and from which index."""
-
-    model_config = ConfigDict(extra="allow")
-    status: str
-    generation: str
-    items: int
-    alarms: list[str]

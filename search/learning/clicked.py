@@ -1,6 +1,5 @@
 """The click log → the queries that the next index lays into its items' vectors."""
 
-from data.click_cells import read_cells, refresh_cells
 from data.clicked_queries import ClickedQuery, clicked_queries
 from data.database import Database
 from data.hygiene import set_aside_misuse
@@ -16,5 +15,4 @@ def gather_clicked_queries(settings: Settings, database: Database) -> dict[str, 
     if settings.clicked_share == 0:
         return {}
     set_aside_misuse(database)
-    refresh_cells(database)
-    return clicked_queries(database, measure_propensities(read_cells(database)).theta, settings.min_clients)
+    return clicked_queries(database, lambda cells: measure_propensities(cells).theta, settings.min_clients)
