@@ -1,6 +1,5 @@
 """Items over HTTP: read one, put one, put many, delete one; a change is searchable within a second."""
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
 from hashlib import blake2b
@@ -16,6 +15,7 @@ from data.items import Item
 from data.pictures import open_picture
 from data.settings import Settings
 from data.tokens import WRITE
+from data.whole_files import write_whole
 from web.answer_schemas import ItemAnswer, LineAnswer, UpsertAnswer
 from web.bodies import form_body, is_multipart, json_body, uploaded_pictures
 from web.bulk_items import put_lines
@@ -157,8 +157,5 @@ def _stored_pictures(settings: Settings, uploads: Sequence[bytes]) -> list[str]:
         paths.append(settings.images_dir.absolute() / blake2b(content, digest_size=16).hexdigest())
     for path, content in zip(paths, uploads, strict=True):
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
-            beside.write_bytes(content)
-            beside.replace(path)
+            write_whole(path, content)
     return [str(path) for path in paths]

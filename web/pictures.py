@@ -1,7 +1,8 @@
 """Pictures of items over HTTP: originals as they are, thumbnails made once and kept in the home."""
 
-import secrets
+import logging
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,7 +11,10 @@ from data.errors import BadInput, BadPicture, NotFound
 from data.items import Picture
 from data.pictures import encode_thumbnail, open_picture
 from data.settings import Settings
+from data.whole_files import write_whole
 from web.tints import Tints
+
+log = logging.getLogger(__name__)
 
 WIDTHS = (160, 320, 640, 960)
 HASH_CHARS = 16
@@ -28,9 +32,9 @@ _SIGNATURES = (
 
 @dataclass(frozen=True)
 class ServedPicture:
-    """A file to send. `version` changes when the picture does."""
+    """A file to send, or the bytes of one that could not be kept. `version` changes when the picture does."""
 
-    path: Path
+    file: Path | BytesIO
     mimetype: str
     version: str
 
@@ -68,7 +72,7 @@ class PictureShelf:
         picture = good[number - 1]
         served = self._serve(picture, width)
         if width is not None:
-            self.tints.learn(picture.content_hash, served.path)
+            self.tints.learn(picture.content_hash, served.file)
         return served
 
     def _serve(self, picture: Picture, width: int | None) -> ServedPicture:
@@ -87,10 +91,11 @@ class PictureShelf:
                 raise NotFound(
                     f"{picture.path.name}: is no readable picture any more; import the feed again"
                 ) from error
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
-            beside.write_bytes(content)
-            beside.replace(path)
+            try:
+                write_whole(path, content)
+            except OSError as error:  # a full disk costs time, and nobody the picture
+                log.warning("%s: the thumbnail is not kept (%s)", path, error.strerror)
+                return ServedPicture(BytesIO(content), "image/webp", version)
         return ServedPicture(path, "image/webp", version)
 
 
