@@ -18,6 +18,7 @@ from data.database import open_database
 from data.disk import disk_fault
 from data.errors import DiskFault, NotEnoughDisk
 from data.importing import import_feed
+from data.picture_process import PictureProcess
 from data.settings import Settings
 from indexer.generation import current_id, verify_current
 from indexer.rebuild import RebuildOptions, rebuild
@@ -141,7 +142,7 @@ def test_a_thumbnail_that_cannot_be_kept_is_sent(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("web.pictures.write_whole", fail)
-    with closing(open_database(own_shop)) as database:
-        shelf = PictureShelf(own_shop, Catalogue(database, own_shop))
+    with closing(open_database(own_shop)) as database, closing(PictureProcess()) as decoder:
+        shelf = PictureShelf(own_shop, Catalogue(database, own_shop), decoder)
         served = shelf._thumbnail(Catalogue(database, own_shop).get("ball-red").pictures[0], 160)
     assert not isinstance(served.file, Path) and served.file.getvalue()[8:12] == b"WEBP"

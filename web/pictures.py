@@ -9,7 +9,8 @@ from urllib.parse import quote
 from data.catalogue import Catalogue
 from data.errors import BadInput, BadPicture, NotFound
 from data.items import Picture
-from data.pictures import encode_thumbnail, open_picture
+from data.picture_process import PictureProcess
+from data.pictures import make_thumbnail
 from data.settings import Settings
 from data.whole_files import write_whole
 from web.tints import Tints
@@ -52,11 +53,12 @@ class PictureShelf:
     when its first bytes are those of a picture.
     """
 
-    def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
+    def __init__(self, settings: Settings, catalogue: Catalogue, decoder: PictureProcess) -> None:
         self._catalogue = catalogue
+        self._decoder = decoder
         self._folder = settings.home / "thumbnails"
         self._max_pixels = settings.max_picture_pixels
-        self.tints = Tints(settings.home / "thumbnails" / "tints.txt", settings.max_picture_pixels)
+        self.tints = Tints(settings.home / "thumbnails" / "tints.txt", settings.max_picture_pixels, decoder)
 
     def find(self, item_id: str, number: int, width: int | None) -> ServedPicture:
         """The item's `number`-th good picture (from 1), fitted into a square of `width` pixels where given.
@@ -86,7 +88,7 @@ class PictureShelf:
         path = self._folder / version[:2] / f"{picture.content_hash}-{width}.webp"
         if not path.exists():
             try:
-                content = encode_thumbnail(open_picture(picture.path, self._max_pixels, (width, width)), width, "WEBP")
+                content = self._decoder.run(str(picture.path), make_thumbnail, picture.path, self._max_pixels, width)
             except BadPicture as error:
                 raise NotFound(
                     f"{picture.path.name}: is no readable picture any more; import the feed again"

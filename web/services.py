@@ -83,7 +83,7 @@ def open_services(settings: Settings) -> Services:
         click_log=click_log,
         query_ids=open_query_ids(database),
         query_log=QueryLogWriter(click_log),
-        pictures=PictureShelf(settings, catalogue),
+        pictures=PictureShelf(settings, catalogue, engine.decoder),
         uploads=UploadShelf(settings.max_picture_pixels),
         metrics=Metrics(engine.status),
         access=Access(settings, database),

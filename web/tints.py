@@ -6,18 +6,19 @@ from io import BytesIO
 from pathlib import Path
 
 from data.errors import BadPicture, TooLarge
-from data.pictures import dominant_colour, open_picture
+from data.picture_process import PictureProcess
+from data.pictures import find_colour
 
 _WHITE_FROM = 232  # of 255 in each channel: what is nearly white gets no tint, the page's own ground suits it better
 _NONE = "-"
-_WANTED = (32, 32)
 
 
 class Tints:
     """Tints ("#a1b2c3") by content hash in memory, and in a file to which each new one is added. Safe to share."""
 
-    def __init__(self, file: Path, max_pixels: int) -> None:
+    def __init__(self, file: Path, max_pixels: int, decoder: PictureProcess) -> None:
         self._file = file
+        self._decoder = decoder
         self._max_pixels = max_pixels
         self._lock = threading.Lock()
         self._known: dict[str, str] = {}
@@ -35,7 +36,7 @@ class Tints:
             return
         source = file if isinstance(file, Path) else file.getvalue()
         try:
-            colour = dominant_colour(open_picture(source, self._max_pixels, _WANTED))
+            colour = self._decoder.run(content_hash, find_colour, source, self._max_pixels)
         except (BadPicture, TooLarge):  # the browser may still know what to make of it
             return
         tint = _NONE if min(colour) >= _WHITE_FROM else "#{:02x}{:02x}{:02x}".format(*colour)
