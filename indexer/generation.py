@@ -295,8 +295,8 @@ def prune(settings: Settings, keep: int = KEPT_GENERATIONS) -> list[str]:
     current = current_id(settings)
     old = [g for g in generation_ids(settings)[:-keep] if g != current] if keep else []
     for generation in old:
-        doomed = settings.generations_dir / f".deleting-{generation}"
-        (settings.generations_dir / generation).rename(doomed)
+        (settings.generations_dir / generation).rename(settings.generations_dir / f".deleting-{generation}")
+    for doomed in settings.generations_dir.glob(".deleting-*"):  # also of one that was killed while it deleted
         shutil.rmtree(doomed, ignore_errors=True)
     return old
 

@@ -11,6 +11,7 @@ from data.catalogue import Catalogue, Item
 from data.database import Database
 from data.errors import MagpieError, NoIndex
 from data.items import confidences
+from data.picture_process import PictureProcess
 from data.query_ids import open_query_ids
 from data.settings import Settings
 from data.ubi import now_ms
@@ -46,6 +47,7 @@ class SearchEngine:
         self._catalogue = Catalogue(database, settings)
         self._query_ids = open_query_ids(database)
         self.behaviour = Behaviour(database, settings.min_clients)
+        self.decoder = PictureProcess()
         self._serving: Serving | None = None
         self._reranker = Reranker(settings)
         self._changing = threading.Lock()
@@ -55,7 +57,7 @@ class SearchEngine:
     def of_generation(cls, settings: Settings, database: Database, generation: Generation) -> "SearchEngine":
         """An engine on this generation, which need not be published yet. Raises ModelMismatch."""
         engine = cls(settings, database)
-        engine._serving = serve(settings, engine._catalogue, generation, wanted=None, alarms=[])
+        engine._serving = serve(settings, engine._catalogue, generation, None, [], engine.decoder)
         return engine
 
     def search(self, request: SearchRequest) -> SearchResult:
@@ -156,7 +158,7 @@ class SearchEngine:
                 raise NoIndex(NO_INDEX)
             try:
                 if before is None or before.wanted != wanted:
-                    self._serving = open_serving(self._settings, self._catalogue, wanted, before)
+                    self._serving = open_serving(self._settings, self._catalogue, wanted, self.decoder, before)
                 else:
                     self._serving = with_changes(before, self._catalogue)
                 self._reranker.refresh(self._serving.generation.manifest["fingerprint"])
@@ -174,6 +176,7 @@ class SearchEngine:
     def close(self) -> None:
         """Lets go of the index; searches fail afterwards."""
         self._serving = None
+        self.decoder.close()
 
     def _current(self) -> Serving:
         if self._serving is None:

@@ -87,7 +87,7 @@ def picture() -> Response:
     number = _whole_number("n") if "n" in request.args else 1
     width = _whole_number("w") if "w" in request.args else None
     served = services().pictures.find(request.args.get("item", ""), number, width)
-    answer = send_file(served.path, mimetype=served.mimetype, conditional=True, etag=served.version)
+    answer = send_file(served.file, mimetype=served.mimetype, conditional=True, etag=served.version)
     if served.version.startswith(request.args.get("v") or "-"):
         answer.cache_control.public = True
         answer.cache_control.max_age = YEAR_S

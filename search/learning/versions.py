@@ -29,6 +29,8 @@ def save_ranker(settings: Settings, ranker: Ranker, fingerprint: str, report: di
     serving one are deleted.
     """
     settings.rankers_dir.mkdir(parents=True, exist_ok=True)
+    for left_over in settings.rankers_dir.glob(".*.new"):  # of a training that was killed; we hold the lock
+        shutil.rmtree(left_over)
     versions = ranker_versions(settings)
     number = int(versions[-1].split("-")[0]) + 1 if versions else 1
     version = f"{number:06d}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
@@ -131,4 +133,6 @@ def _prune(settings: Settings) -> None:
     serving = current_ranker(settings)
     for version in ranker_versions(settings)[:-KEPT_RANKERS]:
         if version != serving:
-            shutil.rmtree(settings.rankers_dir / version)
+            doomed = settings.rankers_dir / f".{version}.new"  # gone for readers at once, whatever happens next
+            (settings.rankers_dir / version).rename(doomed)
+            shutil.rmtree(doomed)
