@@ -21,12 +21,13 @@ from indexer.lexical_index import LexicalMatches
 from search.behaviour import Behaviour
 from search.confidence import is_confident
 from search.facets import count_facets, find_ranges
+from search.interleaving import CURRENT, compared_versions
 from search.item_memory import ItemMemory
 from search.merging import Merged, best_score, check_sort, matching_rows, merge
 from search.question import Question
 from search.ranking import Candidates
 from search.request import Hit, SearchRequest, SearchResult
-from search.reranking import Reranked, Reranker
+from search.reranking import FIRST_STAGE, Reranked, Reranker
 from search.retrieval import retrieve
 from search.segment import Segment
 from search.serving import Serving, open_serving, serve, with_changes
@@ -47,7 +48,7 @@ class SearchEngine:
         self._query_ids = open_query_ids(database)
         self.behaviour = Behaviour(database, settings.min_clients)
         self._serving: Serving | None = None
-        self._reranker = Reranker(settings)
+        self._reranker = Reranker(settings, compared_versions(settings))
         self._changing = threading.Lock()
         self._last_fault = ""
 
@@ -92,6 +93,11 @@ class SearchEngine:
     def fingerprint(self) -> str:
         """Of the encoder that serves. Raises NoIndex."""
         return str(self._current().generation.manifest["fingerprint"])
+
+    def ranks_by(self, ranking: str) -> bool:
+        """Whether searches can be ordered by this: "first-stage", "current", or a compared version. Raises NoIndex."""
+        self._current()
+        return ranking in (FIRST_STAGE, CURRENT) or self._reranker.has(ranking)
 
     def first_stage(self, request: SearchRequest) -> tuple[Question, Merged]:
         """What was asked and all candidates in order, before anything learned from clicks. Raises as `search` does."""

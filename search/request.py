@@ -23,6 +23,7 @@ class SearchRequest:
     `filters` maps attribute names, and also `category`, `price` and `currency`.
     `sort` is "relevance", "price", "title", "newest" or an attribute's name, with "-" before it for descending.
     `image_weight` runs from 0 (words only) to 1 (picture only); None lets the engine decide.
+    `ranker` names a version under rankers/ that is to reorder in the place of the published one.
     A request without words, picture and item browses the catalogue, newest first unless `sort` says otherwise.
     """
 
@@ -40,6 +41,7 @@ class SearchRequest:
     client_id: str = ""
     session_id: str = ""
     rerank: bool = True
+    ranker: str = ""
     facets: bool = True
 
 

@@ -88,6 +88,20 @@ def test_a_published_ranker_is_taken_up_and_given_back(own_shop: Settings, engin
     assert engine.search(QUERY).hits == before.hits
 
 
+def test_versions_that_are_not_published_can_be_compared(own_shop: Settings, database: Database) -> None:
+    engine = SearchEngine(own_shop, database)
+    hits = engine.search(QUERY).hits
+    wanted = [hits[-1].item_id, hits[-2].item_id]
+    versions = [save_ranker(own_shop, favouring(item, engine), engine.fingerprint, {}) for item in wanted]
+    comparing = SearchEngine(own_shop.model_copy(update={"compare": " ".join(versions)}), database)
+    assert all(comparing.ranks_by(version) for version in versions)
+    answers = [comparing.search(replace(QUERY, ranker=version)) for version in versions]
+    assert [answer.hits[0].item_id for answer in answers] == wanted
+    assert [answer.ranker for answer in answers] == versions
+    assert comparing.search(QUERY).ranker == comparing.status()["ranker"] == FIRST_STAGE
+    assert not engine.ranks_by(versions[0])
+
+
 def test_addends_sum_to_falling_scores_and_inputs_are_logged(own_shop: Settings, engine: SearchEngine) -> None:
     last = engine.search(QUERY).hits[-1].item_id
     publish_ranker(own_shop, save_ranker(own_shop, favouring(last, engine), engine.fingerprint, {}))

@@ -47,7 +47,9 @@ def _shown(services: Services, request: SearchRequest, may_try: bool) -> Explore
     """The answer: of two rankings that are compared, or explored, or just as it is found."""
     search, settings = services.engine.search, services.settings
     if may_try and settings.compare and is_by_somebody(request):
-        return interleave(search, request, check_rankings(settings.compare))
+        rankings = check_rankings(settings.compare)
+        if all(services.engine.ranks_by(name) for name in rankings):
+            return interleave(search, request, rankings)
     if may_try and may_explore(request):
         shares = Shares(settings.explore_share, settings.explore_new_share)
         return explore(search, request, shares, services.engine.behaviour.is_cold)
