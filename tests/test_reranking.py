@@ -156,7 +156,7 @@ def test_a_ranker_that_fails_while_serving_is_logged(
 ) -> None:
     before = engine.search(QUERY).hits
     ranker = favouring(before[-1].item_id, engine)
-    spoilt = replace(ranker, boosters=[])
+    spoilt = replace(ranker, trees=replace(ranker.trees, boosters=[]))
     publish_ranker(own_shop, save_ranker(own_shop, spoilt, engine.fingerprint, {}))
     engine.refresh()
     with caplog.at_level(logging.ERROR):
