@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     clicked_share: float = Field(
         0.1, ge=0, le=0.5, description="Most that the queries which led people to an item count in its vector; 0: none."
     )
+    conversion_weight: float = Field(
+        1.0, ge=0, le=100, description="What putting into the cart or buying counts in learning, beside the click."
+    )
     compare: str | None = Field(
         None, description="Two rankings whose answers are interleaved, to see which one people click more."
     )

@@ -104,6 +104,19 @@ def test_known_queries_gain_true_clicks(world: World, ranker: Ranker) -> None:
     assert after > 1.1 * before
 
 
+def test_what_is_bought_rises_where_conversions_count(world: World, cells: Cells) -> None:
+    """Every other item is bought whenever it is clicked, the others never."""
+    buyable = cells.item % 2 == 0
+    sold = replace(cells, conversions=np.where(buyable, cells.clicks, 0))
+    tops = []
+    for weight in (0.0, 3.0):
+        aim = sold.with_conversions(weight)
+        ranker, _ = learn(aim, choose_browsing_model(cells), world.stages, world.numbers)
+        heads = [stage.ids[ranker.order(stage, key)[:5]] for key, stage in world.stages.items()]
+        tops.append(float(np.mean(np.concatenate(heads) % 2 == 0)))
+    assert tops[1] > tops[0] + 0.1
+
+
 def test_an_order_is_a_permutation(world: World, ranker: Ranker) -> None:
     for key in ("query 0", "never asked"):
         order = ranker.order(world.stages["query 0"], key)

@@ -1,7 +1,8 @@
 """Judged queries of a catalogue → people who look at lists and click: the log they leave, and what would be best.
 
 All behaviour is simulated. What somebody looks at is clicked the more often the better it fits (its grade) and the
-higher a hidden appeal of the item is. How people look, and what else moves them, says `Behaviour`.
+higher a hidden appeal of the item is; what is clicked is bought by its grade and a hidden quality. How people look, and
+what else moves them, says `Behaviour`.
 """
 
 import json
@@ -58,12 +59,14 @@ BEHAVIOURS = {
 
 @dataclass(frozen=True)
 class World:
-    """Queries with their candidates, grades (n,), ideal grades, and wants: the chance of a click on what is seen."""
+    """Queries with their candidates, grades (n,), ideal grades, wants: the chance of a click on what is seen, and buys:
+    the chance that what is clicked is bought."""
 
     stages: dict[str, FirstStage]
     grades: dict[str, np.ndarray]
     ideals: dict[str, np.ndarray]
     wants: dict[str, np.ndarray]
+    buys: dict[str, np.ndarray]
     numbers: dict[str, int]
 
     def split(self, seed: int) -> tuple[list[str], list[str]]:
@@ -83,7 +86,7 @@ def load_world(home: Path, queries: Path, qrels: Path, seed: int) -> World:
     judged: dict[str, dict[str, int]] = {}
     for judgment in read_qrels(qrels):
         judged.setdefault(judgment.query_id, {})[judgment.doc_id] = judgment.relevance
-    stages, grades, ideals, wants = {}, {}, {}, {}
+    stages, grades, ideals, wants, buys = {}, {}, {}, {}, {}
     for line in queries.read_text(encoding="utf-8").splitlines():
         query = json.loads(line)
         if not query.get("text") or len(query.keys() - {"query_id", "text"}):
@@ -96,9 +99,11 @@ def load_world(home: Path, queries: Path, qrels: Path, seed: int) -> World:
         ideals[key] = np.sort(list(known.values()))[::-1][:10]
         appeal = np.array([0.35 + 0.65 * random.Random(f"{item}/{seed}").random() ** 2 for item in items])
         wants[key] = 0.08 + 0.92 * (2.0 ** grades[key] - 1) / 7 * appeal
+        quality = np.array([random.Random(f"{item}/{seed}/quality").random() ** 2 for item in items])
+        buys[key] = 0.02 + 0.4 * (grades[key] >= 2) * quality
     engine.close()
     database.close()
-    return World(stages, grades, ideals, wants, {name: number for number, name in names.items()})
+    return World(stages, grades, ideals, wants, buys, {name: number for number, name in names.items()})
 
 
 def browse(
@@ -125,13 +130,13 @@ def browse(
         mine = day[query == number]
         places = np.array([place_of[int(id_)] for id_ in world.stages[key].ids])
         shown = places[:SHOWN] if orders is None else places[orders[key][:SHOWN]]
-        wants, tastes = _of_places(world, key, places, shown)
+        page = (shown, *_of_places(world, key, places, shown))
         for start in range(0, len(mine), _CHUNK):
             part = mine[start : start + _CHUNK]
-            parts.append(_summed(_look_and_click(part, number, (shown, wants, tastes), behaviour, chance)))
+            parts.append(_summed(_look_and_click(part, number, page, behaviour, chance)))
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     none = np.zeros(len(columns["day"]), np.int64)
-    return Cells(asked, items, [ranker], [""], ranker=none, layout=none, conversions=none, **columns)
+    return Cells(asked, items, [ranker], [""], ranker=none, layout=none, **columns)
 
 
 def joined(logs: Iterable[Cells]) -> Cells:
@@ -145,22 +150,22 @@ def joined(logs: Iterable[Cells]) -> Cells:
     return Cells(several[0].queries, several[0].items, rankers, several[0].layouts, **columns)
 
 
-def _of_places(world: World, key: str, places: np.ndarray, shown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the shown items are wanted, and their vectors less the mean of the list."""
+def _of_places(world: World, key: str, places: np.ndarray, shown: np.ndarray) -> tuple[np.ndarray, ...]:
+    """How the shown items are wanted and bought, and their vectors less the mean of the list."""
     order = np.array([int(np.flatnonzero(places == place)[0]) for place in shown])
     vectors = world.stages[key].vectors[order]
-    return world.wants[key][order], vectors - vectors.mean(axis=0)
+    return world.wants[key][order], world.buys[key][order], vectors - vectors.mean(axis=0)
 
 
 def _look_and_click(
     day: np.ndarray,
     query: int,
-    page: tuple[np.ndarray, np.ndarray, np.ndarray],
+    page: tuple[np.ndarray, ...],
     behaviour: Behaviour,
     chance: np.random.Generator,
 ) -> np.ndarray:
-    """(6, n) day, query, item, position, last click above, and whether it is clicked, of the n hits shown."""
-    items, wants, vectors = page
+    """(7, n) day, query, item, position, last click above, whether it is clicked and bought, of the n hits shown."""
+    items, wants, buys, vectors = page
     length = len(items)
     limit = np.where(chance.random(len(day)) < 0.5, length, min(SHOWN // 2, length))
     order = np.tile(np.arange(length), (len(day), 1))
@@ -185,16 +190,17 @@ def _look_and_click(
     last = np.maximum.accumulate(np.where(clicked, position, 0), axis=1)
     after = np.concatenate([np.zeros((len(day), 1), np.int64), last[:, :-1]], axis=1)
     seen = position <= limit[:, None]
-    whole = np.broadcast_arrays(day[:, None], query, items[order], position, after, clicked)
+    bought = clicked & (chance.spawn(1)[0].random(clicked.shape) < buys[order])  # leaves the other draws as they are
+    whole = np.broadcast_arrays(day[:, None], query, items[order], position, after, clicked, bought)
     return np.stack([column[seen] for column in whole]).astype(np.int64)
 
 
 def _summed(hits: np.ndarray) -> dict[str, np.ndarray]:
-    """The hits counted by everything but whether they were clicked."""
-    keys, clicked = hits[:5], hits[5]
+    """The hits counted by everything but whether they were clicked and bought."""
+    keys, counted = hits[:5], (np.ones(hits.shape[1]), *hits[5:])
     sizes = keys.max(axis=1) + 1
     codes, place = np.unique(np.ravel_multi_index(tuple(keys), tuple(sizes)), return_inverse=True)
     day, query, item, position, after = np.unravel_index(codes, tuple(sizes))
-    impressions, clicks = (np.bincount(place, x, len(codes)).astype(np.int64) for x in (np.ones(len(place)), clicked))
+    counts = (np.bincount(place, x, len(codes)).astype(np.int64) for x in counted)
     named = {"day": day, "query": query, "item": item, "position": position, "after": after}
-    return {**named, "impressions": impressions, "clicks": clicks}
+    return named | dict(zip(("impressions", "clicks", "conversions"), counts, strict=True))

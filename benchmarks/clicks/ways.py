@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from outcomes import Orders, best_order
 from people import Behaviour, World
+from threadpoolctl import threadpool_limits
 
 from data.click_cells import Cells
 from search.learning.browsing import PositionModel, choose_browsing_model
@@ -31,13 +32,14 @@ class Learned:
 
 def learn_from(world: World, cells: Cells, behaviour: Behaviour) -> Learned:
     """All ways, learned from one log."""
-    report = choose_browsing_model(cells)
-    ranker, verdict = learn(cells, report, world.stages, world.numbers)
+    with threadpool_limits(1, "blas"):
+        report = choose_browsing_model(cells)
+        ranker, verdict = learn(cells, report, world.stages, world.numbers)
+        naive = train_naive(world, cells)
     guarded = {key: ordered(world, key, ranker.order(world.stages[key], key)) for key in world.stages}
     served = {
         key: guarded[key] if verdict.is_better and ranker.serves(key) else _as_it_was(world, key) for key in guarded
     }
-    naive = train_naive(world, cells)
     orders: dict[str, Orders] = {
         NONE: {key: _as_it_was(world, key) for key in world.stages},
         RAW: by_raw_rate(world, cells),

@@ -74,12 +74,13 @@ def train(
         cells = read_cells(database)
         browsing = choose_browsing_model(cells)
         save_examination(settings, cells, browsing.propensities)
-        pairs = count_pairs(cells, browsing.model)
+        aim = cells.with_conversions(settings.conversion_weight)
+        pairs = count_pairs(aim, browsing.model)
         version, verdict = None, _too_few(cells)
         if verdict is None:
             stages = _first_stages(engine, pairs, on_progress)
             numbers = Catalogue(database, settings).ids_of(pairs.items)
-            ranker, verdict = learn(cells, browsing, stages, numbers)
+            ranker, verdict = learn(aim, browsing, stages, numbers)
             version = _keep(settings, ranker, verdict, engine.fingerprint)
     data = {"days": counted.days, "searches": counted.searches, "capped": counted.capped}
     data |= {"impressions": int(cells.impressions.sum()), "clicks": cells.num_clicks}
@@ -112,7 +113,8 @@ def _first_stages(engine: SearchEngine, pairs: Pairs, on_progress: Progress) -> 
 def learn(
     cells: Cells, browsing: BrowsingReport, stages: Mapping[str, FirstStage], numbers: Mapping[str, int]
 ) -> tuple[Ranker, Verdict]:
-    """The ranker of all cells, and the verdict on it; `numbers` gives `items.id` by item id."""
+    """The ranker of all cells, and the verdict on it, both by what counts as clicks in the cells; `numbers` gives
+    `items.id` by item id."""
     early, late = split_by_day(cells, _LATER_SHARE)
     known = gather_evidence(count_pairs(early, browsing.model), stages, numbers)
     later = gather_evidence(count_pairs(late, browsing.model), {}, numbers)
