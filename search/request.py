@@ -23,6 +23,7 @@ class SearchRequest:
     `filters` maps attribute names, and also `category`, `price` and `currency`.
     `sort` is "relevance", "price", "title", "newest" or an attribute's name, with "-" before it for descending.
     `image_weight` runs from 0 (words only) to 1 (picture only); None lets the engine decide.
+    `layout` says how the hits will be laid out, for the log: people look differently at a grid and at a list.
     `ranker` names a version under rankers/ that is to reorder in the place of the published one.
     A request without words, picture and item browses the catalogue, newest first unless `sort` says otherwise.
     """
@@ -42,6 +43,7 @@ class SearchRequest:
     session_id: str = ""
     rerank: bool = True
     ranker: str = ""
+    layout: str = ""
     facets: bool = True
 
 

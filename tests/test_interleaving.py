@@ -149,7 +149,9 @@ def comparing(own_shop: Settings) -> Iterator[Flask]:
 
 def test_a_comparison_from_search_to_report(comparing: Flask, own_shop: Settings, magpie: Run) -> None:  # noqa: F811
     client = client_of(comparing)
-    answer = client.post("/api/search", json={"query": "red ball", "k": 6, "session_id": "s1"}).get_json()
+    answer = client.post(
+        "/api/search", json={"query": "red ball", "k": 6, "session_id": "s1", "layout": "list"}
+    ).get_json()
     event = {"action_name": "click", "query_id": answer["query_id"], "session_id": "s1"}
     event["event_attributes"] = {"object": {"object_id": answer["hits"][0]["item_id"]}}  # type: ignore[assignment]
     client.post("/api/events", json=event)
@@ -157,6 +159,8 @@ def test_a_comparison_from_search_to_report(comparing: Flask, own_shop: Settings
     comparing.extensions["magpie"].query_log.close()
     named = [one for one in stored(own_shop) if one.get("session_id") == "s1" and "user_query" in one]
     assert named[0]["query_attributes"]["interleave"] == list(PAIR)
+    layouts = [one["query_attributes"]["layout"] for one in stored(own_shop) if "user_query" in one]
+    assert layouts == ["list", "grid"]
     assert sorted(Counter(named[0]["query_attributes"]["teams"]).items()) == [("A", 3), ("B", 3)]
     (found,) = magpie("report", "comparison", "--json", home=own_shop.home)["comparisons"]
     assert (found["searches"], found["people"], found["for_a"] + found["for_b"]) == (1, 1, 1)

@@ -98,6 +98,7 @@ def query_record(request: SearchRequest, shown: Explored | Interleaved, is_typin
         "not": request.not_text,
         "picture": request.picture is not None,
         "typing": is_typing,
+        "layout": request.layout,
         "generation": result.generation,
         "ranker": result.ranker,
         "confident": result.confident,

@@ -95,4 +95,6 @@ def _print_positions(browsing: dict[str, Any]) -> None:
     pairs = list(enumerate(zip(found["theta"], found["se"], strict=True), 1))
     rows = [[str(position), f"{theta:.3f}", f"± {error:.3f}"] for position, (theta, error) in pairs[:10]]
     print_table(["position", "looked at", ""], rows, right=["position", "looked at"])
+    for layout, own in browsing["layouts"].items():
+        click.echo(f"in {layout}: " + " ".join(f"{theta:.3f}" for theta in own["theta"][:10]))
     click.echo()

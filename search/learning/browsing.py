@@ -1,12 +1,13 @@
 """Two models of how people look through a list, position by position or from click to click, compared."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from data.click_cells import Cells
+from search.learning.layouts import measure_by_layout
 from search.learning.propensities import Propensities, measure_propensities
 
 _HELD_OUT_SHARE = 1 / 3
@@ -17,10 +18,20 @@ _REACH = 100
 
 @dataclass(frozen=True)
 class PositionModel:
-    """Every position has its chance of being looked at, whatever was clicked before."""
+    """Every position has its chance of being looked at, whatever was clicked before; in some layouts another one."""
 
     propensities: Propensities
+    by_layout: Mapping[str, Propensities] = field(default_factory=dict)
     name = "position"
+
+    def exposure(self, cells: Cells) -> np.ndarray:
+        """(n,) impressions of each cell by their chance of being looked at."""
+        looked_at = self.propensities.at(cells.position)
+        for number, layout in enumerate(cells.layouts):
+            if layout in self.by_layout:
+                own = cells.layout == number
+                looked_at[own] = self.by_layout[layout].at(cells.position[own])
+        return cells.impressions * looked_at
 
     def examination(self, position: np.ndarray, after: np.ndarray) -> np.ndarray:
         """(n,) chance that an item at this position is looked at."""
@@ -43,6 +54,10 @@ class CascadeModel:
     after_click: float
     attraction: float
     name = "cascade"
+
+    def exposure(self, cells: Cells) -> np.ndarray:
+        """(n,) impressions of each cell by their chance of being looked at."""
+        return cells.impressions * self.examination(cells.position, cells.after)
 
     def examination(self, position: np.ndarray, after: np.ndarray) -> np.ndarray:
         """(n,) chance that an item at this position is looked at, given the last click above it (0: none)."""
@@ -78,6 +93,7 @@ class BrowsingReport:
     cascade: CascadeModel | None
     advantage: float | None
     advantage_se: float | None
+    by_layout: Mapping[str, Propensities] = field(default_factory=dict)
 
     @property
     def likelier(self) -> str:
@@ -90,6 +106,7 @@ class BrowsingReport:
             "chosen": self.model.name,
             "likelier": self.likelier,
             "propensities": self.propensities.as_dict(),
+            "layouts": {name: measured.as_dict() for name, measured in self.by_layout.items()},
         }
         if self.cascade is not None:
             shown |= {"cascade": self.cascade.as_dict(), "cascade_advantage": self.advantage}
@@ -105,17 +122,18 @@ def choose_browsing_model(cells: Cells) -> BrowsingReport:
     (docs/clicks.md).
     """
     propensities = measure_propensities(cells)
-    position = PositionModel(propensities)
+    by_layout = measure_by_layout(cells, propensities)
+    position = PositionModel(propensities, by_layout)
     early, late = split_by_day(cells, _HELD_OUT_SHARE)
     if min(early.num_clicks, late.num_clicks) < _FEWEST_CLICKS:
-        return BrowsingReport(position, propensities, None, None, None)
+        return BrowsingReport(position, propensities, None, None, None, by_layout)
     cascade = fit_cascade(early)
     contenders = (PositionModel(measure_propensities(early)).examination, cascade.examination)
     by_position, by_cascade = (_likelihood_by_query(late, one) for one in contenders)
     gains, clicks = by_cascade - by_position, np.bincount(late.query, late.clicks, len(late.queries))
     advantage = float(gains.sum() / clicks.sum())
     deviation = float(np.sqrt(((gains - advantage * clicks) ** 2).sum()) / clicks.sum())
-    return BrowsingReport(position, propensities, cascade, round(advantage, 5), round(deviation, 5))
+    return BrowsingReport(position, propensities, cascade, round(advantage, 5), round(deviation, 5), by_layout)
 
 
 def fit_cascade(cells: Cells) -> CascadeModel:
