@@ -8,7 +8,7 @@ import pytest
 from data.click_cells import Cells
 from data.errors import RankerBroken
 from data.settings import Settings
-from search.learning.browsing import PositionModel, choose_browsing_model
+from search.learning.browsing import PositionModel, choose_browsing_model, fit_cascade
 from search.learning.evidence import gather_evidence
 from search.learning.features import NAMES, features
 from search.learning.gate import Contenders, judge
@@ -60,6 +60,13 @@ def test_each_way_of_browsing_is_recognised(world: World, cells: Cells) -> None:
     report = choose_browsing_model(browse(world, 8_000, cascade=True))
     assert report.likelier == "cascade"
     assert report.advantage is not None and report.advantage > 0
+
+
+def test_a_cascade_is_fitted_where_extremes_are_tried(cells: Cells) -> None:
+    """Everybody clicks everything that is shown first, and nothing else."""
+    extreme = replace(cells, clicks=np.where(cells.position == 1, cells.impressions, 0), after=0 * cells.after)
+    found = fit_cascade(extreme)
+    assert 0 < found.after_skip < 1 and 0 < found.attraction < 1
 
 
 def test_exposure_corrects_what_position_does_to_rates(world: World, cells: Cells) -> None:

@@ -143,11 +143,16 @@ def fit_cascade(cells: Cells) -> CascadeModel:
     exposures = _Exposures.of(cells)
 
     def loss(logits: np.ndarray) -> float:
-        model = CascadeModel(*(float(value) for value in 1 / (1 + np.exp(-logits))))
+        model = CascadeModel(*_chances(logits))
         return -float(exposures.likelihood_by_query(model.examination).sum()) + 0.1 * float((logits**2).sum())
 
     found = minimize(loss, np.array([2.0, 0.0, -1.5]), method="Nelder-Mead", options={"maxfev": 200, "xatol": 0.01})
-    return CascadeModel(*(float(value) for value in 1 / (1 + np.exp(-found.x))))
+    return CascadeModel(*_chances(found.x))
+
+
+def _chances(logits: np.ndarray) -> list[float]:
+    """The probabilities of these logits, never quite 0 or 1: a search for the best of them tries extremes too."""
+    return [float(value) for value in 1 / (1 + np.exp(-np.clip(logits, -12, 12)))]
 
 
 def split_by_day(cells: Cells, late_share: float) -> tuple[Cells, Cells]:
