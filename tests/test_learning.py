@@ -8,7 +8,7 @@ import pytest
 from data.click_cells import Cells
 from data.errors import RankerBroken
 from data.settings import Settings
-from search.learning.browsing import PositionModel, choose_browsing_model, fit_cascade
+from search.learning.browsing import CascadeModel, PositionModel, choose_browsing_model
 from search.learning.evidence import gather_evidence
 from search.learning.features import NAMES, features
 from search.learning.gate import Contenders, judge
@@ -45,6 +45,20 @@ def test_propensities_are_found_from_swaps(cells: Cells) -> None:
     assert (np.diff(found.theta) <= 0).all()
 
 
+def test_a_fall_of_any_shape_is_found(world: World) -> None:
+    """Nobody scrolls beyond the fifth hit without need; items rise and sink by themselves, none is swapped."""
+    looks = np.array([1.0, 0.95, 0.9, 0.85, 0.8, 0.3, 0.28, 0.26, 0.24, 0.22])
+    item, position = (grid.ravel() for grid in np.meshgrid(np.arange(40), np.arange(1, SHOWN + 1)))
+    shown = 50 + (item * 7 + position * 13) % 40  # every item was everywhere, though not equally often
+    clicks = np.random.default_rng(5).poisson(shown * looks[position - 1] * (0.1 + 0.02 * (item % 20)))
+    none = np.zeros(len(item), np.int64)
+    columns = (none, none, none, item % 10, item, position, none, shown, clicks, none)
+    names = ([str(number) for number in range(10)], [str(number) for number in range(40)], ["first-stage"], [""])
+    found = measure_propensities(Cells(*names, *columns))
+    assert found.theta[:SHOWN] == pytest.approx(looks, abs=0.08)
+    assert found.theta[4] - found.theta[5] > 0.4
+
+
 def test_without_comparisons_propensities_are_assumed(cells: Cells) -> None:
     found = measure_propensities(cells.where(np.zeros(len(cells), bool)))
     assert not found.is_measured
@@ -62,11 +76,9 @@ def test_each_way_of_browsing_is_recognised(world: World, cells: Cells) -> None:
     assert report.advantage is not None and report.advantage > 0
 
 
-def test_a_cascade_is_fitted_where_extremes_are_tried(cells: Cells) -> None:
-    """Everybody clicks everything that is shown first, and nothing else."""
-    extreme = replace(cells, clicks=np.where(cells.position == 1, cells.impressions, 0), after=0 * cells.after)
-    found = fit_cascade(extreme)
-    assert 0 < found.after_skip < 1 and 0 < found.attraction < 1
+def test_a_cascade_of_people_who_click_everything_can_be_told() -> None:
+    looks = CascadeModel(after_skip=0.9, after_click=0.5, attraction=1.0).examination(np.arange(1, 5), np.zeros(4, int))
+    assert looks[0] == 1 and (np.diff(looks) < 0).all() and (looks > 0).all()
 
 
 def test_exposure_corrects_what_position_does_to_rates(world: World, cells: Cells) -> None:

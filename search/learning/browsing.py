@@ -69,8 +69,8 @@ class CascadeModel:
         """(_REACH,) the chance to look at the hits one by one while none is clicked."""
         chances = [start]
         while len(chances) < _REACH:
-            last = chances[-1]
-            chances.append(max(self.after_skip * last * (1 - self.attraction) / (1 - last * self.attraction), 1e-4))
+            last, liked = chances[-1], min(self.attraction, 0.999)  # a fit tries extremes too
+            chances.append(max(self.after_skip * last * (1 - liked) / (1 - last * liked), 1e-4))
         return np.array(chances)
 
     def as_dict(self) -> dict[str, Any]:
@@ -143,16 +143,11 @@ def fit_cascade(cells: Cells) -> CascadeModel:
     exposures = _Exposures.of(cells)
 
     def loss(logits: np.ndarray) -> float:
-        model = CascadeModel(*_chances(logits))
+        model = CascadeModel(*(float(value) for value in 1 / (1 + np.exp(-logits))))
         return -float(exposures.likelihood_by_query(model.examination).sum()) + 0.1 * float((logits**2).sum())
 
     found = minimize(loss, np.array([2.0, 0.0, -1.5]), method="Nelder-Mead", options={"maxfev": 200, "xatol": 0.01})
-    return CascadeModel(*_chances(found.x))
-
-
-def _chances(logits: np.ndarray) -> list[float]:
-    """The probabilities of these logits, never quite 0 or 1: a search for the best of them tries extremes too."""
-    return [float(value) for value in 1 / (1 + np.exp(-np.clip(logits, -12, 12)))]
+    return CascadeModel(*(float(value) for value in 1 / (1 + np.exp(-found.x))))
 
 
 def split_by_day(cells: Cells, late_share: float) -> tuple[Cells, Cells]:
