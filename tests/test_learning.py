@@ -56,7 +56,7 @@ def test_a_fall_of_any_shape_is_found(world: World) -> None:
     names = ([str(number) for number in range(10)], [str(number) for number in range(40)], ["first-stage"], [""])
     found = measure_propensities(Cells(*names, *columns))
     assert found.theta[:SHOWN] == pytest.approx(looks, abs=0.08)
-    assert found.theta[4] - found.theta[5] > 0.4
+    assert found.theta[4] - found.theta[5] > 0.3  # a power law through these falls by less than .1 there
 
 
 def test_without_comparisons_propensities_are_assumed(cells: Cells) -> None:
