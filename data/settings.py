@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     explore_new_share: float = Field(
         0.02, ge=0, le=0.5, description="Share of searches in which an item that was hardly shown moves up."
     )
+    explore_draw_share: float = Field(
+        0.0, ge=0, le=0.5, description="Share of searches ordered by rates drawn from what the ranker believes of them."
+    )
     min_clients: int = Field(
         5, ge=2, description="Different clients who must have searched something before others are shown it."
     )

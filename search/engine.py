@@ -72,7 +72,8 @@ class SearchEngine:
         best = best_score(candidates)
         matching = matching_rows(candidates, question.is_browsing, best)
         reranked = self._reranker.rerank(merge(candidates, matching, request.sort), request, question)
-        order = personalise(reranked.order, request, question, segments, self._taste(request))
+        taste = self._taste(request) if reranked.chances is None else None  # what is drawn is shown as it is drawn
+        order = personalise(reranked.order, request, question, segments, taste)
         unfiltered = _without_each_filter(segments, question, request, depth, best)
         hits = _hits(serving.items, order, reranked, request, question)
         return SearchResult(
@@ -227,7 +228,7 @@ def _hits(
             explained = order.explain(k, question) if request.explain else None
             position = request.offset + len(hits) + 1
             inputs = reranked.inputs_of(item.id, order.first_stage_score(k))
-            hits.append(_hit(item, position, order.score(k), explained, inputs))
+            hits.append(_hit(item, position, order.score(k), explained, inputs, reranked.chance_at(k)))
     return hits
 
 
@@ -237,6 +238,7 @@ def _hit(
     score: float,
     explained: dict[str, float] | None = None,
     inputs: dict[str, float] | None = None,
+    propensity: float | None = None,
 ) -> Hit:
     picture = next((p.content_hash for p in item.pictures if p.status == "ok"), None)
     return Hit(
@@ -254,6 +256,7 @@ def _hit(
         explain=explained,
         inputs=inputs,
         inferred=confidences(item),
+        propensity=propensity,
     )
 
 

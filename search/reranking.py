@@ -22,18 +22,21 @@ from search.request import SearchRequest
 log = logging.getLogger(__name__)
 
 FIRST_STAGE = "first-stage"
+DRAWS = 100  # by which the probabilities of a drawn order are counted
 _RERANKED_MODE = "hybrid"  # the mode that people search in, so the one that clicks tell about
 
 
 @dataclass(frozen=True)
 class Reranked:
     """An order, and which ranker made it. Where a learned one did, `taken` (n,) is the first-stage rank (0-based) of
-    each candidate that it ordered, and `values` are the features that it saw, by first-stage rank."""
+    each candidate that it ordered, and `values` are the features that it saw, by first-stage rank; where the order was
+    drawn, `chances` (n,) are the probabilities with which these candidates come to these places."""
 
     order: Merged
     ranker: str = FIRST_STAGE
     taken: np.ndarray | None = None
     values: np.ndarray | None = None
+    chances: np.ndarray | None = None
 
     @cached_property
     def _ranks(self) -> dict[int, int]:
@@ -41,6 +44,12 @@ class Reranked:
         if self.taken is None:
             return {}
         return {int(id_): int(rank) for id_, rank in zip(self.order.ids, self.taken, strict=False)}
+
+    def chance_at(self, k: int) -> float | None:
+        """The probability of the k-th candidate's place where the order was drawn; below what was ordered it is 1."""
+        if self.chances is None:
+            return None
+        return float(self.chances[k]) if k < len(self.chances) else 1.0
 
     def inputs_of(self, id_: int, first_stage_score: float) -> dict[str, float] | None:
         """The features of the candidate of this number with its first-stage rank and score, for the log."""
@@ -113,7 +122,7 @@ class Reranker:
         if loaded is None or loaded.ranker is None or not _is_learned_from(request, question) or len(order) < 2:
             return Reranked(order)
         try:
-            return _reranked(order, question, query_key(request.text), loaded.version, loaded.ranker)
+            return _reranked(order, question, request, loaded.version, loaded.ranker)
         except Exception:
             log.exception("ranker %s failed on %r; the first-stage order is shown", loaded.version, request.text)
             return Reranked(order)
@@ -124,11 +133,15 @@ def _is_learned_from(request: SearchRequest, question: Question) -> bool:
     return plain and request.rerank and request.sort == RELEVANCE and request.mode == _RERANKED_MODE
 
 
-def _reranked(order: Merged, question: Question, key: str, version: str, ranker: Ranker) -> Reranked:
+def _reranked(order: Merged, question: Question, request: SearchRequest, version: str, ranker: Ranker) -> Reranked:
+    key = query_key(request.text)
     if not ranker.serves(key):
         return Reranked(order)
     stage = gather_first_stage(order, question)
     values = ranker.features(stage, key)
+    if request.draw is not None:
+        drawn = ranker.drawn_orders(stage, key, values, request.draw, DRAWS)
+        return Reranked(reordered(order, drawn[0]), version, drawn[0], values, (drawn == drawn[0]).mean(axis=0))
     taken = ranker.order_by(stage, key, values)
     return Reranked(reordered(order, taken), version, taken, values)
 

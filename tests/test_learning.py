@@ -142,6 +142,23 @@ def test_an_order_is_a_permutation(world: World, ranker: Ranker) -> None:
         assert sorted(order) == list(range(len(order)))
 
 
+def test_what_is_hardly_known_is_drawn_into_many_places(world: World, ranker: Ranker) -> None:
+    key = "query 0"
+    stage = world.stages[key]
+    values, own = ranker.features(stage, key), ranker.evidence.of_query(key, stage.ids)
+    drawn = ranker.drawn_orders(stage, key, values, seed=1, draws=400)
+    assert drawn.shape == (400, 30) and all(sorted(order) == list(range(30)) for order in drawn)
+    places = np.argsort(drawn, axis=1)
+    usual = np.argsort(ranker.order_by(stage, key, values))
+    assert np.corrcoef(places.mean(axis=0), usual)[0, 1] > 0.8
+    shown = own.exposure > 50
+    sure = replace(ranker, evidence=replace(ranker.evidence, counts=1000 * ranker.evidence.counts))
+    steady = np.argsort(sure.drawn_orders(stage, key, values, seed=1, draws=400), axis=1)
+    assert steady.std(axis=0)[shown].mean() < 0.7 * places.std(axis=0)[shown].mean()  # the others still jump
+    again = ranker.drawn_orders(stage, key, values, seed=1, draws=2)
+    assert (again[0] == ranker.drawn_orders(stage, key, values, seed=1, draws=2)[0]).all()
+
+
 def test_the_gate_refuses_a_ranker_that_is_no_better(world: World, cells: Cells, ranker: Ranker) -> None:
     turned = replace(ranker.evidence, counts=ranker.evidence.counts[[0, 1, 2, 3]] * np.array([[1], [0.0], [1], [1]]))
     rng = np.random.default_rng(0)

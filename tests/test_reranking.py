@@ -102,6 +102,21 @@ def test_versions_that_are_not_published_can_be_compared(own_shop: Settings, dat
     assert not engine.ranks_by(versions[0])
 
 
+def test_an_order_is_drawn_with_its_chances(own_shop: Settings, engine: SearchEngine) -> None:
+    last = engine.search(QUERY).hits[-1].item_id
+    assert engine.search(replace(QUERY, draw=1)).hits[0].propensity is None  # nothing is published yet
+    publish_ranker(own_shop, save_ranker(own_shop, favouring(last, engine), engine.fingerprint, {}))
+    engine.refresh()
+    plain, drawn, other = (engine.search(replace(QUERY, draw=seed)).hits for seed in (None, 1, 2))
+    assert plain[0].propensity is None
+    assert all(hit.propensity is not None and 0 < hit.propensity <= 1 for hit in drawn)
+    assert drawn == engine.search(replace(QUERY, draw=1)).hits != other
+    assert len({hit.item_id for hit in drawn}) == len(drawn) == len(plain)
+    assert drawn[0].item_id == last  # 3,000 clicks leave no doubt
+    pages = [engine.search(replace(QUERY, draw=1, k=5, offset=at)).hits for at in (0, 5)]
+    assert [hit for page in pages for hit in page] == drawn[:10]
+
+
 def test_addends_sum_to_falling_scores_and_inputs_are_logged(own_shop: Settings, engine: SearchEngine) -> None:
     last = engine.search(QUERY).hits[-1].item_id
     publish_ranker(own_shop, save_ranker(own_shop, favouring(last, engine), engine.fingerprint, {}))

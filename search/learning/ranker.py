@@ -53,6 +53,15 @@ class Ranker:
         """The same order from features that are there already."""
         return np.argsort(-self.scores(stage, key, values)[: self.depth], kind="stable")
 
+    def drawn_orders(self, stage: FirstStage, key: str, values: np.ndarray, seed: int, draws: int) -> np.ndarray:
+        """(draws, m) orders as `order_by` gives them, each by rates drawn from the beliefs (Thompson, On the likelihood
+        that one unknown probability exceeds another, Biometrika 1933)."""
+        mean, own = self._mean_rates(stage, key, values), self.evidence.of_query(key, stage.ids)
+        shape, scale = own.clicks + self.kappa * mean, 1 / (own.exposure + self.kappa)
+        rates = np.random.default_rng(seed).gamma(shape, scale, (draws, len(stage)))
+        scores = self._guarded(rates, stage, key, values, float(own.exposure.sum()))
+        return np.argsort(-scores[:, : self.depth], axis=1, kind="stable")
+
     def order_as_new(self, stage: FirstStage, key: str) -> np.ndarray:
         """The order that the query would get if nobody had ever asked it."""
         values = self.features(stage, key)
@@ -65,9 +74,12 @@ class Ranker:
 
     def believed_rates(self, stage: FirstStage, key: str, values: np.ndarray) -> np.ndarray:
         """(n,) clicks per look: what is expected, corrected by what this query itself showed and got."""
+        own = self.evidence.of_query(key, stage.ids)
+        return gamma_posterior(self._mean_rates(stage, key, values), own.exposure, own.clicks, self.kappa)
+
+    def _mean_rates(self, stage: FirstStage, key: str, values: np.ndarray) -> np.ndarray:
         relative, own = self.expected_rates(key, values), self.evidence.of_query(key, stage.ids)
-        mean = relative * level(relative, own.exposure, own.clicks, self.evidence.usual_rate)
-        return gamma_posterior(mean, own.exposure, own.clicks, self.kappa)
+        return relative * level(relative, own.exposure, own.clicks, self.evidence.usual_rate)
 
     def scores(self, stage: FirstStage, key: str, values: np.ndarray) -> np.ndarray:
         """(n,) scores, the higher the better."""
