@@ -61,6 +61,7 @@ def test_an_unnamed_layout_is_no_layout(cells: Cells) -> None:
 def test_exposures_are_those_of_the_layout(cells: Cells) -> None:
     report = choose_browsing_model(cells)
     assert set(report.as_dict()["layouts"]) == {"grid", "list"}
+    assert report.likelier == "position"  # people who look differently by layout are no cascade
     by_layout = report.model.exposure(cells)
     pooled = PositionModel(report.propensities).exposure(cells)
     low = cells.position > 5

@@ -70,9 +70,13 @@ def test_propensities_fall_on_beyond_the_measured_positions() -> None:
 
 
 def test_each_way_of_browsing_is_recognised(world: World, cells: Cells) -> None:
-    assert choose_browsing_model(cells).likelier == "position"
+    found = choose_browsing_model(cells)
+    assert (found.likelier, found.model.power) == ("position", 1.0)
+    rooted = replace(found.model, power=0.5).exposure(cells)
+    assert rooted**2 == pytest.approx(found.model.exposure(cells) * cells.impressions)
     report = choose_browsing_model(browse(world, 8_000, cascade=True))
     assert report.likelier == "cascade"
+    assert (report.as_dict()["chosen"], report.model.power) == ("position", 0.5)
     assert report.advantage is not None and report.advantage > 0
 
 
