@@ -98,6 +98,13 @@ class Segment:
         is_here = row < len(self.ids) and self.ids[row] == id_ and not self.dead[row]
         return row if is_here else None
 
+    def rows_of(self, ids: np.ndarray) -> np.ndarray:
+        """(n,) the rows of living items, -1 for those that are not here."""
+        if not len(self.ids):
+            return np.full(len(ids), -1)
+        rows = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
+        return np.where((self.ids[rows] == ids) & ~self.dead[rows], rows, -1)
+
     def vector_of(self, row: int, mode: str) -> np.ndarray | None:
         """(dim,) float32: the part of an item that a mode compares, or its fused vector where it lacks that part."""
         for vectors in (self.parts.get(mode), self.fused):

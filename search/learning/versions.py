@@ -14,8 +14,9 @@ from search.learning.affinities import Affinities
 from search.learning.evidence import Evidence
 from search.learning.features import NAMES
 from search.learning.ranker import Ranker
+from search.learning.trees import Trees
 
-FORMAT = 2
+FORMAT = 3
 KEPT_RANKERS = 5
 MANIFEST = "manifest.json"
 _CURRENT = "CURRENT"
@@ -36,7 +37,7 @@ def save_ranker(settings: Settings, ranker: Ranker, fingerprint: str, report: di
     version = f"{number:06d}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
     beside = settings.rankers_dir / f".{version}.new"
     beside.mkdir()
-    for place, booster in enumerate(ranker.boosters):
+    for place, booster in enumerate(ranker.trees.boosters):
         (beside / f"trees-{place}.txt").write_text(booster.model_to_string(), encoding="utf-8")
     arrays = {name: getattr(ranker.evidence, name) for name in _ARRAYS}
     affinities = ranker.evidence.affinities
@@ -52,7 +53,9 @@ def save_ranker(settings: Settings, ranker: Ranker, fingerprint: str, report: di
         "kappa": ranker.kappa,
         "depth": ranker.depth,
         "serves_new_queries": ranker.serves_new_queries,
-        "num_trees": len(ranker.boosters),
+        "objective": ranker.trees.objective,
+        "calibration": [ranker.trees.level, ranker.trees.slope],
+        "num_trees": len(ranker.trees.boosters),
         "queries": ranker.evidence.queries,
         "terms": affinities.terms,
         "report": report,
@@ -122,7 +125,8 @@ def open_ranker(settings: Settings, version: str, fingerprint: str) -> Ranker:
             by_rank = arrays["by_rank"]
     except (OSError, ValueError, KeyError, lightgbm.basic.LightGBMError) as error:
         raise RankerBroken(f"Ranker {version} cannot be opened ({error}). Run `magpie train ranker`.") from error
-    return Ranker(boosters, evidence, manifest["kappa"], by_rank, manifest["depth"], manifest["serves_new_queries"])
+    trees = Trees(manifest["objective"], boosters, *manifest["calibration"])
+    return Ranker(trees, evidence, manifest["kappa"], by_rank, manifest["depth"], manifest["serves_new_queries"])
 
 
 def _folder(settings: Settings, version: str) -> Path:
