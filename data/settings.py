@@ -38,6 +38,12 @@ class Settings(BaseSettings):
     )
     model: str = Field("magpie-mini", min_length=1, description="Encoder: magpie-mini, an open_clip name, or a folder.")
     pretrained: str | None = Field(None, description="Weights for an open_clip name: a tag or a checkpoint's path.")
+    rebuild_after_changes: int = Field(
+        5_000, ge=0, description="The server rebuilds the index by itself once so many items changed; 0: never."
+    )
+    rebuild_after_hours: int = Field(
+        48, ge=0, description="The same once the index is so old and anything changed since; 0: never."
+    )
     explore_share: float = Field(
         0.05, ge=0, le=0.5, description="Share of searches in which two hits change places, to measure positions."
     )
