@@ -14,7 +14,7 @@ from data.database import Database, fetch_all
 from data.errors import ItemNotFound
 from data.items import Item, ItemDraft, Label, Picture, Value, version_of
 from data.labels import read_labels
-from data.picture_files import PictureRoot
+from data.picture_files import FetchAll, PictureRoot, refuse_addresses
 from data.revisions import take_revisions
 from data.settings import Settings
 from data.tables import counters, deletions, items, pictures
@@ -70,7 +70,12 @@ class Catalogue:
         self, drafts: Iterable[ItemDraft], picture_root: Path, watch: UpsertWatch = _NOBODY
     ) -> Iterator[UpsertCounts]:
         """The same batch by batch, for progress: yields the counts of each once it is committed."""
-        root = PictureRoot(picture_root, self.settings.max_picture_pixels)
+        fetch: FetchAll = refuse_addresses
+        if self.settings.picture_hosts:
+            from data.picture_fetching import PictureFetcher  # brings urllib3, which few catalogues need
+
+            fetch = PictureFetcher.of(self.settings).fetch_all
+        root = PictureRoot(picture_root, self.settings.max_picture_pixels, fetch)
         return upsert_batches(self.database, drafts, root, watch)
 
     def get(self, item_id: str) -> Item:

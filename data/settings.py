@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     )
     max_upload_bytes: int = Field(10_000_000, gt=0, description="Largest request body and uploaded picture, in bytes.")
     max_picture_pixels: int = Field(50_000_000, gt=0, description="Largest uploaded picture, in pixels.")
+    picture_hosts: str | None = Field(
+        None, description="Hosts from which pictures named by address are fetched, with commas; none: no address is."
+    )
     threads: int = Field(4, ge=1, le=256, description="Threads that answer requests.")
     max_waiting: int = Field(
         128, ge=0, le=10_000, description="Requests that may wait for a thread; the next ones are refused with 503."

@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
+from data.memory import give_back_freed
 from search.changed_items import ChangedItems
 from search.segment import Segment
 
@@ -50,9 +51,14 @@ class Compaction:
             self._running = None
         start = first_to_merge([segment.num_living for segment in segments])
         if start is not None and time.monotonic() >= self._not_before:
-            merging = self._pool.submit(self._changed_items.merge, segments[start:])
+            merging = self._pool.submit(self._merge, segments[start:])
             self._running = (start, len(segments), merging)
         return segments
+
+    def _merge(self, segments: Sequence[Segment]) -> Segment | None:
+        merged = self._changed_items.merge(segments)
+        give_back_freed()
+        return merged
 
     def _exchange(
         self, segments: tuple[Segment, ...], start: int, end: int, merging: "Future[Segment | None]"

@@ -16,6 +16,7 @@ from gunicorn.app.base import BaseApplication
 from data.database import open_database
 from data.errors import BadSetting
 from data.home_lock import SERVING, lock_home
+from data.picture_addresses import parse_rules
 from data.settings import Settings
 from web.cross_origin import parse_origins
 from web.proxies import parse_networks
@@ -47,10 +48,11 @@ def serve(settings: Settings, host: str, port: int, on_ready: Callable[[str], No
 
 
 def _check_doors(settings: Settings) -> None:
-    """Rates, proxies and origins are refused here, and not by a worker that is started again and again."""
+    """Rates, proxies, origins and hosts are refused here, and not by a worker that is started again and again."""
     RateLimits(settings)
     parse_networks(settings.trusted_proxies or "")
     parse_origins(settings.allowed_origins or "")
+    parse_rules(settings.picture_hosts or "")
 
 
 def _log_to_stderr(level: str) -> None:
