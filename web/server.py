@@ -21,6 +21,7 @@ from data.settings import Settings
 from web.cross_origin import parse_origins
 from web.proxies import parse_networks
 from web.rate_limits import RateLimits
+from web.unreadable import MAX_ADDRESS_CHARS
 
 START_TIMEOUT_S = 300  # loading a large index may take this long before the worker first answers
 STOP_TIMEOUT_S = 10
@@ -28,7 +29,6 @@ TAKE_OVER_S = 5
 KEEP_ALIVE_S = 75
 SWITCH_INTERVAL_S = 0.001  # a search must not wait the usual 5 ms for the thread that writes the log
 OWN_LOGGERS = ("data", "indexer", "search", "web")
-MAX_ADDRESS_CHARS = 8190  # gunicorn's own most
 
 
 def serve(settings: Settings, host: str, port: int, on_ready: Callable[[str], None]) -> None:
