@@ -122,7 +122,7 @@ def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def on_connect(driver_connection: Any, _record: Any) -> None:
         driver_connection.isolation_level = None
-        for pragma in ("foreign_keys=ON", "synchronous=NORMAL", "cache_size=-32000", "temp_store=MEMORY"):
+        for pragma in ("foreign_keys=ON", "synchronous=NORMAL", "cache_size=-4000"):
             driver_connection.execute(f"PRAGMA {pragma}")
         # switching to WAL takes a lock; asking for it again would make each new connection wait for writers
         if driver_connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
