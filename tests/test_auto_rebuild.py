@@ -15,7 +15,7 @@ from search.engine import SearchEngine
 from web import auto_rebuild
 from web.auto_rebuild import MOST_PATIENCE_S, QUIET_S, AutoRebuild, Backlog, is_time, is_wanted, rebuild_command
 
-PATIENCE = 2_000
+PATIENCE = 12_000  # of 50 ms: a rebuild at the lowest priority waits for whatever else runs
 HOUR_S = 3600.0
 
 
@@ -53,6 +53,7 @@ def wait_for(auto: AutoRebuild) -> None:
             return
         time.sleep(0.05)
         auto.look()
+    auto.stop()
     pytest.fail("it does not end")
 
 
