@@ -22,6 +22,7 @@ from data.hygiene import set_aside_misuse
 from data.settings import Settings
 from data.ubi import EventRecord, QueryRecord, ShownHit
 from search.learning.browsing import choose_browsing_model
+from search.learning.overclicked import OVERCLICKED, without_overclicked
 from search.learning.training import learn
 from tests.clicked_world import DAYS, SHOWN, World, make_world
 
@@ -128,7 +129,9 @@ def ranks_after(world: World, target: str, logs: list[Log], folder: Path) -> tup
         cells = read_cells(database)
     finally:
         database.close()
-    ranker, _ = learn(cells, choose_browsing_model(cells), world.stages, world.numbers)
+    browsing = choose_browsing_model(cells)
+    cells, aside[OVERCLICKED] = without_overclicked(cells, browsing.model)
+    ranker, _ = learn(cells, browsing, world.stages, world.numbers)
     ranks = {}
     for key in queries_showing(world, target):
         order = [str(id_) for id_ in world.stages[key].ids[ranker.order(world.stages[key], key)]]

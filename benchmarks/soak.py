@@ -2,8 +2,9 @@
 
     python -m benchmarks.soak HOME [--requests 200000] [--clients 4]
 
-A real server on a copy of the home gets searches, suggestions, items, events, pages and mistakes in turn. Its memory
-(what its processes share counted once) is taken after each tenth of the requests. Then twice as many
+A real server on a copy of the home gets searches, suggestions, items, events, pages and mistakes in turn. After each
+tenth of the requests its memory is taken: RSS of all its processes, and what of that is its own (anonymous), which is
+where a leak would show: pages of libraries come and go with what else runs on the machine. Then twice as many
 connections as may wait ask at once, and one client alone before and after.
 """
 
@@ -23,7 +24,7 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import quote
 
-from benchmarks.http_latency import free_port, make_queries, memory_mb, wait_until_ready
+from benchmarks.http_latency import free_port, make_queries, wait_until_ready
 
 THREADS, MAX_WAITING, PARTS = 4, 128, 10
 
@@ -89,6 +90,15 @@ def median_ms(port: int, queries: list[str]) -> float:
     return sorted(times)[len(times) // 2]
 
 
+def memory_mb(pid: int) -> tuple[float, float]:
+    """RSS and anonymous memory of a process and its children, in megabytes."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    sizes = {name: int(rest.split()[0]) * 1024 / 1e6 for name, rest in (line.split(":", 1) for line in lines[1:])}
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    below = [memory_mb(int(child)) for child in children]
+    return sizes["Rss"] + sum(rss for rss, _ in below), sizes["Anonymous"] + sum(own for _, own in below)
+
+
 def flood(port: int, queries: list[str]) -> tuple[Counter[int], float]:
     """The statuses of 5 searches on each of twice as many lines as may wait, and the slowest 503 in milliseconds."""
     found: Counter[int] = Counter()
@@ -129,13 +139,15 @@ def main() -> None:
         )
         try:
             wait_until_ready(port)
-            held: list[float] = []
+            held: list[tuple[float, float]] = []
             done: Counter[int] = Counter()
             for part in range(PARTS):
                 done += in_parallel(port, queries, given.requests // PARTS, given.clients, 1000 * part)
                 held.append(memory_mb(server.pid))
-                print(f"after {sum(done.values()):,} requests: {held[-1]:.1f} MB", flush=True)
-            print(f"{held[-1] / held[0] - 1:+.1%} since the first tenth; {dict(done)}")
+                rss, own = held[-1]
+                print(f"after {done.total():,} requests: RSS {rss:.1f} MB, own {own:.1f} MB", flush=True)
+            rss, own = (last / first - 1 for first, last in zip(held[0], held[-1], strict=True))
+            print(f"RSS {rss:+.1%}, own {own:+.1%} since the first tenth; {dict(done)}")
             alone = median_ms(port, queries)
             found, refused_ms = flood(port, queries)
             print(f"flood: {dict(found)}, a 503 takes {refused_ms:.1f} ms at the median of all clients")

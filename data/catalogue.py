@@ -14,7 +14,7 @@ from data.database import Database, fetch_all
 from data.errors import ItemNotFound
 from data.items import Item, ItemDraft, Label, Picture, Value, version_of
 from data.labels import read_labels
-from data.picture_files import PictureRoot
+from data.picture_files import FetchAll, PictureRoot, refuse_addresses
 from data.revisions import take_revisions
 from data.settings import Settings
 from data.tables import counters, deletions, items, pictures
@@ -39,12 +39,15 @@ _NOBODY = UpsertWatch()
 
 @dataclass(frozen=True)
 class Changes:
-    """What happened after a revision, oldest first, up to `revision`; `complete` if that is all there is."""
+    """What happened after a revision: items changed up to `revision`, oldest first, and every item deleted since.
+
+    `latest` is the catalogue's revision when this was read: larger where more items changed than were asked for.
+    """
 
     items: list[Item]
     deleted_ids: list[int]
     revision: int
-    complete: bool
+    latest: int
 
 
 class Catalogue:
@@ -67,7 +70,12 @@ class Catalogue:
         self, drafts: Iterable[ItemDraft], picture_root: Path, watch: UpsertWatch = _NOBODY
     ) -> Iterator[UpsertCounts]:
         """The same batch by batch, for progress: yields the counts of each once it is committed."""
-        root = PictureRoot(picture_root, self.settings.max_picture_pixels)
+        fetch: FetchAll = refuse_addresses
+        if self.settings.picture_hosts:
+            from data.picture_fetching import PictureFetcher  # brings urllib3, which few catalogues need
+
+            fetch = PictureFetcher.of(self.settings).fetch_all
+        root = PictureRoot(picture_root, self.settings.max_picture_pixels, fetch)
         return upsert_batches(self.database, drafts, root, watch)
 
     def get(self, item_id: str) -> Item:
@@ -129,28 +137,17 @@ class Catalogue:
             return _revision(connection)
 
     def changes_since(self, revision: int, limit: int = 10_000) -> Changes:
-        """The items changed and the numbers deleted after this revision, oldest first, at most `limit` together."""
+        """The items changed after this revision, oldest first, at most `limit`; and all numbers deleted after it."""
         with self.database.reading() as connection:
             now = _revision(connection)
             changed = _read_items(
                 connection, _ITEMS.where(items.c.revision > revision).order_by(items.c.revision).limit(limit + 1)
             )
-            gone = connection.execute(
-                select(deletions.c.id, deletions.c.revision)
-                .where(deletions.c.revision > revision)
-                .order_by(deletions.c.revision)
-                .limit(limit + 1)
-            ).all()
-        revisions = sorted([item.revision for item in changed] + [row.revision for row in gone])
-        if len(revisions) <= limit:
-            return Changes(changed, [row.id for row in gone], now, complete=True)
-        last = revisions[limit - 1]
-        return Changes(
-            [item for item in changed if item.revision <= last],
-            [row.id for row in gone if row.revision <= last],
-            last,
-            complete=False,
-        )
+            gone = connection.execute(select(deletions.c.id).where(deletions.c.revision > revision)).scalars().all()
+        kept = changed[:limit]
+        if len(changed) <= limit:
+            return Changes(kept, list(gone), now, now)
+        return Changes(kept, list(gone), kept[-1].revision if kept else revision, now)
 
     def attribute_kinds(self) -> dict[str, Kind]:
         """The kind of every attribute; known fields such as price are not among them."""

@@ -50,6 +50,14 @@ class BadPicture(BadInput):
     status = 415
 
 
+class NotFetched(BadInput):
+    """A picture's address that is not asked, or that gave no picture."""
+
+    def __init__(self, reason: str, is_of_the_host: bool = False) -> None:
+        super().__init__(reason)
+        self.is_of_the_host = is_of_the_host  # and so to be expected of its other addresses
+
+
 class TooLarge(BadInput):
     """More bytes or pixels than allowed."""
 

@@ -34,6 +34,15 @@ def lock_home(home: Path, work: str, wait_s: float = 0.0) -> Iterator[None]:
         os.close(descriptor)
 
 
+def is_held(home: Path, work: str) -> bool:
+    """Whether somebody holds the lock named `work` of this home just now."""
+    try:
+        with lock_home(home, work):
+            return False
+    except HomeLocked:
+        return True
+
+
 def _acquire(descriptor: int, path: Path, work: str, deadline: float) -> None:
     while True:
         with suppress(BlockingIOError):

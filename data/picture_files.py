@@ -5,7 +5,7 @@
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -30,20 +30,45 @@ class PictureFile:
     reason: str = ""
 
 
+FetchAll = Callable[[Iterable[str]], dict[str, Path | str]]  # by address the picture's file, or why there is none
+
+
+def is_address(given: str) -> bool:
+    """Whether a picture is given by its address on the web."""
+    return given[:8].lower().startswith(("http://", "https://"))
+
+
+def refuse_addresses(given: Iterable[str]) -> dict[str, Path | str]:
+    """Fetches nothing, and says how that could be."""
+    return dict.fromkeys(given, "is not fetched: MAGPIE_PICTURE_HOSTS names no hosts")
+
+
 class PictureRoot:
     """The folder that picture paths are relative to, and that none may leave."""
 
-    def __init__(self, root: Path, max_pixels: int) -> None:
+    def __init__(self, root: Path, max_pixels: int, fetch: FetchAll = refuse_addresses) -> None:
         self.root = os.path.realpath(root)
         self._inside = self.root.rstrip(os.sep) + os.sep
         self._max_pixels = max_pixels
         self._real_folders: dict[str, str] = {}
+        self._fetch = fetch
+        self._fetched: dict[str, Path | str] = {}
+
+    def fetch(self, given: Iterable[str]) -> None:
+        """Fetches those of the pictures that are given by address, for `look_up` to find."""
+        self._fetched = self._fetch(one for one in given if is_address(one))
 
     def look_up(self, given: str, known: Mapping[str, PictureFile]) -> PictureFile:
         """The picture at this path; read anew only if its size or time differ from what is known of it."""
+        if is_address(given):
+            file = self._fetched.get(given, "was not fetched")
+            return self._look_at(str(file), known) if isinstance(file, Path) else _absent(given, file)
         path = self._resolve(given)
         if path is None:
             return _absent(os.path.join(self.root, given), "lies outside the folder of pictures (--images)")
+        return self._look_at(path, known)
+
+    def _look_at(self, path: str, known: Mapping[str, PictureFile]) -> PictureFile:
         try:
             facts = os.stat(path)
         except (OSError, ValueError) as error:

@@ -32,12 +32,21 @@ class Settings(BaseSettings):
     )
     max_upload_bytes: int = Field(10_000_000, gt=0, description="Largest request body and uploaded picture, in bytes.")
     max_picture_pixels: int = Field(50_000_000, gt=0, description="Largest uploaded picture, in pixels.")
+    picture_hosts: str | None = Field(
+        None, description="Hosts from which pictures named by address are fetched, with commas; none: no address is."
+    )
     threads: int = Field(4, ge=1, le=256, description="Threads that answer requests.")
     max_waiting: int = Field(
         128, ge=0, le=10_000, description="Requests that may wait for a thread; the next ones are refused with 503."
     )
     model: str = Field("magpie-mini", min_length=1, description="Encoder: magpie-mini, an open_clip name, or a folder.")
     pretrained: str | None = Field(None, description="Weights for an open_clip name: a tag or a checkpoint's path.")
+    rebuild_after_changes: int = Field(
+        5_000, ge=0, description="The server rebuilds the index by itself once so many items changed; 0: never."
+    )
+    rebuild_after_hours: int = Field(
+        48, ge=0, description="The same once the index is so old and anything changed since; 0: never."
+    )
     explore_share: float = Field(
         0.05, ge=0, le=0.5, description="Share of searches in which two hits change places, to measure positions."
     )

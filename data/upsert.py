@@ -127,6 +127,7 @@ def _batches(drafts: Iterable[ItemDraft]) -> Iterator[list[ItemDraft]]:
 
 
 def _read_pictures(database: Database, batch: list[ItemDraft], root: PictureRoot) -> list[_Row]:
+    root.fetch(given for draft in batch for given in draft.pictures)
     known = _known_pictures(database, [draft.item_id for draft in batch if draft.pictures])
     rows = []
     for draft in batch:

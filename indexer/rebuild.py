@@ -157,6 +157,7 @@ def rebuild(
             about |= {
                 "clicked_items": len(leaning.ids),
                 "index": factory,
+                "options": options_to_repeat(options, encoder),
                 "text_weighing": asdict(weighing),
                 "conflicts": conflicts.about(),
                 "encoded": count_encoded(snapshot, pictures),
@@ -310,6 +311,12 @@ def describe(
         "recall": measure_recall(folder, snapshot.ids, vectors["fused"], {"text": probes, "image": vectors["image"]}),
         "confidence": calibrate_confidence(probes, noise, vectors["fused"]),
     }
+
+
+def options_to_repeat(options: RebuildOptions, encoder: Encoder) -> dict[str, str | None]:
+    """With what the next rebuild makes an index like this one."""
+    made_with = {"model": encoder.spec.model, "pretrained": encoder.spec.pretrained}
+    return {**made_with, "fusion": options.fusion, "index": options.index}
 
 
 def count_encoded(snapshot: Snapshot, pictures: EncodingReport) -> dict[str, int]:

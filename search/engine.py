@@ -138,8 +138,11 @@ class SearchEngine:
         except MagpieError as error:
             return {"ready": False, "generation": None, "items": 0, "model": None, "alarms": [str(error)]}
         alarms = list(serving.alarms) + ([self._last_fault] if self._last_fault else [])
-        if not serving.delta.is_complete:
-            alarms.append("More changed since the last rebuild than is searchable at once. Run `magpie index rebuild`.")
+        if serving.delta.is_full:
+            alarms.append(
+                f"{serving.delta.num_items:,} changed items are searched beside the index, and no more are taken in: "
+                "run `magpie index rebuild`. Deletions act all the same."
+            )
         alarms += self._reranker.alarms
         about = serving.generation.manifest
         return {
@@ -150,6 +153,7 @@ class SearchEngine:
             "index": about["index"],
             "created_at": about["created_at"],
             "changes_since": len(serving.delta.dead_ids),
+            "changes_waiting": serving.delta.latest - serving.delta.revision,
             "ranker": self._reranker.version,
             "alarms": alarms,
         }

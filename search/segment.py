@@ -1,7 +1,7 @@
 """What is searched at one moment: the published generation, and in a small second segment what changed after it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +14,13 @@ from indexer.vector_index import VectorIndex
 
 _SAMPLE_ROWS = 2_000
 _WHOLE_ROWS = 4_000
+_WORKED_OUT = (
+    "prices",
+    "is_wordless",
+    "yardstick",
+    "whole_rows",
+    "with_and_without_words",
+)  # of the rows, dead ones among them
 _FEWEST_TELLING = 20
 
 
@@ -91,6 +98,29 @@ class Segment:
         alone = {"text": np.zeros_like(pictures), "image": pictures}
         wordless = fuse(self.fusion.contributions(alone, self.text_weights[rows]))
         return np.asarray(self.fused[rows], np.float32), wordless
+
+    @property
+    def num_living(self) -> int:
+        """How many items can be found here."""
+        return len(self.ids) - int(np.count_nonzero(self.dead))
+
+    @property
+    def living_ids(self) -> np.ndarray:
+        """(m,) ascending `items.id` of those."""
+        return self.ids[~self.dead]
+
+    def without(self, ids: np.ndarray) -> "Segment":
+        """The same with these items ((m,) `items.id`) dead as well; what was worked out of the rows is kept."""
+        rows = np.searchsorted(self.ids, ids)
+        rows = rows[rows < len(self.ids)] if len(self.ids) else rows[:0]
+        rows = rows[np.isin(self.ids[rows], ids) & ~self.dead[rows]]
+        if not len(rows):
+            return self
+        dead = self.dead.copy()
+        dead[rows] = True
+        other = replace(self, dead=dead)
+        vars(other).update({name: vars(self)[name] for name in _WORKED_OUT if name in vars(self)})
+        return other
 
     def row_of(self, id_: int) -> int | None:
         """The row of a living item, None where it is not here."""

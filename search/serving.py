@@ -1,6 +1,7 @@
 """What is being served: a generation with its encoder and the catalogue's later changes, taken up as one piece."""
 
 import logging
+import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,11 +13,14 @@ from data.settings import Settings
 from indexer.encoder import Encoder
 from indexer.generation import Generation, open_current, open_encoder_of
 from indexer.vector_index import limit_threads
-from search.delta import Delta, VectorMemory, read_delta
+from search.changed_items import ChangedItems
+from search.compaction import Compaction
+from search.delta import Delta, follow, no_changes, with_segments
 from search.item_memory import ItemMemory
 from search.question import Interpreter
 from search.segment import Segment
 
+CATCH_UP_S = 20.0
 log = logging.getLogger(__name__)
 
 
@@ -33,7 +37,8 @@ class Serving:
     interpreter: Interpreter
     segments: list[Segment]
     delta: Delta
-    memory: VectorMemory
+    changed_items: ChangedItems
+    compaction: Compaction
     items: ItemMemory
     alarms: list[str]
 
@@ -65,41 +70,51 @@ def serve(
     encoder = before.encoder if before and before.encoder.spec.fingerprint == wanted_encoder else None
     encoder = encoder or open_encoder_of(generation, threads=1)
     interpreter = Interpreter(encoder, generation, catalogue, settings)
-    empty = Delta(generation.catalogue_revision, np.zeros(0, np.int64), None, True)
+    changed_items = ChangedItems(settings, catalogue, generation, encoder, decoder)
     serving = Serving(
         wanted,
         generation,
         encoder,
         interpreter,
-        [main_segment(generation, empty)],
-        empty,
-        VectorMemory(encoder, decoder),
+        [main_segment(generation)],
+        no_changes(generation.catalogue_revision),
+        changed_items,
+        Compaction(changed_items),
         ItemMemory(catalogue),
         alarms,
     )
-    return with_changes(serving, catalogue)
+    return _caught_up(serving, catalogue, before.delta.revision if before else 0)
+
+
+def _caught_up(serving: Serving, catalogue: Catalogue, at_least: int) -> Serving:
+    """The same with all changes since; of very many only those of the first seconds, but all up to this revision."""
+    deadline = time.monotonic() + CATCH_UP_S
+    while True:
+        before, serving = serving.delta.revision, with_changes(serving, catalogue)
+        is_behind = serving.delta.revision < at_least or time.monotonic() < deadline
+        if serving.delta.is_complete or serving.delta.revision == before or not is_behind:
+            return serving
 
 
 def with_changes(serving: Serving, catalogue: Catalogue) -> Serving:
-    """The same generation with the catalogue's changes up to now; the same object where there are none.
-
-    Once there are more changes than fit, only a rebuild helps, and following them further would only cost.
-    """
-    if not serving.delta.is_complete or catalogue.revision() == serving.delta.revision:
+    """The same generation a step closer to the catalogue as it is now; the same object where there is none to make."""
+    delta = serving.delta
+    if catalogue.revision() != delta.latest or not (delta.is_complete or delta.is_full):
+        try:
+            delta = follow(delta, catalogue, serving.changed_items, serving.compaction.num_sealed)
+        except MagpieError as error:
+            log.error("Changes since the last rebuild are not searchable: %s", error)
+            return serving
+    segments = serving.compaction.advance(delta.segments)
+    if delta is serving.delta and segments is delta.segments:
         return serving
-    try:
-        delta = read_delta(catalogue, serving.generation, serving.memory)
-    except MagpieError as error:
-        log.error("Changes since the last rebuild are not searchable: %s", error)
-        return serving
-    segments = [main_segment(serving.generation, delta)] + ([delta.segment] if delta.segment else [])
-    return replace(serving, segments=segments, delta=delta, items=ItemMemory(catalogue))
+    main = serving.segments[0].without(delta.dead_ids)
+    items = serving.items if delta is serving.delta else ItemMemory(catalogue)
+    return replace(serving, segments=[main, *segments], delta=with_segments(delta, segments), items=items)
 
 
-def main_segment(generation: Generation, delta: Delta) -> Segment:
-    """The generation as a segment, without the rows that changed or were deleted since."""
-    dead = np.zeros(generation.num_items, bool)
-    dead[generation.rows_of(delta.dead_ids)] = True
+def main_segment(generation: Generation) -> Segment:
+    """The generation as a segment."""
     return Segment(
         ids=generation.ids,
         parts=generation.parts,
@@ -110,5 +125,5 @@ def main_segment(generation: Generation, delta: Delta) -> Segment:
         indexes=generation.indexes,
         lexical=generation.lexical,
         columns=generation.columns,
-        dead=dead,
+        dead=np.zeros(generation.num_items, bool),
     )

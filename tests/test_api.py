@@ -437,6 +437,18 @@ def test_bad_items_are_problems(client: FlaskClient, body: dict[str, Any], words
     assert_problem(client.put("/api/items/new", json=body), 400, *words)
 
 
+def test_an_id_may_end_like_an_address(own_app: Flask) -> None:
+    client = client_of(own_app)
+    for item_id in ("ball-red/similar", "ball-red/similar/similar"):
+        address = "/api/items/" + item_id.replace("/", "%2F")
+        assert client.put(address, json={"title": "Odd"}).status_code == 201
+        assert client.get(address).get_json()["item_id"] == item_id
+        assert client.get(address, headers={"If-None-Match": client.get(address).headers["ETag"]}).status_code == 304
+        own_app.extensions["magpie"].engine.refresh()
+        assert "hits" in client.get(f"{address}/similar?k=2").get_json()
+    assert "hits" in client.get("/api/items/ball-red/similar?k=2").get_json()
+
+
 def test_difficult_ids_are_ids(own_app: Flask) -> None:
     from urllib.parse import quote
 

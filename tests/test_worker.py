@@ -134,6 +134,8 @@ def test_a_client_that_asks_for_a_go_ahead_gets_one(server: Server) -> None:
         (GET + b"X: " + b"a" * MAX_HEAD_BYTES, 431),
         (b"POST /api/search HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n", 411),
         (b"POST /api/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99000000\r\n\r\n", 413),
+        (b"GET /api/search?q=" + b"a" * 9_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+        (GET + b"Expect: the impossible\r\n\r\n", 417),
         (b"nonsense\r\n\r\n", 400),
         (GET + b"Content-Length: -5\r\n\r\n", 400),
         (GET + b"Content-Length: 5\r\nContent-Length: 7\r\n\r\nabcde", 400),
@@ -142,9 +144,15 @@ def test_a_client_that_asks_for_a_go_ahead_gets_one(server: Server) -> None:
 def test_what_is_no_good_request_is_refused(server: Server, sent: bytes, status: int) -> None:
     found, headers, body = answer_to(server, sent)
     assert found == status
-    if status != 400:
-        assert headers["content-type"] == "application/problem+json" and json.loads(body)["status"] == status
+    assert headers["content-type"] == "application/problem+json" and json.loads(body)["status"] == status
     assert_searches(server)
+
+
+def test_who_sends_nonsense_leaves_neither_address_nor_words_in_the_log(server: Server) -> None:
+    answer_to(server, GET + b"Authorization : Bearer secret-words\r\n\r\n")
+    answer_to(server, b"GET /?q=secret-words HTTP/9.9\r\nHost: localhost\r\n\r\n")
+    log = server.log.read_text()
+    assert "secret-words" not in log and "127.0.0.1 " not in log and "ip=" not in log
 
 
 def test_who_sends_far_too_much_still_sees_the_answer(server: Server) -> None:

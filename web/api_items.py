@@ -1,7 +1,8 @@
 """Items over HTTP: read one, put one, put many, delete one; a change is searchable within a second."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from flask import Response, jsonify, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import TypeAdapter
 
+from data.catalogue import PictureFault
 from data.errors import BadInput
 from data.items import Item
 from data.pictures import check_picture
@@ -22,14 +24,13 @@ from web.item_drafts import ANYWHERE, draft_of, drafts_of, pictures_of
 from web.openapi import NDJSON, SECURITY, lines_of, problem_responses, request_body
 from web.pictures import picture_url
 from web.preconditions import watch_preconditions
-from web.schemas import MAX_LIST, DeleteHeader, ItemBody, ItemPath, NamedItemBody, PutHeader
+from web.schemas import MAX_LIST, MAX_PICTURES, DeleteHeader, ItemBody, ItemPath, NamedItemBody, PutHeader
 from web.services import Services, services
 
 _TAG = Tag(
     name="items",
     description="The catalogue. Writing needs a token once there is one, and this machine while there is none.",
 )
-MAX_PICTURES = 20
 
 api = APIBlueprint("api_items", __name__, abp_tags=[_TAG], abp_responses=problem_responses())
 
@@ -69,9 +70,11 @@ def put_item(path: ItemPath, header: PutHeader) -> tuple[Response, int]:
     else:
         body = json_body(_ITEM)
     kept = pictures_of(opened.catalogue, [path.item_id]) if body.images is None else {}
-    pictures = _stored_pictures(opened, uploads) or kept.get(path.item_id, [])
+    named = body.images or []
+    pictures = _stored_pictures(opened, uploads) + named or kept.get(path.item_id, [])
     draft = draft_of(path.item_id, body, pictures)
-    counts = opened.catalogue.upsert([draft], ANYWHERE, watch_preconditions(header.if_match, header.if_none_match))
+    watch = watch_preconditions(header.if_match, header.if_none_match)
+    counts = opened.catalogue.upsert([draft], ANYWHERE, replace(watch, on_fault=partial(_refuse_fault, named)))
     return _answer(path.item_id), 201 if counts.inserted else 200
 
 
@@ -112,6 +115,12 @@ def delete_item(path: ItemPath, header: DeleteHeader) -> tuple[str, int]:
     """Takes an item out of the catalogue and of every search."""
     services().catalogue.delete(path.item_id, watch_preconditions(header.if_match))
     return "", 204
+
+
+def _refuse_fault(named: Sequence[str], fault: PictureFault) -> None:
+    """Raises BadInput for a picture that the request names by address and that is not to be had."""
+    if fault.path in named:
+        raise BadInput(f"images: {fault.path} {fault.reason}")
 
 
 def _answer(item_id: str) -> Response:

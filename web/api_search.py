@@ -9,7 +9,9 @@ from pydantic import TypeAdapter
 from data.errors import BadPicture
 from web.answer_schemas import SearchAnswer, SuggestAnswer
 from web.answers import answer_recommendation, answer_search, result_as_dict, wants_privacy
+from web.api_items import get_item
 from web.bodies import form_body, is_multipart, json_body, uploaded_pictures
+from web.item_addresses import is_part_of_the_id
 from web.openapi import problem_responses, request_body
 from web.schemas import ItemPath, RecommendQuery, SearchBody, SearchQuery, SimilarQuery, SuggestQuery
 from web.services import services
@@ -61,6 +63,8 @@ def suggest(query: SuggestQuery) -> Response:
 @api.get("/api/items/<path:item_id>/similar", summary="Items like this one", responses={200: SearchAnswer})
 def similar(path: ItemPath, query: SimilarQuery) -> Response:
     """Finds what resembles an item, which itself is left out."""
+    if is_part_of_the_id("/similar"):
+        return get_item(ItemPath(item_id=f"{path.item_id}/similar"))
     return jsonify(_similar(path.item_id, query.k))
 
 

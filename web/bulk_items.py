@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, request
 from pydantic import TypeAdapter, ValidationError
 
-from data.catalogue import Catalogue
+from data.catalogue import Catalogue, PictureFault
 from data.errors import BadInput, BadItem, TooLarge
 from data.items import ItemDraft
 from data.upsert import Outcome, UpsertWatch
@@ -29,7 +29,7 @@ def put_lines(catalogue: Catalogue) -> Response:
     bodies = dict(_bodies(_numbered_lines(request.get_data(cache=False)), results))
     drafts = zip(bodies, drafts_of(catalogue, list(bodies.values())), strict=True)
     sound = [replace(draft, line=number) for number, draft in drafts if _is_storable(draft, number, results)]
-    catalogue.upsert(sound, ANYWHERE, UpsertWatch(on_outcome=results.written))
+    catalogue.upsert(sound, ANYWHERE, UpsertWatch(on_fault=results.lacks, on_outcome=results.written))
     return Response(results.lines(), mimetype=NDJSON)
 
 
@@ -38,9 +38,14 @@ class _Results:
 
     def __init__(self) -> None:
         self._of_line: dict[int, dict[str, Any]] = {}
+        self._faults: dict[int, str] = {}
+
+    def lacks(self, fault: PictureFault) -> None:
+        self._faults.setdefault(fault.line, f"without a picture: {fault.path} {fault.reason}")
 
     def written(self, draft: ItemDraft, outcome: Outcome) -> None:
-        self._of_line[draft.line] = {"line": draft.line, "item_id": draft.item_id, "result": outcome}
+        fault = {"detail": self._faults[draft.line]} if draft.line in self._faults else {}
+        self._of_line[draft.line] = {"line": draft.line, "item_id": draft.item_id, "result": outcome, **fault}
 
     def rejected(self, number: int, reason: str) -> None:
         self._of_line[number] = {"line": number, "result": "rejected", "detail": reason}

@@ -21,7 +21,7 @@ def backup(ctx: click.Context, file: Path, as_json: bool) -> None:
     if as_json:
         print_json(report.as_dict())
     else:
-        print_facts(report.as_dict())
+        print_facts({name: fact for name, fact in report.as_dict().items() if fact != []})
 
 
 @click.command()

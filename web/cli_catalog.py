@@ -159,7 +159,7 @@ def label(ctx: click.Context, field: str, values: str | None, min_confidence: fl
         print_json(found)
     else:
         print_facts(found)
-        say("A running server shows up to 2,000 such changes at once; for more: magpie index rebuild")
+        say("A running server shows them within a second or so; the next magpie index rebuild folds them in")
 
 
 def _parse_mapping(text: str) -> dict[str, str]:

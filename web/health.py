@@ -25,7 +25,7 @@ def healthz() -> Response:
 @api.get("/readyz", summary="Can searches be answered?", responses={200: Readiness})
 def readyz() -> Response:
     """Says whether searches are answered, from which generation, and what is wrong with it."""
-    status = services().engine.status()
+    status = services().status()
     if not status.get("generation"):
         raise Unavailable("; ".join(status["alarms"]))
     return jsonify({"status": "ready", **status})

@@ -14,6 +14,7 @@ MAX_DEPTH = 10_000
 MAX_TEXT = 1000
 MAX_LIST = 1000  # events or items in one request
 MAX_BULK_LINES = 10_000
+MAX_PICTURES = 20  # of one item in one request
 
 FILTERS_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -201,6 +202,9 @@ class Event(BaseModel):
     event_attributes: EventAttributes | None = None
 
 
+PictureAddress = Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=4_000)]
+
+
 class ItemBody(Strict):
     """An item to put into the catalogue. What is left out is empty; `images` left out keeps the pictures it has."""
 
@@ -213,8 +217,11 @@ class ItemBody(Strict):
     attributes: dict[str, Any] = Field(
         default_factory=dict, description="Texts, numbers, booleans, or lists of texts, by name."
     )
-    images: list[str] | None = Field(
-        None, max_length=0, description="[] removes the pictures. New ones are sent as multipart files named `image`."
+    images: list[PictureAddress] | None = Field(
+        None,
+        max_length=MAX_PICTURES,
+        description="[] removes the pictures. New ones are sent as multipart files named `image`, or as addresses on "
+        "hosts that the owner allows.",
     )
 
     @field_validator("attributes")

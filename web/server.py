@@ -16,10 +16,12 @@ from gunicorn.app.base import BaseApplication
 from data.database import open_database
 from data.errors import BadSetting
 from data.home_lock import SERVING, lock_home
+from data.picture_addresses import parse_rules
 from data.settings import Settings
 from web.cross_origin import parse_origins
 from web.proxies import parse_networks
 from web.rate_limits import RateLimits
+from web.unreadable import MAX_ADDRESS_CHARS
 
 START_TIMEOUT_S = 300  # loading a large index may take this long before the worker first answers
 STOP_TIMEOUT_S = 10
@@ -27,7 +29,6 @@ TAKE_OVER_S = 5
 KEEP_ALIVE_S = 75
 SWITCH_INTERVAL_S = 0.001  # a search must not wait the usual 5 ms for the thread that writes the log
 OWN_LOGGERS = ("data", "indexer", "search", "web")
-MAX_ADDRESS_CHARS = 8190  # gunicorn's own most
 
 
 def serve(settings: Settings, host: str, port: int, on_ready: Callable[[str], None]) -> None:
@@ -47,10 +48,11 @@ def serve(settings: Settings, host: str, port: int, on_ready: Callable[[str], No
 
 
 def _check_doors(settings: Settings) -> None:
-    """Rates, proxies and origins are refused here, and not by a worker that is started again and again."""
+    """Rates, proxies, origins and hosts are refused here, and not by a worker that is started again and again."""
     RateLimits(settings)
     parse_networks(settings.trusted_proxies or "")
     parse_origins(settings.allowed_origins or "")
+    parse_rules(settings.picture_hosts or "")
 
 
 def _log_to_stderr(level: str) -> None:

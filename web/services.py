@@ -3,6 +3,8 @@
 import logging
 import threading
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from flask import current_app
 
@@ -17,6 +19,7 @@ from data.ubi import now_ms
 from search.engine import SearchEngine
 from search.recommender import Recommender
 from web.access import Access
+from web.auto_rebuild import AutoRebuild
 from web.metrics import Metrics
 from web.pictures import PictureShelf
 from web.query_log import QueryLogWriter
@@ -40,6 +43,7 @@ class Services:
     database: Database
     catalogue: Catalogue
     engine: SearchEngine
+    auto_rebuild: AutoRebuild
     recommender: Recommender
     click_log: ClickLog
     query_ids: QueryIds
@@ -50,6 +54,10 @@ class Services:
     access: Access
     rate_limits: RateLimits
     stopping: threading.Event
+
+    def status(self) -> dict[str, Any]:
+        """What is being served, with every alarm."""
+        return _status(self.engine, self.auto_rebuild)
 
     def warm_up(self) -> None:
         """Loads what the first search would otherwise wait for; where nothing can be served, the page says why."""
@@ -63,6 +71,7 @@ class Services:
     def close(self) -> None:
         """Ends the background threads and writes what they still hold."""
         self.stopping.set()
+        self.auto_rebuild.stop()
         self.query_log.close()
         self.engine.close()
         self.database.close()
@@ -73,25 +82,30 @@ def open_services(settings: Settings) -> Services:
     database = open_database(settings, PATIENCE_S)
     catalogue = Catalogue(database, settings)
     engine = SearchEngine(settings, database)
+    auto_rebuild = AutoRebuild(settings, engine.status)
     click_log = ClickLog(database)
     services = Services(
         settings=settings,
         database=database,
         catalogue=catalogue,
         engine=engine,
+        auto_rebuild=auto_rebuild,
         recommender=Recommender(database, catalogue, engine),
         click_log=click_log,
         query_ids=open_query_ids(database),
         query_log=QueryLogWriter(click_log),
         pictures=PictureShelf(settings, catalogue, engine.decoder),
         uploads=UploadShelf(settings.max_picture_pixels),
-        metrics=Metrics(engine.status),
+        metrics=Metrics(partial(_status, engine, auto_rebuild)),
         access=Access(settings, database),
         rate_limits=RateLimits(settings),
         stopping=threading.Event(),
     )
     threading.Thread(target=_watch_generations, args=(services,), name="magpie-refresh", daemon=True).start()
     threading.Thread(target=_count_behaviour, args=(services,), name="magpie-counting", daemon=True).start()
+    rebuilding = threading.Thread(target=auto_rebuild.run, args=(services.stopping,), name="magpie-auto-rebuild")
+    rebuilding.daemon = True
+    rebuilding.start()
     return services
 
 
@@ -99,6 +113,11 @@ def services() -> Services:
     """The services of the application that handles this request."""
     opened: Services = current_app.extensions["magpie"]
     return opened
+
+
+def _status(engine: SearchEngine, auto_rebuild: AutoRebuild) -> dict[str, Any]:
+    status = engine.status()
+    return {**status, "alarms": [*status["alarms"], *auto_rebuild.alarms]}
 
 
 def _watch_generations(services: Services) -> None:

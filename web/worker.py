@@ -19,6 +19,7 @@ from typing import Any
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from web.patient_socket import PatientSocket
+from web.unreadable import FAILED, refusal_of
 from web.wire import (
     HEAD_TOO_LARGE,
     LENGTH_NEEDED,
@@ -179,6 +180,14 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         line.sock.sendall(refusal.as_bytes())
         stays = refusal.keeps_line and not line.received
         self._send(line, self._next_request if stays else partial(self._linger, within=LINGER_AFTER_REFUSAL_S))
+
+    def handle_error(self, req: Any, client: PatientSocket, addr: Any, exc: BaseException) -> None:
+        """Called in a thread for what the parser refuses. Gunicorn would log the sender's address and words."""
+        refusal = refusal_of(exc)
+        if refusal is FAILED:
+            self.log.error("answering failed outside of the application", exc_info=exc)
+        self._on_refusal(int(refusal.status))
+        client.sendall(refusal.as_bytes())
 
     def _send(self, line: Line, then: Callable[[Line], None]) -> None:
         """Sends what is left of an answer as the client takes it, and goes on from there."""

@@ -22,6 +22,7 @@ from search.learning.evidence import gather_evidence
 from search.learning.examination import save_examination
 from search.learning.first_stage import FirstStage, gather_first_stage
 from search.learning.gate import Contenders, Verdict, judge
+from search.learning.overclicked import OVERCLICKED, without_overclicked
 from search.learning.propensities import POSITIONS, Propensities
 from search.learning.ranker import Ranker, train_ranker
 from search.learning.rates import Pairs, count_pairs
@@ -73,6 +74,7 @@ def train(
         counted = refresh_cells(database)
         cells = read_cells(database)
         browsing = choose_browsing_model(cells)
+        cells, num_overclicked = without_overclicked(cells, browsing.model)
         save_examination(settings, cells, browsing.propensities)
         aim = cells.with_conversions(settings.conversion_weight)
         pairs = count_pairs(aim, browsing.model)
@@ -86,7 +88,8 @@ def train(
     data |= {"impressions": int(cells.impressions.sum()), "clicks": cells.num_clicks}
     data |= {"conversions": int(cells.conversions.sum()), "queries": len(cells.queries), "items": len(cells.items)}
     seconds = round(time.perf_counter() - started, 2)
-    return TrainingReport(version, verdict.is_better, data, set_aside_counts(database), browsing, verdict, seconds)
+    aside = set_aside_counts(database) | ({OVERCLICKED: num_overclicked} if num_overclicked else {})
+    return TrainingReport(version, verdict.is_better, data, aside, browsing, verdict, seconds)
 
 
 def _too_few(cells: Cells) -> Verdict | None:
