@@ -91,7 +91,7 @@ CHINESE = {
     "why_image": "图片的内容",
     "why_clicks": "其他人的选择",
     "why_session": "您之前的选择",
-    "why_freshness": "上架时间",
+    "why_queries": "人们找它时的搜索词",
     "why_not": "您排除的内容",
     "why_rank": "第 {position} 名，共 {total} 个；各项在得分中的份额：",
     "why_gone": "它已不在结果中。",

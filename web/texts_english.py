@@ -91,7 +91,7 @@ ENGLISH = {
     "why_image": "What its picture shows",
     "why_clicks": "What others chose",
     "why_session": "What you chose before",
-    "why_freshness": "How new it is",
+    "why_queries": "What people searched for it",
     "why_not": "What you leave out",
     "why_rank": "Place {position} of {total}; shares of its score:",
     "why_gone": "It is no longer among the answers.",
