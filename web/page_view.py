@@ -56,6 +56,7 @@ class PageView:
     context: list[Chip]
     sorts: list[tuple[str, str]]
     more_url: str
+    num_to_come: int
     shown: str
     corrected_url: str
 
@@ -81,6 +82,7 @@ def view_results(state: PageState, found: Found, text: Text) -> PageView:
         context=_context(state, found.liked, text),
         sorts=_sorts(state, result, text),
         more_url=state.but(page=state.page + 1).url if has_more else "",
+        num_to_come=min(PAGE_SIZE, result.total - len(hits)),
         shown=text("shown_of", shown=f"{len(hits):,}", total=f"{result.total:,}") if result.total > PAGE_SIZE else "",
         corrected_url=state.but(q=result.corrected).url if result.corrected else "",
     )

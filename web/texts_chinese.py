@@ -129,6 +129,7 @@ CHINESE = {
     "api": "给程序用",
     "yes": "是",
     "no": "否",
+    "insights": "洞察",
     "me": "关于您存储了什么",
     "me_nobody": "什么都没有。您的浏览器在这里没有名字，您做过的事和别人做过的事无法区分。",
     "me_private": "什么都没有。您的浏览器要求保护隐私（Do Not Track 或 Global Privacy Control），我们予以尊重。",

@@ -129,6 +129,7 @@ ENGLISH = {
     "api": "For programs",
     "yes": "Yes",
     "no": "No",
+    "insights": "Insights",
     "me": "What is stored about you",
     "me_nobody": "Nothing. This browser has no name here, so nothing that you did can be told from what others did.",
     "me_private": "Nothing. Your browser asks for privacy (Do Not Track or Global Privacy Control).",
