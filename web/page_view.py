@@ -117,9 +117,14 @@ def _chips(state: PageState, text: Text) -> list[Chip]:
         if isinstance(value, list):
             labels += [(f"{field}: {one}", state.without_value(name, one).url) for one in value]
         else:
-            low, high = range_ends(value)
-            labels.append((f"{field}: {low} – {high}".strip(" –"), state.without_field(name).url))
+            labels.append((f"{field}: {_range_label(*range_ends(value), text)}", state.without_field(name).url))
     return [Chip(label, url, text("remove_filter", filter=label)) for label, url in labels]
+
+
+def _range_label(low: str, high: str, text: Text) -> str:
+    if low and high:
+        return f"{low} – {high}"
+    return text("range_from", low=low) if low else text("range_to", high=high)
 
 
 def _without(state: PageState, avoided: str) -> str:

@@ -129,6 +129,8 @@ ENGLISH = {
     "api": "For programs",
     "yes": "Yes",
     "no": "No",
+    "range_from": "from {low}",
+    "range_to": "up to {high}",
     "insights": "Insights",
     "me": "What is stored about you",
     "me_nobody": "Nothing. This browser has no name here, so nothing that you did can be told from what others did.",
