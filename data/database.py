@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -9,14 +10,16 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from data.errors import BadSetting, DatabaseTooNew, HomeLocked, NotEnoughDisk
+from data.disk import sqlite_fault
+from data.errors import BadSetting, DatabaseTooNew, NotEnoughDisk
 from data.home_lock import lock_home
 from data.migrations import HEAD
 from data.settings import Settings
+from data.unfinished_restore import finish_restore
 
-BUSY_TIMEOUT_MS = 10_000
+PATIENCE_S = 10.0
 MIGRATIONS = Path(__file__).parent / "migrations"
 _WRITES = "magpie_writes"
 
@@ -30,8 +33,11 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection that sees one snapshot of the data until the block ends."""
-        with self._pool().connect() as connection:
+        """A connection that sees one snapshot of the data until the block ends.
+
+        Raises DatabaseBusy or DiskFault where the database cannot be read now.
+        """
+        with _named_faults(self.engine), self._pool().connect() as connection:
             yield connection
 
     @contextmanager
@@ -39,20 +45,16 @@ class Database:
         """A connection whose changes are committed together at the block's end, or not at all if it raises.
 
         A commit always survives the death of this process; `durable` makes it survive a power cut as well.
-        Raises HomeLocked if another writer holds the database for ten seconds.
+        Raises DatabaseBusy if another writer holds the database for longer than this one's patience, NotEnoughDisk,
+        HomeReadOnly, DiskFault; nothing is written then.
         """
-        with self._pool().connect().execution_options(**{_WRITES: True}) as connection:
+        with (
+            _named_faults(self.engine),
+            self._pool().connect().execution_options(**{_WRITES: True}) as connection,
+        ):
             if connection.dialect.name == "sqlite":
                 _set_synchronous(connection, "FULL" if durable else "NORMAL")
-            try:
-                transaction = connection.begin()
-            except OperationalError as error:
-                if "locked" in str(error.orig):
-                    raise HomeLocked(
-                        f"{self.engine.url.database}: another process has been writing for 10 s; try again later"
-                    ) from error
-                raise
-            with transaction, _disk_errors(self.engine):
+            with connection.begin():
                 yield connection
 
     def close(self) -> None:
@@ -80,19 +82,20 @@ def fetch_all(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
     return list(cursor.fetchall())
 
 
-def open_database(settings: Settings) -> Database:
+def open_database(settings: Settings, patience_s: float = PATIENCE_S) -> Database:
     """The database of these settings, created or migrated to this version's schema where necessary.
 
-    An older SQLite database is copied beside itself first. Raises DatabaseTooNew where a newer Magpie wrote it,
-    BadSetting where it cannot be opened or written.
+    Who wants to write waits for another writer for `patience_s`. An older SQLite database is copied beside itself
+    first. Raises DatabaseTooNew where a newer Magpie wrote it, BadSetting where it cannot be opened or written.
     """
     try:
         url = make_url(settings.database)
-        engine = create_engine(url, **_pool_options(url.get_backend_name()))
+        engine = create_engine(url, **_pool_options(url.get_backend_name(), patience_s))
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise BadSetting(f"MAGPIE_DATABASE_URL: {error}; give an SQLAlchemy URL whose driver is installed") from error
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
+        finish_restore(settings.home)
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine)
         if _stamp(engine) != HEAD:
@@ -110,9 +113,9 @@ def open_database(settings: Settings) -> Database:
     return Database(engine)
 
 
-def _pool_options(backend: str) -> dict[str, Any]:
+def _pool_options(backend: str, patience_s: float) -> dict[str, Any]:
     if backend == "sqlite":
-        return {"pool_size": 8, "max_overflow": 56, "connect_args": {"timeout": BUSY_TIMEOUT_MS / 1000}}
+        return {"pool_size": 8, "max_overflow": 56, "connect_args": {"timeout": patience_s}}
     return {"pool_size": 8, "max_overflow": 56, "pool_pre_ping": True}
 
 
@@ -122,7 +125,7 @@ def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def on_connect(driver_connection: Any, _record: Any) -> None:
         driver_connection.isolation_level = None
-        for pragma in ("foreign_keys=ON", "synchronous=NORMAL", "cache_size=-32000", "temp_store=MEMORY"):
+        for pragma in ("foreign_keys=ON", "synchronous=NORMAL", "cache_size=-4000"):
             driver_connection.execute(f"PRAGMA {pragma}")
         # switching to WAL takes a lock; asking for it again would make each new connection wait for writers
         if driver_connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
@@ -142,15 +145,14 @@ def _set_synchronous(connection: Connection, level: str) -> None:
 
 
 @contextmanager
-def _disk_errors(engine: Engine) -> Iterator[None]:
+def _named_faults(engine: Engine) -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
-        if "disk is full" in str(error.orig):
-            raise NotEnoughDisk(f"{engine.url.database}: the disk is full; free some space and repeat") from error
-        if "readonly" in str(error.orig):
-            raise BadSetting(f"{engine.url.database}: is read-only; make the home writable") from error
-        raise
+    except (DBAPIError, sqlite3.Error) as error:  # the latter from preparing a new connection
+        named = sqlite_fault(getattr(error, "orig", error), str(engine.url.database))
+        if named is None:
+            raise
+        raise named from error
 
 
 def _stamp(engine: Engine) -> str | None:

@@ -8,9 +8,10 @@ from typing import ClassVar
 
 
 class MagpieError(Exception):
-    """A fault that a person can do something about."""
+    """A fault that a person can do something about; `retry_after_s` where trying again soon may be all it takes."""
 
     status: ClassVar[int] = 500
+    retry_after_s: ClassVar[int | None] = None
 
 
 class BadInput(MagpieError):  # noqa: N818
@@ -123,5 +124,19 @@ class DecodingFailed(Unavailable):
     """The worker processes that decode pictures cannot run."""
 
 
+class DatabaseBusy(Unavailable):
+    """Another process has been writing the database for longer than anybody should wait; nothing was written."""
+
+    retry_after_s = 2
+
+
 class NotEnoughDisk(Unavailable):
     """The disk is too full for what was to be written."""
+
+
+class HomeReadOnly(Unavailable):
+    """The home cannot be written, so that only reading goes on."""
+
+
+class DiskFault(Unavailable):
+    """The disk neither reads nor writes as it should."""

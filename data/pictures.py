@@ -96,8 +96,19 @@ def encode_thumbnail(image: Image.Image, size: int, kind: Literal["JPEG", "WEBP"
     return out.getvalue()
 
 
-def dominant_colour(image: Image.Image) -> tuple[int, int, int]:
-    """Red, green and blue (0 to 255) of what the RGB picture shows most of."""
+def check_picture(content: bytes, max_pixels: int) -> None:
+    """Decodes all of the picture. Raises as `open_picture`."""
+    open_picture(content, max_pixels, (256, 256)).close()
+
+
+def make_thumbnail(path: Path, max_pixels: int, side: int) -> bytes:
+    """The picture, fitted into side x side pixels, as the bytes of a WebP file. Raises as `open_picture`."""
+    return encode_thumbnail(open_picture(path, max_pixels, (side, side)), side, "WEBP")
+
+
+def find_colour(source: Path | bytes, max_pixels: int) -> tuple[int, int, int]:
+    """Red, green and blue (0 to 255) of what the picture shows most of. Raises as `open_picture`."""
+    image = open_picture(source, max_pixels, (32, 32))
     small = image.resize((32, 32), Image.Resampling.BOX).quantize(8, Image.Quantize.MEDIANCUT)
     most, palette = max(small.getcolors() or [])[1], small.getpalette() or []
     red, green, blue = palette[3 * int(str(most)) : 3 * int(str(most)) + 3]

@@ -1,5 +1,6 @@
 """What an import did not take, kept as JSON lines: {"line", "reason", "row"}, and notes on rows that stay."""
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ class RejectsFile:
         if self._stream is None:
             self._partial.parent.mkdir(parents=True, exist_ok=True)
             self._stream = self._partial.open("w", encoding="utf-8", errors="backslashreplace")
+            fcntl.flock(self._stream, fcntl.LOCK_EX)  # says that somebody is still writing (data/leftovers.py)
         self._stream.write(json.dumps({"line": line, "reason": reason, **details}, ensure_ascii=False) + "\n")
 
     def close(self) -> None:

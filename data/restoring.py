@@ -20,8 +20,9 @@ from data.errors import BackupBroken, BadSetting, Conflict
 from data.home_lock import SERVING, lock_home
 from data.settings import Settings
 from data.tables import pictures
+from data.unfinished_restore import exchange_content, finish_restore, is_decided
 
-_STAGING_PREFIX = ".restoring-"
+STAGING_PREFIX = ".restoring-"
 _CHUNK = 1 << 20
 
 
@@ -48,7 +49,8 @@ def restore(settings: Settings, file: Path, replace: bool, progress: Progress) -
     """
     home = settings.home.absolute()
     with lock_home(home, SERVING), lock_home(home, "rebuild"), lock_home(home, "backup"):
-        for left_over in home.glob(f"{_STAGING_PREFIX}*"):
+        finish_restore(home)
+        for left_over in home.glob(f"{STAGING_PREFIX}*"):
             shutil.rmtree(left_over)
         former = _content(home)
         if former and not replace:
@@ -56,9 +58,9 @@ def restore(settings: Settings, file: Path, replace: bool, progress: Progress) -
         with _staging(home) as folder:
             about = _unpack(file, folder, progress)
             _settle(settings, folder, about["home"])
-            aside = _put_aside(home, former) if former else None
-            for path in _content(folder):
-                path.rename(home / path.name)
+            aside = _new_aside(home) if former else None
+            names = [path.name for path in reversed(former)], [path.name for path in _content(folder)]
+            exchange_content(home, folder, aside, *names)
     size = sum(one["size_bytes"] for one in about["files"].values())
     return RestoreReport(
         len(about["files"]), size, about["created_at"], about["settings"], str(aside) if aside else None
@@ -73,18 +75,16 @@ def _content(folder: Path) -> list[Path]:
 
 @contextmanager
 def _staging(home: Path) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix=_STAGING_PREFIX, dir=home))
+    folder = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=home))
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if not is_decided(home):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _put_aside(home: Path, former: list[Path]) -> Path:
-    aside = Path(tempfile.mkdtemp(prefix=f".before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S}-", dir=home))
-    for path in reversed(former):
-        path.rename(aside / path.name)
-    return aside
+def _new_aside(home: Path) -> Path:
+    return Path(tempfile.mkdtemp(prefix=f".before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S}-", dir=home))
 
 
 def _unpack(file: Path, folder: Path, progress: Progress) -> dict[str, Any]:

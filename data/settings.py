@@ -44,11 +44,17 @@ class Settings(BaseSettings):
     explore_new_share: float = Field(
         0.02, ge=0, le=0.5, description="Share of searches in which an item that was hardly shown moves up."
     )
+    explore_draw_share: float = Field(
+        0.0, ge=0, le=0.5, description="Share of searches ordered by rates drawn from what the ranker believes of them."
+    )
     min_clients: int = Field(
         5, ge=2, description="Different clients who must have searched something before others are shown it."
     )
     clicked_share: float = Field(
         0.1, ge=0, le=0.5, description="Most that the queries which led people to an item count in its vector; 0: none."
+    )
+    conversion_weight: float = Field(
+        1.0, ge=0, le=100, description="What putting into the cart or buying counts in learning, beside the click."
     )
     compare: str | None = Field(
         None, description="Two rankings whose answers are interleaved, to see which one people click more."

@@ -1,20 +1,18 @@
 """Picture files → pixels, in worker processes that have so much time and memory; one that crashes costs its picture."""
 
 import os
-import resource
-import signal
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
 from data.errors import BadPicture, DecodingFailed, TooLarge
+from data.picture_process import LOST, DecodeLimits, start_timers, start_workers
 from data.pictures import open_views
 from indexer.preprocessing import PicturePreprocessing, prepare_picture
 
@@ -35,16 +33,6 @@ class DecodedBatch:
     decode_s: float
 
 
-@dataclass(frozen=True)
-class DecodeLimits:
-    """What one file may cost: seconds of processor, seconds by the clock (longer: the work runs at low priority), and
-    bytes of memory of the process."""
-
-    cpu_s: float = 60.0
-    clock_s: float = 600.0
-    memory_bytes: int = 6_000_000_000
-
-
 def decode_pictures(
     pictures: Sequence[tuple[str, Path]], wanted: PicturePreprocessing, limits: DecodeLimits | None = None
 ) -> Iterator[DecodedBatch]:
@@ -57,7 +45,7 @@ def decode_pictures(
     chunks = deque(_chunks(pictures, _PICTURES_PER_BATCH))
     while chunks:
         pending: deque[tuple[list[tuple[str, Path]], Future[DecodedBatch]]] = deque()
-        with _workers(cpu_count(), limits) as pool:
+        with start_workers(cpu_count(), limits) as pool:
             try:
                 while chunks or pending:
                     while chunks and len(pending) < 2 * cpu_count() + 1:
@@ -76,7 +64,7 @@ def _decode_one_by_one(
     """Finds the pictures that take their process down."""
     waiting = deque(pictures)
     while waiting:
-        with _workers(1, limits) as pool:
+        with start_workers(1, limits) as pool:
             _check_that_it_runs(pool)
             try:
                 while waiting:
@@ -84,20 +72,7 @@ def _decode_one_by_one(
                     waiting.popleft()
             except BrokenProcessPool:
                 key, _ = waiting.popleft()
-                reason = "its decoder crashed, or was ended because it took too long"
-                yield DecodedBatch([], _no_pixels(wanted), {key: reason}, 0.0)
-
-
-def _workers(count: int, limits: DecodeLimits) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(
-        count, mp_context=get_context("spawn"), initializer=_limit_memory, initargs=(limits.memory_bytes,)
-    )
-
-
-def _limit_memory(size_bytes: int) -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    most = size_bytes if hard == resource.RLIM_INFINITY else min(size_bytes, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+                yield DecodedBatch([], _no_pixels(wanted), {key: LOST}, 0.0)
 
 
 def _check_that_it_runs(pool: ProcessPoolExecutor) -> None:
@@ -114,22 +89,22 @@ def _decode_chunk(pictures: list[tuple[str, Path]], wanted: PicturePreprocessing
     started = time.perf_counter()
     keys, rows, failures = [], [], {}
     for key, path in pictures:
-        _start_timers(limits.cpu_s, limits.clock_s)
+        start_timers(limits.cpu_s, limits.clock_s)
         try:
-            views = open_views(path, _MAX_PIXELS, (wanted.width, wanted.height))
-            rows += [prepare_picture(view, wanted) for view in views]
+            views = decode_views(path, wanted)
+            rows += list(views)
             keys += [key] * len(views)
         except (BadPicture, TooLarge) as error:
             failures[key] = str(error)
-    _start_timers(0.0, 0.0)
+    start_timers(0.0, 0.0)
     pixels = np.stack(rows) if rows else _no_pixels(wanted)
     return DecodedBatch(keys, pixels, failures, time.perf_counter() - started)
 
 
-def _start_timers(cpu_s: float, clock_s: float) -> None:
-    """The signals of these timers end the process: a decoder that is stuck never comes back to Python."""
-    signal.setitimer(signal.ITIMER_PROF, cpu_s)
-    signal.setitimer(signal.ITIMER_REAL, clock_s)
+def decode_views(path: Path, wanted: PicturePreprocessing) -> np.ndarray:
+    """(n, height, width, 3) uint8: the picture, or a frame of each scene of a video. Raises BadPicture, TooLarge."""
+    views = open_views(path, _MAX_PIXELS, (wanted.width, wanted.height))
+    return np.stack([prepare_picture(view, wanted) for view in views])
 
 
 def _no_pixels(wanted: PicturePreprocessing) -> np.ndarray:

@@ -5,6 +5,7 @@ checksum each; a damaged one counts as absent, and a damaged file is set aside, 
 fault can cost is encoding again.
 """
 
+import logging
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +15,15 @@ from pathlib import Path
 import numpy as np
 
 _LOOKUP_BATCH = 5_000
+_PATIENCE_S = 30.0
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+log = logging.getLogger(__name__)
+
+
+class _DamagedFile(sqlite3.DatabaseError):
+    """What a check of the whole file found."""
+
+    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
 
 
 class EmbeddingCache:
@@ -29,18 +39,29 @@ class EmbeddingCache:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             self._connection = self._connect()
-        except sqlite3.DatabaseError:
-            self.path.replace(self.path.with_suffix(".damaged"))
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode not in _DAMAGED:  # busy, or the disk is full: not its fault
+                raise
+            log.warning("%s is damaged and set aside; what it held is encoded anew", self.path)
+            self._set_aside()
             self._connection = self._connect()
 
+    def _set_aside(self) -> None:
+        self.path.replace(self.path.with_suffix(".damaged"))
+        for name in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + name).unlink(missing_ok=True)
+
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=30)
+        connection = sqlite3.connect(self.path, timeout=_PATIENCE_S)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, checksum INTEGER, vector BLOB) WITHOUT ROWID"
             )
+            # a damaged tree would be found while vectors are written, when it is too late to do without it
+            if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                raise _DamagedFile(f"{self.path} is damaged")
         except sqlite3.DatabaseError:
             connection.close()
             raise

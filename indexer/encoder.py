@@ -22,6 +22,7 @@ from indexer.preprocessing import PicturePreprocessing
 
 if TYPE_CHECKING:
     from indexer.text_tower import ShortTextTower
+    from indexer.tokenizing import ShortTokenizer
 
 SHIPPED_MODEL = "magpie-mini"
 SHIPPED_MODELS_DIR = Path(__file__).resolve().parent.parent / "data" / "models"
@@ -202,21 +203,6 @@ def _check_name(model: str, pretrained: str | None, models: list[str], tags: lis
         )
 
 
-def _without_needless_cleaning(tokenizer: Any) -> Any:
-    """open_clip's tokenizer repairs each text's encoding; in printable ASCII without entities nothing can be broken."""
-    from open_clip.tokenizer import get_clean_fn
-
-    clean = getattr(tokenizer, "clean_fn", None)
-    if clean is get_clean_fn("lower"):
-
-        def clean_lower(text: str) -> str:
-            is_plain = text.isascii() and text.isprintable() and "&" not in text
-            return " ".join(text.split()).lower() if is_plain else str(clean(text))
-
-        tokenizer.clean_fn = clean_lower
-    return tokenizer
-
-
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0][:200] if lines else ''}"
@@ -228,6 +214,8 @@ class _Network:
     def __init__(self, model: Any, tokenizer: Any, threads: int | None) -> None:
         import torch
 
+        from indexer.tokenizing import without_needless_cleaning
+
         if threads:
             torch.set_num_threads(threads)
 
@@ -236,11 +224,11 @@ class _Network:
         self.model.visual.to(memory_format=torch.channels_last)
         # half as long, and within 1e-4 of the float32 cosine, which the cache's float16 rounds away (docs/speed.md)
         self._has_fast_bfloat16 = self.device == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        self.tokenizer = _without_needless_cleaning(tokenizer)
+        self.tokenizer = without_needless_cleaning(tokenizer)
         self.preprocessing = PicturePreprocessing.from_config(dict(model.visual.preprocess_cfg))
         self.context_length = int(getattr(tokenizer, "context_length", None) or 77)
         self.dim = int(self._encode_tokens(tokenizer(["a"])).shape[1])
-        self._short_tower = self._open_short_tower()
+        self._short_way = self._open_short_way()
 
     def fingerprint(self) -> str:
         """Twelve bytes, hexadecimal, of the weights, the preprocessing and the tokenizer's behaviour."""
@@ -270,11 +258,10 @@ class _Network:
         return len(encode(text)) if encode else len(text) // 3
 
     def encode_texts(self, texts: list[str]) -> np.ndarray:
-        tokens = self.tokenizer(texts)
-        if self._short_tower:
-            length = int(tokens.argmax(-1).max()) + 1
-            return self._short_tower.encode(tokens[:, :length].numpy())
-        return self._encode_tokens(tokens)
+        if self._short_way:
+            tokenizer, tower = self._short_way
+            return tower.encode(tokenizer(texts))
+        return self._encode_tokens(self.tokenizer(texts))
 
     def _encode_tokens(self, tokens: Any) -> np.ndarray:
         """As open_clip itself encodes them: over the whole context, which is several times as long as most texts."""
@@ -283,18 +270,19 @@ class _Network:
         with torch.inference_mode():
             return np.asarray(self.model.encode_text(tokens.to(self.device)).float().cpu())
 
-    def _open_short_tower(self) -> "ShortTextTower | None":
-        """The quicker way through the text tower, where it gives what the model itself gives."""
+    def _open_short_way(self) -> "tuple[ShortTokenizer, ShortTextTower] | None":
+        """The quicker way through tokenizer and text tower, where it gives what the model itself gives."""
         from indexer.text_tower import ShortTextTower
+        from indexer.tokenizing import ShortTokenizer
 
-        tokens = self.tokenizer(["red", "a pair of blue canvas shoes for men"])
-        length = int(tokens.argmax(-1).max()) + 1
+        texts = ["red", "a pair of blue canvas shoes for men", "very " * self.context_length]
         try:
-            tower = ShortTextTower(self.model)
-            short = tower.encode(tokens[:, :length].numpy())
+            tokenizer, tower = ShortTokenizer(self.tokenizer), ShortTextTower(self.model)
+            short = tower.encode(tokenizer(texts))
         except (AttributeError, TypeError, ValueError, RuntimeError, IndexError):
             return None
-        return tower if np.abs(unit_rows(short) - unit_rows(self._encode_tokens(tokens))).max() < 1e-4 else None
+        whole = self._encode_tokens(self.tokenizer(texts))
+        return (tokenizer, tower) if np.abs(unit_rows(short) - unit_rows(whole)).max() < 1e-4 else None
 
     def encode_pictures(self, pixels: np.ndarray) -> np.ndarray:
         import torch

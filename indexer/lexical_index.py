@@ -133,8 +133,9 @@ class LexicalIndex:
         hits = self._searcher.search(query, min(depth, max(1, self.num_documents)), count=False).hits
         if not hits:
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
-        rows = np.array(self._searcher.fast_field_values("row", [address for _, address in hits]), np.int64)
-        scores = np.array([score for score, _ in hits], np.float32)
+        scored, addresses = zip(*hits, strict=True)
+        rows = np.array(self._searcher.fast_field_values("row", list(addresses)), np.int64)
+        scores = np.array(scored, np.float32)
         order = np.lexsort((rows, -scores))
         return rows[order], scores[order]
 

@@ -15,6 +15,7 @@ from data.catalogue import Catalogue
 from data.clicked_queries import ClickedQuery
 from data.database import Database
 from data.home_lock import lock_home
+from data.leftovers import remove_leftovers
 from data.settings import Settings
 from indexer.clicked_part import ClickedPart, make_clicked_part
 from indexer.columns import Columns, ColumnsBuilder
@@ -115,6 +116,7 @@ def rebuild(
     options, tell = options or RebuildOptions(), progress or (lambda stage, done, total: None)
     watch = Stopwatch()
     with lock_home(settings.home, "rebuild"):
+        remove_leftovers(settings.home)
         encoder = open_encoder(options.model or settings.model, options.pretrained or settings.pretrained)
         # a wrong --index or --fusion fails here, before hours of encoding
         empty_index(encoder.spec.dim, choose_factory(options.index, 0))

@@ -7,6 +7,7 @@ them: numpy on weights laid out for it takes half the time of torch's operations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,9 +31,20 @@ class _Norm(NamedTuple):
     eps: float
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        centred = x - x.mean(-1, keepdims=True)
-        variance = (centred * centred).mean(-1, keepdims=True)
+        centred = x - _mean(x)
+        variance = _mean(centred * centred)
         return np.asarray(centred / np.sqrt(variance + self.eps) * self.weight + self.bias)
+
+
+def _mean(x: np.ndarray) -> np.ndarray:
+    """Over the last axis, which stays; x.mean() takes three times as long for a few rows."""
+    return np.asarray(np.add.reduce(x, -1, keepdims=True) / np.float32(x.shape[-1]))
+
+
+@cache
+def _causal_mask(length: int) -> np.ndarray:
+    """(length, length): minus infinity where a token would see one that comes after it."""
+    return np.triu(np.full((length, length), -np.inf, np.float32), 1)
 
 
 class _Linear(NamedTuple):
@@ -69,7 +81,7 @@ class _Block(NamedTuple):
         parts = projected.reshape(n, length, 3, self.num_heads, triple // 3 // self.num_heads)
         query, key, value = parts.transpose(2, 0, 3, 1, 4)
         scores = query @ key.transpose(0, 1, 3, 2) / np.float32(math.sqrt(parts.shape[-1]))
-        scores += np.triu(np.full((length, length), -np.inf, np.float32), 1)
+        scores += _causal_mask(length)
         weights = np.exp(scores - scores.max(-1, keepdims=True))
         weights /= weights.sum(-1, keepdims=True)
         return (weights @ value).transpose(0, 2, 1, 3).reshape(n, length, triple // 3)

@@ -8,21 +8,20 @@ import numpy as np
 
 from data.catalogue import Catalogue, Item, Picture
 from data.errors import BadPicture, TooLarge
-from data.pictures import open_views
+from data.picture_process import PictureProcess
 from indexer.columns import ColumnsBuilder
+from indexer.decoding import decode_views
 from indexer.encoder import Encoder, unit_rows
 from indexer.frames import pool_frames
 from indexer.fusion import fuse
 from indexer.generation import Generation
 from indexer.item_text import ItemText
 from indexer.lexical_index import LexicalIndexBuilder
-from indexer.preprocessing import prepare_picture
 from indexer.training.lexicon import load_lexicon
 from indexer.vector_index import EXACT, VectorIndex, build_index
 from search.segment import Segment
 
 MOST_CHANGES = 2_000
-_MAX_PIXELS = 200_000_000
 log = logging.getLogger(__name__)
 
 
@@ -42,8 +41,9 @@ class Delta:
 class VectorMemory:
     """Vectors made for earlier deltas, so that every change is encoded once; for one encoder and one thread."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, decoder: PictureProcess) -> None:
         self.encoder = encoder
+        self._decoder = decoder
         self._texts: dict[str, np.ndarray] = {}
         self._pictures: dict[str, np.ndarray] = {}
 
@@ -71,9 +71,8 @@ class VectorMemory:
         if picture.content_hash not in self._pictures:
             wanted = self.encoder.spec.preprocessing
             try:
-                views = open_views(picture.path, _MAX_PIXELS, (wanted.width, wanted.height))
-                pixels = np.stack([prepare_picture(view, wanted) for view in views])
-                vector = pool_frames([picture.content_hash] * len(views), self.encoder.encode_pictures(pixels))[1][0]
+                views = self._decoder.run(str(picture.path), decode_views, picture.path, wanted)
+                vector = pool_frames([picture.content_hash] * len(views), self.encoder.encode_pictures(views))[1][0]
             except (BadPicture, TooLarge) as error:
                 log.warning("%s is searchable without a picture: %s", item_id, error)
                 vector = np.zeros(self.encoder.spec.dim, np.float32)

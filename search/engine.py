@@ -11,6 +11,7 @@ from data.catalogue import Catalogue, Item
 from data.database import Database
 from data.errors import MagpieError, NoIndex
 from data.items import confidences
+from data.picture_process import PictureProcess
 from data.query_ids import open_query_ids
 from data.settings import Settings
 from data.ubi import now_ms
@@ -21,12 +22,13 @@ from indexer.lexical_index import LexicalMatches
 from search.behaviour import Behaviour
 from search.confidence import is_confident
 from search.facets import count_facets, find_ranges
+from search.interleaving import CURRENT, compared_versions
 from search.item_memory import ItemMemory
 from search.merging import Merged, best_score, check_sort, matching_rows, merge
 from search.question import Question
 from search.ranking import Candidates
 from search.request import Hit, SearchRequest, SearchResult
-from search.reranking import Reranked, Reranker
+from search.reranking import FIRST_STAGE, Reranked, Reranker
 from search.retrieval import retrieve
 from search.segment import Segment
 from search.serving import Serving, open_serving, serve, with_changes
@@ -46,8 +48,9 @@ class SearchEngine:
         self._catalogue = Catalogue(database, settings)
         self._query_ids = open_query_ids(database)
         self.behaviour = Behaviour(database, settings.min_clients)
+        self.decoder = PictureProcess()
         self._serving: Serving | None = None
-        self._reranker = Reranker(settings)
+        self._reranker = Reranker(settings, compared_versions(settings))
         self._changing = threading.Lock()
         self._last_fault = ""
 
@@ -55,7 +58,7 @@ class SearchEngine:
     def of_generation(cls, settings: Settings, database: Database, generation: Generation) -> "SearchEngine":
         """An engine on this generation, which need not be published yet. Raises ModelMismatch."""
         engine = cls(settings, database)
-        engine._serving = serve(settings, engine._catalogue, generation, wanted=None, alarms=[])
+        engine._serving = serve(settings, engine._catalogue, generation, None, [], engine.decoder)
         return engine
 
     def search(self, request: SearchRequest) -> SearchResult:
@@ -71,7 +74,8 @@ class SearchEngine:
         best = best_score(candidates)
         matching = matching_rows(candidates, question.is_browsing, best)
         reranked = self._reranker.rerank(merge(candidates, matching, request.sort), request, question)
-        order = personalise(reranked.order, request, question, segments, self._taste(request))
+        taste = self._taste(request) if reranked.chances is None else None  # what is drawn is shown as it is drawn
+        order = personalise(reranked.order, request, question, segments, taste)
         unfiltered = _without_each_filter(segments, question, request, depth, best)
         hits = _hits(serving.items, order, reranked, request, question)
         return SearchResult(
@@ -92,6 +96,11 @@ class SearchEngine:
     def fingerprint(self) -> str:
         """Of the encoder that serves. Raises NoIndex."""
         return str(self._current().generation.manifest["fingerprint"])
+
+    def ranks_by(self, ranking: str) -> bool:
+        """Whether searches can be ordered by this: "first-stage", "current", or a compared version. Raises NoIndex."""
+        self._current()
+        return ranking in (FIRST_STAGE, CURRENT) or self._reranker.has(ranking)
 
     def first_stage(self, request: SearchRequest) -> tuple[Question, Merged]:
         """What was asked and all candidates in order, before anything learned from clicks. Raises as `search` does."""
@@ -156,7 +165,7 @@ class SearchEngine:
                 raise NoIndex(NO_INDEX)
             try:
                 if before is None or before.wanted != wanted:
-                    self._serving = open_serving(self._settings, self._catalogue, wanted, before)
+                    self._serving = open_serving(self._settings, self._catalogue, wanted, self.decoder, before)
                 else:
                     self._serving = with_changes(before, self._catalogue)
                 self._reranker.refresh(self._serving.generation.manifest["fingerprint"])
@@ -174,6 +183,7 @@ class SearchEngine:
     def close(self) -> None:
         """Lets go of the index; searches fail afterwards."""
         self._serving = None
+        self.decoder.close()
 
     def _current(self) -> Serving:
         if self._serving is None:
@@ -221,7 +231,7 @@ def _hits(
             explained = order.explain(k, question) if request.explain else None
             position = request.offset + len(hits) + 1
             inputs = reranked.inputs_of(item.id, order.first_stage_score(k))
-            hits.append(_hit(item, position, order.score(k), explained, inputs))
+            hits.append(_hit(item, position, order.score(k), explained, inputs, reranked.chance_at(k)))
     return hits
 
 
@@ -231,6 +241,7 @@ def _hit(
     score: float,
     explained: dict[str, float] | None = None,
     inputs: dict[str, float] | None = None,
+    propensity: float | None = None,
 ) -> Hit:
     picture = next((p.content_hash for p in item.pictures if p.status == "ok"), None)
     return Hit(
@@ -248,6 +259,7 @@ def _hit(
         explain=explained,
         inputs=inputs,
         inferred=confidences(item),
+        propensity=propensity,
     )
 
 

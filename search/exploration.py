@@ -1,9 +1,10 @@
-"""An answer → the same answer with two hits exchanged, in a small share of searches: so that positions can be measured
-and new items seen.
+"""An answer → the same answer with two hits exchanged, or in an order drawn by chance, in a small share of searches: so
+that positions can be measured and new items seen.
 
-Two arms, drawn by chance. "swap" exchanges two random hits of the first page: what the same item gets at two positions
-tells how much a position is worth (Wang et al., Position bias estimation for unbiased learning to rank, 2018).
-"new" lets an item that was hardly shown yet, and that would stand below the page, change places with one on it.
+Three arms, drawn by chance. "swap" exchanges two random hits of the first page: what the same item gets at two
+positions tells how much a position is worth (Wang et al., Position bias estimation for unbiased learning to rank,
+2018). "new" lets an item that was hardly shown yet, and that would stand below the page, change places with one on it.
+"draw" lets the ranker draw each item's rate from what it believes, so that what it hardly knows may come up.
 """
 
 import math
@@ -22,10 +23,11 @@ REACH = 60  # how far down a new item may wait
 
 @dataclass(frozen=True)
 class Shares:
-    """Of all searches that may explore, the share with a swap, and the share with a new item."""
+    """Of all searches that may explore, the share with a swap, with a new item, and with an order that is drawn."""
 
     swap: float
     new: float
+    draw: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -55,30 +57,32 @@ def is_by_somebody(request: SearchRequest) -> bool:
     return request.sort == "relevance" and request.rerank and bool(request.session_id or request.client_id)
 
 
-def may_explore(request: SearchRequest) -> bool:
-    """Whether two hits of this search may change places: somebody's first page."""
-    return request.offset == 0 and is_by_somebody(request)
-
-
 def explore(
     search: Callable[[SearchRequest], SearchResult],
     request: SearchRequest,
     shares: Shares,
     is_cold: Callable[[str], bool],
 ) -> Explored:
-    """The answer, in its share of searches with two hits exchanged. A longer page begins alike, from 24 hits on.
+    """The answer, in its share of searches with two hits exchanged, on first pages, or drawn, on all pages.
+
+    A longer page begins alike, from 24 hits on. For searches that are `is_by_somebody`.
 
     The same person (session, or else client) who asks the same question again on the same day gets the same draw.
     """
     chance = random.Random(seed_of(request))
     drawn = chance.random()
+    if drawn > 1 - shares.draw:
+        return _draw(search, request, chance)
+    if request.offset:
+        return Explored(search(request))
     if drawn < shares.new:
         return _show_new(search, request, is_cold, chance)
     result = search(request)
     window = min(WINDOW, len(result.hits))
     if window < 2 or not result.confident:
         return Explored(result)
-    swap_share = shares.swap / (1 - shares.new) if shares.new < 1 else 0.0
+    others = 1 - shares.new - shares.draw
+    swap_share = shares.swap / others if others > 0 else 0.0
     propensities = [1 - swap_share * 2 / window] * window + [1.0] * (len(result.hits) - window)
     if drawn >= shares.new + shares.swap:
         return Explored(result, propensities=tuple(propensities))
@@ -86,6 +90,15 @@ def explore(
     propensities[first] = propensities[second] = swap_share / math.comb(window, 2)
     hits = _exchanged(result.hits, first, second)
     return Explored(replace(result, hits=hits), "swap", (first + 1, second + 1), tuple(propensities))
+
+
+def _draw(search: Callable[[SearchRequest], SearchResult], request: SearchRequest, chance: random.Random) -> Explored:
+    """The order that the ranker draws; as it is where no ranker is published for this search."""
+    result = search(replace(request, draw=chance.getrandbits(32)))
+    if not result.confident:
+        return Explored(search(request))
+    propensities = tuple(hit.propensity for hit in result.hits if hit.propensity is not None)
+    return Explored(result, "draw", propensities=propensities) if propensities else Explored(result)
 
 
 def _show_new(

@@ -21,12 +21,14 @@ class Histogram:
 
 def histogram(numbers: np.ndarray) -> Histogram:
     """At most about 24 bins over (n,) finite numbers; empty where all are the same."""
-    if not len(numbers) or numbers.min() == numbers.max():
+    ascending = np.sort(numbers)
+    if not len(ascending) or ascending[0] == ascending[-1]:
         return Histogram()
-    low, high = float(numbers.min()), float(numbers.max())
-    is_skewed = low > 0 and high > _SKEW * float(np.median(numbers))
+    low, high = float(ascending[0]), float(ascending[-1])
+    is_skewed = low > 0 and high > _SKEW * float(ascending[len(ascending) // 2])
     edges = _growing_edges(low, high) if is_skewed else _even_edges(low, high)
-    counts, _ = np.histogram(numbers, bins=edges)
+    below = np.searchsorted(ascending, edges[1:-1])
+    counts = np.diff(below, prepend=0, append=len(ascending))
     return Histogram(tuple(edges.tolist()), tuple(counts.tolist()))
 
 

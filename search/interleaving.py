@@ -16,12 +16,16 @@ from sqlalchemy import and_, select
 from data.database import Database
 from data.errors import BadSetting
 from data.item_counts import CHOICES
+from data.settings import Settings
 from data.tables import events, impressions, queries
 from search.exploration import seed_of
+from search.learning.versions import ranker_versions
 from search.request import Hit, SearchRequest, SearchResult
+from search.reranking import FIRST_STAGE
 
 FIRST, SECOND = "A", "B"
-RANKINGS = {"first-stage": False, "current": True}  # by name: whether what was learned takes part
+CURRENT = "current"  # whatever ranker is published
+_ALIASES = {"none": FIRST_STAGE}
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,32 @@ class Comparison:
 
 
 def check_rankings(text: str) -> tuple[str, str]:
-    """The two rankings of a setting such as "first-stage current". Raises BadSetting."""
-    names = text.split()
-    if len(names) != 2 or names[0] == names[1] or not RANKINGS.keys() >= set(names):
-        raise BadSetting(f"--compare {text!r}: give two different ones of {', '.join(RANKINGS)}")
+    """The two rankings of a setting such as "first-stage current", or of versions under rankers/. Raises BadSetting."""
+    names = [_ALIASES.get(name, name) for name in text.split()]
+    if len(names) != 2 or names[0] == names[1]:
+        raise BadSetting(
+            f"--compare {text!r}: give two different ones of {FIRST_STAGE}, {CURRENT} and the versions under rankers/"
+        )
     return names[0], names[1]
+
+
+def compared_versions(settings: Settings) -> list[str]:
+    """The versions under rankers/ that the setting `compare` names. Raises BadSetting."""
+    if not settings.compare:
+        return []
+    return [name for name in check_rankings(settings.compare) if name not in (FIRST_STAGE, CURRENT)]
+
+
+def find_rankings(settings: Settings, text: str) -> str:
+    """The same two rankings with the versions' whole names; numbers do in their place. Raises BadSetting."""
+    versions = ranker_versions(settings)
+    short = {version.partition("-")[0].lstrip("0"): version for version in versions}
+    known = {FIRST_STAGE: FIRST_STAGE, CURRENT: CURRENT} | {version: version for version in versions} | short
+    names = [known.get(name.lstrip("0") if name.isdigit() else name) for name in check_rankings(text)]
+    if None in names:
+        there = ", ".join([FIRST_STAGE, CURRENT, *versions])
+        raise BadSetting(f"--compare {text!r}: there is no such ranking. There are: {there}")
+    return " ".join(check_rankings(" ".join(filter(None, names))))
 
 
 def interleave(
@@ -68,13 +93,18 @@ def interleave(
 ) -> Interleaved:
     """The two rankings' answers drafted into one; the same for the same person all day, and page by page one list."""
     whole = replace(request, offset=0, k=request.offset + request.k)
-    answers = [search(replace(whole, rerank=RANKINGS[name])) for name in rankings]
+    answers = [search(_ranked_by(name, whole)) for name in rankings]
     drafted = draft_teams(answers[0].hits, answers[1].hits, whole.k, random.Random(seed_of(request)))
     shown = drafted[request.offset :]
     hits = [replace(hit, position=place) for place, (hit, _) in enumerate(shown, start=request.offset + 1)]
     took_ms = round(sum(answer.took_ms for answer in answers), 2)
     result = replace(answers[1], hits=hits, took_ms=took_ms, ranker="+".join(answer.ranker for answer in answers))
     return Interleaved(result, rankings, "".join(team for _, team in shown))
+
+
+def _ranked_by(name: str, request: SearchRequest) -> SearchRequest:
+    version = "" if name in (FIRST_STAGE, CURRENT) else name
+    return replace(request, rerank=name != FIRST_STAGE, ranker=version)
 
 
 def draft_teams(first: Sequence[Hit], second: Sequence[Hit], k: int, chance: random.Random) -> list[tuple[Hit, str]]:

@@ -35,6 +35,14 @@ class Merged:
         """The score of the k-th candidate before anything learned."""
         return float(self.lists[self.of_list[k]].scores[self.places[k]])
 
+    def top_scores(self, top: int) -> np.ndarray:
+        """(top,) float32 scores of the first candidates."""
+        scores = np.zeros(top, np.float32)
+        for number, candidates in enumerate(self.lists):
+            own = self.of_list[:top] == number
+            scores[own] = candidates.scores[self.places[:top][own]]
+        return np.asarray(scores + sum(added[:top] for added in self.learned.values()), np.float32)
+
     def score(self, k: int) -> float:
         """The score of the k-th candidate."""
         return self.first_stage_score(k) + sum(float(added[k]) for added in self.learned.values())

@@ -23,6 +23,9 @@ class SearchRequest:
     `filters` maps attribute names, and also `category`, `price` and `currency`.
     `sort` is "relevance", "price", "title", "newest" or an attribute's name, with "-" before it for descending.
     `image_weight` runs from 0 (words only) to 1 (picture only); None lets the engine decide.
+    `draw`, where it is given, is a seed by which the ranker draws the order from what it believes of each item.
+    `layout` says how the hits will be laid out, for the log: people look differently at a grid and at a list.
+    `ranker` names a version under rankers/ that is to reorder in the place of the published one.
     A request without words, picture and item browses the catalogue, newest first unless `sort` says otherwise.
     """
 
@@ -40,6 +43,9 @@ class SearchRequest:
     client_id: str = ""
     session_id: str = ""
     rerank: bool = True
+    ranker: str = ""
+    draw: int | None = None
+    layout: str = ""
     facets: bool = True
 
 
@@ -48,7 +54,8 @@ class Hit:
     """One item of an answer. `position` is 1-based over the whole answer; `image` is the content hash of its
     first good picture, or None; `explain` holds addends by source that sum to `score`; `inputs` is what the
     learned ranker saw of it, None where no ranker took part; `inferred` names those of the attributes that Magpie
-    guessed, with the probability that they are right."""
+    guessed, with the probability that they are right;
+    `propensity` is the probability of this position where the order was drawn."""
 
     item_id: str
     position: int
@@ -64,6 +71,7 @@ class Hit:
     explain: dict[str, float] | None = None
     inputs: dict[str, float] | None = None
     inferred: dict[str, float] = field(default_factory=dict)
+    propensity: float | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,18 +22,21 @@ from search.request import SearchRequest
 log = logging.getLogger(__name__)
 
 FIRST_STAGE = "first-stage"
+DRAWS = 100  # by which the probabilities of a drawn order are counted
 _RERANKED_MODE = "hybrid"  # the mode that people search in, so the one that clicks tell about
 
 
 @dataclass(frozen=True)
 class Reranked:
     """An order, and which ranker made it. Where a learned one did, `taken` (n,) is the first-stage rank (0-based) of
-    each candidate that it ordered, and `values` are the features that it saw, by first-stage rank."""
+    each candidate that it ordered, and `values` are the features that it saw, by first-stage rank; where the order was
+    drawn, `chances` (n,) are the probabilities with which these candidates come to these places."""
 
     order: Merged
     ranker: str = FIRST_STAGE
     taken: np.ndarray | None = None
     values: np.ndarray | None = None
+    chances: np.ndarray | None = None
 
     @cached_property
     def _ranks(self) -> dict[int, int]:
@@ -40,6 +44,12 @@ class Reranked:
         if self.taken is None:
             return {}
         return {int(id_): int(rank) for id_, rank in zip(self.order.ids, self.taken, strict=False)}
+
+    def chance_at(self, k: int) -> float | None:
+        """The probability of the k-th candidate's place where the order was drawn; below what was ordered it is 1."""
+        if self.chances is None:
+            return None
+        return float(self.chances[k]) if k < len(self.chances) else 1.0
 
     def inputs_of(self, id_: int, first_stage_score: float) -> dict[str, float] | None:
         """The features of the candidate of this number with its first-stage rank and score, for the log."""
@@ -50,50 +60,71 @@ class Reranked:
         return {"first_stage_rank": rank + 1, "first_stage_score": round(first_stage_score, 5)} | values
 
 
-class Reranker:
-    """The published ranker, taken up when another is published. Safe to share among threads."""
+@dataclass(frozen=True)
+class Loaded:
+    """A version as it was opened for an encoder; without a ranker where it does not fit, and then why."""
 
-    def __init__(self, settings: Settings) -> None:
+    version: str
+    fingerprint: str
+    ranker: Ranker | None
+    fault: str = ""
+
+
+class Reranker:
+    """The published ranker, taken up when another is published, and the versions that are compared with it. Safe to
+    share among threads."""
+
+    def __init__(self, settings: Settings, compared: Iterable[str] = ()) -> None:
         self._settings = settings
+        self._compared = tuple(compared)
         self._loading = threading.Lock()
-        self._loaded: tuple[str, str, Ranker | None] | None = None
-        self._fault = ""
+        self._published = ""
+        self._loaded: Mapping[str, Loaded] = {}
 
     @property
     def version(self) -> str:
         """The version that serves, or `first-stage`."""
-        loaded = self._loaded
-        return loaded[0] if loaded and loaded[2] else FIRST_STAGE
+        return self._published if self.has(self._published) else FIRST_STAGE
 
     @property
     def alarms(self) -> list[str]:
-        """Why the published ranker does not serve, where it does not."""
-        return [self._fault] if self._fault else []
+        """Why the published ranker, or one that is compared, does not serve, where it does not."""
+        return [loaded.fault for loaded in self._loaded.values() if loaded.fault]
+
+    def has(self, version: str) -> bool:
+        """Whether this version is at hand."""
+        loaded = self._loaded.get(version)
+        return loaded is not None and loaded.ranker is not None
 
     def refresh(self, fingerprint: str) -> None:
         """Takes up what is published; a ranker that does not fit is logged once and the first stage serves."""
         with self._loading:
-            wanted = current_ranker(self._settings)
-            if wanted is None:
-                self._loaded, self._fault = None, ""
-                return
-            if self._loaded and self._loaded[:2] == (wanted, fingerprint):
-                return
-            try:
-                self._loaded, self._fault = (wanted, fingerprint, open_ranker(self._settings, wanted, fingerprint)), ""
-            except RankerBroken as error:
-                log.error("%s The first stage serves alone.", error)
-                self._loaded, self._fault = (wanted, fingerprint, None), str(error)
+            published, before = current_ranker(self._settings) or "", self._loaded
+            wanted = dict.fromkeys(version for version in (published, *self._compared) if version)
+            self._loaded = {
+                version: before[version]
+                if version in before and before[version].fingerprint == fingerprint
+                else self._open(version, fingerprint)
+                for version in wanted
+            }
+            self._published = published
+
+    def _open(self, version: str, fingerprint: str) -> Loaded:
+        try:
+            return Loaded(version, fingerprint, open_ranker(self._settings, version, fingerprint))
+        except RankerBroken as error:
+            log.error("%s The first stage serves alone.", error)
+            return Loaded(version, fingerprint, None, str(error))
 
     def rerank(self, order: Merged, request: SearchRequest, question: Question) -> Reranked:
         """The order by what was learned, where the request is one that clicks tell about; else as it came."""
-        version, _, ranker = self._loaded or (FIRST_STAGE, "", None)
-        if ranker is None or not _is_learned_from(request, question) or len(order) < 2:
+        loaded = self._loaded.get(request.ranker or self._published)
+        if loaded is None or loaded.ranker is None or not _is_learned_from(request, question) or len(order) < 2:
             return Reranked(order)
         try:
-            return _reranked(order, question, query_key(request.text), version, ranker)
+            return _reranked(order, question, request, loaded.version, loaded.ranker)
         except Exception:
-            log.exception("ranker %s failed on %r; the first-stage order is shown", version, request.text)
+            log.exception("ranker %s failed on %r; the first-stage order is shown", loaded.version, request.text)
             return Reranked(order)
 
 
@@ -102,11 +133,15 @@ def _is_learned_from(request: SearchRequest, question: Question) -> bool:
     return plain and request.rerank and request.sort == RELEVANCE and request.mode == _RERANKED_MODE
 
 
-def _reranked(order: Merged, question: Question, key: str, version: str, ranker: Ranker) -> Reranked:
+def _reranked(order: Merged, question: Question, request: SearchRequest, version: str, ranker: Ranker) -> Reranked:
+    key = query_key(request.text)
     if not ranker.serves(key):
         return Reranked(order)
     stage = gather_first_stage(order, question)
     values = ranker.features(stage, key)
+    if request.draw is not None:
+        drawn = ranker.drawn_orders(stage, key, values, request.draw, DRAWS)
+        return Reranked(reordered(order, drawn[0]), version, drawn[0], values, (drawn == drawn[0]).mean(axis=0))
     taken = ranker.order_by(stage, key, values)
     return Reranked(reordered(order, taken), version, taken, values)
 

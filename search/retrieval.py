@@ -8,6 +8,7 @@ import numpy as np
 from indexer.lexical_index import LexicalMatches
 from indexer.vector_index import Neighbours
 from search.avoidance import split_avoided
+from search.parity import at_most_their_share
 from search.question import Question
 from search.ranking import Candidates, compare, rank
 from search.request import FilterValue
@@ -70,7 +71,10 @@ def _nearest(segment: Segment, question: Question, depth: int, allowed: np.ndarr
     if question.vector is None:
         return _NOTHING_NEAR
     if question.resemblance is None:
-        return segment.indexes[question.source].search(question.vector, depth, allowed)
+        near = segment.indexes[question.source].search(question.vector, depth, allowed)
+        if question.avoid is None or question.source != "fused":
+            return near
+        return at_most_their_share(segment, question.vector, near)
     by_part = question.resemblance.vectors.items()
     rows = np.unique(np.concatenate([segment.indexes[name].search(v, depth, allowed).rows for name, v in by_part]))
     return Neighbours(rows, compare(segment, question, rows))

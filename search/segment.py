@@ -8,11 +8,12 @@ import numpy as np
 
 from indexer.clicked_part import ClickedPart
 from indexer.columns import Columns, NumberColumn
-from indexer.fusion import PARTS, Fusion, tell_from_weights
+from indexer.fusion import PARTS, Fusion, fuse, tell_from_weights
 from indexer.lexical_index import LexicalIndex
 from indexer.vector_index import VectorIndex
 
 _SAMPLE_ROWS = 2_000
+_WHOLE_ROWS = 4_000
 _FEWEST_TELLING = 20
 
 
@@ -76,11 +77,33 @@ class Segment:
         typical = float(telling[both].mean()) if both.any() else 1.0
         return Yardstick({name: vectors[chosen] for name, vectors in sample.items()}, typical)
 
+    @cached_property
+    def whole_rows(self) -> np.ndarray:
+        """(m,) some rows that have both parts, spread evenly."""
+        whole = np.flatnonzero(~self.is_wordless & np.asarray(self.parts["image"].any(axis=1)))
+        return whole[np.linspace(0, len(whole), min(_WHOLE_ROWS, len(whole)), endpoint=False, dtype=np.int64)]
+
+    @cached_property
+    def with_and_without_words(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of those twice (m, dim) float32 fused vectors: as they are, and as they would be if there were no text."""
+        rows = self.whole_rows
+        pictures = np.asarray(self.parts["image"][rows], np.float32)
+        alone = {"text": np.zeros_like(pictures), "image": pictures}
+        wordless = fuse(self.fusion.contributions(alone, self.text_weights[rows]))
+        return np.asarray(self.fused[rows], np.float32), wordless
+
     def row_of(self, id_: int) -> int | None:
         """The row of a living item, None where it is not here."""
         row = int(np.searchsorted(self.ids, id_))
         is_here = row < len(self.ids) and self.ids[row] == id_ and not self.dead[row]
         return row if is_here else None
+
+    def rows_of(self, ids: np.ndarray) -> np.ndarray:
+        """(n,) the rows of living items, -1 for those that are not here."""
+        if not len(self.ids):
+            return np.full(len(ids), -1)
+        rows = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
+        return np.where((self.ids[rows] == ids) & ~self.dead[rows], rows, -1)
 
     def vector_of(self, row: int, mode: str) -> np.ndarray | None:
         """(dim,) float32: the part of an item that a mode compares, or its fused vector where it lacks that part."""

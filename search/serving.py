@@ -7,6 +7,7 @@ import numpy as np
 
 from data.catalogue import Catalogue
 from data.errors import MagpieError
+from data.picture_process import PictureProcess
 from data.settings import Settings
 from indexer.encoder import Encoder
 from indexer.generation import Generation, open_current, open_encoder_of
@@ -37,13 +38,15 @@ class Serving:
     alarms: list[str]
 
 
-def open_serving(settings: Settings, catalogue: Catalogue, wanted: str | None, before: Serving | None) -> Serving:
+def open_serving(
+    settings: Settings, catalogue: Catalogue, wanted: str | None, decoder: PictureProcess, before: Serving | None
+) -> Serving:
     """The current generation, loaded, with the catalogue's changes since. Keeps the encoder of `before` if it fits.
 
     Raises NoIndex without a generation, ModelMismatch where its encoder is not the one at hand.
     """
     generation, alarms = open_current(settings)
-    return serve(settings, catalogue, generation, wanted, alarms, before)
+    return serve(settings, catalogue, generation, wanted, alarms, decoder, before)
 
 
 def serve(
@@ -52,6 +55,7 @@ def serve(
     generation: Generation,
     wanted: str | None,
     alarms: list[str],
+    decoder: PictureProcess,
     before: Serving | None = None,
 ) -> Serving:
     """A generation, loaded, as `open_serving` serves it. Raises ModelMismatch."""
@@ -69,7 +73,7 @@ def serve(
         interpreter,
         [main_segment(generation, empty)],
         empty,
-        VectorMemory(encoder),
+        VectorMemory(encoder, decoder),
         ItemMemory(catalogue),
         alarms,
     )

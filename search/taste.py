@@ -116,7 +116,7 @@ def find_shift(
     top = min(TOP, len(order))
     skipped = {name.casefold() for name in request.filters} | named_fields(question, request, segments)
     gain = taste_gain(chosen, weights, _candidates(order, top), question.vector, skipped)
-    scores = np.array([order.score(place) for place in range(top)], np.float32)
+    scores = order.top_scores(top)
     added = np.zeros(len(order), np.float32)
     added[:top] = (gain - gain.min()) * float(scores.std())
     best = np.lexsort((order.ids[:top], -(scores + added[:top])))
@@ -152,14 +152,12 @@ def named_fields(question: Question, request: SearchRequest, segments: Sequence[
 
 def locate_chosen(taste: Taste, segments: Sequence[Segment]) -> tuple[Located, np.ndarray]:
     """Those chosen items that are still searchable, and their weights."""
-    found = [
-        (at, number, row)
-        for at, id_ in enumerate(taste.ids)
-        for number, segment in enumerate(segments)
-        if (row := segment.row_of(int(id_))) is not None
-    ]
-    kept, of_segment, rows = np.array(found, np.int64).reshape(-1, 3).T
-    return locate(segments, of_segment, rows), taste.weights[kept]
+    of_segment, rows = np.full((2, len(taste.ids)), -1)
+    for number, segment in enumerate(segments):
+        own = segment.rows_of(taste.ids)
+        of_segment[own >= 0], rows[own >= 0] = number, own[own >= 0]
+    kept = np.flatnonzero(rows >= 0)
+    return locate(segments, of_segment[kept], rows[kept]), taste.weights[kept]
 
 
 def locate(segments: Sequence[Segment], of_segment: np.ndarray, rows: np.ndarray) -> Located:
@@ -174,7 +172,10 @@ def locate(segments: Sequence[Segment], of_segment: np.ndarray, rows: np.ndarray
 
 def _candidates(order: Merged, top: int) -> Located:
     of_segment, places = order.of_list[:top], order.places[:top]
-    rows = np.array([order.lists[number].rows[place] for number, place in zip(of_segment, places, strict=True)])
+    rows = np.zeros(len(places), np.int64)
+    for number, candidates in enumerate(order.lists):
+        own = of_segment == number
+        rows[own] = candidates.rows[places[own]]
     return locate([one.segment for one in order.lists], of_segment, rows)
 
 

@@ -47,8 +47,10 @@ def make_world(seed: int = 0, dim: int = 16, candidates: int = 30) -> World:
     return World(stages, wants)
 
 
-def browse(world: World, searches: int, seed: int = 0, cascade: bool = False, swaps: float = 0.3) -> Cells:
-    """The log of so many searches: position k is looked at with chance 1 / k, or (cascade) until a click satisfies."""
+def browse(
+    world: World, searches: int, seed: int = 0, cascade: bool = False, swaps: float = 0.3, eta: float = 1.0
+) -> Cells:
+    """The log of so many searches: position k is looked at with chance k^-eta, or (cascade) until a click satisfies."""
     random = np.random.default_rng(seed)
     keys = list(world.stages)
     rows: dict[tuple[int, int, int, int, int], list[int]] = {}
@@ -60,7 +62,7 @@ def browse(world: World, searches: int, seed: int = 0, cascade: bool = False, sw
             shown[a], shown[b] = b, a
         after, still_looks = 0, True
         for position, place in enumerate(shown, 1):
-            looks = still_looks if cascade else random.random() < 1 / position
+            looks = still_looks if cascade else random.random() < position**-eta
             clicked = bool(looks and random.random() < world.wants[keys[query]][place])
             if cascade and ((clicked and random.random() < 0.7) or random.random() < 0.05):
                 still_looks = False

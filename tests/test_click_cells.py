@@ -55,6 +55,8 @@ def test_impressions_and_clicks_are_counted_by_position(log: ClickLog, database:
         cells
     )
     assert int(cells.conversions.sum()) == 1
+    aim = cells.with_conversions(2.5)
+    assert {item: aim.clicks[aim.item == cells.items.index(item)].sum() for item in "bd"} == {"b": 1, "d": 3.5}
     assert cells.queries == ["red ball"]
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from indexer.decoding import DecodeLimits, decode_pictures
+from data.picture_process import DecodeLimits
+from indexer.decoding import decode_pictures
 from indexer.preprocessing import PicturePreprocessing
 
 WANTED = PicturePreprocessing(16, 16)

@@ -1,9 +1,11 @@
 """The embedding cache keeps vectors, notices damage, and survives being killed."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from indexer.embedding_cache import EmbeddingCache
 
@@ -51,3 +53,31 @@ def test_ignoring_old_vectors_encodes_everything_once(tmp_path: Path) -> None:
     cache.put_many(KEYS[:2], VECTORS[:2])
     assert cache.missing(KEYS[:3]) == KEYS[2:3]
     cache.close()
+
+
+def test_a_damaged_tree_is_found_before_anything_relies_on_it(tmp_path: Path) -> None:
+    keys = [f"{n:032x}" for n in range(3_000)]
+    cache = EmbeddingCache(tmp_path, "f", 8)
+    cache.put_many(keys, np.ones((3_000, 8), np.float32))
+    cache.close()
+    data = bytearray(cache.path.read_bytes())
+    data[4096 * 5 : 4096 * 9] = bytes(4096 * 4)
+    cache.path.write_bytes(data)
+    again = EmbeddingCache(tmp_path, "f", 8)
+    assert again.missing(keys) == keys and again.path.with_suffix(".damaged").exists()
+    again.put_many(keys, np.ones((3_000, 8), np.float32))
+    assert not again.missing(keys)
+    again.close()
+
+
+def test_a_busy_cache_is_not_taken_for_a_damaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    EmbeddingCache(tmp_path, "f", 2).close()
+    path = tmp_path / "f.db"
+    monkeypatch.setattr("indexer.embedding_cache._PATIENCE_S", 0.1)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode=EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            EmbeddingCache(tmp_path, "f", 2)
+        other.execute("ROLLBACK")
+    assert path.exists() and not path.with_suffix(".damaged").exists()

@@ -16,6 +16,7 @@ from PIL import Image
 from data.errors import BadSetting, ModelUnavailable
 from indexer.encoder import SHIPPED_MODELS_DIR, Encoder, _Network, open_encoder, unit_rows
 from indexer.preprocessing import prepare_picture
+from indexer.tokenizing import ShortTokenizer
 
 SHIPPED = SHIPPED_MODELS_DIR / "magpie-mini"
 TINY_VIT: dict[str, Any] = {
@@ -38,7 +39,7 @@ def test_vectors_have_unit_length_and_the_specified_dimension(encoder: Encoder) 
 
 def test_running_only_the_texts_own_length_is_exact(encoder: Encoder) -> None:
     network = encoder._network
-    assert network._short_tower is not None
+    assert network._short_way is not None
     texts = ["hat", "a pair of blue canvas shoes for men!", "navy tee !!!"]
     whole = network._encode_tokens(network.tokenizer(texts))
     np.testing.assert_allclose(unit_rows(network.encode_texts(texts)), unit_rows(whole), atol=1e-5)
@@ -56,7 +57,7 @@ def test_other_builds_of_the_text_tower_give_open_clips_own_numbers(changes: dic
     with torch.inference_mode():
         expected = tiny.eval().encode_text(tokenizer(texts)).numpy()
     network = _Network(tiny, tokenizer, threads=None)
-    assert network._short_tower is not None
+    assert network._short_way is not None
     for encoded in (network.encode_texts(texts), network._encode_tokens(tokenizer(texts))):
         np.testing.assert_allclose(unit_rows(encoded), unit_rows(expected), atol=1e-5)
 
@@ -66,12 +67,16 @@ def test_other_builds_of_the_text_tower_give_open_clips_own_numbers(changes: dic
 )
 def test_the_tokens_are_open_clips_own(encoder: Encoder, text: str) -> None:
     tokenizer = encoder._network.tokenizer
-    quick = tokenizer([text])
+    texts = [text, "a mug", f"{text} " * 80]
+    quick, short = tokenizer(texts), ShortTokenizer(tokenizer)(texts)
     tokenizer.clean_fn, kept = open_clip.tokenizer.get_clean_fn("lower"), tokenizer.clean_fn
     try:
-        assert tokenizer([text]).tolist() == quick.tolist()
+        whole = tokenizer(texts).numpy()
     finally:
         tokenizer.clean_fn = kept
+    np.testing.assert_array_equal(quick.numpy(), whole)
+    np.testing.assert_array_equal(short, whole[:, : short.shape[1]])
+    assert not whole[:, short.shape[1] :].any()
 
 
 @pytest.mark.parametrize("changes", [{"no_causal_mask": True}, {"pool_type": "first"}])
@@ -79,7 +84,7 @@ def test_a_text_tower_of_another_kind_is_run_by_open_clip_itself(changes: dict[s
     tiny = CustomTextCLIP(16, TINY_VIT["vision_cfg"], {**TINY_VIT["text_cfg"], **changes})
     tiny.visual.preprocess_cfg = {"size": 32}
     network = _Network(tiny, open_clip.get_tokenizer("ViT-B-32"), threads=None)
-    assert network._short_tower is None
+    assert network._short_way is None
     texts = ["hat", "a pair of blue canvas shoes for men!"]
     np.testing.assert_array_equal(network.encode_texts(texts), network._encode_tokens(network.tokenizer(texts)))
 

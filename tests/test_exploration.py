@@ -12,13 +12,14 @@ from data.database import Database
 from data.item_counts import ItemCount, count_items
 from data.settings import Settings
 from data.ubi import EventRecord, QueryRecord, ShownHit
-from search.exploration import WINDOW, Explored, Shares, explore, may_explore
+from search.exploration import WINDOW, Explored, Shares, explore, is_by_somebody
 from search.request import Hit, SearchRequest, SearchResult
 from tests.serving import client_of
 from tests.test_api import stored
 from web.app import create_app
 
 SWAPS_ONLY, NEW_ONLY, NEVER = Shares(1.0, 0.0), Shares(0.0, 1.0), Shares(0.0, 0.0)
+DRAWS_ONLY = Shares(0.0, 0.0, 1.0)
 ASKED = SearchRequest(text="ball", session_id="s", k=10)
 
 
@@ -90,10 +91,44 @@ def test_the_same_person_sees_the_same_again_and_on_a_longer_page() -> None:
     assert len({asked_by(number, SWAPS_ONLY).swapped for number in range(40)}) > 10
 
 
-@pytest.mark.parametrize("changed", [{"session_id": ""}, {"offset": 10}, {"sort": "price"}, {"rerank": False}], ids=str)
+@pytest.mark.parametrize("changed", [{"session_id": ""}, {"sort": "price"}, {"rerank": False}], ids=str)
 def test_what_chance_must_not_touch(changed: dict[str, object]) -> None:
-    assert may_explore(ASKED) and may_explore(replace(ASKED, session_id="", client_id="c"))
-    assert not may_explore(replace(ASKED, **changed))  # type: ignore[arg-type]
+    assert is_by_somebody(ASKED) and is_by_somebody(replace(ASKED, session_id="", client_id="c"))
+    assert not is_by_somebody(replace(ASKED, **changed))  # type: ignore[arg-type]
+
+
+def test_nothing_is_exchanged_on_further_pages() -> None:
+    for shares in (SWAPS_ONLY, NEW_ONLY):
+        assert explore(answer, replace(ASKED, offset=10), shares, lambda item_id: True).arm == ""
+
+
+def drawing(request: SearchRequest) -> SearchResult:
+    """A ranker that turns the order round where it may draw, and says how likely that was."""
+    found = answer(replace(request, k=100))
+    hits = found.hits if request.draw is None else [replace(hit, propensity=0.25) for hit in found.hits[::-1]]
+    return replace(found, hits=hits[request.offset : request.offset + request.k])
+
+
+def test_a_drawn_order_goes_on_from_page_to_page() -> None:
+    pages = [explore(drawing, replace(ASKED, offset=at), DRAWS_ONLY, lambda item_id: True) for at in (0, 10)]
+    assert [page.arm for page in pages] == ["draw", "draw"] and pages[0].propensities == (0.25,) * 10
+    assert ids(pages[0]) + ids(pages[1]) == [f"item-{n}" for n in range(100, 80, -1)]
+
+
+def test_drawing_has_its_share_and_needs_a_ranker_that_is_sure() -> None:
+    def arm(number: int) -> str:
+        request = replace(ASKED, session_id=f"s{number}")
+        return explore(drawing, request, Shares(0.05, 0.02, 0.1), lambda item_id: True).arm
+
+    arms = Counter(arm(n) for n in range(3_000))
+    assert 235 < arms["draw"] < 365 and 100 < arms["swap"] < 200  # 300 and 150, within four standard deviations
+    assert explore(answer, ASKED, DRAWS_ONLY, lambda item_id: True).arm == ""
+
+    def unsure(request: SearchRequest) -> SearchResult:
+        return replace(drawing(request), confident=False)
+
+    left = explore(unsure, ASKED, DRAWS_ONLY, lambda item_id: True)
+    assert left.arm == "" and ids(left)[0] == "item-1"
 
 
 def test_an_unsure_answer_is_left_alone() -> None:

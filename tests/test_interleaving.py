@@ -13,7 +13,16 @@ from data.database import Database
 from data.errors import BadSetting
 from data.settings import Settings
 from data.ubi import EventRecord, QueryRecord, ShownHit
-from search.interleaving import Interleaved, check_rankings, compare, draft_teams, interleave, read_comparisons
+from search.interleaving import (
+    Interleaved,
+    check_rankings,
+    compare,
+    draft_teams,
+    find_rankings,
+    interleave,
+    read_comparisons,
+)
+from search.learning.versions import MANIFEST
 from search.request import Hit, SearchRequest, SearchResult
 from tests.serving import client_of
 from tests.test_api import stored
@@ -76,10 +85,32 @@ def test_the_same_person_turns_the_pages_of_one_list() -> None:
         assert len(set(ids(whole))) == 30
 
 
-@pytest.mark.parametrize("text", ["current", "current current", "current other", ""])
-def test_rankings_that_are_not_there_are_refused(text: str) -> None:
+@pytest.mark.parametrize("text", ["current", "current current", "none first-stage", "a b c", ""])
+def test_two_different_rankings_are_wanted(text: str) -> None:
     with pytest.raises(BadSetting, match="first-stage"):
         check_rankings(text)
+
+
+def test_rankings_are_found_by_name_and_number(settings: Settings) -> None:
+    version = "000012-20260101T000000"
+    (settings.rankers_dir / version).mkdir(parents=True)
+    (settings.rankers_dir / version / MANIFEST).write_text("{}")
+    for text in ("none 12", "first-stage 000012", f"none {version}"):
+        assert find_rankings(settings, text) == f"first-stage {version}"
+    for text in ("current 11", f"12 {version}", "current other"):
+        with pytest.raises(BadSetting, match=r"first-stage.*000012|different"):
+            find_rankings(settings, text)
+
+
+def test_each_version_is_asked_for_its_own_order() -> None:
+    asked: list[SearchRequest] = []
+
+    def search(request: SearchRequest) -> SearchResult:
+        asked.append(request)
+        return answer(request)
+
+    interleave(search, ASKED, ("first-stage", "000012-x"))
+    assert [(one.rerank, one.ranker) for one in asked] == [(False, ""), (True, "000012-x")]
 
 
 def test_the_test_is_the_exact_sign_test() -> None:
@@ -118,7 +149,9 @@ def comparing(own_shop: Settings) -> Iterator[Flask]:
 
 def test_a_comparison_from_search_to_report(comparing: Flask, own_shop: Settings, magpie: Run) -> None:  # noqa: F811
     client = client_of(comparing)
-    answer = client.post("/api/search", json={"query": "red ball", "k": 6, "session_id": "s1"}).get_json()
+    answer = client.post(
+        "/api/search", json={"query": "red ball", "k": 6, "session_id": "s1", "layout": "list"}
+    ).get_json()
     event = {"action_name": "click", "query_id": answer["query_id"], "session_id": "s1"}
     event["event_attributes"] = {"object": {"object_id": answer["hits"][0]["item_id"]}}  # type: ignore[assignment]
     client.post("/api/events", json=event)
@@ -126,10 +159,24 @@ def test_a_comparison_from_search_to_report(comparing: Flask, own_shop: Settings
     comparing.extensions["magpie"].query_log.close()
     named = [one for one in stored(own_shop) if one.get("session_id") == "s1" and "user_query" in one]
     assert named[0]["query_attributes"]["interleave"] == list(PAIR)
+    layouts = [one["query_attributes"]["layout"] for one in stored(own_shop) if "user_query" in one]
+    assert layouts == ["list", "grid"]
     assert sorted(Counter(named[0]["query_attributes"]["teams"]).items()) == [("A", 3), ("B", 3)]
     (found,) = magpie("report", "comparison", "--json", home=own_shop.home)["comparisons"]
     assert (found["searches"], found["people"], found["for_a"] + found["for_b"]) == (1, 1, 1)
     assert "first-stage" in magpie("report", "comparison", home=own_shop.home)[0]
+    assert magpie("report", "clicks", "--json", home=own_shop.home)["comparisons"] == [found]
+    assert "Interleaved" in magpie("report", "clicks", home=own_shop.home)[0]
+
+
+def test_a_comparison_with_a_ranker_that_cannot_be_opened_does_not_begin(own_shop: Settings) -> None:
+    app = create_app(own_shop.model_copy(update={"compare": "first-stage 000012-gone"}))
+    client = client_of(app)
+    client.post("/api/search", json={"query": "red ball", "session_id": "s1"})
+    assert "000012-gone" in " ".join(app.extensions["magpie"].engine.status()["alarms"])
+    app.extensions["magpie"].close()
+    (record,) = [one for one in stored(own_shop) if one.get("session_id") == "s1"]
+    assert "interleave" not in record["query_attributes"]
 
 
 def test_serve_refuses_rankings_that_are_not_there(magpie: Run) -> None:  # noqa: F811

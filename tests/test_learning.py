@@ -8,7 +8,7 @@ import pytest
 from data.click_cells import Cells
 from data.errors import RankerBroken
 from data.settings import Settings
-from search.learning.browsing import PositionModel, choose_browsing_model
+from search.learning.browsing import CascadeModel, PositionModel, choose_browsing_model
 from search.learning.evidence import gather_evidence
 from search.learning.features import NAMES, features
 from search.learning.gate import Contenders, judge
@@ -45,6 +45,20 @@ def test_propensities_are_found_from_swaps(cells: Cells) -> None:
     assert (np.diff(found.theta) <= 0).all()
 
 
+def test_a_fall_of_any_shape_is_found(world: World) -> None:
+    """Nobody scrolls beyond the fifth hit without need; items rise and sink by themselves, none is swapped."""
+    looks = np.array([1.0, 0.95, 0.9, 0.85, 0.8, 0.3, 0.28, 0.26, 0.24, 0.22])
+    item, position = (grid.ravel() for grid in np.meshgrid(np.arange(40), np.arange(1, SHOWN + 1)))
+    shown = 50 + (item * 7 + position * 13) % 40  # every item was everywhere, though not equally often
+    clicks = np.random.default_rng(5).poisson(shown * looks[position - 1] * (0.1 + 0.02 * (item % 20)))
+    none = np.zeros(len(item), np.int64)
+    columns = (none, none, none, item % 10, item, position, none, shown, clicks, none)
+    names = ([str(number) for number in range(10)], [str(number) for number in range(40)], ["first-stage"], [""])
+    found = measure_propensities(Cells(*names, *columns))
+    assert found.theta[:SHOWN] == pytest.approx(looks, abs=0.08)
+    assert found.theta[4] - found.theta[5] > 0.3  # a power law through these falls by less than .1 there
+
+
 def test_without_comparisons_propensities_are_assumed(cells: Cells) -> None:
     found = measure_propensities(cells.where(np.zeros(len(cells), bool)))
     assert not found.is_measured
@@ -56,10 +70,19 @@ def test_propensities_fall_on_beyond_the_measured_positions() -> None:
 
 
 def test_each_way_of_browsing_is_recognised(world: World, cells: Cells) -> None:
-    assert choose_browsing_model(cells).likelier == "position"
+    found = choose_browsing_model(cells)
+    assert (found.likelier, found.model.power) == ("position", 1.0)
+    rooted = replace(found.model, power=0.5).exposure(cells)
+    assert rooted**2 == pytest.approx(found.model.exposure(cells) * cells.impressions)
     report = choose_browsing_model(browse(world, 8_000, cascade=True))
     assert report.likelier == "cascade"
+    assert (report.as_dict()["chosen"], report.model.power) == ("position", 0.5)
     assert report.advantage is not None and report.advantage > 0
+
+
+def test_a_cascade_of_people_who_click_everything_can_be_told() -> None:
+    looks = CascadeModel(after_skip=0.9, after_click=0.5, attraction=1.0).examination(np.arange(1, 5), np.zeros(4, int))
+    assert looks[0] == 1 and (np.diff(looks) < 0).all() and (looks > 0).all()
 
 
 def test_exposure_corrects_what_position_does_to_rates(world: World, cells: Cells) -> None:
@@ -104,10 +127,40 @@ def test_known_queries_gain_true_clicks(world: World, ranker: Ranker) -> None:
     assert after > 1.1 * before
 
 
+def test_what_is_bought_rises_where_conversions_count(world: World, cells: Cells) -> None:
+    """Every other item is bought whenever it is clicked, the others never."""
+    buyable = cells.item % 2 == 0
+    sold = replace(cells, conversions=np.where(buyable, cells.clicks, 0))
+    tops = []
+    for weight in (0.0, 3.0):
+        aim = sold.with_conversions(weight)
+        ranker, _ = learn(aim, choose_browsing_model(cells), world.stages, world.numbers)
+        heads = [stage.ids[ranker.order(stage, key)[:5]] for key, stage in world.stages.items()]
+        tops.append(float(np.mean(np.concatenate(heads) % 2 == 0)))
+    assert tops[1] > tops[0] + 0.1
+
+
 def test_an_order_is_a_permutation(world: World, ranker: Ranker) -> None:
     for key in ("query 0", "never asked"):
         order = ranker.order(world.stages["query 0"], key)
         assert sorted(order) == list(range(len(order)))
+
+
+def test_what_is_hardly_known_is_drawn_into_many_places(world: World, ranker: Ranker) -> None:
+    key = "query 0"
+    stage = world.stages[key]
+    values, own = ranker.features(stage, key), ranker.evidence.of_query(key, stage.ids)
+    drawn = ranker.drawn_orders(stage, key, values, seed=1, draws=400)
+    assert drawn.shape == (400, 30) and all(sorted(order) == list(range(30)) for order in drawn)
+    places = np.argsort(drawn, axis=1)
+    usual = np.argsort(ranker.order_by(stage, key, values))
+    assert np.corrcoef(places.mean(axis=0), usual)[0, 1] > 0.8
+    shown = own.exposure > 50
+    sure = replace(ranker, evidence=replace(ranker.evidence, counts=1000 * ranker.evidence.counts))
+    steady = np.argsort(sure.drawn_orders(stage, key, values, seed=1, draws=400), axis=1)
+    assert steady.std(axis=0)[shown].mean() < 0.7 * places.std(axis=0)[shown].mean()  # the others still jump
+    again = ranker.drawn_orders(stage, key, values, seed=1, draws=2)
+    assert (again[0] == ranker.drawn_orders(stage, key, values, seed=1, draws=2)[0]).all()
 
 
 def test_the_gate_refuses_a_ranker_that_is_no_better(world: World, cells: Cells, ranker: Ranker) -> None:

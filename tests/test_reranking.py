@@ -88,6 +88,35 @@ def test_a_published_ranker_is_taken_up_and_given_back(own_shop: Settings, engin
     assert engine.search(QUERY).hits == before.hits
 
 
+def test_versions_that_are_not_published_can_be_compared(own_shop: Settings, database: Database) -> None:
+    engine = SearchEngine(own_shop, database)
+    hits = engine.search(QUERY).hits
+    wanted = [hits[-1].item_id, hits[-2].item_id]
+    versions = [save_ranker(own_shop, favouring(item, engine), engine.fingerprint, {}) for item in wanted]
+    comparing = SearchEngine(own_shop.model_copy(update={"compare": " ".join(versions)}), database)
+    assert all(comparing.ranks_by(version) for version in versions)
+    answers = [comparing.search(replace(QUERY, ranker=version)) for version in versions]
+    assert [answer.hits[0].item_id for answer in answers] == wanted
+    assert [answer.ranker for answer in answers] == versions
+    assert comparing.search(QUERY).ranker == comparing.status()["ranker"] == FIRST_STAGE
+    assert not engine.ranks_by(versions[0])
+
+
+def test_an_order_is_drawn_with_its_chances(own_shop: Settings, engine: SearchEngine) -> None:
+    last = engine.search(QUERY).hits[-1].item_id
+    assert engine.search(replace(QUERY, draw=1)).hits[0].propensity is None  # nothing is published yet
+    publish_ranker(own_shop, save_ranker(own_shop, favouring(last, engine), engine.fingerprint, {}))
+    engine.refresh()
+    plain, drawn, other = (engine.search(replace(QUERY, draw=seed)).hits for seed in (None, 1, 2))
+    assert plain[0].propensity is None
+    assert all(hit.propensity is not None and 0 < hit.propensity <= 1 for hit in drawn)
+    assert drawn == engine.search(replace(QUERY, draw=1)).hits != other
+    assert len({hit.item_id for hit in drawn}) == len(drawn) == len(plain)
+    assert drawn[0].item_id == last  # 3,000 clicks leave no doubt
+    pages = [engine.search(replace(QUERY, draw=1, k=5, offset=at)).hits for at in (0, 5)]
+    assert [hit for page in pages for hit in page] == drawn[:10]
+
+
 def test_addends_sum_to_falling_scores_and_inputs_are_logged(own_shop: Settings, engine: SearchEngine) -> None:
     last = engine.search(QUERY).hits[-1].item_id
     publish_ranker(own_shop, save_ranker(own_shop, favouring(last, engine), engine.fingerprint, {}))
@@ -142,7 +171,7 @@ def test_a_ranker_that_fails_while_serving_is_logged(
 ) -> None:
     before = engine.search(QUERY).hits
     ranker = favouring(before[-1].item_id, engine)
-    spoilt = replace(ranker, boosters=[])
+    spoilt = replace(ranker, trees=replace(ranker.trees, boosters=[]))
     publish_ranker(own_shop, save_ranker(own_shop, spoilt, engine.fingerprint, {}))
     engine.refresh()
     with caplog.at_level(logging.ERROR):

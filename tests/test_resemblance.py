@@ -1,35 +1,14 @@
 """Resemblance: part compared with part, expectations in place of what is missing, addends that sum."""
 
-from types import MappingProxyType
-from typing import Any
-
 import numpy as np
 import pytest
 
-from indexer.clicked_part import ClickedPart
 from indexer.encoder import unit_rows
-from indexer.imputation import plain_average
 from search.resemblance import Example, Expectation, resemble
 from search.segment import Segment
+from tests.segments import segment_of
 
 DIM = 24
-
-
-def segment_of(text: np.ndarray, image: np.ndarray, text_weights: np.ndarray) -> Segment:
-    """A segment of which only the parts are looked at."""
-    absent: Any = None
-    return Segment(
-        ids=np.arange(len(text)),
-        parts=MappingProxyType({"text": text.astype(np.float16), "image": image.astype(np.float16)}),
-        fused=unit_rows(text + image),
-        text_weights=text_weights,
-        fusion=plain_average(DIM),
-        clicked=ClickedPart.nothing(DIM),
-        indexes={},
-        lexical=absent,
-        columns=absent,
-        dead=np.zeros(len(text), bool),
-    )
 
 
 @pytest.fixture

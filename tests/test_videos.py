@@ -1,6 +1,7 @@
 """Videos as items: a frame of each scene, one vector, a poster; bad ones are reported like bad pictures."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import av
@@ -12,6 +13,7 @@ import data.videos
 from data.catalogue import Catalogue
 from data.errors import BadPicture, TooLarge
 from data.importing import import_feed
+from data.picture_process import PictureProcess
 from data.pictures import open_picture, open_views
 from data.settings import Settings
 from data.videos import open_frames, verify_video
@@ -117,7 +119,8 @@ def test_a_folder_of_videos_is_found_by_words_and_by_picture(
     assert found.item_id == "1.mp4"
     picture = (tmp_path / "x.png").read_bytes()
     assert engine.search(SearchRequest(picture=picture, mode="image", k=1)).hits[0].item_id == "3.mp4"
-    served = PictureShelf(settings, catalogue).find("1.mp4", 1, 320)
+    with closing(PictureProcess()) as decoder:
+        served = PictureShelf(settings, catalogue, decoder).find("1.mp4", 1, 320)
     assert served.mimetype == "image/webp"
-    centre = Image.open(served.path).convert("RGB").getpixel((48, 60))
+    centre = Image.open(served.file).convert("RGB").getpixel((48, 60))
     assert centre[0] > 150 and centre[1] < 100

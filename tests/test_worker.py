@@ -6,12 +6,15 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.click_log import ClickLog
+from data.database import open_database
 from data.settings import Settings
 from tests.serving import Server, serving
 from web.wire import MAX_HEAD_BYTES, read_head
@@ -188,6 +191,8 @@ def test_at_the_end_requests_on_their_way_are_answered(own_shop: Settings) -> No
         assert ending.process.wait(PATIENCE_S) == 0
         for line in lines:
             line.close()
+    with closing(open_database(own_shop)) as database:
+        assert ClickLog(database).counts()["queries"] >= 14  # what waited to be logged is on disk
 
 
 # ---- where a request ends ----

@@ -7,7 +7,7 @@ from typing import Any
 from werkzeug.datastructures import Headers
 
 from data.ubi import QueryRecord, ShownHit
-from search.exploration import Explored, Shares, explore, is_by_somebody, may_explore
+from search.exploration import Explored, Shares, explore, is_by_somebody
 from search.interleaving import Interleaved, check_rankings, interleave
 from search.request import Hit, Range, SearchRequest, SearchResult
 from web.filter_notation import format_filter_parameters
@@ -46,10 +46,13 @@ def answer_search(services: Services, request: SearchRequest, private: bool, is_
 def _shown(services: Services, request: SearchRequest, may_try: bool) -> Explored | Interleaved:
     """The answer: of two rankings that are compared, or explored, or just as it is found."""
     search, settings = services.engine.search, services.settings
-    if may_try and settings.compare and is_by_somebody(request):
-        return interleave(search, request, check_rankings(settings.compare))
-    if may_try and may_explore(request):
-        shares = Shares(settings.explore_share, settings.explore_new_share)
+    may_try = may_try and is_by_somebody(request)
+    if may_try and settings.compare:
+        rankings = check_rankings(settings.compare)
+        if all(services.engine.ranks_by(name) for name in rankings):
+            return interleave(search, request, rankings)
+    if may_try:
+        shares = Shares(settings.explore_share, settings.explore_new_share, settings.explore_draw_share)
         return explore(search, request, shares, services.engine.behaviour.is_cold)
     return Explored(search(request))
 
@@ -96,6 +99,7 @@ def query_record(request: SearchRequest, shown: Explored | Interleaved, is_typin
         "not": request.not_text,
         "picture": request.picture is not None,
         "typing": is_typing,
+        "layout": request.layout,
         "generation": result.generation,
         "ranker": result.ranker,
         "confident": result.confident,

@@ -1,6 +1,5 @@
 """Items over HTTP: read one, put one, put many, delete one; a change is searchable within a second."""
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
 from hashlib import blake2b
@@ -13,9 +12,9 @@ from pydantic import TypeAdapter
 
 from data.errors import BadInput
 from data.items import Item
-from data.pictures import open_picture
-from data.settings import Settings
+from data.pictures import check_picture
 from data.tokens import WRITE
+from data.whole_files import write_whole
 from web.answer_schemas import ItemAnswer, LineAnswer, UpsertAnswer
 from web.bodies import form_body, is_multipart, json_body, uploaded_pictures
 from web.bulk_items import put_lines
@@ -24,7 +23,7 @@ from web.openapi import NDJSON, SECURITY, lines_of, problem_responses, request_b
 from web.pictures import picture_url
 from web.preconditions import watch_preconditions
 from web.schemas import MAX_LIST, DeleteHeader, ItemBody, ItemPath, NamedItemBody, PutHeader
-from web.services import services
+from web.services import Services, services
 
 _TAG = Tag(
     name="items",
@@ -70,7 +69,7 @@ def put_item(path: ItemPath, header: PutHeader) -> tuple[Response, int]:
     else:
         body = json_body(_ITEM)
     kept = pictures_of(opened.catalogue, [path.item_id]) if body.images is None else {}
-    pictures = _stored_pictures(opened.settings, uploads) or kept.get(path.item_id, [])
+    pictures = _stored_pictures(opened, uploads) or kept.get(path.item_id, [])
     draft = draft_of(path.item_id, body, pictures)
     counts = opened.catalogue.upsert([draft], ANYWHERE, watch_preconditions(header.if_match, header.if_none_match))
     return _answer(path.item_id), 201 if counts.inserted else 200
@@ -148,17 +147,13 @@ def item_as_dict(item: Item) -> dict[str, Any]:
     }
 
 
-def _stored_pictures(settings: Settings, uploads: Sequence[bytes]) -> list[str]:
+def _stored_pictures(opened: Services, uploads: Sequence[bytes]) -> list[str]:
     """Paths of the uploaded pictures, kept in the home under the hash of their content."""
     paths: list[Path] = []
     for content in uploads:
-        picture = open_picture(content, settings.max_picture_pixels, (256, 256))
-        picture.close()
-        paths.append(settings.images_dir.absolute() / blake2b(content, digest_size=16).hexdigest())
+        opened.engine.decoder.run("the picture", check_picture, content, opened.settings.max_picture_pixels)
+        paths.append(opened.settings.images_dir.absolute() / blake2b(content, digest_size=16).hexdigest())
     for path, content in zip(paths, uploads, strict=True):
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
-            beside.write_bytes(content)
-            beside.replace(path)
+            write_whole(path, content)
     return [str(path) for path in paths]

@@ -81,6 +81,7 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """The exit status of one command; messages go to stderr."""
+    from data.disk import disk_fault
     from data.errors import MagpieError
 
     try:
@@ -107,6 +108,10 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:
+        named = disk_fault(error)
+        if named is not None:
+            _say(f"Error: {named}")
+            return FAILED
         if "-v" in arguments or "--verbose" in arguments:
             traceback.print_exc()
         else:

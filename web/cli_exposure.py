@@ -1,5 +1,8 @@
 """`magpie report exposure` and `comparison`: who is seen, and which of two rankings people click more."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import click
 
 from web.cli import open_settings
@@ -63,22 +66,20 @@ def comparison(ctx: click.Context, as_json: bool) -> None:
 
     database = open_database(open_settings(ctx))
     try:
-        found = read_comparisons(database)
+        found = [asdict(one) for one in read_comparisons(database)]
     finally:
         database.close()
     if as_json:
-        print_json({"comparisons": [asdict(one) for one in found]})
-        return
-    if not found:
+        print_json({"comparisons": found})
+    elif found:
+        print_comparisons(found)
+    else:
         say("Nothing was compared yet; `magpie serve --compare first-stage current` does.")
-        return
+
+
+def print_comparisons(found: Sequence[Mapping[str, Any]]) -> None:
+    """The comparisons as a table."""
     columns = ["A", "B", "searches", "people", "for A", "for B", "ties", "p"]
-    rows = [
-        [
-            *one.rankings,
-            *(f"{n:,}" for n in (one.searches, one.people, one.for_a, one.for_b, one.ties)),
-            f"{one.p_value:.4f}",
-        ]
-        for one in found
-    ]
+    counted = ("searches", "people", "for_a", "for_b", "ties")
+    rows = [[*one["rankings"], *(f"{one[name]:,}" for name in counted), f"{one['p_value']:.4f}"] for one in found]
     print_table(columns, rows, right=columns[2:])

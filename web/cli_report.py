@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from web.cli import open_settings
-from web.cli_exposure import comparison, exposure
+from web.cli_exposure import comparison, exposure, print_comparisons
 from web.cli_output import as_json, print_facts, print_json, print_table
 
 if TYPE_CHECKING:
@@ -46,13 +46,19 @@ def clicks(ctx: click.Context, as_json: bool) -> None:
     ]
     if rows:
         print_table(["ranker", "passed", "stale", "why"], rows)
+    if found["comparisons"]:
+        click.echo("\nInterleaved (p: chance of so uneven a split between equally good rankings):")
+        print_comparisons(found["comparisons"])
 
 
 def clicks_report(settings: "Settings", database: "Database") -> dict[str, Any]:
     """The report as JSON values."""
+    from dataclasses import asdict
+
     from data.click_cells import read_cells, refresh_cells
     from data.click_log import ClickLog
     from data.hygiene import set_aside_counts
+    from search.interleaving import read_comparisons
     from search.learning.browsing import choose_browsing_model
     from search.learning.versions import current_ranker, is_stale, ranker_versions, read_manifest
     from search.reranking import FIRST_STAGE
@@ -78,6 +84,7 @@ def clicks_report(settings: "Settings", database: "Database") -> dict[str, Any]:
         "browsing": choose_browsing_model(cells).as_dict(),
         "serving": current_ranker(settings) or FIRST_STAGE,
         "rankers": rankers,
+        "comparisons": [asdict(one) for one in read_comparisons(database)],
     }
 
 
@@ -88,4 +95,6 @@ def _print_positions(browsing: dict[str, Any]) -> None:
     pairs = list(enumerate(zip(found["theta"], found["se"], strict=True), 1))
     rows = [[str(position), f"{theta:.3f}", f"± {error:.3f}"] for position, (theta, error) in pairs[:10]]
     print_table(["position", "looked at", ""], rows, right=["position", "looked at"])
+    for layout, own in browsing["layouts"].items():
+        click.echo(f"in {layout}: " + " ".join(f"{theta:.3f}" for theta in own["theta"][:10]))
     click.echo()

@@ -25,7 +25,7 @@ _PORT = click.option("--port", type=click.IntRange(1, 65535), default=8000, show
     "--compare",
     nargs=2,
     metavar="A B",
-    help="Interleave two rankings, first-stage and current, to see which one people click more.",
+    help="Interleave two rankings, to see which one people click more: first-stage, current, or versions of rankers.",
 )
 @click.pass_context
 def serve(ctx: click.Context, host: str, port: int, threads: int | None, compare: tuple[str, str] | None) -> None:
@@ -34,9 +34,9 @@ def serve(ctx: click.Context, host: str, port: int, threads: int | None, compare
 
     settings = open_settings(ctx, threads=threads, compare=" ".join(compare) if compare else None)
     if settings.compare:
-        from search.interleaving import check_rankings
+        from search.interleaving import find_rankings
 
-        check_rankings(settings.compare)
+        settings = settings.model_copy(update={"compare": find_rankings(settings, settings.compare)})
     _warn_of_strangers(settings, host)
     run_server(settings, host, port, _announce)
 

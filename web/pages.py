@@ -14,6 +14,7 @@ from data.tokens import READ
 from search.request import SearchRequest
 from web.answers import answer_search, wants_privacy
 from web.bodies import uploaded_pictures
+from web.card_layout import GRID, PHONE_GRID, is_phone
 from web.card_view import card_of, field_label, item_url, outward_url, price_label, value_label
 from web.page_state import PageState
 from web.page_view import Found, PageView, view_results
@@ -88,7 +89,7 @@ def picture() -> Response:
     number = _whole_number("n") if "n" in request.args else 1
     width = _whole_number("w") if "w" in request.args else None
     served = services().pictures.find(request.args.get("item", ""), number, width)
-    answer = send_file(served.path, mimetype=served.mimetype, conditional=True, etag=served.version)
+    answer = send_file(served.file, mimetype=served.mimetype, conditional=True, etag=served.version)
     if served.version.startswith(request.args.get("v") or "-"):
         answer.cache_control.public = True
         answer.cache_control.max_age = YEAR_S
@@ -167,7 +168,8 @@ def _asked(state: PageState) -> SearchRequest:
     """The engine's request for a state, by this visitor unless they ask for privacy."""
     part = services().uploads.part(state.picture, state.crop) if state.picture else None
     visit = "" if wants_privacy(request.headers) else visit_of_request()
-    return replace(state.to_request(part), session_id=visit)
+    layout = PHONE_GRID if is_phone(request.headers) else GRID
+    return replace(state.to_request(part), session_id=visit, layout=layout)
 
 
 def _text() -> Text:

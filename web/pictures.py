@@ -1,16 +1,21 @@
 """Pictures of items over HTTP: originals as they are, thumbnails made once and kept in the home."""
 
-import secrets
+import logging
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import quote
 
 from data.catalogue import Catalogue
 from data.errors import BadInput, BadPicture, NotFound
 from data.items import Picture
-from data.pictures import encode_thumbnail, open_picture
+from data.picture_process import PictureProcess
+from data.pictures import make_thumbnail
 from data.settings import Settings
+from data.whole_files import write_whole
 from web.tints import Tints
+
+log = logging.getLogger(__name__)
 
 WIDTHS = (160, 320, 640, 960)
 HASH_CHARS = 16
@@ -28,9 +33,9 @@ _SIGNATURES = (
 
 @dataclass(frozen=True)
 class ServedPicture:
-    """A file to send. `version` changes when the picture does."""
+    """A file to send, or the bytes of one that could not be kept. `version` changes when the picture does."""
 
-    path: Path
+    file: Path | BytesIO
     mimetype: str
     version: str
 
@@ -48,11 +53,12 @@ class PictureShelf:
     when its first bytes are those of a picture.
     """
 
-    def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
+    def __init__(self, settings: Settings, catalogue: Catalogue, decoder: PictureProcess) -> None:
         self._catalogue = catalogue
+        self._decoder = decoder
         self._folder = settings.home / "thumbnails"
         self._max_pixels = settings.max_picture_pixels
-        self.tints = Tints(settings.home / "thumbnails" / "tints.txt", settings.max_picture_pixels)
+        self.tints = Tints(settings.home / "thumbnails" / "tints.txt", settings.max_picture_pixels, decoder)
 
     def find(self, item_id: str, number: int, width: int | None) -> ServedPicture:
         """The item's `number`-th good picture (from 1), fitted into a square of `width` pixels where given.
@@ -68,7 +74,7 @@ class PictureShelf:
         picture = good[number - 1]
         served = self._serve(picture, width)
         if width is not None:
-            self.tints.learn(picture.content_hash, served.path)
+            self.tints.learn(picture.content_hash, served.file)
         return served
 
     def _serve(self, picture: Picture, width: int | None) -> ServedPicture:
@@ -82,15 +88,16 @@ class PictureShelf:
         path = self._folder / version[:2] / f"{picture.content_hash}-{width}.webp"
         if not path.exists():
             try:
-                content = encode_thumbnail(open_picture(picture.path, self._max_pixels, (width, width)), width, "WEBP")
+                content = self._decoder.run(str(picture.path), make_thumbnail, picture.path, self._max_pixels, width)
             except BadPicture as error:
                 raise NotFound(
                     f"{picture.path.name}: is no readable picture any more; import the feed again"
                 ) from error
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
-            beside.write_bytes(content)
-            beside.replace(path)
+            try:
+                write_whole(path, content)
+            except OSError as error:  # a full disk costs time, and nobody the picture
+                log.warning("%s: the thumbnail is not kept (%s)", path, error.strerror)
+                return ServedPicture(BytesIO(content), "image/webp", version)
         return ServedPicture(path, "image/webp", version)
 
 

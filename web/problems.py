@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
+from data.disk import disk_fault
 from data.errors import MagpieError
 from web.answer_schemas import FieldProblem
 
@@ -85,7 +86,10 @@ def install_problem_handlers(app: Flask) -> None:
 def _answer_magpie_error(error: MagpieError) -> Response:
     if error.status >= 500:
         log.warning("%s %s: %s", request.method, request.path, error)
-    return _speak(problem(error.status, str(error)), error.status, str(error))
+    answer = _speak(problem(error.status, str(error)), error.status, str(error))
+    if error.retry_after_s is not None:
+        answer.headers["Retry-After"] = str(error.retry_after_s)
+    return answer
 
 
 def _answer_http_error(error: HTTPException) -> Response:
@@ -117,6 +121,9 @@ def _answer_http_error(error: HTTPException) -> Response:
 
 
 def _answer_unexpected(error: Exception) -> Response:
+    named = disk_fault(error)
+    if named is not None:
+        return _answer_magpie_error(named)
     log.exception("%s %s failed", request.method, request.path, exc_info=error)
     detail = "The server failed at this request. Its log says why."
     return _speak(problem(500, detail), 500, detail)

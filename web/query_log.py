@@ -12,6 +12,7 @@ log = logging.getLogger(__name__)
 
 FLUSH_INTERVAL_S = 0.2
 MAX_WAITING = 20_000
+LONGEST_PAUSE_S = 5.0
 MAX_BATCH = 500
 
 
@@ -46,23 +47,32 @@ class QueryLogWriter:
 
     def _run(self) -> None:
         unwritten: list[QueryRecord] = []
+        pause_s = FLUSH_INTERVAL_S
         while not (self._stopping.is_set() and self._waiting.empty() and not unwritten):
-            self._stopping.wait(FLUSH_INTERVAL_S)
+            self._stopping.wait(pause_s)
             unwritten += self._take(MAX_BATCH - len(unwritten))
             if not unwritten:
                 continue
-            try:
-                self._click_log.record_queries(unwritten)
-                for _ in unwritten:
-                    self._waiting.task_done()
-                unwritten = []
-            except Exception:
-                # the database may be locked by a long import: keep the batch, but do not hold up the end for it
-                log.exception(
-                    "logging %d searches failed%s", len(unwritten), "" if self._stopping.is_set() else "; retrying"
-                )
-                if self._stopping.is_set():
-                    return
+            if self._is_written(unwritten, is_first=pause_s == FLUSH_INTERVAL_S):
+                unwritten, pause_s = [], FLUSH_INTERVAL_S
+            elif self._stopping.is_set():
+                return
+            else:  # the database may be locked by a long import, or the disk full: the batch is kept meanwhile
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _is_written(self, records: list[QueryRecord], is_first: bool) -> bool:
+        """Whether the batch is on disk; only the first failure of several is news."""
+        try:
+            self._click_log.record_queries(records)
+        except Exception as error:
+            if is_first or self._stopping.is_set():
+                left = len(records) + self._waiting.qsize()
+                fate = "lost" if self._stopping.is_set() else "kept and tried again"
+                log.error("%d searches could not be logged, and are %s: %s", left, fate, error)
+            return False
+        for _ in records:
+            self._waiting.task_done()
+        return True
 
     def _take(self, limit: int) -> list[QueryRecord]:
         taken: list[QueryRecord] = []

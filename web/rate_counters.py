@@ -10,7 +10,10 @@ MAX_KEYS = 20_000
 
 
 class CounterStorage(Storage):
-    """Fixed windows: key → (count, end of the window). Forgotten when they have ended and there are many."""
+    """Fixed windows: key → (count, end of the window by a clock that nobody sets).
+
+    Forgotten when they have ended and there are many.
+    """
 
     STORAGE_SCHEME = ["magpie-memory"]  # noqa: RUF012  (the library's own declaration)
 
@@ -24,7 +27,7 @@ class CounterStorage(Storage):
         return ValueError
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        now = time.time()
+        now = time.monotonic()
         with self._lock:
             count, end = self._windows.get(key, (0, 0.0))
             if end <= now:
@@ -36,10 +39,10 @@ class CounterStorage(Storage):
 
     def get(self, key: str) -> int:
         count, end = self._windows.get(key, (0, 0.0))
-        return count if end > time.time() else 0
+        return count if end > time.monotonic() else 0
 
     def get_expiry(self, key: str) -> float:
-        return self._windows.get(key, (0, time.time()))[1]
+        return self._windows.get(key, (0, time.monotonic()))[1]
 
     def check(self) -> bool:
         return True

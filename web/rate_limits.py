@@ -41,7 +41,7 @@ class RateLimits:
 
     def _count(self, limit: RateLimitItem, kind: str, name: str, deeds: int, said: str, setting: str) -> None:
         if not self._limiter.hit(limit, kind, name, cost=deeds):
-            wait_s = self._limiter.get_window_stats(limit, kind, name).reset_time - time.time()
+            wait_s = self._limiter.get_window_stats(limit, kind, name).reset_time - time.monotonic()
             raise TooManyRequests(
                 f"More than {limit} {said}. Wait a moment; {setting} sets the limit.",
                 retry_after=max(1, math.ceil(wait_s)),

@@ -65,6 +65,7 @@ class SearchQuery(BaseModel):
     session_id: str = Field("", max_length=200)
     rerank: bool = Field(True, description="Let what was learned from clicks change the order.")
     facets: bool = Field(True, description="Count the values of the attributes.")
+    layout: str = Field("", max_length=64, description="How the hits will be laid out, for the log: grid, list, ….")
 
     @classmethod
     @functools.cache  # flask-openapi3 asks for the schema at every request
@@ -100,6 +101,7 @@ class SearchBody(Strict):
     session_id: str = Field("", max_length=200)
     rerank: bool = Field(True, description="Let what was learned from clicks change the order.")
     facets: bool = Field(True, description="Count the values of the attributes.")
+    layout: str = Field("", max_length=64, description="How the hits will be laid out, for the log: grid, list, ….")
 
     def to_request(self, picture: bytes | None) -> SearchRequest:
         """The engine's request. Raises BadQuery or BadFilter."""

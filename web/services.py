@@ -25,6 +25,7 @@ from web.uploads import UploadShelf
 
 log = logging.getLogger(__name__)
 
+PATIENCE_S = 3.0  # with others who write the database: whoever waits longer keeps a thread from searches
 REFRESH_INTERVAL_S = 0.5
 COUNTING_INTERVAL_S = 60.0
 LATELY_MS = 7_200_000
@@ -69,7 +70,7 @@ class Services:
 
 def open_services(settings: Settings) -> Services:
     """Everything opened and the background threads running. Raises MagpieError where the home cannot be used."""
-    database = open_database(settings)
+    database = open_database(settings, PATIENCE_S)
     catalogue = Catalogue(database, settings)
     engine = SearchEngine(settings, database)
     click_log = ClickLog(database)
@@ -82,7 +83,7 @@ def open_services(settings: Settings) -> Services:
         click_log=click_log,
         query_ids=open_query_ids(database),
         query_log=QueryLogWriter(click_log),
-        pictures=PictureShelf(settings, catalogue),
+        pictures=PictureShelf(settings, catalogue, engine.decoder),
         uploads=UploadShelf(settings.max_picture_pixels),
         metrics=Metrics(engine.status),
         access=Access(settings, database),

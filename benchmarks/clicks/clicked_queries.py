@@ -2,7 +2,7 @@
 
     python benchmarks/clicks/clicked_queries.py --home HOME --queries Q.jsonl --qrels QRELS [--seeds 1 2 3]
 
-All behaviour is simulated, as `simulate.py` in this folder says. The home is copied and indexed with and without the
+All behaviour is simulated, as `people.py` in this folder says. The home is copied and indexed with and without the
 clicked part; nothing else learns. Prints nDCG@10 of both, and the share of queries that lose more than 0.05.
 """
 
@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from simulate import HELD_OUT, browse, load_world
+from people import BEHAVIOURS, HELD_OUT, browse, load_world
 
 from data.clicked_queries import ClickedQuery, weigh_clicked_queries
 from data.database import open_database
@@ -41,7 +41,7 @@ def main() -> None:
             world = load_world(home, arguments.queries, arguments.qrels, seed)
             keys = list(np.random.default_rng(seed).permutation(list(world.stages)))
             held, seen = keys[: int(HELD_OUT * len(keys))], keys[int(HELD_OUT * len(keys)) :]
-            cells = browse(world, seen, arguments.searches, lambda position: 1 / position, seed)
+            cells = browse(world, seen, arguments.searches, BEHAVIOURS["eta 1"], seed)
             before = measure(home, arguments.queries, arguments.qrels)
             index(home, weigh_clicked_queries(cells))
             after = measure(home, arguments.queries, arguments.qrels)

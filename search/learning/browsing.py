@@ -1,33 +1,49 @@
 """Two models of how people look through a list, position by position or from click to click, compared."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from data.click_cells import Cells
+from search.learning.layouts import measure_by_layout
 from search.learning.propensities import Propensities, measure_propensities
 
 _HELD_OUT_SHARE = 1 / 3
 _CLEARLY = 2.0  # standard errors by which the cascade must win: the position model explains itself more easily
 _FEWEST_CLICKS = 1_000
 _REACH = 100
+_POWER_IN_CASCADES = 0.5
 
 
 @dataclass(frozen=True)
 class PositionModel:
-    """Every position has its chance of being looked at, whatever was clicked before."""
+    """Every position has its chance of being looked at, whatever was clicked before; in some layouts another one.
+
+    Exposures take the chances to a `power`: below 1 where chances by position are not to be believed in full.
+    """
 
     propensities: Propensities
+    by_layout: Mapping[str, Propensities] = field(default_factory=dict)
+    power: float = 1.0
     name = "position"
+
+    def exposure(self, cells: Cells) -> np.ndarray:
+        """(n,) impressions of each cell by their chance of being looked at."""
+        looked_at = self.propensities.at(cells.position)
+        for number, layout in enumerate(cells.layouts):
+            if layout in self.by_layout:
+                own = cells.layout == number
+                looked_at[own] = self.by_layout[layout].at(cells.position[own])
+        return cells.impressions * looked_at**self.power
 
     def examination(self, position: np.ndarray, after: np.ndarray) -> np.ndarray:
         """(n,) chance that an item at this position is looked at."""
         return self.propensities.at(position)
 
     def as_dict(self) -> dict[str, Any]:
-        return {"model": self.name}
+        return {"model": self.name, "power": self.power}
 
 
 @dataclass(frozen=True)
@@ -44,6 +60,10 @@ class CascadeModel:
     attraction: float
     name = "cascade"
 
+    def exposure(self, cells: Cells) -> np.ndarray:
+        """(n,) impressions of each cell by their chance of being looked at."""
+        return cells.impressions * self.examination(cells.position, cells.after)
+
     def examination(self, position: np.ndarray, after: np.ndarray) -> np.ndarray:
         """(n,) chance that an item at this position is looked at, given the last click above it (0: none)."""
         from_top, from_click = self._falls(1.0), self._falls(self.after_click)
@@ -54,8 +74,8 @@ class CascadeModel:
         """(_REACH,) the chance to look at the hits one by one while none is clicked."""
         chances = [start]
         while len(chances) < _REACH:
-            last = chances[-1]
-            chances.append(max(self.after_skip * last * (1 - self.attraction) / (1 - last * self.attraction), 1e-4))
+            last, liked = chances[-1], min(self.attraction, 0.999)  # a fit tries extremes too
+            chances.append(max(self.after_skip * last * (1 - liked) / (1 - last * liked), 1e-4))
         return np.array(chances)
 
     def as_dict(self) -> dict[str, Any]:
@@ -73,11 +93,12 @@ class BrowsingReport:
     `advantage` is in nats a click, with its standard error over queries; both are None while the log is too short.
     """
 
-    model: BrowsingModel
+    model: PositionModel
     propensities: Propensities
     cascade: CascadeModel | None
     advantage: float | None
     advantage_se: float | None
+    by_layout: Mapping[str, Propensities] = field(default_factory=dict)
 
     @property
     def likelier(self) -> str:
@@ -88,8 +109,10 @@ class BrowsingReport:
     def as_dict(self) -> dict[str, Any]:
         shown: dict[str, Any] = {
             "chosen": self.model.name,
+            "power": self.model.power,
             "likelier": self.likelier,
             "propensities": self.propensities.as_dict(),
+            "layouts": {name: measured.as_dict() for name, measured in self.by_layout.items()},
         }
         if self.cascade is not None:
             shown |= {"cascade": self.cascade.as_dict(), "cascade_advantage": self.advantage}
@@ -101,21 +124,26 @@ def choose_browsing_model(cells: Cells) -> BrowsingReport:
     """Both models are fitted to the earlier days and compared by the likelihood of the later days' clicks.
 
     Exposures stay by position even where the cascade explains clicks better: with one attraction for all items it
-    falls too steeply, and rates divided by it harmed two queries in five where those by position harmed 3 % of them
-    (docs/clicks.md).
+    falls too steeply. But how far down people look then differs from list to list, so rates are only divided by the
+    root of the chances: what was clicked far down is not taken for a treasure (docs/clicks.md).
     """
     propensities = measure_propensities(cells)
-    position = PositionModel(propensities)
+    by_layout = measure_by_layout(cells, propensities)
+    position = PositionModel(propensities, by_layout)
     early, late = split_by_day(cells, _HELD_OUT_SHARE)
     if min(early.num_clicks, late.num_clicks) < _FEWEST_CLICKS:
-        return BrowsingReport(position, propensities, None, None, None)
+        return BrowsingReport(position, propensities, None, None, None, by_layout)
     cascade = fit_cascade(early)
-    contenders = (PositionModel(measure_propensities(early)).examination, cascade.examination)
+    sooner = measure_propensities(early)
+    contenders = (PositionModel(sooner, measure_by_layout(early, sooner)), cascade)
     by_position, by_cascade = (_likelihood_by_query(late, one) for one in contenders)
     gains, clicks = by_cascade - by_position, np.bincount(late.query, late.clicks, len(late.queries))
     advantage = float(gains.sum() / clicks.sum())
     deviation = float(np.sqrt(((gains - advantage * clicks) ** 2).sum()) / clicks.sum())
-    return BrowsingReport(position, propensities, cascade, round(advantage, 5), round(deviation, 5))
+    report = BrowsingReport(position, propensities, cascade, round(advantage, 5), round(deviation, 5), by_layout)
+    if report.likelier == PositionModel.name:
+        return report
+    return replace(report, model=replace(position, power=_POWER_IN_CASCADES))
 
 
 def fit_cascade(cells: Cells) -> CascadeModel:
@@ -142,13 +170,16 @@ def split_by_day(cells: Cells, late_share: float) -> tuple[Cells, Cells]:
     return cells.where(early[place]), cells.where(~early[place])
 
 
-def _likelihood_by_query(cells: Cells, examination: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+def _likelihood_by_query(cells: Cells, model: BrowsingModel) -> np.ndarray:
     """(queries,) log-likelihood of where an item's clicks fell among its exposures for a query.
 
     Given their number, the clicks on an item fall on its exposures in proportion to these, however much it is liked:
     what a conditional Poisson likelihood leaves is the examination alone.
     """
-    return _Exposures.of(cells).likelihood_by_query(examination)
+    exposure = model.exposure(cells)
+    _, pair = np.unique(cells.query * max(len(cells.items), 1) + cells.item, return_inverse=True)
+    share = exposure / np.bincount(pair, exposure)[pair] if len(exposure) else exposure
+    return np.bincount(cells.query, cells.clicks * np.log(np.maximum(share, 1e-12)), len(cells.queries))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Counted cells → how likely each position is looked at, from the items that were shown at more than one."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,9 @@ from data.click_cells import Cells
 POSITIONS = 20  # measured one by one; below them the fall goes on as it is
 _WEEK = 7
 _PRIOR_DEVIATION = 1.0  # of the logarithm of a propensity around 1 / position
-_SMOOTHNESS = 100.0  # how people look falls evenly; with less of it a few lucky swaps bend the whole curve
-_GROUPS = 20
+_SMOOTHNESSES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0)  # of the fall, from any curve to a power law
 _FEWEST_CLICKS = 3
+_MOST_STEPS = 50
 _LEAST = 0.01
 
 
@@ -54,45 +55,49 @@ def assumed_propensities() -> Propensities:
 
 
 def measure_propensities(cells: Cells) -> Propensities:
-    """Intervention harvesting (Agarwal et al. 2019, arXiv:1812.05161) in closed form.
+    """Intervention harvesting (Agarwal et al. 2019, arXiv:1812.05161) by a conditional likelihood.
 
-    For every pair of positions the Mantel-Haenszel ratio of the click rates of the same item for the same query under
-    the same ranker is taken over all items shown at both, be it by a random swap or by itself; the logarithms are
-    reconciled by weighted least squares, smooth in the logarithm of the position and drawn weakly towards 1 / position,
-    and made monotone. Standard errors are a jackknife over groups of queries.
+    Given how often an item was clicked for a query under one ranker, its clicks fall on the positions at which it was
+    shown, be it by a random swap or by itself, in proportion to impressions times examination; how much it is liked
+    cancels out (Poisson regression with fixed effects: Hausman, Hall and Griliches 1984). The logarithms are drawn to a
+    power law, as strongly as the clicks make likely, weakly towards 1 / position, and made monotone.
     """
-    sums = _pair_sums(cells)
-    total = sums.sum(axis=0)
-    theta, num_pairs = _solve(total)
-    if not num_pairs:
+    from scipy.optimize import isotonic_regression  # here: a server that has no ranker does without it
+
+    strata = _strata(cells)
+    if not strata.num_pairs:
         return assumed_propensities()
-    left_out = np.log([_solve(total - group)[0] for group in sums])
-    spread = (_GROUPS - 1) / _GROUPS * ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0)
-    return Propensities(theta, theta * np.sqrt(spread), num_pairs)
+    log_theta, errors = _averaged(strata)
+    falling = isotonic_regression(np.append(0.0, log_theta), increasing=False).x
+    theta = np.clip(np.exp(falling - falling[0]), _LEAST, 1.0)
+    return Propensities(theta, theta * np.append(0.0, errors), strata.num_pairs)
 
 
-def _pair_sums(cells: Cells) -> np.ndarray:
-    """(groups, 5, POSITIONS, POSITIONS): P, Q, the variance's numerator, and the clicks at either position."""
-    shown, clicked, group = _strata(cells)
-    sums = np.zeros((_GROUPS, 5, POSITIONS, POSITIONS))
-    for a in range(POSITIONS):
-        for b in range(a + 1, POSITIONS):
-            both = np.flatnonzero((shown[:, a] > 0) & (shown[:, b] > 0))
-            if not len(both):
-                continue
-            n_a, n_b, c_a, c_b = shown[both, a], shown[both, b], clicked[both, a], clicked[both, b]
-            n = n_a + n_b
-            parts = (c_a * n_b / n, c_b * n_a / n, (c_a + c_b) * n_a * n_b / n**2, c_a, c_b)
-            for place, values in enumerate(parts):
-                sums[:, place, a, b] = np.bincount(group[both], values, _GROUPS)
-    return sums
+@dataclass(frozen=True)
+class _Strata:
+    """Impressions and clicks, (strata, POSITIONS) each, of the items that one ranker showed at several positions and
+    that were clicked; and the query of each."""
+
+    shown: np.ndarray
+    clicked: np.ndarray
+    query: np.ndarray
+
+    @cached_property
+    def num_pairs(self) -> int:
+        """Pairs of positions at which the same items were shown, with enough clicks to compare."""
+        seen, clicked = self.shown > 0, self.clicked
+        at_first = clicked.T @ seen
+        return int(np.triu(np.minimum(at_first, at_first.T) >= _FEWEST_CLICKS, 1).sum())
+
+    def shares(self, log_theta: np.ndarray) -> np.ndarray:
+        """(strata, POSITIONS) how the clicks of each should fall on its positions."""
+        looked_at = self.shown * np.append(1.0, np.exp(log_theta))
+        return np.asarray(looked_at / looked_at.sum(axis=1, keepdims=True))
 
 
-def _strata(cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Impressions and clicks, (strata, POSITIONS) each, of the items that one ranker showed at several positions.
-
-    Where the log does not name the ranker, each week counts as one: a popular item rises, and later falls back to its
-    usual rate, which pooled would look like a fall by position.
+def _strata(cells: Cells) -> _Strata:
+    """Where the log does not name the ranker, each week counts as one: a popular item rises, and later falls back to
+    its usual rate, which pooled would look like a fall by position.
     """
     near = cells.where(cells.position <= POSITIONS)
     unnamed = np.array([name == "" for name in near.rankers], bool)
@@ -104,31 +109,65 @@ def _strata(cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     shown, clicked = (np.bincount(flat, x, size).reshape(-1, POSITIONS) for x in (near.impressions, near.clicks))
     query = np.zeros(len(shown), np.int64)
     query[stratum] = near.query
-    kept = (shown > 0).sum(axis=1) > 1
-    return shown[kept], clicked[kept], query[kept] % _GROUPS
+    kept = ((shown > 0).sum(axis=1) > 1) & (clicked.sum(axis=1) > 0)
+    return _Strata(shown[kept], clicked[kept], query[kept])
 
 
-def _solve(sums: np.ndarray) -> tuple[np.ndarray, int]:
-    """theta (POSITIONS,) from the sums over groups, and how many pairs of positions had enough clicks."""
-    from scipy.optimize import isotonic_regression  # here: a server that has no ranker does without it
+@dataclass(frozen=True)
+class _Fit:
+    """The likeliest (POSITIONS - 1,) logarithms of the propensities after the first, how certain they are, and how well
+    their prior explains the clicks."""
 
-    forward, backward, spread, clicks_a, clicks_b = sums
-    used = (np.minimum(clicks_a, clicks_b) >= _FEWEST_CLICKS) & (forward > 0) & (backward > 0)
-    first, second = np.nonzero(used)
-    ratios = np.log(forward[used] / backward[used])
-    # variance of a log Mantel-Haenszel rate ratio: Greenland and Robins 1985
-    weights = np.sqrt(forward[used] * backward[used] / spread[used])
-    rows = np.zeros((len(first), POSITIONS))
-    rows[np.arange(len(first)), first], rows[np.arange(len(first)), second] = weights, -weights
-    assumed = -np.log(np.arange(1, POSITIONS + 1))
-    prior = np.eye(POSITIONS) / _PRIOR_DEVIATION
-    prior[0] *= 1e3  # the first position is the measure of the others
-    bends = np.sqrt(_SMOOTHNESS) * _bends()
-    system = np.concatenate([rows, prior, bends])
-    wanted = np.concatenate([weights * ratios, assumed / _PRIOR_DEVIATION, np.zeros(len(bends))])
-    log_theta = np.linalg.lstsq(system, wanted, rcond=None)[0]
-    falling = isotonic_regression(log_theta - log_theta[0], increasing=False).x
-    return np.clip(np.exp(falling - falling[0]), _LEAST, 1.0), len(first)
+    log_theta: np.ndarray
+    precision: np.ndarray
+    of_prior: np.ndarray
+    evidence: float
+
+    def errors(self, strata: _Strata) -> np.ndarray:
+        """(POSITIONS - 1,) standard errors; the larger of those robust to what the clicks for one query have in common
+        (White 1982), of which few queries make too little, and those of independent clicks."""
+        apart = strata.clicked - strata.clicked.sum(axis=1, keepdims=True) * strata.shares(self.log_theta)
+        of_query = np.zeros((int(strata.query.max()) + 1, POSITIONS - 1))
+        np.add.at(of_query, strata.query, apart[:, 1:])
+        covariance = np.linalg.inv(self.precision)
+        robust = covariance @ (of_query.T @ of_query + self.of_prior) @ covariance
+        return np.sqrt(np.maximum(np.diag(robust), np.diag(covariance)))
+
+
+def _averaged(strata: _Strata) -> tuple[np.ndarray, np.ndarray]:
+    """The fits under all smoothnesses, each by how likely it makes the clicks, and their standard errors."""
+    found, start = [], np.zeros(POSITIONS - 1)
+    for smoothness in _SMOOTHNESSES:
+        found.append(_fit(strata, smoothness, start))
+        start = found[-1].log_theta
+    evidence = np.array([fit.evidence for fit in found])
+    weights = np.exp(evidence - evidence.max())
+    weights /= weights.sum()
+    curves = np.array([fit.log_theta for fit in found])
+    mean = weights @ curves
+    variances = np.array([fit.errors(strata) ** 2 for fit in found])
+    return mean, np.sqrt(weights @ (variances + (curves - mean) ** 2))
+
+
+def _fit(strata: _Strata, smoothness: float, start: np.ndarray) -> _Fit:
+    """Newton's method; the evidence is Laplace's approximation."""
+    assumed, bends = -np.log(np.arange(2, POSITIONS + 1)), _bends()[:, 1:]
+    of_prior = smoothness * bends.T @ bends + np.eye(POSITIONS - 1) / _PRIOR_DEVIATION**2
+    totals, clicked = strata.clicked.sum(axis=1, keepdims=True), strata.clicked[:, 1:].sum(axis=0)
+    log_theta = start
+    for _ in range(_MOST_STEPS):
+        shares = strata.shares(log_theta)[:, 1:]
+        expected = totals * shares
+        slope = clicked - expected.sum(axis=0) - of_prior @ (log_theta - assumed)
+        precision = np.diag(expected.sum(axis=0)) - expected.T @ shares + of_prior
+        step = np.linalg.solve(precision, slope)
+        log_theta = log_theta + np.clip(step, -1.0, 1.0)
+        if np.abs(step).max() < 1e-6:
+            break
+    likelihood = float((strata.clicked * np.log(np.maximum(strata.shares(log_theta), 1e-300))).sum())
+    penalty = float((log_theta - assumed) @ of_prior @ (log_theta - assumed))
+    volume = np.linalg.slogdet(of_prior)[1] - np.linalg.slogdet(precision)[1]
+    return _Fit(log_theta, precision, of_prior, likelihood + 0.5 * (float(volume) - penalty))
 
 
 def _bends() -> np.ndarray:

@@ -1,8 +1,7 @@
 """Evidence and first stages → a ranker; a ranker and one search's candidates → their scores."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,55 +17,20 @@ from search.learning.posterior import (
     ramp,
     rates_by_rank,
 )
+from search.learning.trees import POISSON, Rows, Trees, grow_trees
 
-if TYPE_CHECKING:
-    import lightgbm
-
-_MOST_EXPOSURE = 30.0  # of one row: no hot query may own the model
-_TREES = 200
-_FEW_ROWS = 10  # bagging must find some among them
 _WORDS_SHARE = 0.7  # of what the words of a query promise
-_NEVER_AGAINST = ("score", "score_z", "score_gap", "kinship", "kinship_z", "kindred_rate", "item_rate", "affinity")
-# Small trees that may not turn these around lost nothing on held-out queries and harmed half as many (docs/clicks.md)
-_PARAMETERS = {
-    "objective": "poisson",
-    "learning_rate": 0.03,
-    "num_leaves": 7,
-    "min_data_in_leaf": 60,
-    "lambda_l2": 5.0,
-    "feature_fraction": 0.5,
-    "bagging_fraction": 0.8,
-    "bagging_freq": 1,
-    "monotone_constraints": [int(name in _NEVER_AGAINST) for name in NAMES],
-    "seed": 3,
-    "deterministic": True,
-    "num_threads": 1,  # the rows are few: threads would only wait for each other
-    "verbose": -1,
-}
-
-
-@dataclass(frozen=True)
-class Rows:
-    """What trees learn from: one row per candidate of a known query that was ever shown for it."""
-
-    values: np.ndarray  # (n, len(NAMES))
-    fold: np.ndarray
-    query: np.ndarray
-    rank: np.ndarray  # 0-based, first stage
-    exposure: np.ndarray
-    clicks: np.ndarray
-    expected: np.ndarray
 
 
 @dataclass(frozen=True)
 class Ranker:
-    """Trees that expect rates (`boosters[fold]` never saw the queries of the fold), and how far to trust them.
+    """Trees that expect rates, cross-fitted over the folds of queries, and how far to trust them.
 
     `kappa` is the prior's strength in exposures, `by_rank` (DEPTH,) what a first-stage rank promises. The first `depth`
     candidates may be reordered; those of queries without clicks only if `serves_new_queries`.
     """
 
-    boosters: Sequence["lightgbm.Booster"]
+    trees: Trees
     evidence: Evidence
     kappa: float
     by_rank: np.ndarray
@@ -89,6 +53,15 @@ class Ranker:
         """The same order from features that are there already."""
         return np.argsort(-self.scores(stage, key, values)[: self.depth], kind="stable")
 
+    def drawn_orders(self, stage: FirstStage, key: str, values: np.ndarray, seed: int, draws: int) -> np.ndarray:
+        """(draws, m) orders as `order_by` gives them, each by rates drawn from the beliefs (Thompson, On the likelihood
+        that one unknown probability exceeds another, Biometrika 1933)."""
+        mean, own = self._mean_rates(stage, key, values), self.evidence.of_query(key, stage.ids)
+        shape, scale = own.clicks + self.kappa * mean, 1 / (own.exposure + self.kappa)
+        rates = np.random.default_rng(seed).gamma(shape, scale, (draws, len(stage)))
+        scores = self._guarded(rates, stage, key, values, float(own.exposure.sum()))
+        return np.argsort(-scores[:, : self.depth], axis=1, kind="stable")
+
     def order_as_new(self, stage: FirstStage, key: str) -> np.ndarray:
         """The order that the query would get if nobody had ever asked it."""
         values = self.features(stage, key)
@@ -97,13 +70,16 @@ class Ranker:
 
     def expected_rates(self, key: str, values: np.ndarray) -> np.ndarray:
         """(n,) rates relative to the query's usual one, from everything but the query's own clicks."""
-        return _predict(self.boosters[self._fold(key)], values)
+        return self.trees.rates(self._fold(key), values)
 
     def believed_rates(self, stage: FirstStage, key: str, values: np.ndarray) -> np.ndarray:
         """(n,) clicks per look: what is expected, corrected by what this query itself showed and got."""
+        own = self.evidence.of_query(key, stage.ids)
+        return gamma_posterior(self._mean_rates(stage, key, values), own.exposure, own.clicks, self.kappa)
+
+    def _mean_rates(self, stage: FirstStage, key: str, values: np.ndarray) -> np.ndarray:
         relative, own = self.expected_rates(key, values), self.evidence.of_query(key, stage.ids)
-        mean = relative * level(relative, own.exposure, own.clicks, self.evidence.usual_rate)
-        return gamma_posterior(mean, own.exposure, own.clicks, self.kappa)
+        return relative * level(relative, own.exposure, own.clicks, self.evidence.usual_rate)
 
     def scores(self, stage: FirstStage, key: str, values: np.ndarray) -> np.ndarray:
         """(n,) scores, the higher the better."""
@@ -123,20 +99,21 @@ class Ranker:
         return fold_of(key) if self.evidence.knows(key) else NEW_QUERY
 
 
-def train_ranker(evidence: Evidence, stages: Mapping[str, FirstStage]) -> Ranker:
-    """The ranker of this evidence; deterministic. Its boosters are cross-fitted over folds of queries."""
+def train_ranker(evidence: Evidence, stages: Mapping[str, FirstStage], objective: str = POISSON) -> Ranker:
+    """The ranker of this evidence; deterministic."""
     rows = training_rows(evidence, stages)
-    boosters = [_train(rows, rows.fold != fold) for fold in range(FOLDS + 1)]
+    trees = grow_trees(rows, objective, FOLDS)
     mean = np.zeros(len(rows.fold))
     for fold in range(FOLDS):
         mine = rows.fold == fold
-        mean[mine] = _predict(boosters[fold], rows.values[mine])
+        if mine.any():
+            mean[mine] = trees.rates(fold, rows.values[mine])
     levels = np.zeros(len(mean))
     for query in np.unique(rows.query):
         of = rows.query == query
         levels[of] = level(mean[of], rows.exposure[of], rows.clicks[of], evidence.usual_rate)
     kappa = fit_kappa(mean * levels, rows.exposure, rows.clicks)
-    return Ranker(boosters, evidence, kappa, rates_by_rank(rows.rank, rows.expected, rows.clicks))
+    return Ranker(trees, evidence, kappa, rates_by_rank(rows.rank, rows.expected, rows.clicks))
 
 
 def training_rows(evidence: Evidence, stages: Mapping[str, FirstStage]) -> Rows:
@@ -155,21 +132,3 @@ def training_rows(evidence: Evidence, stages: Mapping[str, FirstStage]) -> Rows:
         empty = np.zeros(0)
         return Rows(np.zeros((0, len(NAMES)), np.float32), *(empty.astype(np.int64),) * 3, empty, empty, empty)
     return Rows(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
-
-
-def _train(rows: Rows, chosen: np.ndarray) -> "lightgbm.Booster":
-    """Poisson regression of clicks on expected clicks, as rates with weights; without rows all rates are usual."""
-    import lightgbm  # here: a server that has no ranker does without it
-
-    values, clicks, expected, exposure = (
-        column[chosen] for column in (rows.values, rows.clicks, rows.expected, rows.exposure)
-    )
-    if not len(values):
-        values, clicks, expected, exposure = (np.ones((_FEW_ROWS, len(NAMES))), *np.ones((3, _FEW_ROWS)))
-    weights = expected * np.minimum(1.0, _MOST_EXPOSURE / exposure)
-    data = lightgbm.Dataset(values, clicks / expected, weight=weights, feature_name=list(NAMES), params=_PARAMETERS)
-    return lightgbm.train(_PARAMETERS, data, _TREES)
-
-
-def _predict(booster: "lightgbm.Booster", values: np.ndarray) -> np.ndarray:
-    return np.maximum(np.asarray(booster.predict(values, num_threads=1)), 1e-4)

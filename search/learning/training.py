@@ -16,7 +16,8 @@ from data.hygiene import set_aside_counts, set_aside_misuse
 from data.query_keys import query_key
 from data.settings import Settings
 from search.engine import SearchEngine
-from search.learning.browsing import BrowsingModel, BrowsingReport, PositionModel, choose_browsing_model, split_by_day
+from search.learning.browsing import BrowsingReport, PositionModel, choose_browsing_model, split_by_day
+from search.learning.contest import hold_contest
 from search.learning.evidence import gather_evidence
 from search.learning.examination import save_examination
 from search.learning.first_stage import FirstStage, gather_first_stage
@@ -24,6 +25,7 @@ from search.learning.gate import Contenders, Verdict, judge
 from search.learning.propensities import POSITIONS, Propensities
 from search.learning.ranker import Ranker, train_ranker
 from search.learning.rates import Pairs, count_pairs
+from search.learning.trees import LAMBDAMART, POISSON
 from search.learning.versions import publish_ranker, save_ranker
 from search.request import SearchRequest
 
@@ -72,12 +74,13 @@ def train(
         cells = read_cells(database)
         browsing = choose_browsing_model(cells)
         save_examination(settings, cells, browsing.propensities)
-        pairs = count_pairs(cells, browsing.model)
+        aim = cells.with_conversions(settings.conversion_weight)
+        pairs = count_pairs(aim, browsing.model)
         version, verdict = None, _too_few(cells)
         if verdict is None:
             stages = _first_stages(engine, pairs, on_progress)
             numbers = Catalogue(database, settings).ids_of(pairs.items)
-            ranker, verdict = learn(cells, browsing, stages, numbers)
+            ranker, verdict = learn(aim, browsing, stages, numbers)
             version = _keep(settings, ranker, verdict, engine.fingerprint)
     data = {"days": counted.days, "searches": counted.searches, "capped": counted.capped}
     data |= {"impressions": int(cells.impressions.sum()), "clicks": cells.num_clicks}
@@ -110,14 +113,21 @@ def _first_stages(engine: SearchEngine, pairs: Pairs, on_progress: Progress) -> 
 def learn(
     cells: Cells, browsing: BrowsingReport, stages: Mapping[str, FirstStage], numbers: Mapping[str, int]
 ) -> tuple[Ranker, Verdict]:
-    """The ranker of all cells, and the verdict on it; `numbers` gives `items.id` by item id."""
-    whole = _trained(cells, browsing.model, stages, numbers)
+    """The ranker of all cells, and the verdict on it, both by what counts as clicks in the cells; `numbers` gives
+    `items.id` by item id."""
     early, late = split_by_day(cells, _LATER_SHARE)
-    as_clicked = PositionModel(Propensities(np.ones(POSITIONS), np.zeros(POSITIONS), 0))
-    earlier, naive = (_trained(early, model, stages, numbers) for model in (browsing.model, as_clicked))
+    known = gather_evidence(count_pairs(early, browsing.model), stages, numbers)
     later = gather_evidence(count_pairs(late, browsing.model), {}, numbers)
     looks = browsing.propensities.theta * _reach(cells)
-    verdict = judge(Contenders(earlier, naive, whole), later, stages, looks)
+    earlier = {objective: train_ranker(known, stages, objective) for objective in (POISSON, LAMBDAMART)}
+    contest = hold_contest(earlier, later, stages, looks)
+    as_clicked = PositionModel(Propensities(np.ones(POSITIONS), np.zeros(POSITIONS), 0))
+    naive, whole = (
+        train_ranker(gather_evidence(count_pairs(part, model), stages, numbers), stages, contest.winner)
+        for part, model in ((early, as_clicked), (cells, browsing.model))
+    )
+    verdict = judge(Contenders(earlier[contest.winner], naive, whole), later, stages, looks)
+    verdict = replace(verdict, contest=contest.as_dict())
     return replace(whole, depth=verdict.depth, serves_new_queries=verdict.serves_new_queries), verdict
 
 
@@ -125,12 +135,6 @@ def _reach(cells: Cells) -> np.ndarray:
     """(POSITIONS,) how often each position is shown, relative to the first."""
     shown = np.bincount(cells.position, cells.impressions, POSITIONS + 1)[1 : POSITIONS + 1]
     return np.minimum(shown / max(shown[0], 1.0), 1.0)
-
-
-def _trained(
-    cells: Cells, browsing: BrowsingModel, stages: Mapping[str, FirstStage], numbers: Mapping[str, int]
-) -> Ranker:
-    return train_ranker(gather_evidence(count_pairs(cells, browsing), stages, numbers), stages)
 
 
 def _keep(settings: Settings, ranker: Ranker, verdict: Verdict, fingerprint: str) -> str:

@@ -14,8 +14,9 @@ from search.learning.affinities import Affinities
 from search.learning.evidence import Evidence
 from search.learning.features import NAMES
 from search.learning.ranker import Ranker
+from search.learning.trees import Trees
 
-FORMAT = 2
+FORMAT = 3
 KEPT_RANKERS = 5
 MANIFEST = "manifest.json"
 _CURRENT = "CURRENT"
@@ -29,12 +30,14 @@ def save_ranker(settings: Settings, ranker: Ranker, fingerprint: str, report: di
     serving one are deleted.
     """
     settings.rankers_dir.mkdir(parents=True, exist_ok=True)
+    for left_over in settings.rankers_dir.glob(".*.new"):  # of a training that was killed; we hold the lock
+        shutil.rmtree(left_over)
     versions = ranker_versions(settings)
     number = int(versions[-1].split("-")[0]) + 1 if versions else 1
     version = f"{number:06d}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
     beside = settings.rankers_dir / f".{version}.new"
     beside.mkdir()
-    for place, booster in enumerate(ranker.boosters):
+    for place, booster in enumerate(ranker.trees.boosters):
         (beside / f"trees-{place}.txt").write_text(booster.model_to_string(), encoding="utf-8")
     arrays = {name: getattr(ranker.evidence, name) for name in _ARRAYS}
     affinities = ranker.evidence.affinities
@@ -50,7 +53,9 @@ def save_ranker(settings: Settings, ranker: Ranker, fingerprint: str, report: di
         "kappa": ranker.kappa,
         "depth": ranker.depth,
         "serves_new_queries": ranker.serves_new_queries,
-        "num_trees": len(ranker.boosters),
+        "objective": ranker.trees.objective,
+        "calibration": [ranker.trees.level, ranker.trees.slope],
+        "num_trees": len(ranker.trees.boosters),
         "queries": ranker.evidence.queries,
         "terms": affinities.terms,
         "report": report,
@@ -120,7 +125,8 @@ def open_ranker(settings: Settings, version: str, fingerprint: str) -> Ranker:
             by_rank = arrays["by_rank"]
     except (OSError, ValueError, KeyError, lightgbm.basic.LightGBMError) as error:
         raise RankerBroken(f"Ranker {version} cannot be opened ({error}). Run `magpie train ranker`.") from error
-    return Ranker(boosters, evidence, manifest["kappa"], by_rank, manifest["depth"], manifest["serves_new_queries"])
+    trees = Trees(manifest["objective"], boosters, *manifest["calibration"])
+    return Ranker(trees, evidence, manifest["kappa"], by_rank, manifest["depth"], manifest["serves_new_queries"])
 
 
 def _folder(settings: Settings, version: str) -> Path:
@@ -131,4 +137,6 @@ def _prune(settings: Settings) -> None:
     serving = current_ranker(settings)
     for version in ranker_versions(settings)[:-KEPT_RANKERS]:
         if version != serving:
-            shutil.rmtree(settings.rankers_dir / version)
+            doomed = settings.rankers_dir / f".{version}.new"  # gone for readers at once, whatever happens next
+            (settings.rankers_dir / version).rename(doomed)
+            shutil.rmtree(doomed)

@@ -1,0 +1,90 @@
+"""A log → all ways of ranking that are compared: as it was, by raw rates, by rankers with and without parts."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from outcomes import Orders, best_order
+from people import Behaviour, World
+from threadpoolctl import threadpool_limits
+
+from data.click_cells import Cells
+from search.learning.browsing import PositionModel, choose_browsing_model
+from search.learning.evidence import gather_evidence
+from search.learning.propensities import POSITIONS, Propensities
+from search.learning.ranker import Ranker, train_ranker
+from search.learning.rates import count_pairs
+from search.learning.training import learn
+
+NONE, RAW, NAIVE, DEBIASED, GUARDED, PUBLISHED, BEST = (
+    *("none", "raw rate", "naive ranker", "debiased, no guard", "debiased, guarded", "what the gate publishes"),
+    "best order of 50",
+)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The orders of each way by query, and what is said of the log: clicks, the error of the propensities, the gate."""
+
+    orders: dict[str, Orders]
+    facts: dict[str, Any]
+
+
+def learn_from(world: World, cells: Cells, behaviour: Behaviour) -> Learned:
+    """All ways, learned from one log."""
+    with threadpool_limits(1, "blas"):
+        report = choose_browsing_model(cells)
+        ranker, verdict = learn(cells, report, world.stages, world.numbers)
+        naive = train_naive(world, cells)
+    guarded = {key: ordered(world, key, ranker.order(world.stages[key], key)) for key in world.stages}
+    served = {
+        key: guarded[key] if verdict.is_better and ranker.serves(key) else _as_it_was(world, key) for key in guarded
+    }
+    orders: dict[str, Orders] = {
+        NONE: {key: _as_it_was(world, key) for key in world.stages},
+        RAW: by_raw_rate(world, cells),
+        NAIVE: {key: naive.order(world.stages[key], key) for key in world.stages},
+        DEBIASED: {key: _by_belief(world, ranker, key) for key in world.stages},
+        GUARDED: guarded,
+        PUBLISHED: served,
+        BEST: {key: best_order(world, key) for key in world.stages},
+    }
+    truth = behaviour.examination(np.arange(1, 11))
+    error = float(np.sqrt(np.mean((report.propensities.theta[:10] - truth) ** 2)))
+    facts = {"clicks": cells.num_clicks, "likelier": report.likelier, "verdict": verdict.as_dict()}
+    return Learned(orders, facts | {"propensity_error": None if behaviour.cascade else error})
+
+
+def train_naive(world: World, cells: Cells) -> Ranker:
+    """The same ranker from clicks as they are, as if every position were looked at alike."""
+    as_clicked = PositionModel(Propensities(np.ones(POSITIONS), np.zeros(POSITIONS), 0))
+    return train_ranker(gather_evidence(count_pairs(cells, as_clicked), world.stages, world.numbers), world.stages)
+
+
+def by_raw_rate(world: World, cells: Cells) -> Orders:
+    """What was clicked more often when it was shown goes first; queries that nobody asked stay as they are."""
+    size = len(cells.queries), len(cells.items)
+    places = cells.query * size[1] + cells.item
+    shown, clicked = (
+        np.bincount(places, x, size[0] * size[1]).reshape(size) for x in (cells.impressions, cells.clicks)
+    )
+    place_of = {number: place for place, number in enumerate(world.numbers.values())}
+    orders = {key: _as_it_was(world, key) for key in world.stages}
+    for number, key in enumerate(cells.queries):
+        items = [place_of[int(id_)] for id_ in world.stages[key].ids]
+        orders[key] = np.argsort(-clicked[number, items] / np.maximum(shown[number, items], 1), kind="stable")
+    return orders
+
+
+def ordered(world: World, key: str, order: np.ndarray) -> np.ndarray:
+    """The order with the candidates below its depth, as they were."""
+    return np.concatenate([order, np.arange(len(order), len(world.stages[key]))])
+
+
+def _as_it_was(world: World, key: str) -> np.ndarray:
+    return np.arange(len(world.stages[key]))
+
+
+def _by_belief(world: World, ranker: Ranker, key: str) -> np.ndarray:
+    stage = world.stages[key]
+    return np.argsort(-ranker.believed_rates(stage, key, ranker.features(stage, key)), kind="stable")

@@ -1,0 +1,30 @@
+"""Segments made of bare vectors, for tests of what only compares."""
+
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from indexer.clicked_part import ClickedPart
+from indexer.fusion import Fusion, fuse
+from indexer.imputation import plain_average
+from search.segment import Segment
+
+
+def segment_of(text: np.ndarray, image: np.ndarray, text_weights: np.ndarray, fusion: Fusion | None = None) -> Segment:
+    """A segment of which only the vectors are looked at: (n, dim) unit rows, zero where a part is missing."""
+    absent: Any = None
+    dim = text.shape[1]
+    fusion = fusion or plain_average(dim)
+    return Segment(
+        ids=np.arange(len(text)),
+        parts=MappingProxyType({"text": text.astype(np.float16), "image": image.astype(np.float16)}),
+        fused=fuse(fusion.contributions({"text": text, "image": image}, text_weights)),
+        text_weights=text_weights,
+        fusion=fusion,
+        clicked=ClickedPart.nothing(dim),
+        indexes={},
+        lexical=absent,
+        columns=absent,
+        dead=np.zeros(len(text), bool),
+    )

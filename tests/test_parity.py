@@ -1,0 +1,63 @@
+"""Parity: items of which only a picture is known do not crowd the top of what is searched with "not"."""
+
+import numpy as np
+import pytest
+
+from indexer.encoder import unit_rows
+from indexer.imputation import ImputedAverage
+from indexer.vector_index import Neighbours
+from search.parity import at_most_their_share
+from search.segment import Segment
+from tests.segments import segment_of
+
+DIM, KINDS, EACH, WORDLESS = 16, 10, 200, 0.3
+TOP = 40
+
+
+@pytest.fixture(scope="module")
+def shop() -> Segment:
+    """Pictures show of which of ten kinds a thing is; words say it too, and much else. Three tenths have no words."""
+    rng = np.random.default_rng(0)
+    kinds = unit_rows(rng.standard_normal((KINDS, DIM)).astype(np.float32))
+    kind = np.repeat(np.arange(KINDS), EACH)
+    image = unit_rows(kinds[kind] + 0.1 * rng.standard_normal((KINDS * EACH, DIM)).astype(np.float32))
+    text = unit_rows(kinds[kind] + 0.3 * rng.standard_normal((KINDS * EACH, DIM)).astype(np.float32))
+    text[rng.random(len(text)) < WORDLESS] = 0
+    weights = np.where(text.any(axis=1), 0.7, 0.0).astype(np.float32)
+    fusion = ImputedAverage.fit({"text": text, "image": image}, weights)
+    return segment_of(text, image, weights, fusion)
+
+
+def ranked(shop: Segment, query: np.ndarray) -> Neighbours:
+    scores = shop.fused @ query
+    order = np.argsort(-scores)
+    return Neighbours(order, scores[order])
+
+
+def wordless_at_the_top(shop: Segment, near: Neighbours) -> float:
+    return float(shop.is_wordless[near.rows[:TOP]].mean())
+
+
+def test_they_get_at_most_about_their_share_of_the_top(shop: Segment) -> None:
+    queries = unit_rows(np.stack([shop.parts["image"][k * EACH :][:EACH].mean(axis=0) for k in range(KINDS)]))
+    before = [ranked(shop, query) for query in queries.astype(np.float32)]
+    after = [at_most_their_share(shop, query, near) for query, near in zip(queries, before, strict=True)]
+    assert np.mean([wordless_at_the_top(shop, near) for near in before]) > 2 * WORDLESS
+    assert np.mean([wordless_at_the_top(shop, near) for near in after]) == pytest.approx(WORDLESS, abs=0.1)
+
+
+def test_nobody_gains_and_items_with_words_keep_their_similarity(shop: Segment) -> None:
+    query = np.asarray(shop.fused[7])
+    near = ranked(shop, query)
+    fair = at_most_their_share(shop, query, near)
+    assert (np.diff(fair.scores) <= 0).all() and sorted(fair.rows) == sorted(near.rows)
+    gains = fair.scores[np.argsort(fair.rows)] - near.scores[np.argsort(near.rows)]
+    assert (gains <= 0).all() and (gains < 0).any() and not gains[~shop.is_wordless].any()
+
+
+def test_where_nothing_is_known_of_whole_items_all_stays(shop: Segment) -> None:
+    wordless = np.flatnonzero(shop.is_wordless)
+    pictures = np.asarray(shop.parts["image"], np.float32)[wordless]
+    alone = segment_of(np.zeros_like(pictures), pictures, np.zeros(len(pictures), np.float32))
+    near = ranked(alone, pictures[0])
+    assert at_most_their_share(alone, pictures[0], near) is near

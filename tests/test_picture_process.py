@@ -1,0 +1,85 @@
+"""Decoders that crash or hang cost one picture, and never the server."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from data.errors import BadPicture
+from data.items import ItemDraft
+from data.picture_process import DecodeLimits, PictureProcess
+from data.settings import Settings
+from tests.serving import client_of
+from tests.shop import draw
+from web.app import create_app
+
+
+@pytest.fixture
+def decoder() -> Iterator[PictureProcess]:
+    with closing(PictureProcess(DecodeLimits(clock_s=0.5, cpu_s=0.5))) as opened:
+        yield opened
+
+
+def crash(path: Path) -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def hang(path: Path) -> None:
+    time.sleep(60)
+
+
+def size_of(path: Path) -> int:
+    return path.stat().st_size
+
+
+@pytest.mark.parametrize("work", [crash, hang])
+def test_a_lost_decoder_costs_its_picture(
+    decoder: PictureProcess, tmp_path: Path, work: Callable[[Path], None]
+) -> None:
+    file = tmp_path / "bad.jpg"
+    file.write_bytes(b"12345")
+    with pytest.raises(BadPicture, match=r"bad\.jpg: its decoder crashed"):
+        decoder.run("bad.jpg", work, file)
+    assert decoder.run("good.jpg", size_of, file) == 5
+
+
+def test_what_the_work_raises_is_raised(decoder: PictureProcess, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        decoder.run("gone.jpg", size_of, tmp_path / "gone.jpg")
+
+
+def test_the_process_ends_with_the_one_that_started_it() -> None:
+    code = (
+        "import os, time; from data.picture_process import PictureProcess\n"
+        "print(PictureProcess().run('x', os.getpid), flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout and int(parent.stdout.readline()) != parent.pid
+        parent.kill()
+        parent.communicate(timeout=30)  # waits for everybody who could still write
+
+
+def test_a_picture_that_hangs_keeps_nobody_from_searching(
+    own_shop: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("data.picture_process.WHILE_SERVING", DecodeLimits(clock_s=0.5))
+    picture = draw("kite", "red", tmp_path / "kite.jpg")
+    app = create_app(own_shop)
+    try:
+        opened, client = app.extensions["magpie"], client_of(app)
+        opened.catalogue.upsert([ItemDraft("stuck", "Crimson kite", pictures=("kite.jpg",))], tmp_path)
+        picture.unlink()
+        os.mkfifo(picture)  # whoever opens it waits for ever
+        opened.engine.refresh()
+        assert client.get("/api/search?q=crimson+kite").get_json()["hits"][0]["item_id"] == "stuck"
+        assert client.put("/api/items/new", json={"title": "Crimson hat"}).status_code == 201
+        opened.engine.refresh()
+        assert client.get("/api/search?q=crimson+hat").get_json()["hits"][0]["item_id"] == "new"
+    finally:
+        opened.close()

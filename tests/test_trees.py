@@ -1,0 +1,98 @@
+"""Trees by counts and by lists: both expect rates, neither knows its own fold, and later clicks choose between them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from search.learning.browsing import PositionModel, choose_browsing_model, split_by_day
+from search.learning.contest import Contest, Showing, hold_contest
+from search.learning.evidence import FOLDS, Evidence, gather_evidence
+from search.learning.features import NAMES
+from search.learning.gate import Estimate
+from search.learning.propensities import POSITIONS, measure_propensities
+from search.learning.ranker import Ranker, train_ranker, training_rows
+from search.learning.rates import count_pairs
+from search.learning.training import learn
+from search.learning.trees import LAMBDAMART, POISSON, Rows, grow_trees
+from tests.clicked_world import World, browse, make_world
+
+OBJECTIVES = (POISSON, LAMBDAMART)
+LOOKS = 1 / np.arange(1, POSITIONS + 1)
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return make_world()
+
+
+@pytest.fixture(scope="module")
+def halves(world: World) -> tuple[Evidence, Evidence]:
+    """The evidence of the earlier and of the later days."""
+    cells = browse(world, 8_000)
+    model = PositionModel(measure_propensities(cells))
+    early, late = split_by_day(cells, 0.25)
+    return tuple(  # type: ignore[return-value]
+        gather_evidence(count_pairs(part, model), stages, world.numbers)
+        for part, stages in ((early, world.stages), (late, {}))
+    )
+
+
+@pytest.fixture(scope="module")
+def rows(world: World, halves: tuple[Evidence, Evidence]) -> Rows:
+    return training_rows(halves[0], world.stages)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_expected_rates_follow_the_clicks(rows: Rows, objective: str) -> None:
+    trees = grow_trees(rows, objective, FOLDS)
+    rates = trees.rates(FOLDS, rows.values)
+    assert (rates > 0).all()
+    assert float((rates * rows.expected).sum()) == pytest.approx(float(rows.clicks.sum()), rel=0.15)
+    high = rates > np.median(rates)
+    assert rows.clicks[high].sum() / rows.expected[high].sum() > rows.clicks[~high].sum() / rows.expected[~high].sum()
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_a_booster_never_saw_its_fold(rows: Rows, objective: str) -> None:
+    changed = replace(rows, clicks=np.where(rows.fold == 0, 5 * rows.expected, rows.clicks))
+    before, after = (grow_trees(each, objective, FOLDS).boosters for each in (rows, changed))
+    assert before[0].model_to_string() == after[0].model_to_string()
+    assert before[1].model_to_string() != after[1].model_to_string()
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_without_rows_all_rates_are_alike(rows: Rows, objective: str) -> None:
+    nothing = rows.where(np.zeros(len(rows.fold), bool))
+    rates = grow_trees(nothing, objective, FOLDS).rates(0, np.random.default_rng(0).random((5, len(NAMES))))
+    assert np.ptp(rates) == 0
+
+
+def test_the_later_days_choose(world: World, halves: tuple[Evidence, Evidence]) -> None:
+    known, later = halves
+    good = train_ranker(known, world.stages)
+    spoilt = replace(good, evidence=replace(known, counts=known.counts * np.array([[1], [0.0], [1], [1]])))
+    assert winner_of({POISSON: good, LAMBDAMART: spoilt}, later, world) == POISSON
+    turned = replace(good, trees=replace(good.trees, objective=LAMBDAMART, slope=-9.0))  # the best last
+    assert winner_of({POISSON: turned, LAMBDAMART: good}, later, world) == LAMBDAMART
+
+
+def winner_of(rankers: dict[str, Ranker], later: Evidence, world: World) -> str:
+    contest: Contest = hold_contest(rankers, later, world.stages, LOOKS)
+    assert set(contest.as_dict()) == {"winner", *OBJECTIVES}
+    return contest.winner
+
+
+def test_winning_takes_both_kinds_of_queries() -> None:
+    low, high = (Estimate(lift, 0.1, 1.0, 0.0, 9) for lift in (0.1, 0.2))
+    assert Showing(high, high).surpasses(Showing(low, low))
+    assert not Showing(high, low).surpasses(Showing(low, low))
+    assert not Showing(low, low).surpasses(Showing(low, low))
+
+
+def test_the_report_tells_how_both_fared(world: World) -> None:
+    cells = browse(world, 4_000)
+    ranker, verdict = learn(cells, choose_browsing_model(cells), world.stages, world.numbers)
+    contest = verdict.as_dict()["contest"]
+    assert contest["winner"] == ranker.trees.objective
+    assert contest[POISSON]["known"]["lift"] != contest[LAMBDAMART]["known"]["lift"]
