@@ -123,7 +123,7 @@ queries = Table(
     Column("query_id", String(128), nullable=False, unique=True),
     Column("user_query", Text, nullable=False),
     Column("client_id", String(256), nullable=False, index=True),
-    Column("session_id", String(256), nullable=False),
+    Column("session_id", String(256), nullable=False, index=True),
     Column("application", Text, nullable=False),
     Column("timestamp", BigInteger, nullable=False, index=True),  # milliseconds since 1970
     Column("query_attributes", Text, nullable=False),  # JSON object

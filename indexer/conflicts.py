@@ -182,7 +182,8 @@ def category_numbers(columns: Columns) -> np.ndarray:
 def describe_conflicts(
     conflicts: Conflicts, pictures: np.ndarray, item_ids: Sequence[str], titles: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """One entry per conflict in order: `item_id`, `agreement` (cosine), `reason`, `suggestion`.
+    """One entry per conflict in order: `item_id`, `agreement` (cosine), `looks_like` (the item with the most similar
+    picture), `suspect` (the less credible part, "picture" or "text"), and both in words: `reason`, `suggestion`.
 
     `pictures` are (n, dim) unit rows; ids and titles are in the same order.
     """
@@ -191,6 +192,8 @@ def describe_conflicts(
         {
             "item_id": item_ids[row],
             "agreement": round(float(agreement), 3),
+            "looks_like": item_ids[alike],
+            "suspect": "picture" if is_picture else "text",
             "reason": f"The text is about {titles[row]!r}, and the picture looks like that of {titles[alike]!r}.",
             "suggestion": _suggest(bool(is_picture)),
         }

@@ -109,6 +109,12 @@ def test_a_token_that_is_made_or_revoked_counts_within_a_second(app: Flask, data
     assert client.put("/api/items/x", json=ITEM, headers=bears).status_code == 401
 
 
+def test_who_may_see_the_insights_is_shown_the_way(app: Flask, database: Database) -> None:
+    token, client, way = create_token(database, "one", ["read"]), client_of(app), b'href="/insights"'
+    assert way not in client.get("/me").data and way not in client.get("/me", environ_base=AWAY).data
+    assert way in client.get("/me", auth=("anybody", token)).data
+
+
 def test_a_browser_may_read_with_a_password_but_not_write(app: Flask, database: Database) -> None:
     token = create_token(database, "one", ["admin"])
     client = client_of(app)

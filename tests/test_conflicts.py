@@ -103,6 +103,7 @@ def test_conflicts_are_described_and_kept(tmp_path: Path) -> None:
     assert described[0]["item_id"] == IDS[first]
     assert repr(TITLES[first]) in described[0]["reason"]
     assert repr(TITLES[(first + 1) % COUNT]) in described[0]["reason"]  # whose picture it has
+    assert described[0]["looks_like"] == IDS[(first + 1) % COUNT] and described[0]["suspect"] in ("picture", "text")
     save_conflicts(described, tmp_path)
     assert load_conflicts(tmp_path) == described
 

@@ -372,9 +372,15 @@ def test_an_opened_hit_is_told_with_its_place(open_page: Any, server: Server) ->
     assert shown[0] == shown[1]
 
 
-def test_who_asks_for_privacy_is_not_watched(open_page: Any, server: Server) -> None:
-    page = open_page(extra_http_headers={"DNT": "1"})
-    page.add_init_script("Object.defineProperty(navigator, 'doNotTrack', {get: () => '1'})")
+@pytest.mark.parametrize(
+    ("header", "property_of_browser"),
+    [("DNT", "doNotTrack', {get: () => '1'}"), ("Sec-GPC", "globalPrivacyControl', {get: () => true}")],
+)
+def test_who_asks_for_privacy_is_not_watched(
+    open_page: Any, server: Server, header: str, property_of_browser: str
+) -> None:
+    page = open_page(extra_http_headers={header: "1"})
+    page.add_init_script(f"Object.defineProperty(navigator, '{property_of_browser})")
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url) if "/api/events" in request.url else None)
     page.goto(f"{server.url}/?q=green")

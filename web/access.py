@@ -55,6 +55,14 @@ class Access:
                 "`magpie token create` makes another."
             )
 
+    def allows(self, scope: str) -> bool:
+        """Whether the present request may do what is kept under `scope`."""
+        try:
+            self.demand(scope)
+        except (Unauthorized, Forbidden):
+            return False
+        return True
+
     def bearer(self) -> Bearer | None:
         """Who sent the present request, if it bears a token that is known."""
         token = _token_in(request)

@@ -65,6 +65,8 @@ class CellPainter:
                 return CellView(words, url=PageState(q=words).url)
             case "fact":
                 return CellView(self.text(f"fact_{words}"))
+            case "part":
+                return CellView(self.text(f"part_{words}"))
             case "flag":
                 return CellView(self.text("yes" if cell else "no"))
             case "english":

@@ -213,7 +213,9 @@ def _conflicts(services: Services) -> list[dict[str, Any]]:
 
 
 def _items(services: Services, conflicts: Sequence[Mapping[str, Any]], unseen: Unseen) -> dict[str, Item]:
-    named = services.catalogue.ids_of([conflict["item_id"] for conflict in conflicts[:ITEMS_SHOWN]])
+    named = services.catalogue.ids_of(
+        list({one[part] for one in conflicts[:ITEMS_SHOWN] for part in ("item_id", "looks_like") if part in one})
+    )
     found = services.catalogue.get_many([*named.values(), *unseen.newest])
     return {item.item_id: item for item in found.values()}
 

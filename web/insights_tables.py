@@ -15,8 +15,9 @@ Cell = str | int | float | Interval | None
 class Column:
     """`name` heads the column in CSV; `kind` says how the page shows its values.
 
-    Kinds are text, english (in any language), name, time, flag, query, item, fact, count, bar (a count or share with
-    a bar), share, number, value (of a fact), interval (which CSV has in three columns), and csv (only in CSV).
+    Kinds are text, english (in any language), name, time, flag, query, item, part (of an item), fact, count, bar (a
+    count or share with a bar), share, number, value (of a fact), interval (which CSV has in three columns), and csv
+    (only in CSV).
     """
 
     name: str
@@ -188,11 +189,11 @@ def comparisons_table(figures: Figures) -> Table:
 
 def conflicts_table(figures: Figures) -> Table:
     """Items whose picture and text tell of different things, the worst first."""
-    columns = _columns(item_id="item", agreement="number", reason="english", suggestion="english")
-    rows: list[tuple[Cell, ...]] = [
-        (one["item_id"], one["agreement"], one["reason"], one["suggestion"]) for one in figures.shelf.conflicts
-    ]
-    return Table(columns, rows)
+    columns = _columns(
+        item_id="item", looks_like="item", suspect="part", agreement="number", reason="csv", suggestion="csv"
+    )
+    # an index that was built before there were these columns lacks them
+    return Table(columns, [tuple(one.get(c.name) for c in columns) for one in figures.shelf.conflicts])
 
 
 def never_shown_table(figures: Figures) -> Table:

@@ -56,6 +56,7 @@ class PageView:
     context: list[Chip]
     sorts: list[tuple[str, str]]
     more_url: str
+    num_to_come: int
     shown: str
     corrected_url: str
 
@@ -81,6 +82,7 @@ def view_results(state: PageState, found: Found, text: Text) -> PageView:
         context=_context(state, found.liked, text),
         sorts=_sorts(state, result, text),
         more_url=state.but(page=state.page + 1).url if has_more else "",
+        num_to_come=min(PAGE_SIZE, result.total - len(hits)),
         shown=text("shown_of", shown=f"{len(hits):,}", total=f"{result.total:,}") if result.total > PAGE_SIZE else "",
         corrected_url=state.but(q=result.corrected).url if result.corrected else "",
     )
@@ -115,9 +117,14 @@ def _chips(state: PageState, text: Text) -> list[Chip]:
         if isinstance(value, list):
             labels += [(f"{field}: {one}", state.without_value(name, one).url) for one in value]
         else:
-            low, high = range_ends(value)
-            labels.append((f"{field}: {low} – {high}".strip(" –"), state.without_field(name).url))
+            labels.append((f"{field}: {_range_label(*range_ends(value), text)}", state.without_field(name).url))
     return [Chip(label, url, text("remove_filter", filter=label)) for label, url in labels]
+
+
+def _range_label(low: str, high: str, text: Text) -> str:
+    if low and high:
+        return f"{low} – {high}"
+    return text("range_from", low=low) if low else text("range_to", high=high)
 
 
 def _without(state: PageState, avoided: str) -> str:

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from data.catalogue import Item
 from data.errors import BadInput, BadPicture, NoIndex
+from data.tokens import READ
 from search.request import SearchRequest
 from web.answers import answer_search, wants_privacy
 from web.bodies import uploaded_pictures
@@ -124,6 +125,7 @@ def install_page_texts(app: Flask) -> None:
             "t": texts_for(language),
             "script_texts": script_texts(language),
             "language": language,
+            "sees_insights": lambda: services().access.allows(READ),
             "languages": {name: one["language_name"] for name, one in LANGUAGES.items()},
         }
 

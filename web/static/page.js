@@ -64,7 +64,20 @@ async function ask(address, { typing = false, ...options } = {}) {
 
 function settle() {
   results.setAttribute("aria-busy", "false");
-  results.classList.remove("is-slow");
+  results.classList.remove("is-slow", "is-appending");
+  for (const place of results.querySelectorAll(".place")) place.remove();
+}
+
+// empty cards where those to come will be, so that nothing jumps and something is seen at once
+function holdPlaces() {
+  if (results.classList.contains("is-appending")) return;
+  results.classList.add("is-appending");
+  const place = document.createElement("li");
+  place.className = "card place";
+  place.ariaHidden = "true";
+  for (const part of ["frame", "card-title"]) place.append(Object.assign(document.createElement("span"), { className: part }));
+  const count = Number($("more").dataset.more);
+  $("hits").append(...Array.from({ length: count }, () => place.cloneNode(true)));
 }
 
 function problemOf(body) {
@@ -79,7 +92,7 @@ function show(html, { keepBox = false, append = false } = {}) {
   const focused = document.activeElement?.dataset?.key;
   const opened = [...results.querySelectorAll("details[open]")].map((one) => one.dataset.details);
   const scrolled = $("filters")?.scrollTop ?? 0;
-  const before = append ? [...results.querySelectorAll("#hits > li")] : [];
+  const before = append ? [...results.querySelectorAll("#hits > [data-item-id]")] : [];
   const fresh = document.createElement("template");
   fresh.innerHTML = html;
   before.forEach((card, at) => fresh.content.querySelectorAll("#hits > li")[at]?.replaceWith(card.cloneNode(true)));
@@ -117,6 +130,7 @@ async function go(address, { entry = "push", keepBox = false, append = false, sc
     rememberScroll();
     history.pushState({}, "", address);
   } else if (entry === "replace") history.replaceState(history.state, "", address);
+  if (append) holdPlaces();
   const answer = entry === "none" && answers.has(address) ? known(address) : await ask(address, { typing });
   if (!answer) return;
   if (answer.address !== here()) history.replaceState(history.state, "", answer.address);
