@@ -24,12 +24,12 @@ from urllib.parse import quote
 from PIL import Image
 
 from data.catalogue import Catalogue
-from data.click_log import parse_line
 from data.database import open_database
 from data.errors import MagpieError
 from data.importing import import_feed
 from data.pictures import open_picture
 from data.settings import Settings
+from data.ubi_lines import parse_line
 from tests.serving import Client, client_of
 from tests.shop import build_shop
 from web.app import create_app

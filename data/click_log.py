@@ -1,41 +1,31 @@
 """The learning flow's memory: searches as they were answered and what people did then, each kept once, for good."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Insert, Row, Table, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from data.click_cells import drop_changed_days
+from data.click_rows import event_values, hit_values, query_values, read_event, read_hit, read_query
 from data.client_ids import drop_old_salts, pseudonyms_of, with_pseudonyms
 from data.database import Database
 from data.errors import BadEvent
 from data.hygiene import set_aside_misuse
-from data.rejects_file import RejectsFile, rejects_file
+from data.rejects_file import rejects_file
 from data.tables import counters, events, impressions, queries
-from data.ubi import (
-    EventRecord,
-    QueryRecord,
-    ShownHit,
-    event_to_ubi,
-    now_ms,
-    parse_event,
-    parse_query,
-    query_to_ubi,
-)
+from data.ubi import EventRecord, QueryRecord, ShownHit, event_to_ubi, now_ms, query_to_ubi
+from data.ubi_lines import numbered_lines, parse_lines
 
 BATCH = 2_000
-MAX_LINE_BYTES = 4_000_000
 _FORGOTTEN_AT = "forgotten_at"
 K = TypeVar("K", str, bytes)
 R = TypeVar("R", QueryRecord, EventRecord)
-_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -89,10 +79,10 @@ class ClickLog:
         for rows in self._pages(queries):
             hits = self._hits_of([row.id for row in rows])
             for row in rows:
-                yield query_to_ubi(_query_record(row, tuple(hits.get(row.id, ()))))
+                yield query_to_ubi(read_query(row, tuple(hits.get(row.id, ()))))
         for rows in self._pages(events):
             for row in rows:
-                yield event_to_ubi(_event_record(row))
+                yield event_to_ubi(read_event(row))
 
     def import_lines(
         self, path: Path, rejects_dir: Path, on_progress: Callable[[int, int], None] = lambda done, total: None
@@ -108,9 +98,9 @@ class ClickLog:
         try:
             with path.open("rb") as stream, rejects_file(rejects_dir, path.stem) as rejects:
                 total = path.stat().st_size
-                numbered = _lines(stream)
+                numbered = numbered_lines(stream)
                 while lines := list(islice(numbered, BATCH)):
-                    found, faults = _parse(lines, rejects)
+                    found, faults = parse_lines(lines, rejects)
                     counts["rejected"] += faults
                     self._add(found, counts)
                     earliest = min([earliest, *(record.timestamp_ms for record in found)])
@@ -191,10 +181,7 @@ class ClickLog:
         with self.database.reading() as connection:
             chosen = select(impressions).where(impressions.c.query.in_(ids))
             for row in connection.execute(chosen.order_by(impressions.c.query, impressions.c.position)):
-                features = json.loads(row.features) if row.features else None
-                hits.setdefault(row.query, []).append(
-                    ShownHit(row.item_id, row.position, row.score, row.propensity, features)
-                )
+                hits.setdefault(row.query, []).append(read_hit(row))
         return hits
 
 
@@ -211,10 +198,10 @@ def _add_queries(connection: Connection, named: Sequence[QueryRecord]) -> LogCou
     records = with_pseudonyms(connection, named)
     fresh = _unknown(connection, queries, "query_id", {record.query_id: record for record in reversed(records)})
     if fresh:
-        connection.execute(_insert(connection, queries), [_query_values(record) for record in fresh.values()])
+        connection.execute(_insert(connection, queries), [query_values(record) for record in fresh.values()])
         wanted = select(queries.c.query_id, queries.c.id).where(queries.c.query_id.in_(list(fresh)))
         ids = {row.query_id: row.id for row in connection.execute(wanted)}
-        shown = [_hit_values(hit, ids[record.query_id]) for record in fresh.values() for hit in record.hits]
+        shown = [hit_values(hit, ids[record.query_id]) for record in fresh.values() for hit in record.hits]
         if shown:
             connection.execute(_insert(connection, impressions), shown)
     return _log_counts(records, fresh.values())
@@ -224,7 +211,7 @@ def _add_events(connection: Connection, named: Sequence[EventRecord]) -> LogCoun
     records = with_pseudonyms(connection, named)
     fresh = _unknown(connection, events, "dedup_key", {record.dedup_key(): record for record in reversed(records)})
     if fresh:
-        values = [_event_values(record, key) for key, record in fresh.items()]
+        values = [event_values(record, key) for key, record in fresh.items()]
         connection.execute(_insert(connection, events), values)
     return _log_counts(records, fresh.values())
 
@@ -249,122 +236,3 @@ def _insert(connection: Connection, table: Table) -> Insert:
 def _log_counts(records: Sequence[Any], fresh: Iterable[Any]) -> LogCounts:
     new = list(fresh)
     return LogCounts(len(new), len(records) - len(new), sum(bool(record.set_aside) for record in new))
-
-
-def _query_values(record: QueryRecord) -> dict[str, Any]:
-    return {
-        "query_id": record.query_id,
-        "user_query": record.user_query,
-        "client_id": record.client_id,
-        "session_id": record.session_id,
-        "application": record.application,
-        "timestamp": record.timestamp_ms,
-        "query_attributes": _JSON.encode(record.query_attributes),
-        "extra": _JSON.encode(record.extra),
-        "set_aside": bool(record.set_aside),
-        "reason": record.set_aside,
-    }
-
-
-def _hit_values(hit: ShownHit, query: int) -> dict[str, Any]:
-    return {
-        "query": query,
-        "position": hit.position,
-        "item_id": hit.item_id,
-        "score": hit.score,
-        "propensity": hit.propensity,
-        "features": None if hit.features is None else _JSON.encode(dict(hit.features)),
-    }
-
-
-def _event_values(record: EventRecord, dedup_key: bytes) -> dict[str, Any]:
-    return {
-        "dedup_key": dedup_key,
-        "event_id": record.event_id,
-        "action_name": record.action_name,
-        "query_id": record.query_id,
-        "client_id": record.client_id,
-        "session_id": record.session_id,
-        "application": record.application,
-        "timestamp": record.timestamp_ms,
-        "object_id": record.object_id,
-        "position": record.position,
-        "event_attributes": _JSON.encode(record.event_attributes),
-        "message_type": record.message_type,
-        "message": record.message,
-        "extra": _JSON.encode(record.extra),
-        "set_aside": bool(record.set_aside),
-        "reason": record.set_aside,
-    }
-
-
-def _query_record(row: Row[Any], hits: tuple[ShownHit, ...]) -> QueryRecord:
-    return QueryRecord(
-        query_id=row.query_id,
-        user_query=row.user_query,
-        client_id=row.client_id,
-        session_id=row.session_id,
-        application=row.application,
-        timestamp_ms=row.timestamp,
-        hits=hits,
-        query_attributes=json.loads(row.query_attributes),
-        extra=json.loads(row.extra),
-        set_aside=row.reason,
-    )
-
-
-def _event_record(row: Row[Any]) -> EventRecord:
-    return EventRecord(
-        action_name=row.action_name,
-        query_id=row.query_id,
-        client_id=row.client_id,
-        session_id=row.session_id,
-        application=row.application,
-        timestamp_ms=row.timestamp,
-        object_id=row.object_id,
-        position=row.position,
-        event_attributes=json.loads(row.event_attributes),
-        message_type=row.message_type,
-        message=row.message,
-        event_id=row.event_id,
-        extra=json.loads(row.extra),
-        set_aside=row.reason,
-    )
-
-
-def _lines(stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """The lines with their numbers, from 1; of one that is too long only the beginning, which is no JSON."""
-    number = 0
-    while line := stream.readline(MAX_LINE_BYTES):
-        number += 1
-        if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
-            while (rest := stream.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
-                pass
-        if not line.isspace():
-            yield number, line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-
-
-def _parse(lines: Iterable[tuple[int, bytes]], rejects: RejectsFile) -> tuple[list[QueryRecord | EventRecord], int]:
-    """The records of the lines, and how many lines were none."""
-    found: list[QueryRecord | EventRecord] = []
-    faults = 0
-    for number, line in lines:
-        try:
-            found.append(parse_line(line))
-        except BadEvent as error:
-            faults += 1
-            rejects.add(number, str(error), row=line[:1_000].decode("utf-8", "backslashreplace").rstrip())
-    return found, faults
-
-
-def parse_line(line: bytes) -> QueryRecord | EventRecord:
-    """The query or event of one line of NDJSON. Raises BadEvent."""
-    try:
-        raw = json.loads(line.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise BadEvent(f"is not JSON in UTF-8 ({error})") from error
-    if isinstance(raw, dict) and "action_name" in raw:
-        return parse_event(raw)
-    if isinstance(raw, dict) and ("user_query" in raw or "query_response_hit_ids" in raw):
-        return parse_query(raw)
-    raise BadEvent("is neither an event (no action_name) nor a query (no user_query)")
