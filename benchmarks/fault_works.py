@@ -25,7 +25,7 @@ from data.restoring import restore
 from data.settings import Settings
 from data.ubi import EventRecord, QueryRecord, ShownHit
 from data.upsert import BATCH
-from indexer.generation import current_id, prune, publish_generation, verify_current
+from indexer.generation_store import current_id, prune, publish_generation, verify_current
 from indexer.learned_fusion import KINDS as FUSIONS
 from indexer.learned_fusion import LearnedFusion, fusion_file
 from indexer.rebuild import RebuildOptions, rebuild

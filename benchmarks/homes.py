@@ -10,7 +10,8 @@ from data.catalogue import Catalogue
 from data.database import open_database
 from data.importing import import_feed
 from data.settings import Settings
-from indexer.generation import Generation, open_current
+from indexer.generation import Generation
+from indexer.generation_store import open_current
 from indexer.rebuild import rebuild
 from search.engine import SearchEngine
 from search.request import SearchRequest

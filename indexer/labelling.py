@@ -18,7 +18,8 @@ from indexer.embedding_cache import EmbeddingCache
 from indexer.encoder import Encoder
 from indexer.encoding import Progress, encode_texts, pool_texts
 from indexer.fusion import PARTS
-from indexer.generation import Generation, open_current, open_encoder_of
+from indexer.generation import Generation, open_encoder_of
+from indexer.generation_store import open_current
 from indexer.value_classifier import ValueClassifier
 
 _MOST_KNOWN = 3_000

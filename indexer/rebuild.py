@@ -25,7 +25,8 @@ from indexer.embedding_cache import EmbeddingCache
 from indexer.encoder import Encoder, open_encoder
 from indexer.encoding import EncodingReport, Progress, encode_missing_pictures, encode_texts, pool_pictures, pool_texts
 from indexer.fusion import PARTS, Fusion, Means, TextWeighing, estimate_means, fuse_all
-from indexer.generation import Generation, new_generation, prune, publish_generation, seal
+from indexer.generation import Generation
+from indexer.generation_store import new_generation, prune, publish_generation, seal
 from indexer.imputation import ImputedAverage
 from indexer.item_text import TextPlan, TextPlanBuilder
 from indexer.learned_fusion import choose_fusion

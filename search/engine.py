@@ -17,7 +17,8 @@ from data.settings import Settings
 from data.ubi import now_ms
 from data.visits import read_visits
 from indexer.columns import Columns, check_names
-from indexer.generation import NO_INDEX, Generation, current_id
+from indexer.generation import Generation
+from indexer.generation_store import NO_INDEX, current_id
 from indexer.lexical_index import LexicalMatches
 from search.behaviour import Behaviour
 from search.confidence import is_confident

@@ -8,7 +8,8 @@ from typing import Any
 from data.database import Database
 from data.errors import GoldenQueriesFailed
 from data.settings import Settings
-from indexer.generation import Generation, current_id, read_manifest
+from indexer.generation import Generation
+from indexer.generation_store import current_id, read_manifest
 from search.engine import SearchEngine
 from search.evaluation import EvaluationOptions, evaluate
 

@@ -11,7 +11,8 @@ from data.errors import MagpieError
 from data.picture_process import PictureProcess
 from data.settings import Settings
 from indexer.encoder import Encoder
-from indexer.generation import Generation, open_current, open_encoder_of
+from indexer.generation import Generation, open_encoder_of
+from indexer.generation_store import open_current
 from indexer.vector_index import limit_threads
 from search.changed_items import ChangedItems
 from search.compaction import Compaction

@@ -10,7 +10,7 @@ from data.catalogue import Catalogue, ItemDraft
 from data.database import Database
 from data.home_lock import is_held, lock_home
 from data.settings import Settings
-from indexer.generation import current_id
+from indexer.generation_store import current_id
 from search.engine import SearchEngine
 from web import auto_rebuild
 from web.auto_rebuild import MOST_PATIENCE_S, QUIET_S, AutoRebuild, Backlog, is_time, is_wanted, rebuild_command

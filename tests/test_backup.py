@@ -15,7 +15,7 @@ from data.errors import BackupBroken, BadSetting, Conflict, DatabaseTooNew, Home
 from data.home_lock import SERVING, lock_home
 from data.restoring import restore
 from data.settings import Settings
-from indexer.generation import current_id, verify_current
+from indexer.generation_store import current_id, verify_current
 from indexer.rebuild import rebuild
 from search.engine import SearchEngine
 from search.request import SearchRequest

@@ -13,7 +13,7 @@ from data.click_log import ClickLog
 from data.database import Database, open_database
 from data.settings import Settings
 from data.ubi import EventRecord, QueryRecord, ShownHit
-from indexer.generation import current_id, generation_ids, roll_back
+from indexer.generation_store import current_id, generation_ids, roll_back
 from indexer.rebuild import rebuild
 from tests.serving import client_of
 from web.app import create_app
@@ -94,7 +94,7 @@ def test_generations_keep_their_order(own_shop: Settings, monkeypatch: pytest.Mo
         def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
             return datetime(2001, 1, 1, tzinfo=UTC)
 
-    monkeypatch.setattr("indexer.generation.datetime", Earlier)
+    monkeypatch.setattr("indexer.generation_store.datetime", Earlier)
     later = rebuild(own_shop, database).generation
     database.close()
     assert generation_ids(own_shop) == [first, later] and current_id(own_shop) == later

@@ -20,7 +20,7 @@ from data.errors import DiskFault, NotEnoughDisk
 from data.importing import import_feed
 from data.picture_process import PictureProcess
 from data.settings import Settings
-from indexer.generation import current_id, verify_current
+from indexer.generation_store import current_id, verify_current
 from indexer.rebuild import RebuildOptions, rebuild
 from tests.serving import client_of
 from web.app import create_app

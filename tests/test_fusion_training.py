@@ -17,7 +17,8 @@ from data.errors import BadInput, BadSetting
 from data.settings import Settings
 from indexer.encoder import unit_rows
 from indexer.fusion import PARTS, TextWeighing, fuse
-from indexer.generation import current_id, open_current, open_encoder_of, read_manifest
+from indexer.generation import open_encoder_of
+from indexer.generation_store import current_id, open_current, read_manifest
 from indexer.imputation import ImputedAverage, plain_average
 from indexer.item_text import ItemText
 from indexer.learned_fusion import KINDS, LearnedFusion, choose_fusion, fusion_file

@@ -9,7 +9,7 @@ from data.database import Database, open_database
 from data.errors import BadSetting, GenerationBroken, HomeLocked, NoIndex
 from data.home_lock import lock_home
 from data.settings import Settings
-from indexer.generation import (
+from indexer.generation_store import (
     current_id,
     generation_ids,
     open_current,

@@ -9,7 +9,7 @@ from data.catalogue import Catalogue, ItemDraft
 from data.database import Database
 from data.errors import BadQuery, GoldenQueriesFailed
 from data.settings import Settings
-from indexer.generation import current_id, describe_current
+from indexer.generation_store import current_id, describe_current
 from indexer.rebuild import rebuild
 from search.golden import golden_judge
 from tests.shop import COLOURS

@@ -14,7 +14,7 @@ from data.database import open_database
 from data.errors import HomeLocked
 from data.home_lock import SERVING, lock_home
 from data.settings import Settings
-from indexer.generation import current_id, open_current
+from indexer.generation_store import current_id, open_current
 from indexer.rebuild import rebuild
 from tests.serving import COMMAND, client_of, free_port
 from web.app import create_app

@@ -14,7 +14,7 @@ from typing import Any
 from data.errors import MagpieError
 from data.home_lock import is_held
 from data.settings import Settings
-from indexer.generation import describe_current
+from indexer.generation_store import describe_current
 
 log = logging.getLogger(__name__)
 

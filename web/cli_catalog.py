@@ -110,7 +110,7 @@ def export(ctx: click.Context, file: Path, as_json: bool) -> None:
 @click.pass_context
 def conflicts(ctx: click.Context, limit: int | None, as_json: bool) -> None:
     """Items whose picture and text disagree, least agreement first."""
-    from indexer.generation import describe_current, read_conflicts
+    from indexer.generation_store import describe_current, read_conflicts
 
     settings = open_settings(ctx)
     found, about = read_conflicts(settings)[:limit], describe_current(settings)["conflicts"]

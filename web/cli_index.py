@@ -68,7 +68,7 @@ def rebuild(ctx: click.Context, /, factory: str, accept_worse: bool, as_json: bo
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
     """Which generation answers, and how it was built."""
-    from indexer.generation import describe_current
+    from indexer.generation_store import describe_current
 
     _show(describe_current(open_settings(ctx)), as_json)
 
@@ -78,7 +78,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
 @click.pass_context
 def verify(ctx: click.Context, as_json: bool) -> None:
     """Check every byte of the current generation."""
-    from indexer.generation import verify_current
+    from indexer.generation_store import verify_current
 
     _show(verify_current(open_settings(ctx)), as_json)
 
@@ -88,7 +88,7 @@ def verify(ctx: click.Context, as_json: bool) -> None:
 @click.pass_context
 def rollback(ctx: click.Context, as_json: bool) -> None:
     """Go back to the generation before the current one."""
-    from indexer.generation import roll_back
+    from indexer.generation_store import roll_back
 
     _show({"generation": roll_back(open_settings(ctx))}, as_json)
 
@@ -99,7 +99,7 @@ def rollback(ctx: click.Context, as_json: bool) -> None:
 @click.pass_context
 def prune(ctx: click.Context, keep: int, as_json: bool) -> None:
     """Delete old generations."""
-    from indexer.generation import prune as prune_generations
+    from indexer.generation_store import prune as prune_generations
 
     _show({"deleted": prune_generations(open_settings(ctx), keep)}, as_json)
 

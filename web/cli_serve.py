@@ -124,7 +124,7 @@ def _is_indexed(settings: Any, revision: int) -> bool:
     """Whether the current generation shows this state of the catalogue, in vectors of the encoder at hand."""
     from data.errors import MagpieError
     from indexer.encoder import open_encoder
-    from indexer.generation import describe_current
+    from indexer.generation_store import describe_current
 
     try:
         about = describe_current(settings)

@@ -13,7 +13,7 @@ from data.position_counts import count_positions
 from data.search_counts import DayCount, QueryCount, WordCount, count_days, count_queries, count_words
 from data.searches import DAY_MS, Searches, read_searches
 from data.ubi import now_ms
-from indexer.generation import describe_current, read_conflicts
+from indexer.generation_store import describe_current, read_conflicts
 from search.catalogue_gaps import Unseen, comparable_fields, exposure_by, find_unseen, missing_words
 from search.click_through import ClickThrough, click_through
 from search.exposure import Group

@@ -14,7 +14,8 @@ from data.database import Database
 from data.errors import BadInput
 from data.home_lock import lock_home
 from data.settings import Settings
-from indexer.generation import open_current, open_encoder_of
+from indexer.generation import open_encoder_of
+from indexer.generation_store import open_current
 from indexer.learned_fusion import KINDS, LearnedFusion, fusion_file
 from indexer.training.fusion_examples import FusionExamples, Progress, read_examples
 from indexer.training.fusion_gate import FEWEST_JUDGED, judge
