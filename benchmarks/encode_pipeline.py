@@ -30,6 +30,7 @@ def main() -> None:
     files = sorted(p for p in arguments.folder.rglob("*") if p.suffix.lower() in SUFFIXES)[: arguments.count]
     pictures = {f"{n:032x}": path for n, path in enumerate(files)}
     encoder = open_encoder(arguments.model)
+    encoder.expect_pictures(len(pictures))
     encoder.warm_up()
     decode_s = seconds_to_decode(encoder, pictures)
     for _ in range(3):
@@ -47,9 +48,7 @@ def seconds_to_decode(encoder: Encoder, pictures: dict[str, Path]) -> float:
 
 
 def seconds_to_forward(encoder: Encoder, count: int) -> float:
-    import torch
-
-    torch.set_num_threads(1)
+    encoder.set_threads(1)
     wanted = encoder.spec.preprocessing
     pixels = np.random.default_rng(0).integers(0, 255, (64, wanted.height, wanted.width, 3), np.uint8)
     encoder.encode_pictures(pixels)

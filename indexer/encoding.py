@@ -77,9 +77,9 @@ def encode_missing_pictures(
     report = EncodingReport()
     if not missing:
         return report
+    encoder.expect_pictures(len(missing))
     encoder.warm_up()  # before the pool, so that the first batch does not wait in the queue's memory
-    _set_threads(cpu_count())
-    trial = _ThreadTrial()
+    trial = _ThreadTrial(encoder)
     done = 0
     for batch in decode_pictures(missing, encoder.spec.preprocessing):
         if batch.keys:
@@ -101,8 +101,10 @@ class _ThreadTrial:
     one gains nearly all. So a few batches are encoded each way, waiting included, and the quicker way is kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
         self._choices = [cpu_count(), 1]
+        encoder.set_threads(self._choices[0])
         self._seconds = [0.0, 0.0]
         self._batches = 0
         self._since = time.perf_counter()
@@ -115,12 +117,6 @@ class _ThreadTrial:
             self._seconds[turn] += now - self._since
         self._batches, self._since = self._batches + 1, now
         if self._batches == _TRIAL_BATCHES:
-            _set_threads(self._choices[1])
+            self._encoder.set_threads(self._choices[1])
         elif self._batches == 2 * _TRIAL_BATCHES:
-            _set_threads(self._choices[self._seconds.index(min(self._seconds))])
-
-
-def _set_threads(count: int) -> None:
-    import torch
-
-    torch.set_num_threads(count)
+            self._encoder.set_threads(self._choices[self._seconds.index(min(self._seconds))])

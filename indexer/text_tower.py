@@ -6,21 +6,52 @@ them: numpy on weights laid out for it takes half the time of torch's operations
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import torch
-import torch.nn.functional as F  # noqa: N812  (the customary name)
 from scipy.special import erf, expit
-from torch import Tensor, nn
 
-__all__ = ["ShortTextTower"]
+__all__ = ["Activation", "ShortTextTower", "gelu", "laid_out_names", "quick_gelu"]
 
-_MANY_NUMBERS = 50_000  # from here on torch's activation is quicker than scipy's, in spite of the way there and back
+Activation = Callable[[np.ndarray], np.ndarray]
 
-_Operation = Callable[[np.ndarray], np.ndarray]
+_EPS = 1e-5  # of open_clip's layer norms
+_BLOCKS = "transformer.resblocks."
+_LAYERS = ("attn.in_proj_weight", "attn.out_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
+
+
+class ShortTextTower:
+    """The text tower of an open_clip model (CLIP or CustomTextCLIP), run as wide as the longest text."""
+
+    def __init__(self, weights: Mapping[str, np.ndarray], num_heads: int, activation: Activation) -> None:
+        """`weights` are float32 arrays by open_clip's names; layers of the other order in memory are not copied.
+
+        Raises KeyError or ValueError for a tower that is built in another way.
+        """
+        self._tokens = weights["token_embedding.weight"]
+        self._positions = weights["positional_embedding"]
+        length = sum(1 for name in weights if name.startswith(_BLOCKS) and name.endswith(".ln_1.weight"))
+        self._blocks = [_read_block(weights, f"{_BLOCKS}{n}.", num_heads, activation) for n in range(length)]
+        self._last_norm = _read_norm(weights, "ln_final")
+        if "text_projection" in weights:
+            self._projection = _Linear(weights["text_projection"], 0.0)
+        else:
+            self._projection = _read_linear(weights, "text_projection.weight", "text_projection.bias")
+
+    def encode(self, tokens: np.ndarray) -> np.ndarray:
+        """(n, dim) float32 features, of any length, from (n, length) token ids; the end token is the highest id."""
+        x = self._tokens[tokens] + self._positions[: tokens.shape[1]]
+        for block in self._blocks:
+            x = block(x)
+        return self._projection(self._last_norm(x[np.arange(len(tokens)), tokens.argmax(-1)]))
+
+
+def laid_out_names(names: Mapping[str, object]) -> list[str]:
+    """Those of the weights that are quickest as (outputs, inputs) arrays with the outputs next to each other."""
+    in_blocks = [name for name in names if name.startswith(_BLOCKS) and name.endswith(_LAYERS)]
+    return [*in_blocks, *(name for name in names if name == "text_projection.weight")]
 
 
 class _Norm(NamedTuple):
@@ -28,12 +59,11 @@ class _Norm(NamedTuple):
 
     weight: np.ndarray
     bias: np.ndarray
-    eps: float
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         centred = x - _mean(x)
         variance = _mean(centred * centred)
-        return np.asarray(centred / np.sqrt(variance + self.eps) * self.weight + self.bias)
+        return np.asarray(centred / np.sqrt(variance + np.float32(_EPS)) * self.weight + self.bias)
 
 
 def _mean(x: np.ndarray) -> np.ndarray:
@@ -67,7 +97,7 @@ class _Block(NamedTuple):
     scale_1: np.ndarray | float
     norm_2: _Norm
     widen: _Linear
-    activation: _Operation
+    activation: Activation
     narrow: _Linear
     scale_2: np.ndarray | float
 
@@ -87,93 +117,34 @@ class _Block(NamedTuple):
         return (weights @ value).transpose(0, 2, 1, 3).reshape(n, length, triple // 3)
 
 
-class ShortTextTower:
-    """The text tower of an open_clip model (CLIP or CustomTextCLIP), run as wide as the longest text."""
-
-    def __init__(self, model: nn.Module) -> None:
-        """Takes over the model's weights, which go on working there.
-
-        Raises AttributeError, TypeError or ValueError for a tower that is built in another way or lives on a GPU.
-        """
-        tower: Any = getattr(model, "text", model)
-        self._tokens = _numbers(tower.token_embedding.weight)
-        self._positions = _numbers(tower.positional_embedding)
-        self._blocks = [_read_block(block) for block in tower.transformer.resblocks]
-        self._last_norm = _read_norm(tower.ln_final)
-        projection: Any = tower.text_projection
-        is_layer = isinstance(projection, nn.Linear)
-        self._projection = _read_linear(projection) if is_layer else _Linear(_numbers(projection), 0.0)
-
-    def encode(self, tokens: np.ndarray) -> np.ndarray:
-        """(n, dim) float32 features, of any length, from (n, length) token ids; the end token is the highest id."""
-        x = self._tokens[tokens] + self._positions[: tokens.shape[1]]
-        for block in self._blocks:
-            x = block(x)
-        return self._projection(self._last_norm(x[np.arange(len(tokens)), tokens.argmax(-1)]))
-
-
-def _read_block(block: Any) -> _Block:
-    attention = block.attn
-    if not isinstance(attention, nn.MultiheadAttention):
-        raise TypeError(f"attention by {type(attention).__name__}")
-    widen, activation, narrow = block.mlp
-    return _Block(
-        _read_norm(block.ln_1),
-        _take_over(attention.in_proj_weight, attention.in_proj_bias),
-        attention.num_heads,
-        _read_linear(attention.out_proj),
-        _read_scale(block.ls_1),
-        _read_norm(block.ln_2),
-        _read_linear(widen),
-        _read_activation(activation),
-        _read_linear(narrow),
-        _read_scale(block.ls_2),
-    )
-
-
-def _read_norm(norm: nn.LayerNorm) -> _Norm:
-    return _Norm(_numbers(norm.weight), _numbers(norm.bias), norm.eps)
-
-
-def _read_linear(linear: nn.Linear) -> _Linear:
-    return _take_over(linear.weight, linear.bias)
-
-
-def _take_over(weight: Tensor, bias: Tensor | None) -> _Linear:
-    """The layer with its weights laid out anew; the model goes on with the same memory, seen the other way round."""
-    laid_out = np.ascontiguousarray(_numbers(weight).T)
-    weight.data = torch.from_numpy(laid_out).T
-    return _Linear(laid_out, 0.0 if bias is None else _numbers(bias))
-
-
-def _read_scale(scale: nn.Module) -> np.ndarray | float:
-    if isinstance(scale, nn.Identity):
-        return 1.0
-    gamma: Any = scale.gamma
-    return _numbers(gamma)
-
-
-def _read_activation(activation: nn.Module) -> _Operation:
-    if isinstance(activation, nn.GELU) and activation.approximate == "none":
-        return _gelu
-    if type(activation).__name__ == "QuickGELU":
-        return _quick_gelu
-    raise TypeError(f"activation by {type(activation).__name__}")
-
-
-def _gelu(x: np.ndarray) -> np.ndarray:
+def gelu(x: np.ndarray) -> np.ndarray:
     """Gaussian error linear unit (Hendrycks and Gimpel 2016), exactly."""
-    if x.size >= _MANY_NUMBERS:
-        return np.asarray(F.gelu(torch.from_numpy(x)))
     return np.asarray(0.5 * x * (1 + erf(x * np.float32(math.sqrt(0.5)))))
 
 
-def _quick_gelu(x: np.ndarray) -> np.ndarray:
+def quick_gelu(x: np.ndarray) -> np.ndarray:
     """Its approximation by a sigmoid, which OpenAI's CLIP uses."""
     return np.asarray(x * expit(np.float32(1.702) * x))
 
 
-def _numbers(tensor: Tensor) -> np.ndarray:
-    if tensor.dtype != torch.float32:
-        raise TypeError(f"weights of type {tensor.dtype}")
-    return tensor.detach().numpy()
+def _read_block(weights: Mapping[str, np.ndarray], at: str, num_heads: int, activation: Activation) -> _Block:
+    return _Block(
+        _read_norm(weights, f"{at}ln_1"),
+        _read_linear(weights, f"{at}attn.in_proj_weight", f"{at}attn.in_proj_bias"),
+        num_heads,
+        _read_linear(weights, f"{at}attn.out_proj.weight", f"{at}attn.out_proj.bias"),
+        weights.get(f"{at}ls_1.gamma", 1.0),
+        _read_norm(weights, f"{at}ln_2"),
+        _read_linear(weights, f"{at}mlp.c_fc.weight", f"{at}mlp.c_fc.bias"),
+        activation,
+        _read_linear(weights, f"{at}mlp.c_proj.weight", f"{at}mlp.c_proj.bias"),
+        weights.get(f"{at}ls_2.gamma", 1.0),
+    )
+
+
+def _read_norm(weights: Mapping[str, np.ndarray], name: str) -> _Norm:
+    return _Norm(weights[f"{name}.weight"], weights[f"{name}.bias"])
+
+
+def _read_linear(weights: Mapping[str, np.ndarray], weight: str, bias: str) -> _Linear:
+    return _Linear(np.ascontiguousarray(weights[weight].T), weights.get(bias, 0.0))

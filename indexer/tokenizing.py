@@ -1,44 +1,76 @@
-"""Texts → token ids by open_clip's tokenizer, in numpy and only as wide as the longest text."""
+"""Texts → token ids by byte pairs as open_clip counts them, without torch and only as wide as the longest text."""
 
+import gzip
+import html
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tokenizers import Regex, Tokenizer
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
 
-__all__ = ["ShortTokenizer", "without_needless_cleaning"]
+__all__ = ["BytePairTokenizer"]
+
+_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
+_END_OF_WORD = "</w>"
+_MOST_MERGES = 49152 - 256 - 2  # what CLIP reads of a file; a longer one has lines that it never uses
 
 
-class ShortTokenizer:
-    """open_clip's tokenizer of byte pairs without torch: making tensors takes longer than finding a query's tokens."""
+class BytePairTokenizer:
+    """CLIP's tokenizer (Radford et al. 2021): repairs and lower-cases a text, then merges bytes within its words."""
 
-    def __init__(self, tokenizer: Any) -> None:
-        """Raises TypeError for a tokenizer of another kind."""
-        from open_clip.tokenizer import SimpleTokenizer
+    def __init__(self, merges: list[tuple[str, str]], context_length: int) -> None:
+        """`merges` by rank, as pairs of symbols; a text is cut to `context_length` tokens, start and end included."""
+        symbols = _byte_symbols()
+        pieces = [*symbols, *(s + _END_OF_WORD for s in symbols), *("".join(pair) for pair in merges)]
+        vocabulary = {piece: number for number, piece in enumerate(pieces)}
+        self._start, self._end = len(pieces), len(pieces) + 1
+        self._longest = context_length - 2
+        self._tokenizer = Tokenizer(BPE(vocab=vocabulary, merges=merges, end_of_word_suffix=_END_OF_WORD))
+        words = Split(Regex(_WORDS), behavior="removed", invert=True)
+        self._tokenizer.pre_tokenizer = Sequence([words, ByteLevel(add_prefix_space=False, use_regex=False)])
 
-        if type(tokenizer) is not SimpleTokenizer or tokenizer.reduction_fn is not None:
+    @classmethod
+    def read(cls, path: Path, context_length: int) -> "BytePairTokenizer":
+        """The tokenizer of a gzipped vocabulary: a heading, then one merge a line. Raises OSError, ValueError."""
+        lines = gzip.decompress(path.read_bytes()).decode().split("\n")[1 : _MOST_MERGES + 1]
+        pairs = [line.split() for line in lines]
+        return cls([(pair[0], pair[1]) for pair in pairs if len(pair) == 2], context_length)
+
+    @classmethod
+    def like(cls, tokenizer: Any) -> "BytePairTokenizer":
+        """The same as an open_clip tokenizer. Raises TypeError for one of another kind."""
+        from open_clip.tokenizer import SimpleTokenizer, get_clean_fn
+
+        is_alike = type(tokenizer) is SimpleTokenizer and tokenizer.reduction_fn is None
+        if not is_alike or tokenizer.clean_fn is not get_clean_fn("lower"):
             raise TypeError(f"tokens by {type(tokenizer).__name__}")
-        self._tokenizer = tokenizer
-        self._longest = int(tokenizer.context_length) - 2
+        return cls(list(tokenizer.bpe_ranks), int(tokenizer.context_length))
 
     def __call__(self, texts: list[str]) -> np.ndarray:
         """(n, length) int64 ids, each row from the start token to the end token and then zeros."""
-        start, end = self._tokenizer.sot_token_id, self._tokenizer.eot_token_id
-        rows = [[start, *self._tokenizer.encode(text)[: self._longest], end] for text in texts]
+        rows = [[self._start, *self.encode(text)[: self._longest], self._end] for text in texts]
         tokens = np.zeros((len(rows), max(len(row) for row in rows)), np.int64)
         for row, ids in zip(tokens, rows, strict=True):
             row[: len(ids)] = ids
         return tokens
 
+    def encode(self, text: str) -> list[int]:
+        """The ids of a whole text, without start and end."""
+        return list(self._tokenizer.encode(_clean(text), add_special_tokens=False).ids)
 
-def without_needless_cleaning(tokenizer: Any) -> Any:
-    """open_clip's tokenizer repairs each text's encoding; in printable ASCII without entities nothing can be broken."""
-    from open_clip.tokenizer import get_clean_fn
 
-    clean = getattr(tokenizer, "clean_fn", None)
-    if clean is get_clean_fn("lower"):
+def _clean(text: str) -> str:
+    """Lower case, single spaces, encoding and entities put right; in plain ASCII there is nothing to put right."""
+    if not (text.isascii() and text.isprintable() and "&" not in text):
+        import ftfy
 
-        def clean_lower(text: str) -> str:
-            is_plain = text.isascii() and text.isprintable() and "&" not in text
-            return " ".join(text.split()).lower() if is_plain else str(clean(text))
+        text = html.unescape(html.unescape(ftfy.fix_text(text)))
+    return " ".join(text.split()).lower()
 
-        tokenizer.clean_fn = clean_lower
-    return tokenizer
+
+def _byte_symbols() -> list[str]:
+    """GPT-2's printable sign for each byte (Radford et al. 2019), in the order in which CLIP numbers them."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    return [chr(byte) for byte in printable] + [chr(256 + place) for place in range(256 - len(printable))]

@@ -3,6 +3,8 @@
 import json
 import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +12,19 @@ import numpy as np
 import open_clip
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from open_clip.model import CustomTextCLIP
+from open_clip.tokenizer import SimpleTokenizer
 from PIL import Image
 
 from data.errors import BadSetting, ModelUnavailable
-from indexer.encoder import SHIPPED_MODELS_DIR, Encoder, _Network, open_encoder, unit_rows
+from indexer.compact_network import CompactNetwork, is_compact
+from indexer.encoder import SHIPPED_MODELS_DIR, Encoder, open_encoder, unit_rows
+from indexer.open_clip_network import OpenClipNetwork, load_local
+from indexer.picture_tower import PictureTower
 from indexer.preprocessing import prepare_picture
-from indexer.tokenizing import ShortTokenizer
+from indexer.tokenizing import BytePairTokenizer
 
 SHIPPED = SHIPPED_MODELS_DIR / "magpie-mini"
 TINY_VIT: dict[str, Any] = {
@@ -37,12 +45,91 @@ def test_vectors_have_unit_length_and_the_specified_dimension(encoder: Encoder) 
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
-def test_running_only_the_texts_own_length_is_exact(encoder: Encoder) -> None:
-    network = encoder._network
-    assert network._short_way is not None
+@pytest.fixture(scope="module")
+def in_torch() -> OpenClipNetwork:
+    """The shipped model as open_clip loads it."""
+    return load_local(SHIPPED)
+
+
+def test_running_only_the_texts_own_length_is_exact(encoder: Encoder, in_torch: OpenClipNetwork) -> None:
+    assert in_torch.short_way is not None
     texts = ["hat", "a pair of blue canvas shoes for men!", "navy tee !!!"]
-    whole = network._encode_tokens(network.tokenizer(texts))
-    np.testing.assert_allclose(unit_rows(network.encode_texts(texts)), unit_rows(whole), atol=1e-5)
+    whole = unit_rows(in_torch.encode_tokens(in_torch.tokenizer(texts)))
+    np.testing.assert_allclose(unit_rows(in_torch.encode_texts(texts)), whole, atol=1e-5)
+    np.testing.assert_allclose(encoder.encode_texts(texts), whole, atol=1e-5)
+
+
+def test_pictures_without_torch_have_torchs_own_vectors(encoder: Encoder, in_torch: OpenClipNetwork) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 80, 64, 3), np.uint8)
+    in_torch._has_fast_bfloat16, kept = False, in_torch._has_fast_bfloat16
+    try:
+        expected = unit_rows(in_torch.encode_pictures(pixels))
+    finally:
+        in_torch._has_fast_bfloat16 = kept
+    np.testing.assert_allclose(encoder.encode_pictures(pixels), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("tower", ["1221", "1222", "1231", "1232"])
+@pytest.mark.parametrize("size", [(80, 64), (48, 36), (75, 33)])
+def test_each_picture_tower_in_numpy_is_the_one_in_torch(tower: str, size: tuple[int, int]) -> None:
+    torch.manual_seed(int(tower))
+    import indexer.training.towers  # noqa: F401 - registers them with timm
+
+    vision = {"timm_model_name": f"magpie_resnet_{tower}", "timm_pool": "avg", "timm_proj": "linear", "image_size": 64}
+    model = CustomTextCLIP(16, vision, TINY_VIT["text_cfg"]).visual
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            for numbers in (layer.running_mean, layer.running_var, layer.weight, layer.bias):
+                assert numbers is not None
+                torch.nn.init.uniform_(numbers, 0.5, 1.5)
+    pixels = torch.randn(3, *size, 3)
+    with torch.inference_mode():
+        expected = model.eval()(pixels.permute(0, 3, 1, 2)).numpy()
+    weights = {name.removeprefix("trunk."): tensor.numpy() for name, tensor in model.state_dict().items()}
+    np.testing.assert_allclose(PictureTower(weights).encode(pixels.numpy()), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_a_search_by_words_and_by_picture_needs_no_torch() -> None:
+    script = """
+import sys
+import numpy as np
+import search.engine
+from indexer.encoder import open_encoder
+
+encoder = open_encoder("magpie-mini", threads=1)
+encoder.encode_texts(["navy trainers"])
+encoder.encode_pictures(np.zeros((1, 80, 64, 3), np.uint8))
+assert not {"torch", "open_clip", "timm"} & set(sys.modules), "torch was loaded"
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parent.parent)
+
+
+def test_many_pictures_are_worth_loading_torch_and_few_are_not() -> None:
+    encoder = open_encoder("magpie-mini")
+    encoder.expect_pictures(100)
+    assert isinstance(encoder._network, CompactNetwork)
+    before = encoder.encode_texts(["red shoes"])
+    encoder.expect_pictures(100_000)
+    assert isinstance(encoder._network, OpenClipNetwork)
+    np.testing.assert_allclose(encoder.encode_texts(["red shoes"]), before, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"vision_cfg": {"timm_model_name": "resnet50"}},
+        {"text_cfg": {"pool_type": "first"}},
+        {"text_cfg": {"tokenizer_kwargs": {"clean": "whitespace"}}},
+        {"quick_gelu": True},
+    ],
+)
+def test_a_model_of_another_build_is_left_to_open_clip(change: dict[str, Any]) -> None:
+    config = json.loads((SHIPPED / "open_clip_config.json").read_text())["model_cfg"]
+    assert is_compact(SHIPPED, config)
+    changed = {
+        key: {**config.get(key, {}), **value} if isinstance(value, dict) else value for key, value in change.items()
+    }
+    assert not is_compact(SHIPPED, {**config, **changed})
 
 
 @pytest.mark.parametrize("changes", [{}, {"ls_init_value": 0.5}, {"proj_bias": True}])
@@ -56,37 +143,36 @@ def test_other_builds_of_the_text_tower_give_open_clips_own_numbers(changes: dic
     tokenizer = open_clip.get_tokenizer("ViT-B-32")
     with torch.inference_mode():
         expected = tiny.eval().encode_text(tokenizer(texts)).numpy()
-    network = _Network(tiny, tokenizer, threads=None)
-    assert network._short_way is not None
-    for encoded in (network.encode_texts(texts), network._encode_tokens(tokenizer(texts))):
+    network = OpenClipNetwork(tiny, tokenizer)
+    assert network.short_way is not None
+    for encoded in (network.encode_texts(texts), network.encode_tokens(tokenizer(texts))):
         np.testing.assert_allclose(unit_rows(encoded), unit_rows(expected), atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "text", ["Red  SHOES", "salt &amp; pepper", "navy tee's", "caf\u00e9 \u201cmug\u201d", "a\tb\nc", "<b>"]
-)
-def test_the_tokens_are_open_clips_own(encoder: Encoder, text: str) -> None:
-    tokenizer = encoder._network.tokenizer
+# without code points that no Unicode has assigned yet: of those that the next ones do, each library knows other ones
+_SIGNS = st.text(st.characters(exclude_categories=["Cs", "Cn"]), max_size=40)
+
+
+@given(text=st.one_of(st.sampled_from(["Red  SHOES", "salt &amp; pepper", "navy tee's", "a\tb\nc", "<b>"]), _SIGNS))
+def test_the_tokens_are_open_clips_own(text: str) -> None:
+    vocabulary = SHIPPED / "bpe.txt.gz"
+    whole = SimpleTokenizer(str(vocabulary), context_length=32)
     texts = [text, "a mug", f"{text} " * 80]
-    quick, short = tokenizer(texts), ShortTokenizer(tokenizer)(texts)
-    tokenizer.clean_fn, kept = open_clip.tokenizer.get_clean_fn("lower"), tokenizer.clean_fn
-    try:
-        whole = tokenizer(texts).numpy()
-    finally:
-        tokenizer.clean_fn = kept
-    np.testing.assert_array_equal(quick.numpy(), whole)
-    np.testing.assert_array_equal(short, whole[:, : short.shape[1]])
-    assert not whole[:, short.shape[1] :].any()
+    expected = whole(texts).numpy()
+    for own in (BytePairTokenizer.read(vocabulary, 32), BytePairTokenizer.like(whole)):
+        tokens = own(texts)
+        np.testing.assert_array_equal(tokens, expected[:, : tokens.shape[1]])
+        assert not expected[:, tokens.shape[1] :].any()
 
 
 @pytest.mark.parametrize("changes", [{"no_causal_mask": True}, {"pool_type": "first"}])
 def test_a_text_tower_of_another_kind_is_run_by_open_clip_itself(changes: dict[str, Any]) -> None:
     tiny = CustomTextCLIP(16, TINY_VIT["vision_cfg"], {**TINY_VIT["text_cfg"], **changes})
     tiny.visual.preprocess_cfg = {"size": 32}
-    network = _Network(tiny, open_clip.get_tokenizer("ViT-B-32"), threads=None)
-    assert network._short_way is None
+    network = OpenClipNetwork(tiny, open_clip.get_tokenizer("ViT-B-32"))
+    assert network.short_way is None
     texts = ["hat", "a pair of blue canvas shoes for men!"]
-    np.testing.assert_array_equal(network.encode_texts(texts), network._encode_tokens(network.tokenizer(texts)))
+    np.testing.assert_array_equal(network.encode_texts(texts), network.encode_tokens(network.tokenizer(texts)))
 
 
 def test_a_text_does_not_depend_on_its_batch(encoder: Encoder) -> None:
