@@ -1,6 +1,7 @@
 """Vectors → a FAISS index, and a query vector → the nearest items, also within a subset."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import faiss
@@ -10,9 +11,14 @@ from data.errors import BadSetting
 
 EXACT = "SQfp16"
 HNSW = "HNSW32,SQfp16"
+RABITQ = "IVF{lists},RaBitQfs,Refine(SQfp16)"
 _EXACT_UP_TO = 50_000
+_HNSW_UP_TO = 300_000
 _SUBSET_SCAN_ROWS = 20_000
 _SUBSET_SCAN_SHARE = 0.1
+_FEWEST_LISTS = 64  # that one search reads; of very many lists a 32nd
+_LEAST_REFINED = 4  # times as many candidates as are wanted are scored anew, and at least as many as the next number
+_MOST_COARSE = 300
 
 
 @dataclass(frozen=True)
@@ -24,12 +30,22 @@ class Neighbours:
 
 
 def choose_factory(kind: str, num_items: int) -> str:
-    """The FAISS factory string for `auto`, `exact`, `hnsw`, or the given factory string itself.
+    """The FAISS factory string for `auto`, `exact`, `hnsw`, `rabitq`, or the given factory string itself.
 
-    Below some fifty thousand vectors a scan of half-precision codes is as quick as a graph and finds everything.
+    Below some fifty thousand vectors a scan of half-precision codes is as quick as a graph and finds everything. Of
+    some hundred thousand a graph takes more memory and time to build than lists of one-bit codes (RaBitQ, Gao and Long
+    2024) whose best are scored anew by half-precision ones (docs/speed.md).
     """
-    named = {"exact": EXACT, "hnsw": HNSW, "auto": EXACT if num_items <= _EXACT_UP_TO else HNSW}
-    return named.get(kind, kind)
+    rabitq = RABITQ.format(lists=_num_lists(num_items))
+    if kind == "auto":
+        return EXACT if num_items <= _EXACT_UP_TO else HNSW if num_items <= _HNSW_UP_TO else rabitq
+    return {"exact": EXACT, "hnsw": HNSW, "rabitq": rabitq}.get(kind, kind)
+
+
+def _num_lists(num_items: int) -> int:
+    """The power of two next to four times the root of the number of vectors, but with 39 vectors to train each."""
+    wanted = 2 ** round(math.log2(4 * math.sqrt(max(num_items, 1))))
+    return int(max(1, min(wanted, num_items // 39)))
 
 
 def empty_index(dim: int, factory: str) -> faiss.Index:
@@ -38,8 +54,8 @@ def empty_index(dim: int, factory: str) -> faiss.Index:
         return faiss.index_factory(dim, f"IDMap2,{factory}", faiss.METRIC_INNER_PRODUCT)
     except RuntimeError as error:
         raise BadSetting(
-            f"--index {factory!r} is neither auto, exact, hnsw nor a FAISS factory string that fits inner products "
-            f"in {dim} dimensions."
+            f"--index {factory!r} is neither auto, exact, hnsw, rabitq nor a FAISS factory string "
+            f"that fits inner products in {dim} dimensions."
         ) from error
 
 
@@ -96,7 +112,9 @@ class VectorIndex:
             if self._exact is None:
                 return self._scan(query, k, np.flatnonzero(allowed))
             index = self._exact
-        parameters = _search_parameters(index, k, allowed, ef_search)
+        selector = None if allowed is None else faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
+        effort = _Effort(k, ef_search, selector, num_allowed / len(self.ids))
+        parameters = effort.parameters(index)
         scores, rows = index.search(np.ascontiguousarray(query[None], np.float32), k, params=parameters)
         found = rows[0] >= 0
         return Neighbours(rows[0][found], scores[0][found])
@@ -112,18 +130,39 @@ class VectorIndex:
 
 def _exact_codes(index: faiss.Index) -> faiss.Index | None:
     """The part of an index that holds its vectors, within rounding, and scans them all; None where they are coarser."""
-    codes = faiss.downcast_index(index.storage) if isinstance(index, faiss.IndexHNSW) else index
+    codes = index
+    if isinstance(index, faiss.IndexHNSW):
+        codes = faiss.downcast_index(index.storage)
+    elif isinstance(index, faiss.IndexRefine):
+        codes = faiss.downcast_index(index.refine_index)
     if isinstance(codes, faiss.IndexScalarQuantizer):
         return codes if codes.sq.qtype == faiss.ScalarQuantizer.QT_fp16 else None
     return codes if isinstance(codes, faiss.IndexFlat) else None
 
 
-def _search_parameters(
-    index: faiss.Index, k: int, allowed: np.ndarray | None, ef_search: int
-) -> faiss.SearchParameters | None:
-    selector = None if allowed is None else faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
-    if isinstance(index, faiss.IndexHNSW):
-        return faiss.SearchParametersHNSW(efSearch=max(ef_search, 2 * k), sel=selector)
-    if isinstance(index, faiss.IndexIVF):
-        return faiss.SearchParametersIVF(nprobe=max(1, min(index.nlist, 32)), sel=selector)
-    return faiss.SearchParameters(sel=selector) if selector is not None else None
+@dataclass(frozen=True)
+class _Effort:
+    """How hard one search looks: for the best `k` of the rows that `selector` lets through, a `share` of all."""
+
+    k: int
+    ef_search: int
+    selector: faiss.IDSelector | None
+    share: float
+
+    def parameters(self, index: faiss.Index) -> faiss.SearchParameters | None:
+        """FAISS' parameters for this index, and within them those for the indexes that it is made of."""
+        if isinstance(index, faiss.IndexRefine):
+            factor = max(_LEAST_REFINED, _MOST_COARSE / self.k)
+            base = replace(self, k=int(self.k * factor)).parameters(faiss.downcast_index(index.base_index))
+            return faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=base)
+        if isinstance(index, faiss.IndexPreTransform):
+            inner = self.parameters(faiss.downcast_index(index.index))
+            return faiss.SearchParametersPreTransform(index_params=inner) if inner is not None else None
+        if isinstance(index, faiss.IndexHNSW):
+            return faiss.SearchParametersHNSW(efSearch=max(self.ef_search, 2 * self.k), sel=self.selector)
+        if isinstance(index, faiss.IndexIVF):
+            lists = (
+                max(_FEWEST_LISTS, index.nlist // 32) / self.share
+            )  # where few are let through, they lie further off
+            return faiss.SearchParametersIVF(nprobe=max(1, min(index.nlist, round(lists))), sel=self.selector)
+        return faiss.SearchParameters(sel=self.selector) if self.selector is not None else None

@@ -20,6 +20,7 @@ from indexer.columns import Columns, check_names
 from indexer.generation import Generation
 from indexer.generation_store import NO_INDEX, current_id
 from indexer.lexical_index import LexicalMatches
+from indexer.verification import warn_of_recall
 from search.behaviour import Behaviour
 from search.confidence import is_confident
 from search.facets import count_facets, find_ranges
@@ -144,8 +145,8 @@ class SearchEngine:
                 f"{serving.delta.num_items:,} changed items are searched beside the index, and no more are taken in: "
                 "run `magpie index rebuild`. Deletions act all the same."
             )
-        alarms += self._reranker.alarms
         about = serving.generation.manifest
+        alarms += [*filter(None, [warn_of_recall(about)]), *self._reranker.alarms]
         return {
             "ready": True,
             "generation": serving.generation.id,

@@ -19,6 +19,8 @@ from indexer.generation_store import (
     verify_current,
 )
 from indexer.rebuild import RebuildOptions, rebuild
+from indexer.verification import warn_of_recall
+from search.engine import SearchEngine
 
 
 @pytest.fixture
@@ -120,3 +122,13 @@ def test_an_empty_catalogue_gives_an_empty_index(settings: Settings, database: D
     report = rebuild(settings, database)
     assert report.items == 0
     assert verify_current(settings)["sound"] is True
+
+
+def test_an_index_that_misses_much_is_told_of(own_shop: Settings, opened: Database) -> None:
+    assert warn_of_recall(rebuild(own_shop, opened).as_dict()) is None
+    report = rebuild(own_shop, opened, RebuildOptions(index="PQ1x4"))  # sixteen different vectors for all items
+    assert report.recall["text"] < 0.9
+    engine = SearchEngine(own_shop, opened)
+    assert engine.status()["alarms"] == [warn_of_recall(report.as_dict())]
+    assert "--index auto" in str(warn_of_recall(report.as_dict()))
+    engine.close()

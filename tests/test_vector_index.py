@@ -37,15 +37,29 @@ def test_the_exact_index_equals_brute_force(query: int, k: int, share: float | N
 
 
 @pytest.mark.parametrize("share", [None, 0.02, 0.5])
-def test_a_graph_finds_nearly_all_also_within_a_filter(share: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indexer.vector_index._SUBSET_SCAN_ROWS", 100)  # so that half of the rows go through the graph
-    index = make(HNSW)
+@pytest.mark.parametrize("factory", [HNSW, choose_factory("rabitq", 2000), "IVF16,RaBitQ,Refine(SQfp16)"])
+def test_a_quicker_index_finds_nearly_all_also_within_a_filter(
+    factory: str, share: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("indexer.vector_index._SUBSET_SCAN_ROWS", 100)  # so that half of the rows go through the index
+    index = make(factory)
     allowed = None if share is None else RNG.random(2000) < share
     hits = []
     for query in VECTORS[::100]:
         exact = EXACT_INDEX.search(query, 10, allowed).rows
-        hits.append(len(set(exact) & set(index.search(query, 10, allowed).rows)) / max(1, len(exact)))
+        found = index.search(query, 10, allowed).rows
+        assert allowed is None or allowed[found].all()
+        hits.append(len(set(exact) & set(found)) / max(1, len(exact)))
     assert np.mean(hits) > 0.95
+
+
+@pytest.mark.parametrize("factory", ["PCA8,IVF16,SQ8", "OPQ4_8,IVF16,PQ4", "IVF16,Flat", "IVF16,PQ4,RFlat", "Flat"])
+def test_any_factory_can_be_searched_within_a_filter(factory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("indexer.vector_index._SUBSET_SCAN_ROWS", 100)
+    allowed = np.arange(2000) % 2 == 0
+    found = make(factory).search(VECTORS[0], 10, allowed).rows
+    assert len(found) == 10
+    assert allowed[found].all()
 
 
 def test_ids_in_the_file_are_the_items_ids(tmp_path: Path) -> None:
@@ -56,9 +70,11 @@ def test_ids_in_the_file_are_the_items_ids(tmp_path: Path) -> None:
     assert loaded.search(VECTORS[7], 1).rows[0] == 7
 
 
-def test_auto_is_exact_for_few_and_a_graph_for_many() -> None:
+def test_auto_is_exact_for_few_a_graph_for_more_and_lists_of_codes_for_many() -> None:
     assert choose_factory("auto", 50_000) == EXACT
     assert choose_factory("auto", 50_001) == HNSW
+    assert choose_factory("auto", 300_000) == HNSW
+    assert choose_factory("auto", 1_000_000) == "IVF4096,RaBitQfs,Refine(SQfp16)"
     assert choose_factory("IVF64,SQ8", 1) == "IVF64,SQ8"
 
 

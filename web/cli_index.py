@@ -42,6 +42,7 @@ def rebuild(ctx: click.Context, /, factory: str, accept_worse: bool, as_json: bo
     from data.database import open_database
     from indexer.rebuild import RebuildOptions
     from indexer.rebuild import rebuild as rebuild_index
+    from indexer.verification import warn_of_recall
     from search.golden import golden_judge
     from search.learning.clicked import gather_clicked_queries
 
@@ -57,10 +58,13 @@ def rebuild(ctx: click.Context, /, factory: str, accept_worse: bool, as_json: bo
         print_json(report.as_dict())
         return
     facts = report.as_dict()
+    warning = warn_of_recall(facts)
     broken = facts.pop("pictures_broken")
     print_facts(facts)
     if broken:
         say(f"{len(broken)} pictures could not be decoded, for instance {next(iter(broken.items()))}")
+    if warning:
+        say(warning)
 
 
 @index.command()

@@ -130,6 +130,7 @@ CHINESE = {
     "fact_ranker": "排序模型", "fact_size_mb": "磁盘占用，MB", "fact_texts_encoded": "为此编码的文字",
     "fact_pictures_encoded": "为此编码的图片", "fact_pictures_cached": "取自缓存的图片",
     "fact_recall_text": "召回率@10，文字", "fact_recall_text_filtered": "召回率@10，文字加筛选",
+    "fact_recall_text_filtered_alike": "召回率@10，文字，同类之内", "fact_recall_image_filtered_alike": "召回率@10，图片，同类之内",
     "fact_recall_image": "召回率@10，图片", "fact_recall_image_filtered": "召回率@10，图片加筛选",
     "fact_searches_timed": "启动以来计时的搜索", "fact_p50_ms": "半数搜索不超过，毫秒",
     "fact_p95_ms": "100 次中 95 次不超过，毫秒", "fact_p99_ms": "100 次中 99 次不超过，毫秒",

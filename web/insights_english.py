@@ -131,6 +131,8 @@ ENGLISH = {
     "fact_ranker": "Ranker", "fact_size_mb": "Size on disk, MB", "fact_texts_encoded": "Texts encoded for it",
     "fact_pictures_encoded": "Pictures encoded for it", "fact_pictures_cached": "Pictures taken from the cache",
     "fact_recall_text": "Recall@10, words", "fact_recall_text_filtered": "Recall@10, words with a filter",
+    "fact_recall_text_filtered_alike": "Recall@10, words within a kind",
+    "fact_recall_image_filtered_alike": "Recall@10, pictures within a kind",
     "fact_recall_image": "Recall@10, pictures", "fact_recall_image_filtered": "Recall@10, pictures with a filter",
     "fact_searches_timed": "Searches timed since the start", "fact_p50_ms": "Half of the searches take at most, ms",
     "fact_p95_ms": "95 of 100 searches take at most, ms", "fact_p99_ms": "99 of 100 searches take at most, ms",
