@@ -9,7 +9,6 @@ a second, and the server's memory. The home must have an index (`magpie index re
 import argparse
 import http.client
 import json
-import random
 import socket
 import subprocess
 import sys
@@ -17,6 +16,8 @@ import threading
 import time
 from pathlib import Path
 from urllib.parse import quote
+
+from search.benchmark import draw_queries
 
 
 def main() -> None:
@@ -41,13 +42,10 @@ def main() -> None:
 
 
 def make_queries(home: Path, count: int) -> list[str]:
-    """Different queries of one to four words from the phrases of the current generation."""
+    """Different queries from the phrases of the current generation."""
     current = (home / "CURRENT").read_text().strip()
-    phrases = [p for p, _ in json.loads((home / "generations" / current / "phrases.json").read_text())]
-    chance = random.Random(0)
-    return [
-        " ".join(chance.sample(phrases, 2)) if chance.random() < 0.5 else chance.choice(phrases) for _ in range(count)
-    ]
+    phrases = json.loads((home / "generations" / current / "phrases.json").read_text())
+    return draw_queries([phrase for phrase, _ in phrases], count)
 
 
 def measure(port: int, queries: list[str], clients: int) -> tuple[list[float], float]:

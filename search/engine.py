@@ -17,6 +17,7 @@ from data.settings import Settings
 from data.ubi import now_ms
 from data.visits import read_visits
 from indexer.columns import Columns, check_names
+from indexer.encoder import Encoder
 from indexer.generation import Generation
 from indexer.generation_store import NO_INDEX, current_id
 from indexer.lexical_index import LexicalMatches
@@ -98,6 +99,16 @@ class SearchEngine:
     def fingerprint(self) -> str:
         """Of the encoder that serves. Raises NoIndex."""
         return str(self._current().generation.manifest["fingerprint"])
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder that serves. Raises NoIndex."""
+        return self._current().encoder
+
+    @property
+    def phrases(self) -> list[str]:
+        """What the catalogue's texts are made of, words and pairs of words. Raises NoIndex."""
+        return [phrase for phrase, _ in self._current().generation.phrases]
 
     def ranks_by(self, ranking: str) -> bool:
         """Whether searches can be ordered by this: "first-stage", "current", or a compared version. Raises NoIndex."""

@@ -26,6 +26,7 @@ COMMANDS = (
     ["index", "rebuild"], ["index", "status"], ["index", "verify"], ["index", "rollback"], ["index", "prune"],
     ["search"], ["recommend"], ["serve"], ["events", "import"], ["events", "export"], ["events", "purge"],
     ["events", "forget"], ["report", "exposure"], ["report", "comparison"], ["train", "encoder"], ["evaluate"],
+    ["bench"],
     ["token", "create"], ["token", "list"], ["token", "revoke"],
 )  # fmt: skip
 
@@ -138,6 +139,17 @@ def test_a_ranking_is_measured(magpie: Run, shop: Settings, tmp_path: Path) -> N
     assert (tmp_path / "run").read_text().split("\n")[0].split()[:4] == ["a", "Q0", "ball-red", "1"]
     _, err = magpie(*words[:-1], "magic@x", status=FAILED, home=shop.home)
     assert "ir-measures" in err
+
+
+def test_the_speed_of_a_home_is_measured(magpie: Run, shop: Settings) -> None:
+    speed = magpie("bench", "--queries", 20, "--json", home=shop.home)
+    assert (speed["items"], speed["model"], speed["notes"]) == (32, "magpie-mini", [])
+    for measured in ("text", "search", "picture", "picture_search"):
+        assert 0 < speed[measured]["p50_ms"] <= speed[measured]["p90_ms"] <= speed[measured]["p99_ms"]
+    assert speed["search"]["count"] == 20
+    assert speed["pictures_per_s"] > 0
+    out, _ = magpie("bench", "--queries", 20, home=shop.home)
+    assert "picture search" in out
 
 
 def test_the_index_is_checked_and_switched(magpie: Run, own_shop: Settings) -> None:

@@ -28,6 +28,7 @@ _COMMANDS = {
     "report": ("web.cli_report", "report", "See what was learned from behaviour."),
     "backup": ("web.cli_backup", "backup", "Write the whole home into one file."),
     "restore": ("web.cli_backup", "restore", "Make the home what it was when it was backed up."),
+    "bench": ("web.cli_bench", "bench", "Measure how fast this home is on this machine."),
     "evaluate": ("web.cli_search", "evaluate", "Measure how good the ranking is."),
 }
 
