@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812  (the customary name)
 from torch import nn
 
 from data.errors import BadSetting, ModelUnavailable
@@ -18,8 +17,6 @@ from indexer.text_tower import Activation, ShortTextTower, gelu, laid_out_names,
 from indexer.tokenizing import BytePairTokenizer
 
 __all__ = ["OpenClipNetwork", "load_from_hub", "load_local"]
-
-_MANY_NUMBERS = 50_000  # from here on torch's activation is quicker than scipy's, in spite of the way there and back
 
 
 def load_local(folder: Path) -> "OpenClipNetwork":
@@ -164,7 +161,7 @@ def short_text_tower(model: nn.Module) -> ShortTextTower:
 
 def _activation_of(layer: nn.Module) -> Activation:
     if isinstance(layer, nn.GELU) and layer.approximate == "none":
-        return lambda x: gelu(x) if x.size < _MANY_NUMBERS else np.asarray(F.gelu(torch.from_numpy(x)))
+        return gelu
     if type(layer).__name__ == "QuickGELU":
         return quick_gelu
     raise TypeError(f"activation by {type(layer).__name__}")

@@ -24,6 +24,7 @@ from indexer.encoder import SHIPPED_MODELS_DIR, Encoder, open_encoder, unit_rows
 from indexer.open_clip_network import OpenClipNetwork, load_local
 from indexer.picture_tower import PictureTower
 from indexer.preprocessing import prepare_picture
+from indexer.text_tower import gelu
 from indexer.tokenizing import BytePairTokenizer
 
 SHIPPED = SHIPPED_MODELS_DIR / "magpie-mini"
@@ -87,6 +88,11 @@ def test_each_picture_tower_in_numpy_is_the_one_in_torch(tower: str, size: tuple
         expected = model.eval()(pixels.permute(0, 3, 1, 2)).numpy()
     weights = {name.removeprefix("trunk."): tensor.numpy() for name, tensor in model.state_dict().items()}
     np.testing.assert_allclose(PictureTower(weights).encode(pixels.numpy()), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_gelu_is_the_exact_one() -> None:
+    x = np.linspace(-12, 12, 110_000).astype(np.float32).reshape(11, -1)
+    np.testing.assert_allclose(gelu(x), torch.nn.functional.gelu(torch.from_numpy(x).double()).numpy(), atol=6e-7)
 
 
 def test_a_search_by_words_and_by_picture_needs_no_torch() -> None:
