@@ -15,10 +15,12 @@ from data.click_log import ClickLog
 from data.clicked_queries import clicked_queries
 from data.client_ids import SPAN_MS, drop_old_salts, pseudonyms_of
 from data.database import Database, open_database
+from data.erasing import Forgotten, forgotten_at
 from data.settings import Settings
 from data.shared_queries import shared_queries
 from data.tokens import create_token
 from data.ubi import EventRecord, QueryRecord, ShownHit, now_ms
+from data.visitor import forget_session
 from search.behaviour import Behaviour
 from search.learning.versions import is_stale
 from tests.serving import client_of
@@ -153,8 +155,22 @@ def test_forgetting_somebody_changes_all_that_was_derived(database: Database, se
     assert SECRET_WORDS not in read_cells(database).queries  # before anything is counted again
     after = derived(database)
     assert all("vase" not in found and SECRET_WORDS not in found for found in after.values())
-    assert is_stale(manifest, ClickLog(database).forgotten_at())
+    assert is_stale(manifest, forgotten_at(database))
     assert SECRET_WORDS.encode() not in bytes_of(settings.home)
+
+
+def test_who_has_their_visit_forgotten_leaves_nothing_behind(database: Database, settings: Settings) -> None:
+    """What the page `/me` does: the same as `events forget`, by the visit's name."""
+    log, visit = ClickLog(database), "0123456789abcdef0123456789abcdef"
+    hits = (ShownHit("vase", 1), ShownHit("other", 2))
+    log.record_queries([QueryRecord("q1", SECRET_WORDS, session_id=visit, hits=hits, timestamp_ms=now_ms() - 1000)])
+    log.record_events([EventRecord("click", "q1", session_id=visit, object_id="vase", position=1)])
+    refresh_cells(database)
+    assert SECRET_WORDS in read_cells(database).queries and SECRET_WORDS.encode() in bytes_of(settings.home)
+    assert forget_session(database, visit) == Forgotten(1, 1)
+    assert SECRET_WORDS not in read_cells(database).queries
+    assert SECRET_WORDS.encode() not in bytes_of(settings.home)
+    assert forgotten_at(database) > 0
 
 
 def test_purging_changes_all_that_was_derived(database: Database, settings: Settings) -> None:
