@@ -1,5 +1,6 @@
 """Privacy, proved on the bytes of the home: who searched, from where and with what is written nowhere."""
 
+import json
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -44,6 +45,14 @@ def app(own_shop: Settings) -> Iterator[Flask]:
     opened.extensions["magpie"].close()
 
 
+# as shops' own pages send them along, under names and at depths of their own
+TRACES: dict[str, Any] = {
+    "user_agent": AGENT,
+    "IP-Address": ADDRESS,
+    "context": [{"request": {"X-Forwarded-For": ADDRESS, "userAgent": AGENT, "theme": "dark mode kept"}}],
+}
+
+
 def behave(app: Flask, **headers: str) -> None:
     """Searches, recommendations, the page, an upload's error, and events of one person."""
     client = client_of(app)
@@ -60,6 +69,8 @@ def behave(app: Flask, **headers: str) -> None:
     event = {"action_name": "click", "query_id": found["query_id"], "client_id": CLIENT}
     client.post("/api/events", json={**event, "event_attributes": {"object": {"object_id": "ball-red"}}}, **sent)
     client.post("/api/events", json={**event, "query_id": "forged"}, **sent)
+    told = {"object": {"object_id": "ball-red", "ip": ADDRESS}, "ip": ADDRESS, **TRACES}
+    client.post("/api/events", json={**event, **TRACES, "event_attributes": told}, **sent)
 
 
 def test_no_client_address_or_browser_is_written_anywhere(app: Flask, own_shop: Settings, caplog: Any) -> None:
@@ -68,9 +79,44 @@ def test_no_client_address_or_browser_is_written_anywhere(app: Flask, own_shop: 
     app.extensions["magpie"].query_log.close()
     written = bytes_of(own_shop.home)
     assert b"kite for zanzibarq" in written  # so the log is among these files
+    assert written.count(b"dark mode kept") >= 2  # and what came beside addresses and browsers' names is kept
     for told in (CLIENT, ADDRESS, AGENT):
         assert told.encode() not in written
         assert told not in caplog.text
+
+
+def test_an_imported_log_loses_addresses_and_browsers_and_keeps_the_verdict(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
+    robot = "Mozilla/5.0 (compatible; Examplebot/2.1)"
+    query = {"query_id": "q1", "user_query": "vase", "timestamp": now_ms(), "query_attributes": TRACES, **TRACES}
+    lines = [query, {**query, "query_id": "q2", "user_agent": robot}]
+    lines += [{"action_name": "click", "query_id": f"q{n}", "timestamp": now_ms(), **TRACES} for n in (1, 2)]
+    lines.append({"action_name": "click", "timestamp": now_ms(), "event_attributes": {"userAgent": "curl/8.5"}})
+    feed = tmp_path / "log.ndjson"
+    feed.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
+    log = ClickLog(database)
+    counts = log.import_lines(feed, settings.rejects_dir)
+    assert (counts["queries"], counts["events"], counts["rejected"]) == (2, 3, 0)
+    exported = list(log.export())
+    assert [line.get("set_aside") for line in exported] == [None, "bot", None, "bot", "bot"]
+    assert exported[0]["context"] == [{"request": {"theme": "dark mode kept"}}]
+    for told in (ADDRESS, AGENT, robot, "curl/8.5"):
+        assert told.encode() not in bytes_of(settings.home)
+
+
+def test_of_a_crawler_only_the_verdict_is_kept(app: Flask, own_shop: Settings) -> None:
+    client, robot = client_of(app), {"User-Agent": "Examplebot/2.1 (+https://crawler.example/)"}
+    found = client.get("/api/search?q=red+ball&client_id=c", headers=robot).get_json()
+    client.get("/?q=red+ball", headers=robot)
+    client.get("/api/recommend?client_id=c", headers=robot)
+    event = {"action_name": "click", "query_id": found["query_id"], "event_attributes": {"object": {"object_id": "x"}}}
+    assert client.post("/api/events", json=event, headers=robot).get_json()["stored"]
+    client.get("/api/search?q=red+ball&client_id=c", headers={"User-Agent": AGENT})
+    app.extensions["magpie"].query_log.close()
+    reasons = [line.get("set_aside") for line in app.extensions["magpie"].click_log.export()]
+    assert reasons == ["bot", "bot", "bot", None, "bot"]
+    assert b"Examplebot" not in bytes_of(own_shop.home)
 
 
 @pytest.mark.parametrize("header", ["DNT", "Sec-GPC"])
