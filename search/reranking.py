@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from data.errors import RankerBroken
+from data.fault_trail import fault_trail
 from data.query_keys import query_key
 from data.settings import Settings
 from search.learning.features import NAMES
@@ -123,8 +124,9 @@ class Reranker:
             return Reranked(order)
         try:
             return _reranked(order, question, request, loaded.version, loaded.ranker)
-        except Exception:
-            log.exception("ranker %s failed on %r; the first-stage order is shown", loaded.version, request.text)
+        except Exception as error:
+            trail = fault_trail(error)
+            log.error("ranker %s failed; the first-stage order is shown\n%s", loaded.version, trail)
             return Reranked(order)
 
 

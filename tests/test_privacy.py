@@ -2,6 +2,7 @@
 
 import json
 import logging
+import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import BytesIO
@@ -9,16 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, request
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
 
 from data.click_cells import read_cells, refresh_cells
 from data.click_log import ClickLog
+from data.click_rows import query_values
 from data.clicked_queries import clicked_queries
 from data.client_ids import SPAN_MS, drop_old_salts, pseudonyms_of
 from data.database import Database, open_database
 from data.erasing import Forgotten, forgotten_at
 from data.settings import Settings
 from data.shared_queries import shared_queries
+from data.tables import client_salts, queries
 from data.tokens import create_token
 from data.ubi import EventRecord, QueryRecord, ShownHit, now_ms
 from data.visitor import forget_session
@@ -145,6 +150,31 @@ def test_secrets_are_not_logged(own_shop: Settings, caplog: Any) -> None:
         assert given not in caplog.text
     app.extensions["magpie"].close()
     assert b"the-owners-secret" not in bytes_of(own_shop.home) and token.encode() not in bytes_of(own_shop.home)
+
+
+def test_no_failing_statement_tells_salts_or_words(database: Database) -> None:
+    salt = b"salt-of-this-span"
+    asked = query_values(QueryRecord("q1", SECRET_WORDS, CLIENT))
+    for table, values in ((client_salts, {"span": 7, "salt": salt}), (queries, asked)):
+        with pytest.raises(IntegrityError) as failed, database.writing() as connection:
+            connection.execute(insert(table), [values, values])
+        told = "".join(traceback.format_exception(failed.value))
+        assert table.name in told
+        assert not any(secret in told for secret in (salt.decode(), SECRET_WORDS, CLIENT))
+
+
+def test_no_unexpected_error_tells_words(app: Flask, caplog: Any) -> None:
+    @app.get("/api/failing")
+    def failing() -> str:
+        try:
+            return str(int(request.args["q"]))
+        except ValueError as error:
+            raise KeyError(request.args["q"]) from error
+
+    caplog.set_level(logging.DEBUG)
+    assert client_of(app).get("/api/failing", query_string={"q": SECRET_WORDS}).status_code == 500
+    assert "in failing" in caplog.text and "builtins.ValueError" in caplog.text and "builtins.KeyError" in caplog.text
+    assert "zanzibarq" not in caplog.text
 
 
 # ---- names ----

@@ -12,6 +12,7 @@ from data.catalogue import Catalogue
 from data.click_log import ClickLog
 from data.database import Database, open_database
 from data.errors import MagpieError, NoIndex
+from data.fault_trail import fault_trail
 from data.hygiene import set_aside_lately
 from data.query_ids import QueryIds, open_query_ids
 from data.settings import Settings
@@ -133,9 +134,9 @@ def _watch_generations(services: Services) -> None:
             if str(error) != said:
                 log.warning("no newer index taken up: %s", error)
             said = str(error)
-        except Exception:
+        except Exception as error:
             if said != "unexpected":
-                log.exception("looking for a newer index failed")
+                log.error("looking for a newer index failed\n%s", fault_trail(error))
             said = "unexpected"
 
 
@@ -146,6 +147,6 @@ def _count_behaviour(services: Services) -> None:
         try:
             set_aside_lately(services.database, now_ms() - LATELY_MS)
             pause = max(COUNTING_INTERVAL_S, services.engine.behaviour.refresh() / COUNTING_SHARE)
-        except Exception:
-            log.exception("summing up behaviour failed; trying again")
+        except Exception as error:
+            log.error("summing up behaviour failed; trying again\n%s", fault_trail(error))
             pause = COUNTING_INTERVAL_S
