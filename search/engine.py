@@ -11,7 +11,7 @@ from data.catalogue import Catalogue, Item
 from data.database import Database
 from data.errors import MagpieError, NoIndex
 from data.items import confidences
-from data.picture_process import PictureProcess
+from data.picture_process import Decoders
 from data.query_ids import open_query_ids
 from data.settings import Settings
 from data.ubi import now_ms
@@ -46,10 +46,10 @@ class SearchEngine:
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
         self._database = database
-        self._catalogue = Catalogue(database, settings)
+        self.decoders = Decoders.opened()
+        self._catalogue = Catalogue(database, settings, self.decoders.catalogue)
         self._query_ids = open_query_ids(database)
         self.behaviour = Behaviour(database, settings.min_clients)
-        self.decoder = PictureProcess()
         self._serving: Serving | None = None
         self._reranker = Reranker(settings, compared_versions(settings))
         self._changing = threading.Lock()
@@ -59,7 +59,7 @@ class SearchEngine:
     def of_generation(cls, settings: Settings, database: Database, generation: Generation) -> "SearchEngine":
         """An engine on this generation, which need not be published yet. Raises ModelMismatch."""
         engine = cls(settings, database)
-        engine._serving = serve(settings, engine._catalogue, generation, None, [], engine.decoder)
+        engine._serving = serve(settings, engine._catalogue, generation, None, [], engine.decoders)
         return engine
 
     def search(self, request: SearchRequest) -> SearchResult:
@@ -170,7 +170,7 @@ class SearchEngine:
                 raise NoIndex(NO_INDEX)
             try:
                 if before is None or before.wanted != wanted:
-                    self._serving = open_serving(self._settings, self._catalogue, wanted, self.decoder, before)
+                    self._serving = open_serving(self._settings, self._catalogue, wanted, self.decoders, before)
                 else:
                     self._serving = with_changes(before, self._catalogue)
                 self._reranker.refresh(self._serving.generation.manifest["fingerprint"])
@@ -183,12 +183,13 @@ class SearchEngine:
         """Loads the index and the encoder, so that the first search does not wait for them."""
         serving = self._current()
         serving.encoder.warm_up()
+        self.decoders.uploads.start()
         self.search(SearchRequest(text="warm up"))
 
     def close(self) -> None:
         """Lets go of the index; searches fail afterwards."""
         self._serving = None
-        self.decoder.close()
+        self.decoders.close()
 
     def _current(self) -> Serving:
         if self._serving is None:

@@ -81,8 +81,8 @@ class Services:
 def open_services(settings: Settings) -> Services:
     """Everything opened and the background threads running. Raises MagpieError where the home cannot be used."""
     database = open_database(settings, PATIENCE_S)
-    catalogue = Catalogue(database, settings)
     engine = SearchEngine(settings, database)
+    catalogue = Catalogue(database, settings, engine.decoders.catalogue)
     auto_rebuild = AutoRebuild(settings, engine.status)
     click_log = ClickLog(database)
     services = Services(
@@ -95,8 +95,8 @@ def open_services(settings: Settings) -> Services:
         click_log=click_log,
         query_ids=open_query_ids(database),
         query_log=QueryLogWriter(click_log),
-        pictures=PictureShelf(settings, catalogue, engine.decoder),
-        uploads=UploadShelf(settings.max_picture_pixels),
+        pictures=PictureShelf(settings, catalogue, engine.decoders.catalogue),
+        uploads=UploadShelf(settings.max_picture_pixels, engine.decoders.uploads),
         metrics=Metrics(partial(_status, engine, auto_rebuild)),
         access=Access(settings, database),
         rate_limits=RateLimits(settings),
