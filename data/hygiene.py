@@ -33,11 +33,17 @@ def set_aside_misuse(database: Database, since_ms: int = 0) -> dict[str, int]:
 
     Sources that push an item are looked for in the whole log: it takes many to know one.
     """
-    found = set_aside_lately(database, since_ms)
+    return set_aside_lately(database, since_ms) | set_aside_pushing(database, 0)
+
+
+def set_aside_pushing(database: Database, since_ms: int) -> dict[str, int]:
+    """The same of all that sources did which push an item, as far as what happened since then tells."""
     with database.reading() as connection:
-        pushing = pushing_sources(connection)
+        pushing = pushing_sources(connection, since_ms)
+    if not pushing:
+        return {PUSHES: 0}
     with database.writing() as connection:
-        return found | {PUSHES: _mark_sources(connection, PUSHES, pushing)}
+        return {PUSHES: _mark_sources(connection, PUSHES, pushing)}
 
 
 def set_aside_lately(database: Database, since_ms: int) -> dict[str, int]:

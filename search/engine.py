@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from search.confidence import is_confident
 from search.facets import count_facets, find_ranges
 from search.interleaving import CURRENT, compared_versions
 from search.item_memory import ItemMemory
+from search.learning.examination import measured_looks
 from search.merging import Merged, best_score, check_sort, matching_rows, merge
 from search.question import Question
 from search.ranking import Candidates
@@ -49,7 +51,7 @@ class SearchEngine:
         self.decoders = Decoders.opened()
         self._catalogue = Catalogue(database, settings, self.decoders.catalogue)
         self._query_ids = open_query_ids(database)
-        self.behaviour = Behaviour(database, settings.min_clients)
+        self.behaviour = Behaviour(database, settings.min_clients, partial(measured_looks, settings))
         self._serving: Serving | None = None
         self._reranker = Reranker(settings, compared_versions(settings))
         self._changing = threading.Lock()
