@@ -10,6 +10,7 @@ import numpy as np
 
 from data.catalogue import Catalogue, Item
 from data.database import Database
+from data.erasing import forgotten_at
 from data.errors import MagpieError, NoIndex
 from data.items import confidences
 from data.picture_process import Decoders
@@ -19,7 +20,7 @@ from data.ubi import now_ms
 from data.visits import read_visits
 from indexer.columns import Columns, check_names
 from indexer.generation import Generation
-from indexer.generation_store import NO_INDEX, current_id
+from indexer.generation_store import NO_INDEX, current_id, is_stale
 from indexer.lexical_index import LexicalMatches
 from search.behaviour import Behaviour
 from search.confidence import is_confident
@@ -38,6 +39,10 @@ from search.serving import Serving, open_serving, serve, with_changes
 from search.suggestions import complete_with_searches
 from search.taste import Taste, personalise, taste_of
 
+_STALE_ALARMS = {
+    "index": "Something was forgotten after the index had learned of it: it is gone after `magpie index rebuild`.",
+    "ranker": "Something was forgotten after the ranker had learned of it: it is gone after `magpie train ranker`.",
+}
 DEPTH = 500  # candidates per index; beyond half of it a page needs the deeper search
 DEEP = 10_000
 
@@ -56,6 +61,7 @@ class SearchEngine:
         self._reranker = Reranker(settings, compared_versions(settings))
         self._changing = threading.Lock()
         self._last_fault = ""
+        self._forgotten_ms = 0
 
     @classmethod
     def of_generation(cls, settings: Settings, database: Database, generation: Generation) -> "SearchEngine":
@@ -147,6 +153,8 @@ class SearchEngine:
                 "run `magpie index rebuild`. Deletions act all the same."
             )
         alarms += self._reranker.alarms
+        stale = self._stale(serving)
+        alarms += [_STALE_ALARMS[name] for name in stale]
         about = serving.generation.manifest
         return {
             "ready": True,
@@ -158,8 +166,17 @@ class SearchEngine:
             "changes_since": len(serving.delta.dead_ids),
             "changes_waiting": serving.delta.latest - serving.delta.revision,
             "ranker": self._reranker.version,
+            "stale": stale,
             "alarms": alarms,
         }
+
+    def _stale(self, serving: Serving) -> list[str]:
+        """What was made before something of the log was forgotten, and so may still tell of it."""
+        stale = {
+            "index": is_stale(serving.generation.manifest, self._forgotten_ms),
+            "ranker": self._reranker.learned_before(self._forgotten_ms),
+        }
+        return [name for name, it_is in stale.items() if it_is]
 
     def refresh(self) -> None:
         """Takes up a newly published generation and the catalogue's changes; searches go on meanwhile.
@@ -175,6 +192,7 @@ class SearchEngine:
                     self._serving = open_serving(self._settings, self._catalogue, wanted, self.decoders, before)
                 else:
                     self._serving = with_changes(before, self._catalogue)
+                self._forgotten_ms = forgotten_at(self._database)
                 self._reranker.refresh(self._serving.generation.manifest["fingerprint"])
                 self._last_fault = ""
             except MagpieError as error:
