@@ -2,14 +2,16 @@
 
     python -m benchmarks.soak HOME [--requests 200000] [--clients 4]
 
-A real server on a copy of the home gets searches, suggestions, items, events, pages and mistakes in turn. After each
-tenth of the requests its memory is taken: RSS of all its processes, and what of that is its own (anonymous), which is
-where a leak would show: pages of libraries come and go with what else runs on the machine. Then twice as many
-connections as may wait ask at once, and one client alone before and after.
+A real server on a copy of the home gets searches, searches by pictures, suggestions, items, events, pages and mistakes
+in turn. After each tenth of the requests its memory is taken: RSS of all its processes, and what of that is its own
+(anonymous), which is where a leak would show: pages of libraries come and go with what else runs on the machine. Then
+twice as many connections as may wait ask at once, and one client alone before and after. Exit status 1 where RSS grew
+by more than 5 % between the first tenth and the end.
 """
 
 import argparse
 import http.client
+import io
 import json
 import os
 import random
@@ -24,9 +26,13 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import quote
 
+from PIL import Image
+
 from benchmarks.http_latency import free_port, make_queries, wait_until_ready
 
 THREADS, MAX_WAITING, PARTS = 4, 128, 10
+MOST_GROWTH = 0.05
+BOUNDARY = "a-picture-of-the-soak"
 
 
 def ask(line: http.client.HTTPConnection, method: str, address: str, body: object = None) -> tuple[int, bytes]:
@@ -37,18 +43,33 @@ def ask(line: http.client.HTTPConnection, method: str, address: str, body: objec
     return answer.status, answer.read()
 
 
+def a_picture(chance: random.Random) -> tuple[bytes, str]:
+    """A form with a picture of some size and format, and its content type."""
+    out, kind = io.BytesIO(), chance.choice(["JPEG", "PNG", "WEBP"])
+    side = chance.choice([64, 300, 800])
+    Image.effect_noise((side, side), 60).convert("RGB").save(out, kind)
+    head = 'Content-Disposition: form-data; name="image"; filename="x"\r\nContent-Type: application/octet-stream'
+    body = f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode() + out.getvalue() + f"\r\n--{BOUNDARY}--\r\n".encode()
+    return body, f"multipart/form-data; boundary={BOUNDARY}"
+
+
 def use(port: int, queries: list[str], count: int, seed: int, found: Counter[int]) -> None:
     """So many requests of one client, counted by status."""
     chance = random.Random(seed)
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-    query_id, item_id = "", "none"
+    query_id, item_id, pictures = "", "none", [a_picture(chance) for _ in range(12)]
     for number in range(count):
         words, kind = quote(chance.choice(queries)), number % 10
-        if kind < 2:
+        if number % 20 == 1:
+            content, content_type = pictures[number // 20 % len(pictures)]
+            line.request("POST", "/api/search", content, {"Content-Type": content_type})
+            answer = line.getresponse()
+            status, _ = answer.status, answer.read()
+        elif kind < 2:
             status, body = ask(line, "GET", f"/api/search?q={words}&k=10&client_id=c{chance.randrange(5000)}")
-            answer = json.loads(body)
-            if answer.get("hits"):
-                query_id, item_id = answer["query_id"], answer["hits"][0]["item_id"]
+            told = json.loads(body)
+            if told.get("hits"):
+                query_id, item_id = told["query_id"], told["hits"][0]["item_id"]
         elif kind < 4:
             event = {
                 "action_name": "view",
@@ -147,6 +168,7 @@ def main() -> None:
                 rss, own = held[-1]
                 print(f"after {done.total():,} requests: RSS {rss:.1f} MB, own {own:.1f} MB", flush=True)
             rss, own = (last / first - 1 for first, last in zip(held[0], held[-1], strict=True))
+            is_flat = rss <= MOST_GROWTH
             print(f"RSS {rss:+.1%}, own {own:+.1%} since the first tenth; {dict(done)}")
             alone = median_ms(port, queries)
             found, refused_ms = flood(port, queries)
@@ -155,6 +177,7 @@ def main() -> None:
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(60)
+    sys.exit(0 if is_flat else 1)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from data.errors import ItemNotFound
 from data.items import Item, ItemDraft, Label, Picture, Value, version_of
 from data.labels import read_labels
 from data.picture_files import FetchAll, PictureRoot, refuse_addresses
+from data.picture_process import PictureProcess
 from data.revisions import take_revisions
 from data.settings import Settings
 from data.tables import counters, deletions, items, pictures
@@ -53,9 +54,10 @@ class Changes:
 class Catalogue:
     """All items, by number (`id`, for indexes) and by the owner's name (`item_id`). Safe to share among threads."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(self, database: Database, settings: Settings, decoder: PictureProcess | None = None) -> None:
         self.database = database
         self.settings = settings
+        self._decoder = decoder  # where doubtful pictures are decoded; without one, each upsert has its own
 
     def upsert(self, drafts: Iterable[ItemDraft], picture_root: Path, watch: UpsertWatch = _NOBODY) -> UpsertCounts:
         """Counts of what was inserted, updated and left alone, and of pictures that could not be used.
@@ -70,13 +72,18 @@ class Catalogue:
         self, drafts: Iterable[ItemDraft], picture_root: Path, watch: UpsertWatch = _NOBODY
     ) -> Iterator[UpsertCounts]:
         """The same batch by batch, for progress: yields the counts of each once it is committed."""
+        decoder = self._decoder or PictureProcess()
         fetch: FetchAll = refuse_addresses
         if self.settings.picture_hosts:
             from data.picture_fetching import PictureFetcher  # brings urllib3, which few catalogues need
 
-            fetch = PictureFetcher.of(self.settings).fetch_all
-        root = PictureRoot(picture_root, self.settings.max_picture_pixels, fetch)
-        return upsert_batches(self.database, drafts, root, watch)
+            fetch = PictureFetcher.of(self.settings, decoder).fetch_all
+        root = PictureRoot(picture_root, self.settings.max_picture_pixels, decoder, fetch)
+        try:
+            yield from upsert_batches(self.database, drafts, root, watch)
+        finally:
+            if decoder is not self._decoder:
+                decoder.close()
 
     def get(self, item_id: str) -> Item:
         """The item of this name. Raises ItemNotFound."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from sqlalchemy import Connection, func, select
 
+from data.item_counts import CHOICES
 from data.sources import source_of
 from data.tables import events
 
@@ -29,14 +30,14 @@ class _Devotion:
     sources: list[str] = field(default_factory=list)
 
 
-def pushing_sources(connection: Connection) -> list[str]:
-    """Sources devoted to an item that surely has more clicks of such sources than items usually have.
+def pushing_sources(connection: Connection, since_ms: int = 0) -> list[str]:
+    """Sources devoted to an item that surely has more choices of such sources than items usually have, since then.
 
     The share of an item's clicks that come from devoted sources is compared with the median share over items, in
     standard deviations from the median absolute deviation and from the item's own number of clicks (Rousseeuw and
     Croux 1993), so that a few pushed items do not hide each other.
     """
-    by_item = _devotion(connection)
+    by_item = _devotion(connection, since_ms)
     items = [item for item, found in by_item.items() if found.clicks >= FEWEST_CLICKS]
     if len(items) < FEWEST_CLICKS:
         return []
@@ -50,13 +51,13 @@ def pushing_sources(connection: Connection) -> list[str]:
     return sorted({source for place in pushed for source in by_item[items[place]].sources})
 
 
-def _devotion(connection: Connection) -> dict[str, _Devotion]:
-    """By item who clicked it, a hit of one search counting once."""
+def _devotion(connection: Connection, since_ms: int) -> dict[str, _Devotion]:
+    """By item who chose it, a hit of one search counting once, and so all that came without a search."""
     source = source_of(events).label("source")
     counted = func.count(events.c.query_id.distinct()).label("clicks")
     chosen = (
         select(source, events.c.object_id, counted)
-        .where(events.c.action_name == "click", ~events.c.set_aside, events.c.query_id != "", source != "")
+        .where(events.c.timestamp >= since_ms, events.c.action_name.in_(CHOICES), ~events.c.set_aside, source != "")
         .group_by(source, events.c.object_id)
     )
     rows = connection.execute(chosen).all()

@@ -1,29 +1,27 @@
 """The learning flow's memory: searches as they were answered and what people did then, each kept once, for good."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Insert, Row, Table, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Insert, Row, Table, delete, func, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from data.click_cells import drop_changed_days
 from data.click_rows import event_values, hit_values, query_values, read_event, read_hit, read_query
 from data.client_ids import drop_old_salts, pseudonyms_of, with_pseudonyms
 from data.database import Database
+from data.erasing import Forgotten, erasing, note_forgotten
 from data.errors import BadEvent
 from data.hygiene import set_aside_misuse
 from data.rejects_file import rejects_file
-from data.tables import counters, events, impressions, queries
+from data.tables import events, impressions, queries
 from data.ubi import EventRecord, QueryRecord, ShownHit, event_to_ubi, now_ms, query_to_ubi
 from data.ubi_lines import numbered_lines, parse_lines
 
 BATCH = 2_000
-_FORGOTTEN_AT = "forgotten_at"
 K = TypeVar("K", str, bytes)
 R = TypeVar("R", QueryRecord, EventRecord)
 
@@ -35,14 +33,6 @@ class LogCounts:
     accepted: int
     duplicates: int
     set_aside: int = 0
-
-
-@dataclass(frozen=True)
-class Forgotten:
-    """How many records were deleted."""
-
-    queries: int
-    events: int
 
 
 class ClickLog:
@@ -114,7 +104,7 @@ class ClickLog:
     def purge(self, older_than: datetime) -> Forgotten:
         """Deletes what happened before this time, with the salts of pseudonyms that nothing bears any more."""
         limit = int(older_than.timestamp() * 1000)
-        with self._erasing() as connection:
+        with erasing(self.database) as connection:
             gone = connection.execute(delete(events).where(events.c.timestamp < limit)).rowcount
             searches = connection.execute(delete(queries).where(queries.c.timestamp < limit)).rowcount
             drop_old_salts(connection, limit)
@@ -125,35 +115,13 @@ class ClickLog:
 
         The client is found under every salt that is still kept, and so is a pseudonym out of an export.
         """
-        with self._erasing() as connection:
+        with erasing(self.database) as connection:
             names = pseudonyms_of(connection, client_id)
             theirs = select(queries.c.query_id).where(queries.c.client_id.in_(names))
             chosen = or_(events.c.client_id.in_(names), events.c.query_id.in_(theirs))
             gone = connection.execute(delete(events).where(chosen)).rowcount
             searches = connection.execute(delete(queries).where(queries.c.client_id.in_(names))).rowcount
             return note_forgotten(connection, searches, gone)
-
-    @contextmanager
-    def _erasing(self) -> Iterator[Connection]:
-        """A writing connection whose deletions leave nothing behind: neither sums nor bytes in SQLite's files."""
-        with self.database.writing(durable=True) as connection:
-            is_sqlite = connection.dialect.name == "sqlite"
-            if is_sqlite:
-                connection.exec_driver_sql("PRAGMA secure_delete=ON")
-            yield connection
-            drop_changed_days(connection)
-        if is_sqlite:
-            with closing(self.database.engine.raw_connection()) as raw:
-                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    def forgotten_at(self) -> int:
-        """When something was last purged or forgotten, in milliseconds since 1970; 0 for never.
-
-        Whatever was derived from the log before is stale.
-        """
-        with self.database.reading() as connection:
-            found = connection.execute(select(counters.c.value).where(counters.c.name == _FORGOTTEN_AT)).scalar()
-        return int(found or 0)
 
     def _add(self, found: list[QueryRecord | EventRecord], counts: dict[str, int]) -> None:
         asked = [record for record in found if isinstance(record, QueryRecord)]
@@ -183,15 +151,6 @@ class ClickLog:
             for row in connection.execute(chosen.order_by(impressions.c.query, impressions.c.position)):
                 hits.setdefault(row.query, []).append(read_hit(row))
         return hits
-
-
-def note_forgotten(connection: Connection, searches: int, gone: int) -> Forgotten:
-    """The counts; where anything went, its time is noted, so that what was derived before is known to be stale."""
-    if searches or gone:
-        chosen = counters.c.name == _FORGOTTEN_AT
-        if not connection.execute(update(counters).where(chosen).values(value=now_ms())).rowcount:
-            connection.execute(insert(counters).values(name=_FORGOTTEN_AT, value=now_ms()))
-    return Forgotten(searches, gone)
 
 
 def _add_queries(connection: Connection, named: Sequence[QueryRecord]) -> LogCounts:

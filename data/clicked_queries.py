@@ -28,18 +28,18 @@ class ClickedQuery:
 
 def clicked_queries(
     database: Database,
-    measure: Callable[[Cells], np.ndarray] | None = None,
+    measure: Callable[[Cells], tuple[Cells, np.ndarray]] | None = None,
     fewest_clients: int = FEWEST_CLIENTS,
 ) -> dict[str, list[ClickedQuery]]:
     """By item id, the queries of at least `fewest_clients` different clients that led to it, heaviest first.
 
-    `measure` tells from the counts how likely each position is looked at, (k,); it is 1 / position where it is not
-    given. What is set aside does not count.
+    `measure` tells from the counts which of them count, and how likely each position is looked at, (k,); it is
+    1 / position where it is not given. What is set aside does not count.
     """
     refresh_cells(database)
     cells = read_cells(database)
     popular = {query_key(text) for text, _ in shared_queries(database, 0, fewest_clients)}
-    led = weigh_clicked_queries(cells, measure(cells) if measure else None)
+    led = weigh_clicked_queries(*measure(cells)) if measure else weigh_clicked_queries(cells)
     kept = {item: [query for query in queries if query.text in popular] for item, queries in led.items()}
     return {item: queries for item, queries in kept.items() if queries}
 

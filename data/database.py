@@ -90,7 +90,8 @@ def open_database(settings: Settings, patience_s: float = PATIENCE_S) -> Databas
     """
     try:
         url = make_url(settings.database)
-        engine = create_engine(url, **_pool_options(url.get_backend_name(), patience_s))
+        # errors say which statement failed, never with which words, names or salts
+        engine = create_engine(url, hide_parameters=True, **_pool_options(url.get_backend_name(), patience_s))
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise BadSetting(f"MAGPIE_DATABASE_URL: {error}; give an SQLAlchemy URL whose driver is installed") from error
     try:

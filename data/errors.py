@@ -132,6 +132,12 @@ class DecodingFailed(Unavailable):
     """The worker processes that decode pictures cannot run."""
 
 
+class DecoderBusy(Unavailable):
+    """Other pictures are being decoded for longer than anybody should wait."""
+
+    retry_after_s = 1
+
+
 class DatabaseBusy(Unavailable):
     """Another process has been writing the database for longer than anybody should wait; nothing was written."""
 

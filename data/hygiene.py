@@ -3,8 +3,6 @@
 Nothing is deleted: records that are set aside stay in the export, marked, and are left out of everything derived.
 """
 
-import json
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,10 +10,11 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, distinct, exists,
 
 from data.click_fraud import pushing_sources
 from data.database import Database
+from data.personal_fields import BOT
 from data.sources import source_of
 from data.tables import events, impressions, queries
 
-BOT, FLOOD = "bot", "flood"
+FLOOD = "flood"
 IMPRESSION = "impression"
 NOT_SHOWN, TOO_EARLY, EVERYTHING = "clicked item was not shown", "click before its search", "clicked everything at once"
 PUSHES = "clicks little but one item that is pushed"
@@ -26,7 +25,6 @@ _CLOCK_SKEW_MS = 60_000
 _AT_ONCE_MS = 1_000
 _FEWEST_AT_ONCE = 5
 _MOST_OF_THE_PAGE = 0.8
-_BOTS = re.compile(r"bot\b|bot/|crawl|spider|headless|scrapy|python-requests|curl/|wget/", re.IGNORECASE)
 _KEYS_PER_STATEMENT = 500
 
 
@@ -35,11 +33,17 @@ def set_aside_misuse(database: Database, since_ms: int = 0) -> dict[str, int]:
 
     Sources that push an item are looked for in the whole log: it takes many to know one.
     """
-    found = set_aside_lately(database, since_ms)
+    return set_aside_lately(database, since_ms) | set_aside_pushing(database, 0)
+
+
+def set_aside_pushing(database: Database, since_ms: int) -> dict[str, int]:
+    """The same of all that sources did which push an item, as far as what happened since then tells."""
     with database.reading() as connection:
-        pushing = pushing_sources(connection)
+        pushing = pushing_sources(connection, since_ms)
+    if not pushing:
+        return {PUSHES: 0}
     with database.writing() as connection:
-        return found | {PUSHES: _mark_sources(connection, PUSHES, pushing)}
+        return {PUSHES: _mark_sources(connection, PUSHES, pushing)}
 
 
 def set_aside_lately(database: Database, since_ms: int) -> dict[str, int]:
@@ -47,7 +51,7 @@ def set_aside_lately(database: Database, since_ms: int) -> dict[str, int]:
     since_ms -= since_ms % _HOUR_MS
     with database.writing() as connection:
         return {
-            BOT: _mark_bots(connection, since_ms),
+            BOT: _mark_deeds_of_bots(connection, since_ms),
             FLOOD: _mark_floods(connection, since_ms),
             NOT_SHOWN: _mark_events(connection, NOT_SHOWN, _not_shown(), since_ms),
             TOO_EARLY: _mark_events(connection, TOO_EARLY, _too_early(), since_ms),
@@ -72,24 +76,10 @@ def set_aside_counts(database: Database) -> dict[str, int]:
     return counts | {"repeated clicks": int(total) - int(different)}
 
 
-def _mark_bots(connection: Connection, since_ms: int) -> int:
-    """Searches whose record carries the user agent of a program, with their events."""
-    chosen = select(queries.c.query_id, queries.c.query_attributes, queries.c.extra).where(
-        ~queries.c.set_aside,
-        queries.c.timestamp >= since_ms,
-        or_(queries.c.query_attributes.like('%"user_agent"%'), queries.c.extra.like('%"user_agent"%')),
-    )
-    found = [
-        row.query_id
-        for row in connection.execute(chosen)
-        if _BOTS.search(_user_agent(row.query_attributes) + _user_agent(row.extra))
-    ]
-    return _mark_searches(connection, BOT, found)
-
-
-def _user_agent(fields: str) -> str:
-    value: Any = json.loads(fields).get("user_agent", "")
-    return value if isinstance(value, str) else ""
+def _mark_deeds_of_bots(connection: Connection, since_ms: int) -> int:
+    """What was done with searches that were set aside when they came, because a program asked them."""
+    asked = select(queries.c.query_id).where(queries.c.reason == BOT, queries.c.timestamp >= since_ms)
+    return _mark(connection, events, BOT, events.c.query_id.in_(asked))
 
 
 def _mark_floods(connection: Connection, since_ms: int) -> int:

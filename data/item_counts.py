@@ -47,6 +47,35 @@ def count_items(database: Database, since_ms: int) -> dict[str, ItemCount]:
     }
 
 
+@dataclass(frozen=True)
+class PlaceCount:
+    """How often an item was shown at a position (1-based), and chosen there by searches that showed it."""
+
+    item_id: str
+    position: int
+    impressions: int
+    clicks: int
+
+
+def count_places(database: Database, since_ms: int) -> list[PlaceCount]:
+    """The counts of every item at every position since then, of what is not set aside."""
+    actions = ", ".join(f"'{name}'" for name in CHOICES)
+    shown = text(
+        "SELECT i.item_id, i.position, count(*) FROM queries q JOIN impressions i ON i.query = q.id "
+        "WHERE q.timestamp >= :since AND NOT q.set_aside GROUP BY i.item_id, i.position"
+    )
+    chosen = text(
+        "SELECT i.item_id, i.position, count(DISTINCT q.id) FROM events e JOIN queries q ON q.query_id = e.query_id "
+        "JOIN impressions i ON i.query = q.id AND i.item_id = e.object_id "
+        f"WHERE q.timestamp >= :since AND NOT q.set_aside AND NOT e.set_aside AND e.action_name IN ({actions}) "
+        "GROUP BY i.item_id, i.position"
+    )
+    with database.reading() as connection:
+        clicks = {(row[0], row[1]): row[2] for row in connection.execute(chosen, {"since": since_ms})}
+        found = connection.execute(shown, {"since": since_ms}).all()
+    return [PlaceCount(row[0], row[1], row[2], clicks.get((row[0], row[1]), 0)) for row in found]
+
+
 def is_cold(counts: Mapping[str, ItemCount], item_id: str, below: int) -> bool:
     """Whether an item was shown so rarely that nobody can know how good it is."""
     return counts.get(item_id, ItemCount()).shown < below

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from http.client import HTTPException
 from pathlib import Path
@@ -27,7 +28,8 @@ from urllib3.response import BaseHTTPResponse
 
 from data.errors import BadPicture, NotFetched, TooLarge
 from data.picture_addresses import HostRule, Target, is_public, parse_address, parse_rules
-from data.pictures import verify_picture
+from data.picture_process import PictureProcess
+from data.pictures import decode_coarsely, verify_picture
 from data.settings import Settings
 
 MOST_REDIRECTS = 3
@@ -59,16 +61,18 @@ class FetchPolicy:
 class PictureFetcher:
     """Fetches each address once and keeps what came under `images/`, by its content; addresses under `fetched/`."""
 
-    def __init__(self, home: Path, policy: FetchPolicy) -> None:
+    def __init__(self, home: Path, policy: FetchPolicy, decoder: PictureProcess) -> None:
+        self._decoder = decoder
         self._images = home.absolute() / "images"
         self._addresses = home.absolute() / "fetched"
         self._policy = policy
 
     @classmethod
-    def of(cls, settings: Settings) -> "PictureFetcher":
+    def of(cls, settings: Settings, decoder: PictureProcess) -> "PictureFetcher":
         """The fetcher that these settings allow. Raises BadSetting."""
         rules = parse_rules(settings.picture_hosts or "")
-        return cls(settings.home, FetchPolicy(rules, settings.max_upload_bytes, settings.max_picture_pixels))
+        policy = FetchPolicy(rules, settings.max_upload_bytes, settings.max_picture_pixels)
+        return cls(settings.home, policy, decoder)
 
     def fetch_all(self, addresses: Iterable[str]) -> dict[str, Path | str]:
         """For each address the file that holds its picture, or the reason why there is none."""
@@ -102,7 +106,7 @@ class PictureFetcher:
             return kept
         try:
             content = self._download(address)
-            verify_picture(content, "it", self._policy.max_pixels)
+            self._verify(content)
         except (BadPicture, TooLarge) as error:
             raise NotFetched(str(error)) from error
         except NotFetched:
@@ -114,6 +118,10 @@ class PictureFetcher:
             _write(path, content)
         _write(record, json.dumps({"address": address, "content": path.name}).encode())
         return path
+
+    def _verify(self, content: bytes) -> None:
+        """Raises BadPicture where it is not whole, TooLarge."""
+        verify_picture(content, "it", self._policy.max_pixels, partial(self._decoder.run, "it", decode_coarsely))
 
     def _kept(self, record: Path) -> Path | None:
         try:

@@ -11,7 +11,8 @@ from hashlib import blake2b
 from pathlib import Path
 
 from data.errors import BadPicture, TooLarge
-from data.pictures import is_video, verify_picture
+from data.picture_process import PictureProcess
+from data.pictures import decode_coarsely, is_video, verify_picture
 
 MAX_FILE_BYTES = 200_000_000
 
@@ -46,10 +47,13 @@ def refuse_addresses(given: Iterable[str]) -> dict[str, Path | str]:
 class PictureRoot:
     """The folder that picture paths are relative to, and that none may leave."""
 
-    def __init__(self, root: Path, max_pixels: int, fetch: FetchAll = refuse_addresses) -> None:
+    def __init__(
+        self, root: Path, max_pixels: int, decoder: PictureProcess, fetch: FetchAll = refuse_addresses
+    ) -> None:
         self.root = os.path.realpath(root)
         self._inside = self.root.rstrip(os.sep) + os.sep
         self._max_pixels = max_pixels
+        self._decoder = decoder
         self._real_folders: dict[str, str] = {}
         self._fetch = fetch
         self._fetched: dict[str, Path | str] = {}
@@ -105,14 +109,17 @@ class PictureRoot:
             if is_video(Path(path)):
                 from data.videos import verify_video  # brings ffmpeg, which few catalogues need
 
-                width, height = verify_video(Path(path), self._max_pixels)
+                width, height = self._decoder.run(path, verify_video, Path(path), self._max_pixels)
             else:
-                width, height = verify_picture(data, path, self._max_pixels)
+                width, height = verify_picture(data, path, self._max_pixels, self._decode)
         except (BadPicture, TooLarge) as error:
             return PictureFile(*found, "", 0, 0, "broken", str(error).removeprefix(f"{path}: "))
         except OSError as error:
             return _absent(path, f"cannot be read ({error.strerror})")
         return PictureFile(*found, blake2b(data, digest_size=16).hexdigest(), width, height, "ok")
+
+    def _decode(self, data: bytes, name: str, max_pixels: int) -> None:
+        self._decoder.run(name, decode_coarsely, data, name, max_pixels)
 
 
 def _absent(path: str, reason: str) -> PictureFile:

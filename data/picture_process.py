@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from typing import Any, TypeVar
 
-from data.errors import BadPicture
+from data.errors import BadPicture, DecoderBusy
 
 T = TypeVar("T")
 
@@ -31,28 +31,43 @@ class DecodeLimits:
 
 
 WHILE_SERVING = DecodeLimits(cpu_s=10.0, clock_s=30.0, memory_bytes=2_000_000_000)
+WHILE_ASKED = DecodeLimits(cpu_s=5.0, clock_s=10.0, memory_bytes=2_000_000_000)  # somebody waits for the answer
+PATIENCE_S = 2.0
 
 
 class PictureProcess:
-    """One process, started when first needed and again when it was lost; threads take turns."""
+    """One process, started when first needed and again when it was lost; threads take turns, and wait for theirs for
+    `patience_s` at most, where it is given."""
 
-    def __init__(self, limits: DecodeLimits | None = None) -> None:
+    def __init__(self, limits: DecodeLimits | None = None, patience_s: float | None = None) -> None:
         self._limits = limits or WHILE_SERVING
+        self._patience_s = -1.0 if patience_s is None else patience_s
         self._turn = threading.Lock()
         self._pool: ProcessPoolExecutor | None = None
 
     def run(self, name: str, work: Callable[..., T], *given: Any) -> T:
         """What `work` returns there for what is given, all of which can be pickled.
 
-        Raises what `work` raises, and BadPicture, by this name, where it crashes or takes too long.
+        Raises what `work` raises, BadPicture, by this name, where it crashes or takes too long, and DecoderBusy where
+        others were before it for too long.
         """
-        with self._turn:
+        if not self._turn.acquire(timeout=self._patience_s):
+            raise DecoderBusy(f"{name}: others' pictures take too long to decode; send it again in a moment.")
+        try:
             self._pool = self._pool or start_workers(1, self._limits)
             try:
                 return self._pool.submit(_timed, self._limits, work, given).result()
             except BrokenProcessPool as error:
                 self._pool = None
                 raise BadPicture(f"{name}: {LOST}") from error
+        finally:
+            self._turn.release()
+
+    def start(self) -> None:
+        """Starts the process without waiting for it, so that the first picture does not wait for it either."""
+        with self._turn:
+            self._pool = self._pool or start_workers(1, self._limits)
+            self._pool.submit(os.getpid)
 
     def close(self) -> None:
         """Ends the process."""
@@ -60,6 +75,24 @@ class PictureProcess:
             if self._pool is not None:
                 self._pool.shutdown()
                 self._pool = None
+
+
+@dataclass(frozen=True)
+class Decoders:
+    """The catalogue's pictures are decoded in one process, those of people who ask in another: neither waits for the
+    other, and what harms one leaves the other alone."""
+
+    catalogue: PictureProcess
+    uploads: PictureProcess
+
+    @classmethod
+    def opened(cls) -> "Decoders":
+        return cls(PictureProcess(), PictureProcess(WHILE_ASKED, PATIENCE_S))
+
+    def close(self) -> None:
+        """Ends both processes."""
+        self.catalogue.close()
+        self.uploads.close()
 
 
 LOST = "its decoder crashed, or was ended because it took too long"

@@ -1,7 +1,7 @@
 """Pictures, in on the write path and up on the read path: every byte of them is decoded here, and defensively."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -70,18 +70,28 @@ def inspect_picture(source: Path | bytes) -> tuple[int, int]:
         return image.size
 
 
-def verify_picture(data: bytes, name: str, max_pixels: int) -> tuple[int, int]:
+def verify_picture(
+    data: bytes, name: str, max_pixels: int, decode: Callable[[bytes, str, int], None]
+) -> tuple[int, int]:
     """(width, height) of a picture that is whole. Raises BadPicture for one that is truncated, TooLarge as above.
 
-    Decoding all of it only where its last bytes leave a doubt makes this cheap enough for every picture of a feed.
+    All of it is decoded, by `decode` (`decode_coarsely`, in a process of its own), only where its last bytes leave a
+    doubt: that makes this cheap enough for every picture of a feed.
     """
     with _guarded(name), Image.open(BytesIO(data), formats=FORMATS) as image:
         _check_size(image, name, max_pixels, reducible=True)
         size, kind = image.size, image.format
-        if not _ends_well(data, kind or ""):
-            _reduce(image, max_pixels, (64, 64))
-            image.load()
-        return size
+    if not _ends_well(data, kind or ""):
+        decode(data, name, max_pixels)
+    return size
+
+
+def decode_coarsely(data: bytes, name: str, max_pixels: int) -> None:
+    """Decodes all of the picture, as small as its format allows. Raises BadPicture, TooLarge."""
+    with _guarded(name), Image.open(BytesIO(data), formats=FORMATS) as image:
+        _check_size(image, name, max_pixels, reducible=True)
+        _reduce(image, max_pixels, (64, 64))
+        image.load()
 
 
 def encode_thumbnail(image: Image.Image, size: int, kind: Literal["JPEG", "WEBP"] = "JPEG") -> bytes:
@@ -99,6 +109,18 @@ def encode_thumbnail(image: Image.Image, size: int, kind: Literal["JPEG", "WEBP"
 def check_picture(content: bytes, max_pixels: int) -> None:
     """Decodes all of the picture. Raises as `open_picture`."""
     open_picture(content, max_pixels, (256, 256)).close()
+
+
+def copy_upload(content: bytes, max_pixels: int, side: int) -> tuple[bytes, int, int]:
+    """A JPEG of the picture that fits into side x side pixels, its width and its height. Raises as `open_picture`."""
+    image = open_picture(content, max_pixels, (side, side))
+    image.thumbnail((side, side))
+    return encode_thumbnail(image, side), image.width, image.height
+
+
+def cut_upload(content: bytes, max_pixels: int, side: int, box: tuple[int, int, int, int]) -> bytes:
+    """A JPEG of a part of the picture: left, top, right and bottom in pixels. Raises as `open_picture`."""
+    return encode_thumbnail(open_picture(content, max_pixels).crop(box), side)
 
 
 def make_thumbnail(path: Path, max_pixels: int, side: int) -> bytes:

@@ -1,6 +1,7 @@
 """Behaviour as it comes in and goes out: queries and events in the names of User Behavior Insights 1.3, checked.
 
-The schema is OpenSearch's (github.com/o19s/ubi, version 1.3). Fields that it does not name are kept and exported again.
+The schema is OpenSearch's (github.com/o19s/ubi, version 1.3). Fields that it does not name are kept and exported again,
+except those that tell from where or with which browser somebody came.
 """
 
 import json
@@ -12,6 +13,7 @@ from hashlib import blake2b
 from typing import Any
 
 from data.errors import BadEvent
+from data.personal_fields import BOT, without_personal_fields
 
 MAX_JSON_CHARS = 32_768
 _LIMITS = {
@@ -106,12 +108,12 @@ def parse_query(raw: object, received_ms: int | None = None) -> QueryRecord:
 
     Where it has no timestamp, `received_ms` stands in; without that, it is needed.
     """
-    values = _object(raw)
+    values, is_program = without_personal_fields(_object(raw))
     known = {name: _text(values, name) for name in _QUERY_FIELDS}
     if not known["query_id"]:
         raise BadEvent("query_id: is needed")
     attributes, hits = _attributes(values, "query_attributes"), _hits(values)
-    timestamp_ms, reason = _timestamp(values, received_ms), _set_aside(values)
+    timestamp_ms, reason = _timestamp(values, received_ms), _set_aside(values) or (BOT if is_program else "")
     return QueryRecord(
         **known,
         timestamp_ms=timestamp_ms,
@@ -127,7 +129,7 @@ def parse_event(raw: object, received_ms: int | None = None) -> EventRecord:
 
     Where it has no timestamp, `received_ms` stands in; without that, it is needed.
     """
-    values = _object(raw)
+    values, is_program = without_personal_fields(_object(raw))
     known = {name: _text(values, name) for name in _EVENT_FIELDS}
     if not known["action_name"]:
         raise BadEvent('action_name: is needed, such as "click", "view" or "purchase"')
@@ -141,7 +143,7 @@ def parse_event(raw: object, received_ms: int | None = None) -> EventRecord:
         object_id=_text(target, "object_id", "event_attributes.object."),
         position=_ordinal(place.get("ordinal"), "event_attributes.position.ordinal"),
         event_attributes=attributes,
-        set_aside=_set_aside(values),
+        set_aside=_set_aside(values) or (BOT if is_program else ""),
         extra=_extra(values),
     )
 

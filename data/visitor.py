@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, func, or_, select
 
-from data.click_log import Forgotten, note_forgotten
 from data.database import Database
+from data.erasing import Forgotten, erasing, note_forgotten
 from data.tables import events, queries
 
 LATEST = 20
@@ -52,7 +52,7 @@ def forget_session(database: Database, session_id: str) -> Forgotten:
         return Forgotten(0, 0)
     theirs = select(queries.c.query_id).where(queries.c.session_id == session_id)
     chosen = or_(events.c.session_id == session_id, events.c.query_id.in_(theirs))
-    with database.writing(durable=True) as connection:
+    with erasing(database) as connection:
         gone = connection.execute(delete(events).where(chosen)).rowcount
         searches = connection.execute(delete(queries).where(queries.c.session_id == session_id)).rowcount
         return note_forgotten(connection, searches, gone)

@@ -13,7 +13,7 @@ import numpy as np
 
 from data.errors import BadPicture, DecodingFailed, TooLarge
 from data.picture_process import LOST, DecodeLimits, start_timers, start_workers
-from data.pictures import open_views
+from data.pictures import open_picture, open_views
 from indexer.preprocessing import PicturePreprocessing, prepare_picture
 
 _PICTURES_PER_BATCH = 64
@@ -105,6 +105,11 @@ def decode_views(path: Path, wanted: PicturePreprocessing) -> np.ndarray:
     """(n, height, width, 3) uint8: the picture, or a frame of each scene of a video. Raises BadPicture, TooLarge."""
     views = open_views(path, _MAX_PIXELS, (wanted.width, wanted.height))
     return np.stack([prepare_picture(view, wanted) for view in views])
+
+
+def decode_upload(content: bytes, max_pixels: int, wanted: PicturePreprocessing) -> np.ndarray:
+    """(height, width, 3) uint8 of a picture that somebody searches by. Raises BadPicture, TooLarge."""
+    return prepare_picture(open_picture(content, max_pixels, (wanted.width, wanted.height)), wanted)
 
 
 def _no_pixels(wanted: PicturePreprocessing) -> np.ndarray:

@@ -198,6 +198,11 @@ def read_conflicts(settings: Settings) -> list[dict[str, Any]]:
     return load_conflicts(settings.generations_dir / generation)
 
 
+def is_stale(manifest: dict[str, Any], forgotten_ms: int) -> bool:
+    """Whether something was forgotten (milliseconds since 1970) after the log had led this generation's vectors."""
+    return bool(manifest["clicked_items"] > 0 and 0 < forgotten_ms >= manifest.get("log_read_ms", 0))
+
+
 def describe_current(settings: Settings) -> dict[str, Any]:
     """What `index status` tells of the current generation. Raises NoIndex, GenerationBroken."""
     generation = current_id(settings)

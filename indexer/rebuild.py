@@ -17,6 +17,7 @@ from data.database import Database
 from data.home_lock import lock_home
 from data.leftovers import remove_leftovers
 from data.settings import Settings
+from data.ubi import now_ms
 from indexer.clicked_part import ClickedPart, make_clicked_part
 from indexer.columns import Columns, ColumnsBuilder
 from indexer.concepts import Concepts, gather_words, make_family
@@ -104,12 +105,12 @@ def rebuild(
     options: RebuildOptions | None = None,
     progress: Progress | None = None,
     judge: Callable[[Generation], dict[str, Any]] | None = None,
-    clicked: Mapping[str, Sequence[ClickedQuery]] | None = None,
+    clicked: Callable[[], Mapping[str, Sequence[ClickedQuery]]] | None = None,
 ) -> RebuildReport:
     """Indexes the whole catalogue and publishes the result as a new generation.
 
     Until the last step nothing changes for those who search, and an interrupted rebuild costs only what it had
-    not yet encoded. `clicked` are the queries that led people to items, by item id. `judge` looks at the finished
+    not yet encoded. `clicked` gives the queries that led people to items, by item id. `judge` looks at the finished
     generation: what it returns goes into the manifest as "golden", and what it raises keeps it from being published.
     Raises HomeLocked while another rebuild runs, BadSetting for an
     unknown model, fusion or index, ModelUnavailable where the encoder cannot be loaded.
@@ -141,7 +142,9 @@ def rebuild(
             average = ImputedAverage.fit(credible, weights)
             average.save(folder / "imputation.npz")
             fusion = learned or average
-            leaning = learn_clicked_part(clicked or {}, snapshot, encoder, cache, means, settings.clicked_share)
+            log_read_ms = now_ms()
+            led = clicked() if clicked else {}
+            leaning = learn_clicked_part(led, snapshot, encoder, cache, means, settings.clicked_share)
             fused = leaning.lean(snapshot.ids, fuse_all(fusion, credible, weights))
             vectors = {**parts, "fused": fused}
             factory = choose_factory(options.index, len(snapshot.ids))
@@ -157,6 +160,7 @@ def rebuild(
             about = describe(encoder, snapshot, vectors, means, folder) | describe_fusion(fusion, vectors, weights)
             about |= {
                 "clicked_items": len(leaning.ids),
+                "log_read_ms": log_read_ms,
                 "index": factory,
                 "options": options_to_repeat(options, encoder),
                 "text_weighing": asdict(weighing),

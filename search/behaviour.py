@@ -2,12 +2,15 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+import numpy as np
 
 from data.database import Database
-from data.item_counts import ItemCount, count_items, is_cold
+from data.item_counts import ItemCount, count_items, count_places, is_cold
 from data.shared_queries import shared_queries
 from data.ubi import now_ms
+from search.learning.overclicked import overclicked_items
 
 WINDOW_DAYS = 30
 SEARCHED_DAYS = 90
@@ -17,10 +20,17 @@ _DOUBT = 10.0  # exposures by which an item's rate is drawn towards that of all
 
 
 class Behaviour:
-    """Sums over the click log of the last weeks. Safe to share among threads."""
+    """Sums over the click log of the last weeks. Safe to share among threads.
 
-    def __init__(self, database: Database, min_clients: int) -> None:
+    `looks` gives how likely each position is looked at, (k,), once that was measured, else None.
+    """
+
+    def __init__(
+        self, database: Database, min_clients: int, looks: Callable[[], np.ndarray | None] = lambda: None
+    ) -> None:
         self._database = database
+        self._looks = looks
+        self._pushed: frozenset[str] = frozenset()
         self._min_clients = min_clients
         self._counts: dict[str, ItemCount] | None = None
         self._rates: dict[str, float] = {}
@@ -36,8 +46,16 @@ class Behaviour:
 
     @property
     def rates(self) -> dict[str, float]:
-        """The click rate of every item that somebody chose, by item id."""
+        """The click rate of every item that somebody chose and that nobody pushes, by item id."""
         return self._rates if self.counts else {}
+
+    @property
+    def pushed(self) -> frozenset[str]:
+        """Items that were surely chosen more often than looked at: nothing that people do with them makes them popular.
+
+        Empty as long as nobody has measured how far people look.
+        """
+        return self._pushed
 
     @property
     def searched(self) -> list[tuple[str, int]]:
@@ -54,9 +72,14 @@ class Behaviour:
         with self._counting:
             started = time.perf_counter()
             counts = count_items(self._database, now_ms() - WINDOW_DAYS * _DAY_MS)
+            theta = self._looks()
+            if theta is not None:
+                self._pushed = overclicked_items(count_places(self._database, now_ms() - WINDOW_DAYS * _DAY_MS), theta)
             since = now_ms() - SEARCHED_DAYS * _DAY_MS
             self._searched = shared_queries(self._database, since, self._min_clients)
-            self._rates, self._counts = click_rates(counts), counts
+            rates = click_rates(counts)
+            self._rates = {item_id: rate for item_id, rate in rates.items() if item_id not in self._pushed}
+            self._counts = counts
             return time.perf_counter() - started
 
 

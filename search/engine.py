@@ -3,15 +3,17 @@
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from data.catalogue import Catalogue, Item
 from data.database import Database
+from data.erasing import forgotten_at
 from data.errors import MagpieError, NoIndex
 from data.items import confidences
-from data.picture_process import PictureProcess
+from data.picture_process import Decoders
 from data.query_ids import open_query_ids
 from data.settings import Settings
 from data.ubi import now_ms
@@ -19,7 +21,7 @@ from data.visits import read_visits
 from indexer.columns import Columns, check_names
 from indexer.encoder import Encoder
 from indexer.generation import Generation
-from indexer.generation_store import NO_INDEX, current_id
+from indexer.generation_store import NO_INDEX, current_id, is_stale
 from indexer.lexical_index import LexicalMatches
 from indexer.verification import warn_of_recall
 from search.behaviour import Behaviour
@@ -27,6 +29,7 @@ from search.confidence import is_confident
 from search.facets import count_facets, find_ranges
 from search.interleaving import CURRENT, compared_versions
 from search.item_memory import ItemMemory
+from search.learning.examination import measured_looks
 from search.merging import Merged, best_score, check_sort, matching_rows, merge
 from search.question import Question
 from search.ranking import Candidates
@@ -38,6 +41,10 @@ from search.serving import Serving, open_serving, serve, with_changes
 from search.suggestions import complete_with_searches
 from search.taste import Taste, personalise, taste_of
 
+_STALE_ALARMS = {
+    "index": "Something was forgotten after the index had learned of it: it is gone after `magpie index rebuild`.",
+    "ranker": "Something was forgotten after the ranker had learned of it: it is gone after `magpie train ranker`.",
+}
 DEPTH = 500  # candidates per index; beyond half of it a page needs the deeper search
 DEEP = 10_000
 
@@ -48,20 +55,21 @@ class SearchEngine:
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
         self._database = database
-        self._catalogue = Catalogue(database, settings)
+        self.decoders = Decoders.opened()
+        self._catalogue = Catalogue(database, settings, self.decoders.catalogue)
         self._query_ids = open_query_ids(database)
-        self.behaviour = Behaviour(database, settings.min_clients)
-        self.decoder = PictureProcess()
+        self.behaviour = Behaviour(database, settings.min_clients, partial(measured_looks, settings))
         self._serving: Serving | None = None
         self._reranker = Reranker(settings, compared_versions(settings))
         self._changing = threading.Lock()
         self._last_fault = ""
+        self._forgotten_ms = 0
 
     @classmethod
     def of_generation(cls, settings: Settings, database: Database, generation: Generation) -> "SearchEngine":
         """An engine on this generation, which need not be published yet. Raises ModelMismatch."""
         engine = cls(settings, database)
-        engine._serving = serve(settings, engine._catalogue, generation, None, [], engine.decoder)
+        engine._serving = serve(settings, engine._catalogue, generation, None, [], engine.decoders)
         return engine
 
     def search(self, request: SearchRequest) -> SearchResult:
@@ -156,6 +164,8 @@ class SearchEngine:
                 f"{serving.delta.num_items:,} changed items are searched beside the index, and no more are taken in: "
                 "run `magpie index rebuild`. Deletions act all the same."
             )
+        stale = self._stale(serving)
+        alarms += [_STALE_ALARMS[name] for name in stale]
         about = serving.generation.manifest
         alarms += [*filter(None, [warn_of_recall(about)]), *self._reranker.alarms]
         return {
@@ -168,8 +178,17 @@ class SearchEngine:
             "changes_since": len(serving.delta.dead_ids),
             "changes_waiting": serving.delta.latest - serving.delta.revision,
             "ranker": self._reranker.version,
+            "stale": stale,
             "alarms": alarms,
         }
+
+    def _stale(self, serving: Serving) -> list[str]:
+        """What was made before something of the log was forgotten, and so may still tell of it."""
+        stale = {
+            "index": is_stale(serving.generation.manifest, self._forgotten_ms),
+            "ranker": self._reranker.learned_before(self._forgotten_ms),
+        }
+        return [name for name, it_is in stale.items() if it_is]
 
     def refresh(self) -> None:
         """Takes up a newly published generation and the catalogue's changes; searches go on meanwhile.
@@ -182,9 +201,10 @@ class SearchEngine:
                 raise NoIndex(NO_INDEX)
             try:
                 if before is None or before.wanted != wanted:
-                    self._serving = open_serving(self._settings, self._catalogue, wanted, self.decoder, before)
+                    self._serving = open_serving(self._settings, self._catalogue, wanted, self.decoders, before)
                 else:
                     self._serving = with_changes(before, self._catalogue)
+                self._forgotten_ms = forgotten_at(self._database)
                 self._reranker.refresh(self._serving.generation.manifest["fingerprint"])
                 self._last_fault = ""
             except MagpieError as error:
@@ -195,12 +215,13 @@ class SearchEngine:
         """Loads the index and the encoder, so that the first search does not wait for them."""
         serving = self._current()
         serving.encoder.warm_up()
+        self.decoders.uploads.start()
         self.search(SearchRequest(text="warm up"))
 
     def close(self) -> None:
         """Lets go of the index; searches fail afterwards."""
         self._serving = None
-        self.decoder.close()
+        self.decoders.close()
 
     def _current(self) -> Serving:
         if self._serving is None:

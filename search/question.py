@@ -8,11 +8,11 @@ import numpy as np
 
 from data.catalogue import Catalogue
 from data.errors import BadQuery, ItemNotFound
-from data.pictures import open_picture
+from data.picture_process import PictureProcess
 from data.settings import Settings
+from indexer.decoding import decode_upload
 from indexer.encoder import Encoder, unit_rows
 from indexer.generation import Generation
-from indexer.preprocessing import prepare_picture
 from indexer.training.lexicon import load_lexicon
 from search.avoidance import Avoidance, avoid, split_avoided
 from search.request import MODES, SearchRequest
@@ -78,8 +78,16 @@ def check_request(request: SearchRequest) -> None:
 class Interpreter:
     """Turns requests into questions with the encoder that the index was built with."""
 
-    def __init__(self, encoder: Encoder, generation: Generation, catalogue: Catalogue, settings: Settings) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        generation: Generation,
+        catalogue: Catalogue,
+        settings: Settings,
+        decoder: PictureProcess,
+    ) -> None:
         self._encoder = encoder
+        self._decoder = decoder
         self._means = generation.means
         self._concepts = generation.concepts
         self._speller = make_speller(generation.phrases)
@@ -158,11 +166,10 @@ class Interpreter:
         return self._encode_once(text)
 
     def encode_picture(self, data: bytes) -> np.ndarray:
-        """(dim,) centred unit vector of an uploaded picture. Raises BadPicture, TooLarge."""
-        wanted = self._encoder.spec.preprocessing
-        image = open_picture(data, self._settings.max_picture_pixels, (wanted.width, wanted.height))
-        pixels = prepare_picture(image, wanted)[None]
-        return self._means.centre("image", self._encoder.encode_pictures(pixels))[0]
+        """(dim,) centred unit vector of an uploaded picture. Raises BadPicture, TooLarge, DecoderBusy."""
+        given = (data, self._settings.max_picture_pixels, self._encoder.spec.preprocessing)
+        pixels = self._decoder.run("the picture", decode_upload, *given)
+        return self._means.centre("image", self._encoder.encode_pictures(pixels[None]))[0]
 
     def _combine(self, text: str, example: np.ndarray | None, image_weight: float | None) -> np.ndarray:
         """The query vector of words, an example, or both: by default "like the example, but as the words say"."""

@@ -87,6 +87,7 @@ class Recommender:
         for item_id in item_ids:
             people = chosen_together(self._database, item_id)
             scores = together_scores(people, item_id, self._engine.behaviour.counts)
+            scores = {other: score for other, score in scores.items() if other not in self._engine.behaviour.pushed}
             best |= {other: max(score, best.get(other, 0.0)) for other, score in scores.items()}
         return self._by_number(best)
 

@@ -3,18 +3,20 @@
 import logging
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from data.errors import RankerBroken
+from data.fault_trail import fault_trail
 from data.query_keys import query_key
 from data.settings import Settings
 from search.learning.features import NAMES
 from search.learning.first_stage import gather_first_stage
 from search.learning.ranker import Ranker
-from search.learning.versions import current_ranker, open_ranker
+from search.learning.versions import current_ranker, is_stale, open_ranker, read_manifest
 from search.merging import RELEVANCE, Merged
 from search.question import Question
 from search.request import SearchRequest
@@ -67,6 +69,7 @@ class Loaded:
     version: str
     fingerprint: str
     ranker: Ranker | None
+    manifest: Mapping[str, Any] = field(default_factory=dict)
     fault: str = ""
 
 
@@ -91,6 +94,10 @@ class Reranker:
         """Why the published ranker, or one that is compared, does not serve, where it does not."""
         return [loaded.fault for loaded in self._loaded.values() if loaded.fault]
 
+    def learned_before(self, forgotten_ms: int) -> bool:
+        """Whether the ranker that serves, or one that is compared, learned before something was forgotten."""
+        return any(one.ranker and is_stale(one.manifest, forgotten_ms) for one in self._loaded.values())
+
     def has(self, version: str) -> bool:
         """Whether this version is at hand."""
         loaded = self._loaded.get(version)
@@ -111,10 +118,11 @@ class Reranker:
 
     def _open(self, version: str, fingerprint: str) -> Loaded:
         try:
-            return Loaded(version, fingerprint, open_ranker(self._settings, version, fingerprint))
+            ranker = open_ranker(self._settings, version, fingerprint)
+            return Loaded(version, fingerprint, ranker, read_manifest(self._settings, version))
         except RankerBroken as error:
             log.error("%s The first stage serves alone.", error)
-            return Loaded(version, fingerprint, None, str(error))
+            return Loaded(version, fingerprint, None, fault=str(error))
 
     def rerank(self, order: Merged, request: SearchRequest, question: Question) -> Reranked:
         """The order by what was learned, where the request is one that clicks tell about; else as it came."""
@@ -123,8 +131,9 @@ class Reranker:
             return Reranked(order)
         try:
             return _reranked(order, question, request, loaded.version, loaded.ranker)
-        except Exception:
-            log.exception("ranker %s failed on %r; the first-stage order is shown", loaded.version, request.text)
+        except Exception as error:
+            trail = fault_trail(error)
+            log.error("ranker %s failed; the first-stage order is shown\n%s", loaded.version, trail)
             return Reranked(order)
 
 

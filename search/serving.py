@@ -8,7 +8,7 @@ import numpy as np
 
 from data.catalogue import Catalogue
 from data.errors import MagpieError
-from data.picture_process import PictureProcess
+from data.picture_process import Decoders
 from data.settings import Settings
 from indexer.encoder import Encoder
 from indexer.generation import Generation, open_encoder_of
@@ -45,14 +45,14 @@ class Serving:
 
 
 def open_serving(
-    settings: Settings, catalogue: Catalogue, wanted: str | None, decoder: PictureProcess, before: Serving | None
+    settings: Settings, catalogue: Catalogue, wanted: str | None, decoders: Decoders, before: Serving | None
 ) -> Serving:
     """The current generation, loaded, with the catalogue's changes since. Keeps the encoder of `before` if it fits.
 
     Raises NoIndex without a generation, ModelMismatch where its encoder is not the one at hand.
     """
     generation, alarms = open_current(settings)
-    return serve(settings, catalogue, generation, wanted, alarms, decoder, before)
+    return serve(settings, catalogue, generation, wanted, alarms, decoders, before)
 
 
 def serve(
@@ -61,7 +61,7 @@ def serve(
     generation: Generation,
     wanted: str | None,
     alarms: list[str],
-    decoder: PictureProcess,
+    decoders: Decoders,
     before: Serving | None = None,
 ) -> Serving:
     """A generation, loaded, as `open_serving` serves it. Raises ModelMismatch."""
@@ -70,8 +70,8 @@ def serve(
     wanted_encoder = generation.manifest["fingerprint"]
     encoder = before.encoder if before and before.encoder.spec.fingerprint == wanted_encoder else None
     encoder = encoder or open_encoder_of(generation, threads=1)
-    interpreter = Interpreter(encoder, generation, catalogue, settings)
-    changed_items = ChangedItems(settings, catalogue, generation, encoder, decoder)
+    interpreter = Interpreter(encoder, generation, catalogue, settings, decoders.uploads)
+    changed_items = ChangedItems(settings, catalogue, generation, encoder, decoders.catalogue)
     serving = Serving(
         wanted,
         generation,

@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 
 from data.catalogue import Catalogue, ItemDraft
+from data.click_log import ClickLog
 from data.database import Database
 from data.home_lock import is_held, lock_home
 from data.settings import Settings
+from data.ubi import EventRecord
 from indexer.generation_store import current_id
 from search.engine import SearchEngine
+from search.learning.versions import current_ranker, publish_ranker, save_ranker
+from tests.test_reranking import favouring
 from web import auto_rebuild
 from web.auto_rebuild import MOST_PATIENCE_S, QUIET_S, AutoRebuild, Backlog, is_time, is_wanted, rebuild_command
 
@@ -35,6 +39,12 @@ def test_many_or_old_changes_want_a_rebuild(changes: int, age_s: float, wanted: 
     assert is_wanted(chosen, Backlog(changes, age_s, 0, 0)) == wanted
     never = settings.model_copy(update={"rebuild_after_changes": 0, "rebuild_after_hours": 0})
     assert not is_wanted(never, Backlog(changes, age_s, 0, 0))
+
+
+def test_what_was_forgotten_wants_one_unless_the_owner_wants_none(settings: Settings) -> None:
+    assert is_wanted(settings, Backlog(0, 0, 0, 0, is_stale=True)) and not is_wanted(settings, Backlog(0, 0, 0, 0))
+    never = settings.model_copy(update={"rebuild_after_changes": 0, "rebuild_after_hours": 0})
+    assert not is_wanted(never, Backlog(0, 0, 0, 0, is_stale=True))
 
 
 def test_an_import_is_not_disturbed_but_unrest_is_not_waited_for_for_ever() -> None:
@@ -77,6 +87,24 @@ def test_changes_are_folded_in_by_itself(
     assert auto.alarms == [] and current_id(own_shop) != before
     engine.refresh()
     assert engine.status()["changes_since"] == 0
+
+
+def test_what_was_forgotten_leaves_the_ranker_by_itself(
+    engine: SearchEngine, own_shop: Settings, shop_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auto_rebuild, "QUIET_S", 0.0)
+    engine.refresh()
+    publish_ranker(own_shop, save_ranker(own_shop, favouring("ball-red", engine), engine.fingerprint, {}))
+    ClickLog(shop_database).record_events([EventRecord("click", client_id="somebody")])
+    ClickLog(shop_database).forget("somebody")
+    engine.refresh()
+    assert engine.status()["stale"] == ["ranker"]
+    auto = AutoRebuild(own_shop, engine.status)
+    auto.look()
+    assert auto.is_running
+    wait_for(auto)
+    engine.refresh()
+    assert auto.alarms == [] and engine.status()["stale"] == [] and current_ranker(own_shop) is None
 
 
 def test_a_failure_is_told_and_not_repeated_at_once(

@@ -8,9 +8,10 @@ from data.click_cells import Cells, read_cells, refresh_cells
 from data.click_log import ClickLog
 from data.clicked_queries import clicked_queries
 from data.database import Database
-from data.hygiene import BOT, EVERYTHING, FLOOD, NOT_SHOWN, TOO_EARLY, set_aside_counts, set_aside_misuse
+from data.hygiene import EVERYTHING, FLOOD, NOT_SHOWN, TOO_EARLY, set_aside_counts, set_aside_misuse
+from data.personal_fields import BOT
 from data.query_keys import query_key
-from data.ubi import EventRecord, QueryRecord, ShownHit
+from data.ubi import EventRecord, QueryRecord, ShownHit, parse_query, query_to_ubi
 
 NOON = int(datetime(2026, 11, 1, 12, tzinfo=UTC).timestamp() * 1000)
 DAY = 86_400_000
@@ -86,11 +87,13 @@ def test_a_day_is_counted_anew_when_its_log_changes(log: ClickLog, database: Dat
 
 def test_floods_and_bots_are_set_aside(log: ClickLog, database: Database) -> None:
     log.record_queries([searched(number, client="busy", at=NOON + number * 1_000) for number in range(101)])
-    log.record_queries([searched(200, client="robot", user_agent="Examplebot/1.0"), searched(201, client="person")])
+    robot = query_to_ubi(searched(200, client="robot", user_agent="Examplebot/1.0"))
+    log.record_queries([parse_query(robot), searched(201, client="person")])
     log.record_events([clicked(5, "a", client="busy"), clicked(201, "a", client="person")])
+    log.record_events([clicked(200, "a", client="robot"), clicked(200, "b", client="robot", action="purchase")])
     found = set_aside_misuse(database)
     assert found[FLOOD] == 102
-    assert found[BOT] == 1
+    assert found[BOT] == 2 and set_aside_counts(database)[BOT] == 3
     assert set_aside_counts(database)[FLOOD] == 102
     assert rows(counted(database)) >= {("a", 1, 0, 1, 1)}
     assert set_aside_misuse(database)[FLOOD] == 0

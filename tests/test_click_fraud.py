@@ -1,24 +1,35 @@
 """Bots that push one item: found among people, set aside, and without effect on what people see."""
 
+import time
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.click_fraud import ATTACKS, Attack, bot_log, honest_log, rises, unwanted_items
+from benchmarks.click_fraud import ATTACKS, DAY_MS, START_MS, Attack, Log, bot_log, honest_log, rises, unwanted_items
 from data.click_cells import read_cells, refresh_cells
 from data.click_fraud import pushing_sources
 from data.click_log import ClickLog
-from data.database import Database
+from data.clicked_queries import clicked_queries
+from data.database import Database, open_database
 from data.hygiene import PUSHES, set_aside_counts, set_aside_misuse
+from data.item_counts import count_items
+from data.settings import Settings
+from data.ubi import EventRecord, now_ms
+from search.behaviour import Behaviour
 from search.learning.browsing import choose_browsing_model
+from search.learning.clicked import gather_clicked_queries
 from search.learning.overclicked import without_overclicked
 from tests.clicked_world import browse, make_world
+from web.app import create_app
 
 WORLD = make_world()
 (TARGET,) = unwanted_items(WORLD, 1)
 HONEST = honest_log(WORLD, 3_000, seed=1)
 BOTS_CLICKS = len(HONEST[1]) // 4  # a fifth of all
+HIDDEN = Attack("others three times as often", 1, 3)
 FOUND = [attack for attack in ATTACKS if attack.clicks_each >= attack.others_each]
 
 
@@ -55,8 +66,7 @@ def test_people_click_nothing_more_often_than_they_look() -> None:
 
 
 def test_hidden_bots_click_it_more_often_than_it_is_looked_at(database: Database) -> None:
-    hidden = Attack("others three times as often", 1, 3)
-    keep(database, HONEST, bot_log(WORLD, TARGET, hidden, BOTS_CLICKS, seed=7))
+    keep(database, HONEST, bot_log(WORLD, TARGET, HIDDEN, BOTS_CLICKS, seed=7))
     refresh_cells(database)
     cells = read_cells(database)
     kept, left_out = without_overclicked(cells, choose_browsing_model(cells).model)
@@ -64,6 +74,54 @@ def test_hidden_bots_click_it_more_often_than_it_is_looked_at(database: Database
     assert BOTS_CLICKS // 4 <= left_out <= BOTS_CLICKS // 3
     assert set(np.unique(kept.item)) >= set(np.unique(cells.item)) - {target}
     assert kept.num_clicks + left_out == cells.num_clicks
+
+
+def lately(log: Log) -> Log:
+    """The same log, ended just now."""
+    by = now_ms() - max(query.timestamp_ms for query in log[0]) - DAY_MS
+    queries, events = ([replace(one, timestamp_ms=one.timestamp_ms + by) for one in part] for part in log)
+    return queries, events  # type: ignore[return-value]
+
+
+def test_hidden_bots_make_nothing_popular(database: Database) -> None:
+    keep(database, *map(lately, (HONEST, bot_log(WORLD, TARGET, HIDDEN, BOTS_CLICKS, seed=7))))
+    unmeasured = Behaviour(database, 2)
+    assert max(unmeasured.rates, key=lambda item: unmeasured.rates[item]) == TARGET and not unmeasured.pushed
+    measured = Behaviour(database, 2, lambda: 1 / np.arange(1, 21))
+    assert set(unmeasured.rates) - set(measured.rates) == {TARGET} == measured.pushed
+
+
+def test_hidden_bots_lay_no_queries_into_what_they_push(database: Database, settings: Settings) -> None:
+    keep(database, HONEST)
+    honest = set(gather_clicked_queries(settings, database))
+    keep(database, bot_log(WORLD, TARGET, HIDDEN, BOTS_CLICKS, seed=7))
+    assert TARGET in clicked_queries(database, fewest_clients=settings.min_clients)
+    led = gather_clicked_queries(settings, database)
+    assert TARGET not in led and len(set(led) & honest) >= 0.8 * len(honest)
+
+
+def test_who_pushes_without_searching_is_found(database: Database) -> None:
+    bots = [EventRecord("add_to_cart", "", f"bot {n}", timestamp_ms=START_MS, object_id=TARGET) for n in range(500)]
+    keep(database, HONEST, ([], bots))
+    assert set_aside_misuse(database)[PUSHES] >= 500
+    assert TARGET not in {item for item, count in count_items(database, 0).items() if count.people > 20}
+
+
+def test_a_server_sets_aside_who_pushes_without_waiting_for_training(own_shop: Settings) -> None:
+    with closing(open_database(own_shop)) as database:
+        keep(database, *map(lately, (HONEST, bot_log(WORLD, TARGET, ATTACKS[0], BOTS_CLICKS, seed=7))))
+    app = create_app(own_shop)
+    try:
+        behaviour = app.extensions["magpie"].engine.behaviour
+        for _ in range(600):
+            if behaviour.searched:  # counted, after what nobody should learn from was set aside
+                break
+            time.sleep(0.1)
+        assert set_aside_counts(app.extensions["magpie"].database)[PUSHES] >= 2 * BOTS_CLICKS
+        rates = behaviour.rates
+        assert rates.get(TARGET, 0.0) < float(np.median(list(rates.values())))
+    finally:
+        app.extensions["magpie"].close()
 
 
 def test_an_item_that_bots_push_keeps_its_rank_for_people(tmp_path: Path) -> None:

@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
-from data.click_log import ClickLog, Forgotten, LogCounts
+from data.click_log import ClickLog, LogCounts
 from data.client_ids import SPAN_MS, SPANS_KEPT, is_pseudonym, pseudonyms_of
 from data.database import MIGRATIONS, Database, open_database
+from data.erasing import Forgotten, forgotten_at
 from data.errors import BadEvent
 from data.settings import Settings
 from data.ubi import EventRecord, QueryRecord, ShownHit, event_to_ubi, now_ms, parse_event, parse_query, query_to_ubi
@@ -287,11 +288,11 @@ def test_forgetting_reaches_back_over_all_spans(log: ClickLog) -> None:
 
 def test_purging_throws_away_the_salts_of_what_is_gone(log: ClickLog) -> None:
     log.record_events([at(680, client_id="c1"), at(681, client_id="c1")])
-    assert log.forgotten_at() == 0
+    assert forgotten_at(log.database) == 0
     log.purge(datetime.fromtimestamp(681 * SPAN_MS / 1000, UTC))
     with log.database.reading() as connection:
         assert pseudonyms_of(connection, "c1") == clients(log)
-    assert log.forgotten_at() > 1_700_000_000_000
+    assert forgotten_at(log.database) > 1_700_000_000_000
 
 
 def test_a_new_span_throws_away_salts_older_than_half_a_year(log: ClickLog) -> None:

@@ -1,6 +1,7 @@
 """The queries that led people to items: how far vectors lean, and what a search makes of it."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from data.settings import Settings
 from data.ubi import EventRecord, QueryRecord, ShownHit
 from indexer.clicked_part import ClickedPart, make_clicked_part
 from indexer.encoder import unit_rows
+from indexer.generation_store import current_id
 from indexer.rebuild import rebuild
 from search.engine import SearchEngine
 from search.learning.clicked import gather_clicked_queries
@@ -105,12 +107,34 @@ def test_what_people_chose_is_found_by_their_word_and_without_the_part_as_before
 ) -> None:
     before = {item: found_score(own_shop, database, item) for item in ("kite-blue", "ball-green")}
     choose_often(database, people=6)
-    rebuild(own_shop, database, clicked=gather_clicked_queries(own_shop, database))
+    rebuild(own_shop, database, clicked=partial(gather_clicked_queries, own_shop, database))
     assert found_score(own_shop, database, "kite-blue") > before["kite-blue"] + 0.02
     assert found_score(own_shop, database, "ball-green") == pytest.approx(before["ball-green"], abs=1e-3)
     without = own_shop.model_copy(update={"clicked_share": 0.0})
-    rebuild(without, database, clicked=gather_clicked_queries(without, database))
+    rebuild(without, database, clicked=partial(gather_clicked_queries, without, database))
     assert found_score(own_shop, database, "kite-blue") == pytest.approx(before["kite-blue"], abs=1e-3)
+
+
+def test_a_forgotten_query_leaves_the_index_and_until_then_it_says_so(own_shop: Settings, database: Database) -> None:
+    before = found_score(own_shop, database, "kite-blue")
+    choose_often(database, people=6)
+    rebuild(own_shop, database, clicked=partial(gather_clicked_queries, own_shop, database))
+    engine = SearchEngine(own_shop, database)
+    engine.refresh()
+    assert engine.status()["stale"] == [] and not engine.status()["alarms"]
+    for number in range(6):
+        ClickLog(database).forget(f"client {number}")
+    engine.refresh()
+    assert engine.status()["stale"] == ["index"] and "rebuild" in engine.status()["alarms"][0]
+    assert found_score(own_shop, database, "kite-blue") > before + 0.02  # so there was something to be forgotten
+    rebuild(own_shop, database, clicked=partial(gather_clicked_queries, own_shop, database))
+    engine.refresh()
+    assert engine.status()["stale"] == []
+    engine.close()
+    assert found_score(own_shop, database, "kite-blue") == pytest.approx(before, abs=1e-3)
+    folder = own_shop.generations_dir / str(current_id(own_shop))
+    assert not len(ClickedPart.load(folder / "clicked.npz").ids)
+    assert all(STRANGE.encode() not in file.read_bytes() for file in folder.rglob("*") if file.is_file())
 
 
 def test_a_query_of_too_few_people_enters_no_vector(own_shop: Settings, database: Database) -> None:
@@ -120,7 +144,7 @@ def test_a_query_of_too_few_people_enters_no_vector(own_shop: Settings, database
 
 def test_the_explanation_names_the_queries_share_and_still_sums(own_shop: Settings, database: Database) -> None:
     choose_often(database, people=6)
-    rebuild(own_shop, database, clicked=gather_clicked_queries(own_shop, database))
+    rebuild(own_shop, database, clicked=partial(gather_clicked_queries, own_shop, database))
     engine = SearchEngine(own_shop, database)
     hits = engine.search(SearchRequest(text=STRANGE, mode="fused", k=40, explain=True)).hits
     engine.close()

@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +22,7 @@ from data.catalogue import Catalogue, ItemDraft
 from data.errors import BadSetting, NotFetched
 from data.picture_addresses import is_public, parse_address, parse_rules
 from data.picture_fetching import FetchPolicy, PictureFetcher
+from data.picture_process import PictureProcess
 from data.settings import Settings
 from tests.serving import client_of
 from web.app import create_app
@@ -80,7 +82,7 @@ def redirect(to: str) -> Callable[[BaseHTTPRequestHandler], None]:
 
 
 @pytest.fixture
-def fetcher(tmp_path: Path, port: int) -> PictureFetcher:
+def fetcher(tmp_path: Path, port: int) -> Iterator[PictureFetcher]:
     """Believes that the host's name means this machine, and may connect there."""
     policy = FetchPolicy(
         parse_rules(f"{HOST}:{port}"),
@@ -90,12 +92,14 @@ def fetcher(tmp_path: Path, port: int) -> PictureFetcher:
         resolve=lambda host, port: [LOOPBACK],
         may_connect=lambda address: True,
     )
-    return PictureFetcher(tmp_path, policy)
+    with closing(PictureProcess()) as decoder:
+        yield PictureFetcher(tmp_path, policy, decoder)
 
 
 def changed(fetcher: PictureFetcher, **policy: object) -> PictureFetcher:
     """The same with another policy."""
-    return PictureFetcher(fetcher._images.parent, replace(fetcher._policy, **policy))  # type: ignore[arg-type]
+    wanted = replace(fetcher._policy, **policy)  # type: ignore[arg-type]
+    return PictureFetcher(fetcher._images.parent, wanted, fetcher._decoder)
 
 
 # ---- which addresses ----
@@ -329,11 +333,12 @@ def app(own_shop: Settings, port: int, monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.setattr(
         PictureFetcher,
         "of",
-        lambda settings: PictureFetcher(
+        lambda settings, decoder: PictureFetcher(
             settings.home,
             FetchPolicy(
                 parse_rules(settings.picture_hosts), 100_000, 1_000_000, 2.0, lambda *_: [LOOPBACK], lambda _: True
             ),
+            decoder,
         ),
     )
     opened = create_app(own_shop.model_copy(update={"picture_hosts": f"{HOST}:{port}"}))

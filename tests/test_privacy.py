@@ -1,6 +1,8 @@
 """Privacy, proved on the bytes of the home: who searched, from where and with what is written nowhere."""
 
+import json
 import logging
+import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import BytesIO
@@ -8,17 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, request
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
 
 from data.click_cells import read_cells, refresh_cells
 from data.click_log import ClickLog
+from data.click_rows import query_values
 from data.clicked_queries import clicked_queries
 from data.client_ids import SPAN_MS, drop_old_salts, pseudonyms_of
 from data.database import Database, open_database
+from data.erasing import Forgotten, forgotten_at
 from data.settings import Settings
 from data.shared_queries import shared_queries
+from data.tables import client_salts, queries
 from data.tokens import create_token
 from data.ubi import EventRecord, QueryRecord, ShownHit, now_ms
+from data.visitor import forget_session
 from search.behaviour import Behaviour
 from search.learning.versions import is_stale
 from tests.serving import client_of
@@ -42,6 +50,14 @@ def app(own_shop: Settings) -> Iterator[Flask]:
     opened.extensions["magpie"].close()
 
 
+# as shops' own pages send them along, under names and at depths of their own
+TRACES: dict[str, Any] = {
+    "user_agent": AGENT,
+    "IP-Address": ADDRESS,
+    "context": [{"request": {"X-Forwarded-For": ADDRESS, "userAgent": AGENT, "theme": "dark mode kept"}}],
+}
+
+
 def behave(app: Flask, **headers: str) -> None:
     """Searches, recommendations, the page, an upload's error, and events of one person."""
     client = client_of(app)
@@ -58,6 +74,8 @@ def behave(app: Flask, **headers: str) -> None:
     event = {"action_name": "click", "query_id": found["query_id"], "client_id": CLIENT}
     client.post("/api/events", json={**event, "event_attributes": {"object": {"object_id": "ball-red"}}}, **sent)
     client.post("/api/events", json={**event, "query_id": "forged"}, **sent)
+    told = {"object": {"object_id": "ball-red", "ip": ADDRESS}, "ip": ADDRESS, **TRACES}
+    client.post("/api/events", json={**event, **TRACES, "event_attributes": told}, **sent)
 
 
 def test_no_client_address_or_browser_is_written_anywhere(app: Flask, own_shop: Settings, caplog: Any) -> None:
@@ -66,9 +84,44 @@ def test_no_client_address_or_browser_is_written_anywhere(app: Flask, own_shop: 
     app.extensions["magpie"].query_log.close()
     written = bytes_of(own_shop.home)
     assert b"kite for zanzibarq" in written  # so the log is among these files
+    assert written.count(b"dark mode kept") >= 2  # and what came beside addresses and browsers' names is kept
     for told in (CLIENT, ADDRESS, AGENT):
         assert told.encode() not in written
         assert told not in caplog.text
+
+
+def test_an_imported_log_loses_addresses_and_browsers_and_keeps_the_verdict(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
+    robot = "Mozilla/5.0 (compatible; Examplebot/2.1)"
+    query = {"query_id": "q1", "user_query": "vase", "timestamp": now_ms(), "query_attributes": TRACES, **TRACES}
+    lines = [query, {**query, "query_id": "q2", "user_agent": robot}]
+    lines += [{"action_name": "click", "query_id": f"q{n}", "timestamp": now_ms(), **TRACES} for n in (1, 2)]
+    lines.append({"action_name": "click", "timestamp": now_ms(), "event_attributes": {"userAgent": "curl/8.5"}})
+    feed = tmp_path / "log.ndjson"
+    feed.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
+    log = ClickLog(database)
+    counts = log.import_lines(feed, settings.rejects_dir)
+    assert (counts["queries"], counts["events"], counts["rejected"]) == (2, 3, 0)
+    exported = list(log.export())
+    assert [line.get("set_aside") for line in exported] == [None, "bot", None, "bot", "bot"]
+    assert exported[0]["context"] == [{"request": {"theme": "dark mode kept"}}]
+    for told in (ADDRESS, AGENT, robot, "curl/8.5"):
+        assert told.encode() not in bytes_of(settings.home)
+
+
+def test_of_a_crawler_only_the_verdict_is_kept(app: Flask, own_shop: Settings) -> None:
+    client, robot = client_of(app), {"User-Agent": "Examplebot/2.1 (+https://crawler.example/)"}
+    found = client.get("/api/search?q=red+ball&client_id=c", headers=robot).get_json()
+    client.get("/?q=red+ball", headers=robot)
+    client.get("/api/recommend?client_id=c", headers=robot)
+    event = {"action_name": "click", "query_id": found["query_id"], "event_attributes": {"object": {"object_id": "x"}}}
+    assert client.post("/api/events", json=event, headers=robot).get_json()["stored"]
+    client.get("/api/search?q=red+ball&client_id=c", headers={"User-Agent": AGENT})
+    app.extensions["magpie"].query_log.close()
+    reasons = [line.get("set_aside") for line in app.extensions["magpie"].click_log.export()]
+    assert reasons == ["bot", "bot", "bot", None, "bot"]
+    assert b"Examplebot" not in bytes_of(own_shop.home)
 
 
 @pytest.mark.parametrize("header", ["DNT", "Sec-GPC"])
@@ -97,6 +150,31 @@ def test_secrets_are_not_logged(own_shop: Settings, caplog: Any) -> None:
         assert given not in caplog.text
     app.extensions["magpie"].close()
     assert b"the-owners-secret" not in bytes_of(own_shop.home) and token.encode() not in bytes_of(own_shop.home)
+
+
+def test_no_failing_statement_tells_salts_or_words(database: Database) -> None:
+    salt = b"salt-of-this-span"
+    asked = query_values(QueryRecord("q1", SECRET_WORDS, CLIENT))
+    for table, values in ((client_salts, {"span": 7, "salt": salt}), (queries, asked)):
+        with pytest.raises(IntegrityError) as failed, database.writing() as connection:
+            connection.execute(insert(table), [values, values])
+        told = "".join(traceback.format_exception(failed.value))
+        assert table.name in told
+        assert not any(secret in told for secret in (salt.decode(), SECRET_WORDS, CLIENT))
+
+
+def test_no_unexpected_error_tells_words(app: Flask, caplog: Any) -> None:
+    @app.get("/api/failing")
+    def failing() -> str:
+        try:
+            return str(int(request.args["q"]))
+        except ValueError as error:
+            raise KeyError(request.args["q"]) from error
+
+    caplog.set_level(logging.DEBUG)
+    assert client_of(app).get("/api/failing", query_string={"q": SECRET_WORDS}).status_code == 500
+    assert "in failing" in caplog.text and "builtins.ValueError" in caplog.text and "builtins.KeyError" in caplog.text
+    assert "zanzibarq" not in caplog.text
 
 
 # ---- names ----
@@ -147,14 +225,28 @@ def test_forgetting_somebody_changes_all_that_was_derived(database: Database, se
     shown_and_clicked(database, SECRET_WORDS, "vase", people)
     before = derived(database)
     assert "vase" in before["rates"] and SECRET_WORDS in before["searched"] and "vase" in before["led"]
-    manifest = {"created_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    manifest = {"log_read_ms": now_ms()}
     for name in people:
         ClickLog(database).forget(name)
     assert SECRET_WORDS not in read_cells(database).queries  # before anything is counted again
     after = derived(database)
     assert all("vase" not in found and SECRET_WORDS not in found for found in after.values())
-    assert is_stale(manifest, ClickLog(database).forgotten_at())
+    assert is_stale(manifest, forgotten_at(database))
     assert SECRET_WORDS.encode() not in bytes_of(settings.home)
+
+
+def test_who_has_their_visit_forgotten_leaves_nothing_behind(database: Database, settings: Settings) -> None:
+    """What the page `/me` does: the same as `events forget`, by the visit's name."""
+    log, visit = ClickLog(database), "0123456789abcdef0123456789abcdef"
+    hits = (ShownHit("vase", 1), ShownHit("other", 2))
+    log.record_queries([QueryRecord("q1", SECRET_WORDS, session_id=visit, hits=hits, timestamp_ms=now_ms() - 1000)])
+    log.record_events([EventRecord("click", "q1", session_id=visit, object_id="vase", position=1)])
+    refresh_cells(database)
+    assert SECRET_WORDS in read_cells(database).queries and SECRET_WORDS.encode() in bytes_of(settings.home)
+    assert forget_session(database, visit) == Forgotten(1, 1)
+    assert SECRET_WORDS not in read_cells(database).queries
+    assert SECRET_WORDS.encode() not in bytes_of(settings.home)
+    assert forgotten_at(database) > 0
 
 
 def test_purging_changes_all_that_was_derived(database: Database, settings: Settings) -> None:

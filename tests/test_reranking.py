@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from data.click_cells import Cells
+from data.click_log import ClickLog
 from data.database import Database, open_database
 from data.settings import Settings
+from data.ubi import EventRecord
 from search.engine import SearchEngine
 from search.exploration import Explored
 from search.learning.browsing import PositionModel
@@ -21,7 +23,7 @@ from search.learning.propensities import assumed_propensities
 from search.learning.ranker import Ranker, train_ranker
 from search.learning.rates import count_pairs
 from search.learning.training import train
-from search.learning.versions import publish_ranker, save_ranker
+from search.learning.versions import publish_ranker, ranker_versions, save_ranker
 from search.request import SearchRequest
 from search.reranking import FIRST_STAGE
 from web.answers import query_record
@@ -176,7 +178,26 @@ def test_a_ranker_that_fails_while_serving_is_logged(
     engine.refresh()
     with caplog.at_level(logging.ERROR):
         assert engine.search(QUERY).hits == before
-    assert "first-stage order" in caplog.text
+    assert "first-stage order" in caplog.text and "red ball" not in caplog.text
+
+
+def test_a_ranker_that_knows_what_was_forgotten_says_so_and_does_not_outlive_the_next_training(
+    own_shop: Settings, engine: SearchEngine, database: Database
+) -> None:
+    last = engine.search(QUERY).hits[-1].item_id
+    version = save_ranker(own_shop, favouring(last, engine), engine.fingerprint, {})
+    publish_ranker(own_shop, version)
+    log = ClickLog(database)
+    log.record_events([EventRecord("click", client_id="somebody")])
+    engine.refresh()
+    assert engine.status()["stale"] == [] and engine.status()["ranker"] == version
+    log.forget("somebody")
+    engine.refresh()
+    assert engine.status()["stale"] == ["ranker"] and "train ranker" in engine.status()["alarms"][0]
+    assert not train(own_shop, database, engine).published  # there is nothing to learn from
+    engine.refresh()
+    assert engine.status()["stale"] == [] and engine.status()["ranker"] == FIRST_STAGE
+    assert not engine.status()["alarms"] and not ranker_versions(own_shop)
 
 
 def test_training_on_too_few_clicks_publishes_nothing(

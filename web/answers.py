@@ -4,8 +4,10 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from flask import request as http_request
 from werkzeug.datastructures import Headers
 
+from data.personal_fields import BOT, is_crawler
 from data.ubi import QueryRecord, ShownHit
 from search.exploration import Explored, Shares, explore, is_by_somebody
 from search.interleaving import Interleaved, check_rankings, interleave
@@ -21,6 +23,11 @@ APPLICATION = "magpie"
 def wants_privacy(headers: Headers) -> bool:
     """Whether the visitor's browser asks that no behaviour be kept (Do Not Track, Global Privacy Control)."""
     return headers.get("DNT") == "1" or headers.get("Sec-GPC") == "1"
+
+
+def set_aside_reason() -> str:
+    """Why nothing is learned from what this HTTP request does: because a crawler sends it, which says so; else ""."""
+    return BOT if is_crawler(http_request.headers.get("User-Agent", "")) else ""
 
 
 def answer_search(services: Services, request: SearchRequest, private: bool, is_typing: bool = False) -> SearchResult:
@@ -39,7 +46,7 @@ def answer_search(services: Services, request: SearchRequest, private: bool, is_
     services.metrics.search_seconds.observe(time.perf_counter() - started)
     services.metrics.searches.labels(_kind(request), str(result.confident).lower()).inc()
     if is_logged:
-        services.query_log.add(query_record(request, shown, is_typing))
+        services.query_log.add(replace(query_record(request, shown, is_typing), set_aside=set_aside_reason()))
     return result
 
 
@@ -80,6 +87,7 @@ def answer_recommendation(services: Services, asked: RecommendQuery, private: bo
                 application=APPLICATION,
                 query_attributes=attributes,
                 hits=hits,
+                set_aside=set_aside_reason(),
             )
         )
     return result

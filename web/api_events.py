@@ -1,6 +1,7 @@
 """Behaviour over HTTP: what is acknowledged is on disk, unless the visitor asked that nothing be kept."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from flask import Response, jsonify, request
@@ -12,7 +13,7 @@ from data.plausibility import doubted
 from data.tokens import EVENTS
 from data.ubi import EventRecord, now_ms, parse_event
 from web.answer_schemas import EventsAnswer
-from web.answers import wants_privacy
+from web.answers import set_aside_reason, wants_privacy
 from web.bodies import json_body
 from web.openapi import SECURITY, problem_responses, request_body
 from web.schemas import MAX_LIST, Event
@@ -44,7 +45,11 @@ def record_events() -> Response:
         return jsonify({"accepted": len(records), "duplicates": 0, "stored": False, "detail": detail})
     if not _is_trusted(opened):
         received = now_ms()
-        records = [doubted(record, received, opened.query_ids) for record in records]
+        reason = set_aside_reason()
+        records = [
+            replace(record, set_aside=reason) if reason else doubted(record, received, opened.query_ids)
+            for record in records
+        ]
     counts = opened.click_log.record_events(records)
     opened.metrics.events.labels("stored").inc(counts.accepted - counts.set_aside)
     opened.metrics.events.labels("set aside").inc(counts.set_aside)

@@ -160,7 +160,7 @@ def _stored_pictures(opened: Services, uploads: Sequence[bytes]) -> list[str]:
     """Paths of the uploaded pictures, kept in the home under the hash of their content."""
     paths: list[Path] = []
     for content in uploads:
-        opened.engine.decoder.run("the picture", check_picture, content, opened.settings.max_picture_pixels)
+        opened.engine.decoders.catalogue.run("the picture", check_picture, content, opened.settings.max_picture_pixels)
         paths.append(opened.settings.images_dir.absolute() / blake2b(content, digest_size=16).hexdigest())
     for path, content in zip(paths, uploads, strict=True):
         if not path.exists():

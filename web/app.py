@@ -50,7 +50,6 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 UNLIMITED = (
     "static",
     "pages.picture",
-    "pages.uploaded_picture",
     "api_health.healthz",
     "api_health.readyz",
     "api_health.metrics",

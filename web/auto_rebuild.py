@@ -1,4 +1,4 @@
-"""Many or old changes beside the index → a rebuild in a process of its own, at the lowest priority."""
+"""Many or old changes, or forgotten ones → a rebuild or a training in a process of its own, at the lowest priority."""
 
 import logging
 import subprocess
@@ -33,14 +33,15 @@ class Backlog:
     generation_age_s: float
     quiet_s: float
     waiting_s: float  # since a rebuild was first due
+    is_stale: bool = False  # the index or the ranker still tells of something that was forgotten
 
 
 def is_wanted(settings: Settings, backlog: Backlog) -> bool:
-    """Whether so many changes, or ones beside so old an index, are to be folded in."""
+    """Whether so many changes, or ones beside so old an index, are to be folded in, or something is to be forgotten."""
     many, old = settings.rebuild_after_changes, settings.rebuild_after_hours
     is_large = many > 0 and backlog.changes >= many
     is_old = old > 0 and backlog.changes > 0 and backlog.generation_age_s >= 3600 * old
-    return is_large or is_old
+    return is_large or is_old or (backlog.is_stale and (many > 0 or old > 0))
 
 
 def is_time(backlog: Backlog) -> bool:
@@ -80,14 +81,17 @@ class AutoRebuild:
         backlog = self._backlog(status, now)
         if not is_wanted(self._settings, backlog):
             self._wanted_since = now
-        elif is_time(backlog) and now >= self._not_before and not is_held(self._settings.home, "rebuild"):
-            self.begin(rebuild_command(self._settings))
+        elif is_time(backlog) and now >= self._not_before:
+            is_training = "ranker" in status["stale"]
+            work, command = ("ranker", train_command) if is_training else ("rebuild", rebuild_command)
+            if not is_held(self._settings.home, work):
+                self.begin(command(self._settings))
 
     def begin(self, command: Sequence[str]) -> None:
         """Starts this command as the rebuild."""
         said = tempfile.TemporaryFile()  # noqa: SIM115  # closed when the process has ended
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said)
-        log.info("Rebuilding the index: changes are many or old (MAGPIE_REBUILD_AFTER_CHANGES, …_HOURS).")
+        log.info("Rebuilding by itself: changes are many or old (MAGPIE_REBUILD_AFTER_CHANGES, …_HOURS), or forgotten.")
         self._running = (process, said)
 
     @property
@@ -113,7 +117,8 @@ class AutoRebuild:
         if seen != self._seen:
             self._seen, self._changed_at = seen, now
         age = datetime.now(UTC) - datetime.fromisoformat(status["created_at"])
-        return Backlog(changes, age.total_seconds(), now - self._changed_at, now - self._wanted_since)
+        quiet_s, waiting_s = now - self._changed_at, now - self._wanted_since
+        return Backlog(changes, age.total_seconds(), quiet_s, waiting_s, bool(status["stale"]))
 
     def _check_on_it(self) -> None:
         if self._running is None or self._running[0].poll() is None:
@@ -142,5 +147,15 @@ def rebuild_command(settings: Settings) -> list[str]:
         about = {}
     options = {name: value for name, value in (about.get("options") or {}).items() if isinstance(value, str)}
     given = [part for name, value in options.items() for part in (f"--{name}", value)]
-    magpie = [sys.executable, "-c", "from web.cli import main; main()", "--home", str(settings.home)]
-    return [*magpie, "index", "rebuild", "--json", *given]
+    return [*_magpie(settings), "index", "rebuild", "--json", *given]
+
+
+def train_command(settings: Settings) -> list[str]:
+    """`magpie train ranker`, which deletes rankers that learned from what was forgotten since."""
+    return [*_magpie(settings), "train", "ranker", "--json"]
+
+
+def _magpie(settings: Settings) -> list[str]:
+    # before the libraries start their threads
+    code = "from data.priority import lower_priority; lower_priority(); from web.cli import main; main()"
+    return [sys.executable, "-c", code, "--home", str(settings.home)]

@@ -14,7 +14,8 @@ from web.cli import open_settings
 from web.cli_output import as_json, print_facts, print_json, progress_on_stderr, say
 
 if TYPE_CHECKING:
-    from data.click_log import ClickLog, Forgotten
+    from data.click_log import ClickLog
+    from data.erasing import Forgotten
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 

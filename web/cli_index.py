@@ -1,5 +1,6 @@
 """`magpie index`: build an index of the catalogue, check it, switch between generations."""
 
+from functools import partial
 from typing import Any
 
 import click
@@ -50,7 +51,7 @@ def rebuild(ctx: click.Context, /, factory: str, accept_worse: bool, as_json: bo
     database = open_database(settings)
     wanted = RebuildOptions(index=factory, **options)
     judge = golden_judge(settings, database, accept_worse)
-    clicked = gather_clicked_queries(settings, database)
+    clicked = partial(gather_clicked_queries, settings, database)
     with progress_on_stderr(is_quiet=as_json) as progress:
         report = rebuild_index(settings, database, wanted, progress, judge, clicked)
     database.close()
@@ -71,10 +72,18 @@ def rebuild(ctx: click.Context, /, factory: str, accept_worse: bool, as_json: bo
 @as_json
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
-    """Which generation answers, and how it was built."""
-    from indexer.generation_store import describe_current
+    """Which generation answers, how it was built, and whether something that it learned from was forgotten since."""
+    from contextlib import closing
 
-    _show(describe_current(open_settings(ctx)), as_json)
+    from data.database import open_database
+    from data.erasing import forgotten_at
+    from indexer.generation_store import describe_current, is_stale
+
+    settings = open_settings(ctx)
+    described = describe_current(settings)
+    with closing(open_database(settings)) as database:
+        described["stale"] = is_stale(described, forgotten_at(database))
+    _show(described, as_json)
 
 
 @index.command()

@@ -56,7 +56,7 @@ def clicks_report(settings: "Settings", database: "Database") -> dict[str, Any]:
     from dataclasses import asdict
 
     from data.click_cells import read_cells, refresh_cells
-    from data.click_log import ClickLog
+    from data.erasing import forgotten_at
     from data.hygiene import set_aside_counts
     from search.interleaving import read_comparisons
     from search.learning.browsing import choose_browsing_model
@@ -64,7 +64,7 @@ def clicks_report(settings: "Settings", database: "Database") -> dict[str, Any]:
     from search.reranking import FIRST_STAGE
 
     counted, cells = refresh_cells(database), read_cells(database)
-    rankers, forgotten_ms = [], ClickLog(database).forgotten_at()
+    rankers, forgotten_ms = [], forgotten_at(database)
     for version in ranker_versions(settings):
         manifest = read_manifest(settings, version)
         verdict, stale = manifest["report"], is_stale(manifest, forgotten_ms)

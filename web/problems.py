@@ -11,6 +11,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from data.disk import disk_fault
 from data.errors import MagpieError
+from data.fault_trail import fault_trail
 from web.answer_schemas import FieldProblem
 
 log = logging.getLogger(__name__)
@@ -124,7 +125,7 @@ def _answer_unexpected(error: Exception) -> Response:
     named = disk_fault(error)
     if named is not None:
         return _answer_magpie_error(named)
-    log.exception("%s %s failed", request.method, request.path, exc_info=error)
+    log.error("%s at %s failed\n%s", request.method, request.url_rule or "no route", fault_trail(error))
     detail = "The server failed at this request. Its log says why."
     return _speak(problem(500, detail), 500, detail)
 

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,10 +13,12 @@ from data.catalogue import Catalogue
 from data.click_log import ClickLog
 from data.database import Database, open_database
 from data.errors import MagpieError, NoIndex
-from data.hygiene import set_aside_lately
+from data.fault_trail import fault_trail
+from data.hygiene import set_aside_lately, set_aside_pushing
 from data.query_ids import QueryIds, open_query_ids
 from data.settings import Settings
 from data.ubi import now_ms
+from search.behaviour import WINDOW_DAYS
 from search.engine import SearchEngine
 from search.recommender import Recommender
 from web.access import Access
@@ -32,6 +35,7 @@ PATIENCE_S = 3.0  # with others who write the database: whoever waits longer kee
 REFRESH_INTERVAL_S = 0.5
 COUNTING_INTERVAL_S = 60.0
 LATELY_MS = 7_200_000
+DAY_MS = 86_400_000
 COUNTING_SHARE = 0.02  # of the time, at most, goes into counting behaviour
 
 
@@ -80,8 +84,8 @@ class Services:
 def open_services(settings: Settings) -> Services:
     """Everything opened and the background threads running. Raises MagpieError where the home cannot be used."""
     database = open_database(settings, PATIENCE_S)
-    catalogue = Catalogue(database, settings)
     engine = SearchEngine(settings, database)
+    catalogue = Catalogue(database, settings, engine.decoders.catalogue)
     auto_rebuild = AutoRebuild(settings, engine.status)
     click_log = ClickLog(database)
     services = Services(
@@ -94,8 +98,8 @@ def open_services(settings: Settings) -> Services:
         click_log=click_log,
         query_ids=open_query_ids(database),
         query_log=QueryLogWriter(click_log),
-        pictures=PictureShelf(settings, catalogue, engine.decoder),
-        uploads=UploadShelf(settings.max_picture_pixels),
+        pictures=PictureShelf(settings, catalogue, engine.decoders.catalogue),
+        uploads=UploadShelf(settings.max_picture_pixels, engine.decoders.uploads),
         metrics=Metrics(partial(_status, engine, auto_rebuild)),
         access=Access(settings, database),
         rate_limits=RateLimits(settings),
@@ -133,9 +137,9 @@ def _watch_generations(services: Services) -> None:
             if str(error) != said:
                 log.warning("no newer index taken up: %s", error)
             said = str(error)
-        except Exception:
+        except Exception as error:
             if said != "unexpected":
-                log.exception("looking for a newer index failed")
+                log.error("looking for a newer index failed\n%s", fault_trail(error))
             said = "unexpected"
 
 
@@ -144,8 +148,11 @@ def _count_behaviour(services: Services) -> None:
     pause = 0.0
     while not services.stopping.wait(pause):
         try:
+            started = time.monotonic()
             set_aside_lately(services.database, now_ms() - LATELY_MS)
-            pause = max(COUNTING_INTERVAL_S, services.engine.behaviour.refresh() / COUNTING_SHARE)
-        except Exception:
-            log.exception("summing up behaviour failed; trying again")
+            set_aside_pushing(services.database, now_ms() - WINDOW_DAYS * DAY_MS)
+            services.engine.behaviour.refresh()
+            pause = max(COUNTING_INTERVAL_S, (time.monotonic() - started) / COUNTING_SHARE)
+        except Exception as error:
+            log.error("summing up behaviour failed; trying again\n%s", fault_trail(error))
             pause = COUNTING_INTERVAL_S

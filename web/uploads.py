@@ -7,7 +7,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from data.errors import NotFound
-from data.pictures import encode_thumbnail, open_picture
+from data.picture_process import PictureProcess
+from data.pictures import copy_upload, cut_upload
 
 KEEP_S = 3600
 MAX_KEPT = 200
@@ -28,16 +29,15 @@ class Upload:
 class UploadShelf:
     """Re-encoded copies by an unguessable name: at most 200, for an hour, never on disk."""
 
-    def __init__(self, max_pixels: int) -> None:
+    def __init__(self, max_pixels: int, decoder: PictureProcess) -> None:
         self._max_pixels = max_pixels
+        self._decoder = decoder
         self._kept: OrderedDict[str, tuple[float, Upload]] = OrderedDict()
         self._lock = threading.Lock()
 
     def put(self, content: bytes) -> str:
-        """The name under which a JPEG copy of this picture is kept. Raises BadPicture or TooLarge."""
-        image = open_picture(content, self._max_pixels, (SIDE, SIDE))
-        image.thumbnail((SIDE, SIDE))
-        copy = Upload(encode_thumbnail(image, SIDE), *image.size)
+        """The name under which a JPEG copy of this picture is kept. Raises BadPicture, TooLarge, DecoderBusy."""
+        copy = Upload(*self._decoder.run("the picture", copy_upload, content, self._max_pixels, SIDE))
         name = secrets.token_urlsafe(12)
         now = time.monotonic()
         with self._lock:
@@ -57,7 +57,7 @@ class UploadShelf:
         return upload
 
     def part(self, name: str, crop: Crop | None) -> bytes:
-        """The JPEG bytes of a part of the picture, of all of it for None. Raises NotFound."""
+        """The JPEG bytes of a part of the picture, of all of it for None. Raises NotFound, DecoderBusy."""
         upload = self.get(name)
         if crop is None:
             return upload.content
@@ -66,4 +66,4 @@ class UploadShelf:
             *(left * upload.width // 100, top * upload.height // 100),
             *(-(-right * upload.width // 100), -(-bottom * upload.height // 100)),
         )
-        return encode_thumbnail(open_picture(upload.content, self._max_pixels).crop(box), SIDE)
+        return self._decoder.run("the picture", cut_upload, upload.content, self._max_pixels, SIDE, box)

@@ -18,6 +18,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from data.fault_trail import fault_trail
 from web.patient_socket import PatientSocket
 from web.unreadable import FAILED, refusal_of
 from web.wire import (
@@ -185,7 +186,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         """Called in a thread for what the parser refuses. Gunicorn would log the sender's address and words."""
         refusal = refusal_of(exc)
         if refusal is FAILED:
-            self.log.error("answering failed outside of the application", exc_info=exc)
+            self.log.error("answering failed outside of the application\n%s", fault_trail(exc))
         self._on_refusal(int(refusal.status))
         client.sendall(refusal.as_bytes())
 

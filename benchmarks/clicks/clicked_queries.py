@@ -55,7 +55,7 @@ def index(home: Path, clicked: dict[str, list[ClickedQuery]]) -> None:
     """Publishes an index of the home with these clicked queries."""
     settings = Settings(home=home)
     database = open_database(settings)
-    rebuild(settings, database, clicked=clicked)
+    rebuild(settings, database, clicked=lambda: clicked)
     database.close()
 
 

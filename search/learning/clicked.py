@@ -1,18 +1,32 @@
 """The click log → the queries that the next index lays into its items' vectors."""
 
+import numpy as np
+
+from data.click_cells import Cells
 from data.clicked_queries import ClickedQuery, clicked_queries
 from data.database import Database
 from data.hygiene import set_aside_misuse
 from data.settings import Settings
+from search.learning.browsing import PositionModel
+from search.learning.overclicked import without_overclicked
 from search.learning.propensities import measure_propensities
 
 
 def gather_clicked_queries(settings: Settings, database: Database) -> dict[str, list[ClickedQuery]]:
     """By item id, the queries of at least `settings.min_clients` people that led to it, at the measured propensities.
 
+    Where an item has more clicks than looks these lead nowhere.
+
     Nothing is read where `settings.clicked_share` is 0.
     """
     if settings.clicked_share == 0:
         return {}
     set_aside_misuse(database)
-    return clicked_queries(database, lambda cells: measure_propensities(cells).theta, settings.min_clients)
+    return clicked_queries(database, _measured, settings.min_clients)
+
+
+def _measured(cells: Cells) -> tuple[Cells, np.ndarray]:
+    """The cells without items that were clicked more often than looked at, and the propensities of all."""
+    propensities = measure_propensities(cells)
+    kept, _ = without_overclicked(cells, PositionModel(propensities))
+    return kept, propensities.theta

@@ -42,6 +42,12 @@ def save_examination(settings: Settings, cells: Cells, propensities: Propensitie
     beside.replace(settings.rankers_dir / _FILE)
 
 
+def measured_looks(settings: Settings) -> np.ndarray | None:
+    """(POSITIONS,) how likely each position is looked at, None where that was never measured."""
+    found = read_examination(settings).propensities
+    return found.theta if found.is_measured else None
+
+
 def read_examination(settings: Settings) -> Examination:
     """What was measured last; the assumption 1 / position, of no days, before that."""
     try:

@@ -11,10 +11,12 @@ from threadpoolctl import threadpool_limits
 from data.catalogue import Catalogue
 from data.click_cells import Cells, read_cells, refresh_cells
 from data.database import Database
+from data.erasing import forgotten_at
 from data.home_lock import lock_home
 from data.hygiene import set_aside_counts, set_aside_misuse
 from data.query_keys import query_key
 from data.settings import Settings
+from data.ubi import now_ms
 from search.engine import SearchEngine
 from search.learning.browsing import BrowsingReport, PositionModel, choose_browsing_model, split_by_day
 from search.learning.contest import hold_contest
@@ -27,7 +29,7 @@ from search.learning.propensities import POSITIONS, Propensities
 from search.learning.ranker import Ranker, train_ranker
 from search.learning.rates import Pairs, count_pairs
 from search.learning.trees import LAMBDAMART, POISSON
-from search.learning.versions import publish_ranker, save_ranker
+from search.learning.versions import drop_stale_rankers, publish_ranker, save_ranker
 from search.request import SearchRequest
 
 FEWEST_CLICKS = 1_000  # below, re-ranking was as likely to harm as to help
@@ -66,10 +68,14 @@ def train(
     engine: SearchEngine,
     on_progress: Progress = lambda stage, done, total: None,
 ) -> TrainingReport:
-    """Trains on the whole log and publishes the ranker if the gate lets it pass. Raises NoIndex, HomeLocked."""
+    """Trains on the whole log and publishes the ranker if the gate lets it pass. Raises NoIndex, HomeLocked.
+
+    Rankers that learned from what was forgotten since are deleted, whatever comes of the new one.
+    """
     started = time.perf_counter()
     # thousands of short vector operations: on a busy machine their threads would mostly wait for each other
     with lock_home(settings.home, "ranker"), threadpool_limits(1, "blas"):
+        forgotten_ms, log_read_ms = forgotten_at(database), now_ms()
         set_aside_misuse(database)
         counted = refresh_cells(database)
         cells = read_cells(database)
@@ -83,7 +89,10 @@ def train(
             stages = _first_stages(engine, pairs, on_progress)
             numbers = Catalogue(database, settings).ids_of(pairs.items)
             ranker, verdict = learn(aim, browsing, stages, numbers)
-            version = _keep(settings, ranker, verdict, engine.fingerprint)
+            version = save_ranker(settings, ranker, engine.fingerprint, verdict.as_dict(), log_read_ms)
+            if verdict.is_better:
+                publish_ranker(settings, version)
+        drop_stale_rankers(settings, forgotten_ms)
     data = {"days": counted.days, "searches": counted.searches, "capped": counted.capped}
     data |= {"impressions": int(cells.impressions.sum()), "clicks": cells.num_clicks}
     data |= {"conversions": int(cells.conversions.sum()), "queries": len(cells.queries), "items": len(cells.items)}
@@ -138,10 +147,3 @@ def _reach(cells: Cells) -> np.ndarray:
     """(POSITIONS,) how often each position is shown, relative to the first."""
     shown = np.bincount(cells.position, cells.impressions, POSITIONS + 1)[1 : POSITIONS + 1]
     return np.minimum(shown / max(shown[0], 1.0), 1.0)
-
-
-def _keep(settings: Settings, ranker: Ranker, verdict: Verdict, fingerprint: str) -> str:
-    version = save_ranker(settings, ranker, fingerprint, verdict.as_dict())
-    if verdict.is_better:
-        publish_ranker(settings, version)
-    return version

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from data.errors import RankerBroken
 from data.settings import Settings
+from data.ubi import now_ms
 from search.learning.affinities import Affinities
 from search.learning.evidence import Evidence
 from search.learning.features import NAMES
@@ -23,11 +25,13 @@ _CURRENT = "CURRENT"
 _ARRAYS = ("starts", "ids", "counts", "query_vectors", "directions")
 
 
-def save_ranker(settings: Settings, ranker: Ranker, fingerprint: str, report: dict[str, Any]) -> str:
+def save_ranker(
+    settings: Settings, ranker: Ranker, fingerprint: str, report: dict[str, Any], log_read_ms: int | None = None
+) -> str:
     """The version under which the ranker now lies, with its report; it does not serve yet.
 
-    `fingerprint` is that of the encoder whose vectors it was trained on. All but the newest KEPT_RANKERS and the
-    serving one are deleted.
+    `fingerprint` is that of the encoder whose vectors it was trained on, `log_read_ms` when the log was read that it
+    learned from (since 1970), now where not given. All but the newest KEPT_RANKERS and the serving one are deleted.
     """
     settings.rankers_dir.mkdir(parents=True, exist_ok=True)
     for left_over in settings.rankers_dir.glob(".*.new"):  # of a training that was killed; we hold the lock
@@ -48,6 +52,7 @@ def save_ranker(settings: Settings, ranker: Ranker, fingerprint: str, report: di
     manifest = {
         "format": FORMAT,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "log_read_ms": now_ms() if log_read_ms is None else log_read_ms,
         "fingerprint": fingerprint,
         "features": list(NAMES),
         "kappa": ranker.kappa,
@@ -99,9 +104,19 @@ def read_manifest(settings: Settings, version: str) -> dict[str, Any]:
     return manifest
 
 
-def is_stale(manifest: dict[str, Any], forgotten_ms: int) -> bool:
+def is_stale(manifest: Mapping[str, Any], forgotten_ms: int) -> bool:
     """Whether something was forgotten or purged (milliseconds since 1970) after the ranker had learned from it."""
-    return datetime.fromisoformat(manifest["created_at"]).timestamp() * 1000 < forgotten_ms
+    return bool(0 < forgotten_ms >= manifest.get("log_read_ms", 0))
+
+
+def drop_stale_rankers(settings: Settings, forgotten_ms: int) -> None:
+    """Deletes the versions that learned from what was forgotten since; where one of them serves, none does then."""
+    serving = current_ranker(settings)
+    for version in ranker_versions(settings):
+        if is_stale(read_manifest(settings, version), forgotten_ms):
+            if version == serving:
+                (settings.rankers_dir / _CURRENT).unlink()
+            _delete(settings, version)
 
 
 def open_ranker(settings: Settings, version: str, fingerprint: str) -> Ranker:
@@ -137,6 +152,10 @@ def _prune(settings: Settings) -> None:
     serving = current_ranker(settings)
     for version in ranker_versions(settings)[:-KEPT_RANKERS]:
         if version != serving:
-            doomed = settings.rankers_dir / f".{version}.new"  # gone for readers at once, whatever happens next
-            (settings.rankers_dir / version).rename(doomed)
-            shutil.rmtree(doomed)
+            _delete(settings, version)
+
+
+def _delete(settings: Settings, version: str) -> None:
+    doomed = settings.rankers_dir / f".{version}.new"  # gone for readers at once, whatever happens next
+    (settings.rankers_dir / version).rename(doomed)
+    shutil.rmtree(doomed)
