@@ -23,6 +23,7 @@ from indexer.lexical_index import LexicalMatches
 from search.behaviour import Behaviour
 from search.confidence import is_confident
 from search.facets import count_facets, find_ranges
+from search.freshness import Freshness
 from search.interleaving import CURRENT, compared_versions
 from search.item_memory import ItemMemory
 from search.merging import Merged, best_score, check_sort, matching_rows, merge
@@ -52,6 +53,7 @@ class SearchEngine:
         self.decoder = PictureProcess()
         self._serving: Serving | None = None
         self._reranker = Reranker(settings, compared_versions(settings))
+        self._freshness = Freshness(self._catalogue, settings.freshness_weight, settings.freshness_half_life_days)
         self._changing = threading.Lock()
         self._last_fault = ""
 
@@ -75,8 +77,10 @@ class SearchEngine:
         best = best_score(candidates)
         matching = matching_rows(candidates, question.is_browsing, best)
         reranked = self._reranker.rerank(merge(candidates, matching, request.sort), request, question)
-        taste = self._taste(request) if reranked.chances is None else None  # what is drawn is shown as it is drawn
-        order = personalise(reranked.order, request, question, segments, taste)
+        order = reranked.order
+        if reranked.chances is None:  # what is drawn is shown as it is drawn
+            order = self._freshness.freshen(order, request, question, time.time())
+            order = personalise(order, request, question, segments, self._taste(request))
         unfiltered = _without_each_filter(segments, question, request, depth, best)
         hits = _hits(serving.items, order, reranked, request, question)
         return SearchResult(
@@ -173,6 +177,7 @@ class SearchEngine:
                     self._serving = open_serving(self._settings, self._catalogue, wanted, self.decoder, before)
                 else:
                     self._serving = with_changes(before, self._catalogue)
+                self._freshness.refresh()
                 self._reranker.refresh(self._serving.generation.manifest["fingerprint"])
                 self._last_fault = ""
             except MagpieError as error:
