@@ -121,6 +121,12 @@ class Catalogue:
             yield found
             after_id = found[-1].id
 
+    def created_after(self, after_id: int) -> list[tuple[int, float]]:
+        """Number and time of coming (seconds since 1970) of the items after this number, ascending."""
+        with self.database.reading() as connection:
+            rows = fetch_all(connection, f"{_CREATED_SQL} WHERE id > {int(after_id)} ORDER BY id")
+        return [(int(id_), float(created_at or 0.0)) for id_, created_at in rows]
+
     def delete(self, item_id: str, watch: UpsertWatch = _NOBODY) -> None:
         """Takes the item out and remembers its number as deleted. Raises ItemNotFound and what `watch.check` does."""
         columns = select(items.c.id, items.c.revision, items.c.updated_at)
@@ -188,6 +194,7 @@ _PICTURES_SQL = str(
     )
 )
 _ITEMS_SQL = str(_ITEMS)
+_CREATED_SQL = str(select(items.c.id, items.c.created_at))
 
 
 def _revision(connection: Connection) -> int:

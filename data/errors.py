@@ -74,6 +74,10 @@ class ItemNotFound(NotFound):
     """No item of this id is in the catalogue."""
 
 
+class PictureForgotten(NotFound):
+    """The picture that a search names is no longer kept."""
+
+
 class Conflict(MagpieError):  # noqa: N818
     """What is there already stands in the way."""
 

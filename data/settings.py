@@ -65,6 +65,12 @@ class Settings(BaseSettings):
     conversion_weight: float = Field(
         1.0, ge=0, le=100, description="What putting into the cart or buying counts in learning, beside the click."
     )
+    freshness_weight: float = Field(
+        0.0, ge=0, le=1, description="Most that a new item gains, in standard deviations of the scores; 0: nothing."
+    )
+    freshness_half_life_days: float = Field(
+        30.0, gt=0, le=10_000, description="Days after which an item's newness counts half."
+    )
     compare: str | None = Field(
         None, description="Two rankings whose answers are interleaved, to see which one people click more."
     )

@@ -40,6 +40,7 @@ items = Table(
     Column("content_hash", LargeBinary(16), nullable=False),
     Column("revision", BigInteger, nullable=False, index=True),
     Column("updated_at", Float, nullable=False),  # seconds since 1970
+    Column("created_at", Float),  # since when the item is there, in seconds since 1970
     sqlite_autoincrement=True,
 )
 

@@ -165,7 +165,8 @@ def _write(
         revision = take_revisions(connection, len(fresh) + len(changed))
         values = [_values(row, revision + n) for n, row in enumerate(fresh + changed)]
         if fresh:
-            connection.execute(insert(items), values[: len(fresh)])
+            born = [value | {"created_at": value["updated_at"]} for value in values[: len(fresh)]]
+            connection.execute(insert(items), born)
         if changed:
             _update(connection, values[len(fresh) :], stored)
             drop_answered(connection, {stored[row.draft.item_id].id: row.draft.attributes for row in changed})

@@ -27,6 +27,7 @@ from indexer.verification import warn_of_recall
 from search.behaviour import Behaviour
 from search.confidence import is_confident
 from search.facets import count_facets, find_ranges
+from search.freshness import Freshness
 from search.interleaving import CURRENT, compared_versions
 from search.item_memory import ItemMemory
 from search.learning.examination import measured_looks
@@ -61,6 +62,7 @@ class SearchEngine:
         self.behaviour = Behaviour(database, settings.min_clients, partial(measured_looks, settings))
         self._serving: Serving | None = None
         self._reranker = Reranker(settings, compared_versions(settings))
+        self._freshness = Freshness(self._catalogue, settings.freshness_weight, settings.freshness_half_life_days)
         self._changing = threading.Lock()
         self._last_fault = ""
         self._forgotten_ms = 0
@@ -85,8 +87,10 @@ class SearchEngine:
         best = best_score(candidates)
         matching = matching_rows(candidates, question.is_browsing, best)
         reranked = self._reranker.rerank(merge(candidates, matching, request.sort), request, question)
-        taste = self._taste(request) if reranked.chances is None else None  # what is drawn is shown as it is drawn
-        order = personalise(reranked.order, request, question, segments, taste)
+        order = reranked.order
+        if reranked.chances is None:  # what is drawn is shown as it is drawn
+            order = self._freshness.freshen(order, request, question, time.time())
+            order = personalise(order, request, question, segments, self._taste(request))
         unfiltered = _without_each_filter(segments, question, request, depth, best)
         hits = _hits(serving.items, order, reranked, request, question)
         return SearchResult(
@@ -205,6 +209,7 @@ class SearchEngine:
                 else:
                     self._serving = with_changes(before, self._catalogue)
                 self._forgotten_ms = forgotten_at(self._database)
+                self._freshness.refresh()
                 self._reranker.refresh(self._serving.generation.manifest["fingerprint"])
                 self._last_fault = ""
             except MagpieError as error:

@@ -19,7 +19,7 @@ RELEVANCE = "relevance"
 class Merged:
     """The order over all segments: (n,) which candidates list, the place in it, and the items' ids.
 
-    `learned` holds what else adds to each score, (n,) by source: "clicks", "session".
+    `learned` holds what else adds to each score, (n,) by source: "clicks", "session", "freshness".
     """
 
     lists: Sequence[Candidates]

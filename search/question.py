@@ -107,13 +107,14 @@ class Interpreter:
         wanted, excluded = self._wanted(request, segments)
         if not text and wanted is None:
             return self._browse(request, avoided)
-        right = self._speller.right_words(f"{text} {avoided}")
+        known = self._speller.right_words if request.correct else self._speller.words
+        right = known(f"{text} {avoided}")
         if request.mode == "lexical":
             if not text:
                 raise BadQuery("The lexical mode searches words, and there are none; give a query or another mode.")
             return Question("lexical", words=text, not_words=avoided, right_words=right, excluded_id=excluded)
         source = request.mode if request.mode in ("text", "image") else "fused"
-        understood = self._speller.correct(text)
+        understood = self._speller.correct(text) if request.correct else text
         vector = self._combine(understood, wanted.vector if wanted else None, request.image_weight)
         liked = wanted.example if wanted and source == "fused" and request.image_weight is None else None
         is_hybrid = request.mode == "hybrid" and wanted is None

@@ -23,6 +23,7 @@ class SearchRequest:
     `filters` maps attribute names, and also `category`, `price` and `currency`.
     `sort` is "relevance", "price", "title", "newest" or an attribute's name, with "-" before it for descending.
     `image_weight` runs from 0 (words only) to 1 (picture only); None lets the engine decide.
+    `correct` is False for who insists on the words as they are written: none is then taken for a misspelling.
     `draw`, where it is given, is a seed by which the ranker draws the order from what it believes of each item.
     `layout` says how the hits will be laid out, for the log: people look differently at a grid and at a list.
     `ranker` names a version under rankers/ that is to reorder in the place of the published one.
@@ -40,6 +41,7 @@ class SearchRequest:
     sort: str = "relevance"
     explain: bool = False
     image_weight: float | None = None
+    correct: bool = True
     client_id: str = ""
     session_id: str = ""
     rerank: bool = True

@@ -30,6 +30,10 @@ class Speller:
         """The words of the text that are known to be right, whether or not the catalogue has them."""
         return frozenset(word for word in _WORD.findall(text) if self._is_right(word.casefold()))
 
+    def words(self, text: str) -> frozenset[str]:
+        """All words of the text that could be misspelt, for who insists on them as they are."""
+        return frozenset(_WORD.findall(text))
+
     def _is_right(self, folded: str) -> bool:
         forms = {folded, folded.removesuffix("s"), folded.removesuffix("es"), folded + "s"}
         return not forms.isdisjoint(self._right)

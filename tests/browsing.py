@@ -1,11 +1,13 @@
 """One Chromium and one server for all tests of the page, and how those read what is shown."""
 
+import importlib
 import os
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, NoReturn
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -25,14 +27,28 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
+def _do_without(reason: str) -> NoReturn:
+    """Skips what needs a browser, loudly; fails where CI says that there is one."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def _needed(name: str, reason: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        _do_without(reason)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="PLAYWRIGHT IS NOT INSTALLED: THE PAGE IS NOT TESTED")
+    sync_api = _needed("playwright.sync_api", "PLAYWRIGHT IS NOT INSTALLED: THE PAGE IS NOT TESTED")
     with sync_api.sync_playwright() as playwright:
         try:
             opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         except sync_api.Error as error:
-            pytest.skip(f"CHROMIUM CANNOT BE STARTED: THE PAGE IS NOT TESTED ({str(error)[:200]})")
+            _do_without(f"CHROMIUM CANNOT BE STARTED: THE PAGE IS NOT TESTED ({str(error)[:200]})")
         yield opened
         opened.close()
 
@@ -70,6 +86,13 @@ def open_page(browser: Any, server: Server) -> Iterator[Any]:
     for context in contexts:
         context.close()
     assert not complaints
+
+
+def axe_violations(page: Any) -> list[str]:
+    """What axe-core says of the page as it is, one line for each element that it complains about."""
+    axe = _needed("axe_playwright_python.sync_playwright", "AXE IS NOT INSTALLED: ACCESS IS NOT TESTED")
+    found = axe.Axe().run(page).response["violations"]
+    return [f"{one['id']}: {node['html'][:200]} {node['failureSummary']}" for one in found for node in one["nodes"]]
 
 
 def shown(page: Any) -> list[str]:

@@ -186,6 +186,27 @@ def test_opening_filters_never_shows_a_link_without_its_words(open_page: Any) ->
     assert frames[-1] == [True, True] and all(link == words for link, words in frames)
 
 
+# what sticks out to the right, but for what scrolls by itself and what waits outside until it is opened
+STICKING_OUT = """() => [...document.querySelectorAll("body *")].filter((one) => {
+    const box = one.getBoundingClientRect();
+    const isPart = !one.closest(".row, .table, pre, [popover]") && getComputedStyle(one).visibility !== "hidden";
+    return isPart && box.width && box.right > document.documentElement.clientWidth + 0.5;
+}).map((one) => one.outerHTML.slice(0, 80))"""
+
+
+@pytest.mark.parametrize("locale", ["en", "zh-CN"])
+@pytest.mark.parametrize("width", [320, 640])  # the width that WCAG 1.4.10 asks for, and a window of 1280 at 200 %
+def test_nothing_sticks_out_of_a_narrow_window(open_page: Any, server: Server, width: int, locale: str) -> None:
+    page = open_page("/", viewport={"width": width, "height": 640}, locale=locale)
+    for address in (
+        *("/", "/?q=ball", "/?filter=colour:Red", "/?q=ball&filter=colour:Red&filter=kind:ball&sort=-price"),
+        *("/?like=ball-red&q=in+blue", "/?q=zzxqv+wqkjhd", "/item?id=ball-red", "/insights", "/me", "/docs"),
+    ):
+        page.goto(server.url + address)
+        assert page.evaluate(STICKING_OUT) == [], address
+        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), address
+
+
 def test_an_item_that_is_not_there_is_said_so(browser: Any, server: Server) -> None:
     page = browser.new_context().new_page()  # the browser itself reports the 404 in its console
     page.goto(f"{server.url}/item?id=nothing")

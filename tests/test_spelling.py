@@ -27,3 +27,7 @@ def test_correct(typed: str, meant: str) -> None:
 
 def test_right_words_are_those_that_somebody_knows() -> None:
     assert SPELLER.right_words("Yellow crimson kites wtach") == {"Yellow", "crimson", "kites"}
+
+
+def test_words_are_all_that_could_be_misspelt() -> None:
+    assert SPELLER.words("Yelow kites 4x4 bag") == {"Yelow", "kites"}

@@ -27,10 +27,11 @@ class PageState:
     """What is searched for and how much of the answer is shown.
 
     `picture` names an upload, `crop` is the part of it that counts; `weight` is what a picture or item counts beside
-    words, in percent, None for "as the engine sees fit".
+    words, in percent, None for "as the engine sees fit"; `exact` takes the words as they are written.
     """
 
     q: str = ""
+    exact: bool = False
     like: str = ""
     picture: str = ""
     crop: Crop | None = None
@@ -51,6 +52,7 @@ class PageState:
             raise BadQuery(f"page: must be a number from 1 to {MAX_PAGES}")
         return cls(
             q=parameters.get("q", "").strip(),
+            exact=parameters.get("exact", "") == "1",
             like=parameters.get("like", ""),
             picture=parameters.get("picture", ""),
             crop=_crop(parameters.get("crop", "")),
@@ -83,7 +85,12 @@ class PageState:
 
     def parameters(self) -> list[tuple[str, str]]:
         """Name and value of all that differs from the first page of everything, always in the same order."""
-        pairs = [("q", self.q), ("like", self.like), ("picture", self.picture)]
+        pairs = [
+            ("q", self.q),
+            ("exact", "1" if self.exact and self.q else ""),
+            ("like", self.like),
+            ("picture", self.picture),
+        ]
         pairs += [("crop", "-".join(map(str, self.crop)) if self.crop and self.picture else "")]
         pairs += [("weight", str(self.weight) if self.weight is not None and self.is_composing else "")]
         pairs += [("not", one) for one in self.avoided if not self.is_browsing]
@@ -130,7 +137,7 @@ class PageState:
         request = SearchRequest(
             text=self.q, picture=picture, like=self.like or None, filters=self.filters, k=PAGE_SIZE * self.page,
             not_text="" if self.is_browsing else ", ".join(self.avoided), sort=self.sort,
-            image_weight=(self.weight or 0) / 100 if is_mixed else None,
+            image_weight=(self.weight or 0) / 100 if is_mixed else None, correct=not self.exact,
         )  # fmt: skip
         return request if self.is_browsing else checked(request)
 

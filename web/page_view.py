@@ -59,6 +59,7 @@ class PageView:
     num_to_come: int
     shown: str
     corrected_url: str
+    exact_url: str
 
 
 def view_results(state: PageState, found: Found, text: Text) -> PageView:
@@ -85,6 +86,7 @@ def view_results(state: PageState, found: Found, text: Text) -> PageView:
         num_to_come=min(PAGE_SIZE, result.total - len(hits)),
         shown=text("shown_of", shown=f"{len(hits):,}", total=f"{result.total:,}") if result.total > PAGE_SIZE else "",
         corrected_url=state.but(q=result.corrected).url if result.corrected else "",
+        exact_url=state.but(exact=True).url,
     )
 
 

@@ -9,7 +9,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
 from data.catalogue import Item
-from data.errors import BadInput, BadPicture, NoIndex
+from data.errors import BadInput, BadPicture, NoIndex, PictureForgotten
 from data.tokens import READ
 from search.request import SearchRequest
 from web.answers import answer_search, wants_privacy
@@ -135,6 +135,12 @@ def _answer(state: PageState, template: str) -> AnyResponse:
         view = _search(state)
     except NoIndex:
         view = None
+    except PictureForgotten as error:
+        if template != "search.html":
+            raise PictureForgotten(_text()("picture_gone")) from error
+        way_on = state.but(picture="", crop=None, weight=None).url
+        page = render_template("problem.html", status=error.status, detail=_text()("picture_gone"), way_on=way_on)
+        return make_response(page, error.status)
     answer = _fresh(make_response(render_template(template, view=view, state=state)))
     answer.headers["X-Magpie-Url"] = state.url
     answer.cache_control.no_store = bool(state.picture)

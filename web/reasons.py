@@ -8,7 +8,7 @@ from web.services import Services
 from web.texts import Text
 
 WIDEST = 100.0  # units of the drawing
-_SOURCES = ("lexical", "text", "image", "queries", "clicks", "session", "not")
+_SOURCES = ("lexical", "text", "image", "queries", "clicks", "session", "freshness", "not")
 _DEEPEST = 100  # at least: exploration may have lifted it from there
 _TELLING = 0.005  # of the largest share
 

@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from data.errors import NotFound
+from data.errors import PictureForgotten
 from data.picture_process import PictureProcess
 from data.pictures import copy_upload, cut_upload
 
@@ -47,17 +47,18 @@ class UploadShelf:
         return name
 
     def get(self, name: str) -> Upload:
-        """The kept picture. Raises NotFound for an unknown or forgotten name."""
+        """The kept picture. Raises PictureForgotten for one that is not."""
         with self._lock:
             since, upload = self._kept.get(name, (0.0, None))
         if upload is None or since < time.monotonic() - KEEP_S:
-            raise NotFound(
-                "The picture of this search is no longer kept (pictures are forgotten after an hour); choose it again"
+            raise PictureForgotten(
+                "The picture of this search is no longer kept (for an hour at most, and not over a restart of the "
+                "server); choose it again"
             )
         return upload
 
     def part(self, name: str, crop: Crop | None) -> bytes:
-        """The JPEG bytes of a part of the picture, of all of it for None. Raises NotFound, DecoderBusy."""
+        """The JPEG bytes of a part of the picture, of all of it for None. Raises PictureForgotten, DecoderBusy."""
         upload = self.get(name)
         if crop is None:
             return upload.content

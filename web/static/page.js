@@ -185,8 +185,13 @@ function installTyping() {
 
 // ---- pictures ----
 
-async function searchWithPicture(form) {
+// beside the words, filters and all else that the box holds
+async function searchWithPicture(picture) {
+  clearTimeout(pause);
+  isTyping = false;
   rememberScroll();
+  const form = new FormData($("search-form"));
+  form.append("image", picture);
   const answer = await ask("/", { method: "POST", body: form });
   if (!answer) return;
   history.pushState({}, "", answer.address);
@@ -194,6 +199,16 @@ async function searchWithPicture(form) {
   remember(shown, answer.html);
   show(answer.html);
   scrollTo(0, 0);
+}
+
+// where there are no results to swap: as the plain form does it
+function leaveWithPicture(picture) {
+  const words = Object.assign(document.createElement("input"), { type: "hidden", name: "q", value: box.value });
+  const chosen = new DataTransfer();
+  chosen.items.add(picture);
+  $("picture").files = chosen.files;
+  $("picture-keeps").replaceChildren(words);
+  $("picture-form").submit();
 }
 
 // ---- links and forms of the results ----
@@ -269,5 +284,6 @@ else if (box) {
   const item = document.querySelector("[data-shown-item]")?.dataset.shownItem;
   installFits($("item-fits"), () => ({ itemId: item }));
   installSuggestions(box, $("suggestions"), () => $("search-form").submit());
-  $("picture").addEventListener("change", () => $("picture-form").submit());
+  installPictures(leaveWithPicture);
+  installSpeech($("speak"), box, () => $("search-form").submit());
 }

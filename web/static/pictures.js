@@ -23,13 +23,12 @@ async function shrink(file) {
   }
 }
 
-// `search` gets a form with the picture
+// `search` gets the picture as a file
 export function installPictures(search) {
   const searchWith = async (file) => {
     if (!isPicture(file)) return;
-    const form = new FormData();
-    form.append("image", await shrink(file), "picture.jpg");
-    await search(form);
+    const small = await shrink(file);
+    await search(new File([small], "picture.jpg", { type: small.type }));
   };
   for (const id of ["picture", "photo", "picture-again"])
     $(id).addEventListener("change", async (event) => {

@@ -4,6 +4,12 @@ import { announce, say, text } from "./texts.js";
 
 const Recognition = window.SpeechRecognition ?? window.webkitSpeechRecognition;
 
+// the page's language; of its dialects the one that the browser is set to
+function spoken() {
+  const page = document.documentElement.lang;
+  return navigator.languages.find((one) => one.split("-")[0] === page.split("-")[0]) ?? (page === "zh-Hans" ? "zh-CN" : page);
+}
+
 export function installSpeech(button, box, search) {
   if (!Recognition || !button) return;
   button.hidden = false;
@@ -11,7 +17,7 @@ export function installSpeech(button, box, search) {
   button.addEventListener("click", () => {
     if (listening) return listening.stop();
     listening = new Recognition();
-    listening.lang = navigator.language;
+    listening.lang = spoken();
     listening.interimResults = true;
     button.setAttribute("aria-pressed", "true");
     announce(text("listening"));
