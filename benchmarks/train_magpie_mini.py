@@ -1,6 +1,6 @@
 """Trains the shipped encoder: fashion (train split), grocery, clothing and the demo catalogue, as docs/encoder.md says.
 
-python benchmarks/train_magpie_mini.py --data DIR --out DIR [--init DIR] (--minutes M | --steps N)
+python benchmarks/train_magpie_mini.py --data DIR --out DIR [--init DIR] [--seed N] (--minutes M | --steps N)
 DIR holds the unzipped folders fashion, grocery and clothing.
 """
 
@@ -95,6 +95,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int)
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--lr", type=float)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--small-until", type=float, default=0.35)
     parser.add_argument("--own-shape", action="store_true", help="tower, size and vocabulary as in --init")
     parser.add_argument("--work", type=Path)
@@ -108,8 +109,8 @@ def main() -> None:
     ]
     shape = Shape() if a.own_shape else Shape("magpie_resnet_1231", (80, 64), 6144, 32, 2)
     options = TrainingOptions(
-        out=a.out, init=a.init, steps=a.steps, minutes=a.minutes, batch=a.batch, learning_rate=a.lr, shape=shape,
-        small_until=a.small_until, work=a.work, device=a.device,
+        out=a.out, init=a.init, seed=a.seed, steps=a.steps, minutes=a.minutes, batch=a.batch, learning_rate=a.lr,
+        shape=shape, small_until=a.small_until, work=a.work, device=a.device,
     )  # fmt: skip
     print(json.dumps(train_encoder(sources, options, report), default=str))
 

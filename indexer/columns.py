@@ -84,6 +84,13 @@ class WordColumn:
         codes[lengths == 1] = self.codes
         return codes
 
+    def first_codes(self) -> np.ndarray:
+        """(n,) the code of each row's first value, -1 without one."""
+        codes = np.full(len(self.starts) - 1, -1, np.int64)
+        filled = np.diff(self.starts) > 0
+        codes[filled] = self.codes[self.starts[:-1][filled]]
+        return codes
+
     def count(self, rows: np.ndarray) -> list[tuple[str, int]]:
         """(value, number of the rows that have it), the most frequent first."""
         if self._only_codes is not None:

@@ -2,9 +2,9 @@
 
 A family spans a subspace of the encoder's space: the principal directions of its words' vectors. To compose an
 item with words, its component in the family's subspace is replaced by that of the words, and everything else
-about it stays. Adding the two vectors instead, as usual, keeps the old colour and half-forgets the thing: on the
-fashion catalogue by picture alone, replacing reaches 1.4 times the nDCG of adding (docs/relevance.md).
-Families come from the lexicon and from the catalogue's own attribute columns.
+about it stays. Adding the two vectors instead, as usual, keeps the old colour and half-forgets the thing
+(docs/relevance.md compares). Families come from the lexicon and from the catalogue's own attribute columns, and how
+much is taken and given is learned from its own items (`exchange.py`).
 """
 
 import json
@@ -20,30 +20,9 @@ from indexer.encoder import unit_rows
 _RIDGE = 0.005  # directions along which the words vary less than this variance are mostly kept
 _MIN_WORDS = 4
 _FILLER = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "but",
-        "in",
-        "of",
-        "with",
-        "the",
-        "for",
-        "this",
-        "that",
-        "it",
-        "same",
-        "one",
-        "made",
-        "from",
-        "more",
-        "please",
-        "ones",
-        "color",
-        "colour",
-    ]
-)
+    ["a", "an", "and", "but", "in", "of", "with", "the", "for", "this", "that", "it", "same", "one", "made", "from",
+     "more", "please", "ones", "color", "colour"]
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,7 +35,7 @@ class Family:
     shares: np.ndarray  # (r,) in [0, 1)
 
     def component(self, vector: np.ndarray) -> np.ndarray:
-        """The part of a (dim,) vector that this family's words tell about."""
+        """The part of (…, dim) vectors that this family's words tell about."""
         return np.asarray(((vector @ self.directions.T) * self.shares) @ self.directions)
 
     def likeness(self, vectors: np.ndarray, word: np.ndarray) -> np.ndarray:
@@ -76,19 +55,33 @@ def make_family(words: Sequence[str], vectors: np.ndarray) -> Family:
     return Family(frozenset(w.casefold() for w in words), middle, directions, variance / (variance + _RIDGE))
 
 
+@dataclass(frozen=True)
+class Exchange:
+    """What share of a thing's own component is taken out, and how much of the words' component is given for it."""
+
+    taken: float = 1.0
+    given: float = 1.0
+
+    def apply(self, thing: np.ndarray, own: np.ndarray, words: np.ndarray) -> np.ndarray:
+        """The thing without its own component and with that of the words: vectors, not rescaled, or their scores."""
+        return np.asarray(thing - self.taken * own + self.given * words)
+
+
 class Concepts:
-    """The families of one generation."""
+    """The families of one generation, and by part ("text", "image") how a vector of it exchanges; else in full."""
 
-    def __init__(self, families: Mapping[str, Family]) -> None:
+    def __init__(self, families: Mapping[str, Family], exchanges: Mapping[str, Exchange] | None = None) -> None:
         self.families = dict(families)
+        self.exchanges = dict(exchanges or {})
 
-    def compose(self, vector: np.ndarray, text: str, text_vector: np.ndarray) -> np.ndarray:
+    def compose(self, vector: np.ndarray, text: str, text_vector: np.ndarray, part: str = "") -> np.ndarray:
         """(dim,) unit query for "like `vector`, but `text`". Words outside all families are added, not exchanged."""
         named, rest = self._families_named(text)
         if not named:
             return unit_rows((vector + text_vector)[None])[0]
+        exchange = self.exchanges.get(part, Exchange())
         for family in named:
-            vector = vector - family.component(vector) + family.component(text_vector)
+            vector = exchange.apply(vector, family.component(vector), family.component(text_vector))
         if rest:
             vector = vector + 0.5 * text_vector
         return unit_rows(vector[None])[0]
@@ -124,6 +117,8 @@ class Concepts:
         for place, family in enumerate(self.families.values()):
             for field in ("middle", "directions", "shares"):
                 arrays[f"{place}.{field}"] = getattr(family, field)
+        for part, exchange in self.exchanges.items():
+            arrays[f"exchange.{part}"] = np.array([exchange.taken, exchange.given])
         with (folder / "concepts.npz").open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
 
@@ -132,14 +127,14 @@ class Concepts:
         """What `save` wrote."""
         words = json.loads((folder / "concepts.json").read_text(encoding="utf-8"))
         with np.load(folder / "concepts.npz") as arrays:
-            return cls(
-                {
-                    name: Family(
-                        frozenset(known), *(arrays[f"{place}.{field}"] for field in ("middle", "directions", "shares"))
-                    )
-                    for place, (name, known) in enumerate(words.items())
-                }
-            )
+            families = {
+                name: Family(
+                    frozenset(known), *(arrays[f"{place}.{field}"] for field in ("middle", "directions", "shares"))
+                )
+                for place, (name, known) in enumerate(words.items())
+            }
+            learned = [name for name in arrays.files if name.startswith("exchange.")]
+            return cls(families, {name.split(".")[1]: Exchange(*map(float, arrays[name])) for name in learned})
 
 
 def gather_words(

@@ -171,12 +171,7 @@ def category_numbers(columns: Columns) -> np.ndarray:
     if "category" not in columns:
         return np.full(columns.num_rows, -1)
     column = columns["category"]
-    if not isinstance(column, WordColumn):
-        return np.full(columns.num_rows, -1)
-    codes = np.full(columns.num_rows, -1)
-    filled = np.diff(column.starts) > 0
-    codes[filled] = column.codes[column.starts[:-1][filled]]
-    return codes
+    return column.first_codes() if isinstance(column, WordColumn) else np.full(columns.num_rows, -1)
 
 
 def describe_conflicts(

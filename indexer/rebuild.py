@@ -25,6 +25,7 @@ from indexer.conflicts import category_numbers, describe_conflicts, find_conflic
 from indexer.embedding_cache import EmbeddingCache
 from indexer.encoder import Encoder, open_encoder
 from indexer.encoding import EncodingReport, Progress, encode_missing_pictures, encode_texts, pool_pictures, pool_texts
+from indexer.exchange import learn_exchanges
 from indexer.fusion import PARTS, Fusion, Means, TextWeighing, estimate_means, fuse_all
 from indexer.generation import Generation
 from indexer.generation_store import new_generation, prune, publish_generation, seal
@@ -155,7 +156,8 @@ def rebuild(
                 learned.save(folder / "fusion.npz")
             snapshot.columns.save(folder)
             save_conflicts(describe_conflicts(conflicts, parts["image"], snapshot.item_ids, snapshot.titles), folder)
-            learn_concepts(snapshot.columns, encoder, cache, means).save(folder)
+            concepts, composition = learn_concepts(snapshot.columns, credible, encoder, cache, means)
+            concepts.save(folder)
             watch.lap("index")
             about = describe(encoder, snapshot, vectors, means, folder) | describe_fusion(fusion, vectors, weights)
             about |= {
@@ -165,6 +167,7 @@ def rebuild(
                 "options": options_to_repeat(options, encoder),
                 "text_weighing": asdict(weighing),
                 "conflicts": conflicts.about(),
+                "composition": composition,
                 "encoded": count_encoded(snapshot, pictures),
             }
             about["golden"] = judge(Generation(folder, about)) if judge else {}
@@ -266,17 +269,25 @@ def write_vectors(
         faiss.write_index(build_index(rows, ids, factory), str(folder / f"{name}.faiss"))
 
 
-def learn_concepts(columns: Columns, encoder: Encoder, cache: EmbeddingCache, means: Means) -> Concepts:
-    """The families of words that exclude each other, from the lexicon and from the catalogue's columns."""
+def learn_concepts(
+    columns: Columns, parts: Mapping[str, np.ndarray], encoder: Encoder, cache: EmbeddingCache, means: Means
+) -> tuple[Concepts, dict[str, Any]]:
+    """The families of words that exclude each other, from the lexicon and from the catalogue's columns; how composed
+    queries exchange them, as the catalogue's own items tell, and what the manifest says of that."""
     lexicon = load_lexicon()
+
+    def encode(words: list[str]) -> np.ndarray:
+        return means.centre("query", encode_texts(encoder, words, cache)[0])
+
     meanings = {
         slot: [entry.name for entry in entries.values()] for slot, entries in lexicon.entries.items() if slot != "kind"
     }
     values = {name: found for name, found in columns.vocabularies().items() if lexicon.slot_of(name) != "kind"}
     families = {}
     for name, words in gather_words(meanings, {name: lexicon.slot_of(name) for name in values}, values).items():
-        families[name] = make_family(words, means.centre("query", encode_texts(encoder, words, cache)[0]))
-    return Concepts(families)
+        families[name] = make_family(words, encode(words))
+    exchanges, composition = learn_exchanges(parts, columns, families, encode)
+    return Concepts(families, exchanges), composition
 
 
 def learn_clicked_part(

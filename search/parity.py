@@ -1,7 +1,8 @@
 """Candidates of which only a picture is known → similarities with which they fill no more than their share of the top.
 
 What words and a picture say together varies less than what the picture alone lets one expect. Where a picture tells a
-thing well, as in "sandals", the best of many expectations are higher than the best of the facts.
+thing well, as in "sandals", the best of many expectations are higher than the best of the facts; so are they where a
+picture is searched with, which lies nearest to other pictures.
 """
 
 import numpy as np

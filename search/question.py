@@ -45,14 +45,16 @@ class Question:
     right_words: frozenset[str] = frozenset()  # words of either that are no misspelling of another
     excluded_id: int | None = None
     is_browsing: bool = False
+    shows_picture: bool = False  # the vector is of an uploaded picture
     corrected: str = ""  # the query as it was understood, where a word was misspelt
 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What to resemble: one (dim,) vector for all of it, and the parts of an item."""
+    """What to resemble: one (dim,) vector for all of it, of which part that is, and the parts of an item."""
 
     vector: np.ndarray
+    part: str
     example: Example | None = None
 
 
@@ -115,7 +117,7 @@ class Interpreter:
             return Question("lexical", words=text, not_words=avoided, right_words=right, excluded_id=excluded)
         source = request.mode if request.mode in ("text", "image") else "fused"
         understood = self._speller.correct(text) if request.correct else text
-        vector = self._combine(understood, wanted.vector if wanted else None, request.image_weight)
+        vector = self._combine(understood, wanted, request.image_weight)
         liked = wanted.example if wanted and source == "fused" and request.image_weight is None else None
         is_hybrid = request.mode == "hybrid" and wanted is None
         return Question(
@@ -128,6 +130,7 @@ class Interpreter:
             right_words=right,
             excluded_id=excluded,
             corrected=understood if understood != text else "",
+            shows_picture=request.picture is not None,
         )
 
     def _browse(self, request: SearchRequest, avoided: str) -> Question:
@@ -140,7 +143,7 @@ class Interpreter:
     def _wanted(self, request: SearchRequest, segments: list[Segment]) -> tuple[_Wanted | None, int | None]:
         """The picture or item to resemble, and the item's id."""
         if request.picture is not None:
-            return _Wanted(self.encode_picture(request.picture)), None
+            return _Wanted(self.encode_picture(request.picture), "image"), None
         if not request.like:
             return None, None
         found = self._catalogue.ids_of([request.like])
@@ -152,13 +155,13 @@ class Interpreter:
             raise ItemNotFound(f"Item {request.like!r} has neither words nor a picture in the index yet.")
         segment, row = place
         telling = float(segment.telling(np.array([row]))[0])
-        return _Wanted(liked, Example(segment.parts_of(row), telling)), found[request.like]
+        return _Wanted(liked, request.mode, Example(segment.parts_of(row), telling)), found[request.like]
 
     def _resemble(self, liked: Example, text: str, segments: list[Segment]) -> Resemblance:
         words = self.encode_text(text) if text else None
 
-        def compose(vector: np.ndarray) -> np.ndarray:
-            return vector if words is None else self._concepts.compose(vector, text, words)
+        def compose(vector: np.ndarray, part: str) -> np.ndarray:
+            return vector if words is None else self._concepts.compose(vector, text, words, part)
 
         return resemble(liked, segments[0].yardstick, compose)
 
@@ -172,16 +175,16 @@ class Interpreter:
         pixels = self._decoder.run("the picture", decode_upload, *given)
         return self._means.centre("image", self._encoder.encode_pictures(pixels[None]))[0]
 
-    def _combine(self, text: str, example: np.ndarray | None, image_weight: float | None) -> np.ndarray:
+    def _combine(self, text: str, wanted: _Wanted | None, image_weight: float | None) -> np.ndarray:
         """The query vector of words, an example, or both: by default "like the example, but as the words say"."""
-        if example is None:
+        if wanted is None:
             return self.encode_text(text)
         if not text:
-            return example
+            return wanted.vector
         words = self.encode_text(text)
         if image_weight is None:
-            return self._concepts.compose(example, text, words)
-        return unit_rows((image_weight * example + (1 - image_weight) * words)[None])[0]
+            return self._concepts.compose(wanted.vector, text, words, wanted.part)
+        return unit_rows((image_weight * wanted.vector + (1 - image_weight) * words)[None])[0]
 
     def _avoid(self, avoided: str, vector: np.ndarray) -> Avoidance | None:
         each = split_avoided(self._speller.correct(avoided))

@@ -80,12 +80,12 @@ class Resemblance:
         return np.asarray(addends["text"] + addends["image"])
 
 
-def resemble(example: Example, yardstick: Yardstick, compose: Callable[[np.ndarray], np.ndarray]) -> Resemblance:
-    """How to look for what is like the example; `compose` changes a part's vector as further words ask.
+def resemble(example: Example, yardstick: Yardstick, compose: Callable[[np.ndarray, str], np.ndarray]) -> Resemblance:
+    """How to look for what is like the example; `compose` changes the vector of a part as further words ask.
 
     An example that lacks a part is compared with both parts of the items by the one that it has.
     """
-    present = [compose(example.parts[name]) for name in PARTS if name in example.parts]
+    present = [compose(example.parts[name], name) for name in PARTS if name in example.parts]
     vectors = dict(zip(PARTS, (present[0], present[-1]), strict=True))
     if "text" not in example.parts:
         share = _TEXTS_BY_PICTURE * yardstick.typical_telling

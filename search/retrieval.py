@@ -72,7 +72,8 @@ def _nearest(segment: Segment, question: Question, depth: int, allowed: np.ndarr
         return _NOTHING_NEAR
     if question.resemblance is None:
         near = segment.indexes[question.source].search(question.vector, depth, allowed)
-        if question.avoid is None or question.source != "fused":
+        names_little = question.avoid is not None or question.shows_picture
+        if not names_little or question.source != "fused":
             return near
         return at_most_their_share(segment, question.vector, near)
     by_part = question.resemblance.vectors.items()

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexer.concepts import Concepts, gather_words, make_family
+from indexer.concepts import Concepts, Exchange, gather_words, make_family
 from indexer.encoder import unit_rows
 
 DIM = 24
@@ -72,3 +72,15 @@ def test_columns_join_the_lexicon_by_slot() -> None:
         "colour": ["red", "blue", "green", "black", "mint"],
         "style": ["modern", "rustic", "boho", "art deco"],
     }
+
+
+def test_a_part_exchanges_by_the_amounts_that_were_learned_for_it(concepts: Concepts, tmp_path: Path) -> None:
+    partly = Concepts(concepts.families, {"text": Exchange(0.5, 0.8)})
+    partly.save(tmp_path)
+    family, mug = concepts.families["colour"], vector("red", "mug")
+    expected = mug - 0.5 * family.component(mug) + 0.8 * family.component(COLOURS["green"])
+    for known in (partly, Concepts.load(tmp_path)):
+        composed = known.compose(mug, "green", COLOURS["green"], "text")
+        np.testing.assert_allclose(composed, unit_rows(expected[None])[0], atol=1e-6)
+        in_full = known.compose(mug, "green", COLOURS["green"], "image")
+        np.testing.assert_allclose(in_full, concepts.compose(mug, "green", COLOURS["green"]), atol=1e-6)

@@ -1,12 +1,17 @@
-"""Parity: items of which only a picture is known do not crowd the top of what is searched with "not"."""
+"""Parity: items of which only a picture is known do not crowd the top of what is searched with "not" or a picture."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from indexer.columns import Columns
 from indexer.encoder import unit_rows
 from indexer.imputation import ImputedAverage
-from indexer.vector_index import Neighbours
+from indexer.vector_index import EXACT, Neighbours, VectorIndex, build_index
 from search.parity import at_most_their_share
+from search.question import Question
+from search.retrieval import retrieve
 from search.segment import Segment
 from tests.segments import segment_of
 
@@ -61,3 +66,18 @@ def test_where_nothing_is_known_of_whole_items_all_stays(shop: Segment) -> None:
     alone = segment_of(np.zeros_like(pictures), pictures, np.zeros(len(pictures), np.float32))
     near = ranked(alone, pictures[0])
     assert at_most_their_share(alone, pictures[0], near) is near
+
+
+def test_an_uploaded_picture_finds_them_within_their_share(shop: Segment) -> None:
+    fused = np.asarray(shop.fused, np.float32)
+    index = VectorIndex(build_index(fused, shop.ids, EXACT), shop.ids, fused)
+    searched = replace(shop, indexes={"fused": index}, columns=Columns({}, len(shop.ids)))
+    shown = [np.asarray(shop.parts["image"][k * EACH : (k + 1) * EACH], np.float32).mean(axis=0) for k in range(KINDS)]
+
+    def wordless(shows_picture: bool) -> float:
+        questions = [Question("fused", unit_rows(v[None])[0], shows_picture=shows_picture) for v in shown]
+        found = [retrieve([searched], question, {}, 400)[0][0] for question in questions]
+        return float(np.mean([shop.is_wordless[one.rows[:TOP]].mean() for one in found]))
+
+    assert wordless(False) > 2 * WORDLESS
+    assert wordless(True) == pytest.approx(WORDLESS, abs=0.1)

@@ -23,7 +23,7 @@ def shop() -> Segment:
     return segment_of(text, image, weights)
 
 
-def unchanged(vector: np.ndarray) -> np.ndarray:
+def unchanged(vector: np.ndarray, part: str) -> np.ndarray:
     return vector
 
 
@@ -62,7 +62,7 @@ def test_an_example_with_one_part_is_compared_with_both(shop: Segment, row: int)
 
 
 def test_the_composition_is_made_in_each_part(shop: Segment) -> None:
-    opposite = resemble(Example(shop.parts_of(50), 1.0), shop.yardstick, lambda vector: -vector)
+    opposite = resemble(Example(shop.parts_of(50), 1.0), shop.yardstick, lambda vector, part: -vector)
     assert opposite.similarity(shop, np.arange(3, 100)).argmin() == 50 - 3
 
 

@@ -50,10 +50,14 @@ class BatchPlan(Dataset[Batch]):
         titles: dict[str, int] = {}
         self._titles = np.array([titles.setdefault(item.title.lower(), len(titles)) for item in captions.items])
 
-    def __getitem__(self, step: int) -> Batch:
+    def rows_of(self, step: int) -> npt.NDArray[np.int64]:
+        """(batch,) which items come together: each epoch all of them, in another order."""
         epoch, position = divmod(step, self.steps_per_epoch)
         order = np.random.default_rng((self._seed, epoch)).permutation(len(self._epoch))
-        rows = self._epoch[order[position * self.batch : (position + 1) * self.batch]]
+        return np.asarray(self._epoch[order[position * self.batch : (position + 1) * self.batch]])
+
+    def __getitem__(self, step: int) -> Batch:
+        rows = self.rows_of(step)
         rng = random.Random(f"{self._seed}:{step}")
         items = [self._captions.item_text(int(row), rng) for row in rows]
         captions = self._some_captions(rows, rng)

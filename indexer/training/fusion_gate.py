@@ -78,7 +78,9 @@ def judge(fusion: Fusion, examples: FusionExamples, num_queries: int, weighing: 
 
 def ndcg(scores: np.ndarray, relevant: np.ndarray) -> np.ndarray:
     """(q,) nDCG@10 of (q, n) scores with binary relevance (q, n); each query has at least one relevant item."""
-    ranked = np.argsort(-scores, axis=1, kind="stable")[:, :_DEPTH]
+    best = np.argpartition(-scores, min(_DEPTH, scores.shape[1]) - 1, axis=1)[:, :_DEPTH]
+    order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
+    ranked = np.take_along_axis(best, order, axis=1)
     discounts = 1 / np.log2(np.arange(2, 2 + ranked.shape[1]))
     found = np.take_along_axis(relevant, ranked, axis=1) @ discounts
     ideal = np.cumsum(discounts)[np.minimum(relevant.sum(axis=1), ranked.shape[1]) - 1]
