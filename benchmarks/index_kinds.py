@@ -32,7 +32,7 @@ def main() -> None:
     drawn = draw_vectors(arguments.count + _QUERIES, arguments.dim)
     vectors, queries = drawn[:-_QUERIES], drawn[-_QUERIES:]
     ids = np.arange(1, len(vectors) + 1)
-    filters = {"all": None, "a third": np.random.default_rng(1).random(len(vectors)) < 0.3}
+    filters = {"all": None, "six in ten": np.random.default_rng(1).random(len(vectors)) < 0.6}
     for kind in arguments.kinds:
         factory = choose_factory(kind, len(vectors))
         with tempfile.TemporaryDirectory() as folder:

@@ -14,11 +14,12 @@ HNSW = "HNSW32,SQfp16"
 RABITQ = "IVF{lists},RaBitQfs,Refine(SQfp16)"
 _EXACT_UP_TO = 50_000
 _HNSW_UP_TO = 300_000
-_SUBSET_SCAN_ROWS = 20_000
-_SUBSET_SCAN_SHARE = 0.1
+_SCAN_BYTES = 64_000_000  # of half-precision codes, some four milliseconds
+_PART = 0.5  # a filter that lets less than this share through may let only what lies far from the query through
+_LEAST_EF_SEARCH = 256
 _FEWEST_LISTS = 64  # that one search reads; of very many lists a 32nd
-_LEAST_REFINED = 4  # times as many candidates as are wanted are scored anew, and at least as many as the next number
-_MOST_COARSE = 300
+_REFINED_TIMES = 4  # as many candidates as are wanted are scored anew by finer codes,
+_FEWEST_REFINED = 300  # and at least these
 
 
 @dataclass(frozen=True)
@@ -98,23 +99,26 @@ class VectorIndex:
         """
         return cls(faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC), ids, vectors)
 
-    def search(self, query: np.ndarray, k: int, allowed: np.ndarray | None = None, ef_search: int = 128) -> Neighbours:
+    def search(self, query: np.ndarray, k: int, allowed: np.ndarray | None = None) -> Neighbours:
         """The k rows with the largest inner product to a (dim,) query, among rows where `allowed` ((n,) bool) holds.
 
-        A small subset is scanned exactly: a graph restricted to it would lose results without a word.
+        A subset is scanned exactly if it is small, or a part of a graph; of lists all are read for it: restricted to a
+        part that lies far from the query, either loses many of the results without a word (docs/speed.md).
         """
         num_allowed = len(self.ids) if allowed is None else int(np.count_nonzero(allowed))
         k = min(k, num_allowed)
         if k == 0:
             return Neighbours(np.zeros(0, np.int64), np.zeros(0, np.float32))
         index = self._by_row
-        if allowed is not None and num_allowed <= max(_SUBSET_SCAN_ROWS, _SUBSET_SCAN_SHARE * len(self.ids)):
+        few = _SCAN_BYTES // (2 * len(query))
+        if isinstance(index, faiss.IndexHNSW):
+            few = max(few, int(_PART * len(self.ids)))
+        if allowed is not None and num_allowed <= few:
             if self._exact is None:
                 return self._scan(query, k, np.flatnonzero(allowed))
             index = self._exact
         selector = None if allowed is None else faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
-        effort = _Effort(k, ef_search, selector, num_allowed / len(self.ids))
-        parameters = effort.parameters(index)
+        parameters = _Effort(k, selector, num_allowed / len(self.ids)).parameters(index)
         scores, rows = index.search(np.ascontiguousarray(query[None], np.float32), k, params=parameters)
         found = rows[0] >= 0
         return Neighbours(rows[0][found], scores[0][found])
@@ -145,24 +149,21 @@ class _Effort:
     """How hard one search looks: for the best `k` of the rows that `selector` lets through, a `share` of all."""
 
     k: int
-    ef_search: int
     selector: faiss.IDSelector | None
     share: float
 
     def parameters(self, index: faiss.Index) -> faiss.SearchParameters | None:
         """FAISS' parameters for this index, and within them those for the indexes that it is made of."""
         if isinstance(index, faiss.IndexRefine):
-            factor = max(_LEAST_REFINED, _MOST_COARSE / self.k)
+            factor = max(_REFINED_TIMES, _FEWEST_REFINED / self.k)
             base = replace(self, k=int(self.k * factor)).parameters(faiss.downcast_index(index.base_index))
             return faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=base)
         if isinstance(index, faiss.IndexPreTransform):
             inner = self.parameters(faiss.downcast_index(index.index))
             return faiss.SearchParametersPreTransform(index_params=inner) if inner is not None else None
         if isinstance(index, faiss.IndexHNSW):
-            return faiss.SearchParametersHNSW(efSearch=max(self.ef_search, 2 * self.k), sel=self.selector)
+            return faiss.SearchParametersHNSW(efSearch=max(_LEAST_EF_SEARCH, 2 * self.k), sel=self.selector)
         if isinstance(index, faiss.IndexIVF):
-            lists = (
-                max(_FEWEST_LISTS, index.nlist // 32) / self.share
-            )  # where few are let through, they lie further off
+            lists = index.nlist if self.share < _PART else max(_FEWEST_LISTS, index.nlist // 32) / self.share
             return faiss.SearchParametersIVF(nprobe=max(1, min(index.nlist, round(lists))), sel=self.selector)
         return faiss.SearchParameters(sel=self.selector) if self.selector is not None else None
