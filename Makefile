@@ -1,10 +1,11 @@
 # make demo: the demo shop in your browser.  make test: every test.  make lint: style and types.
+# make audit: known holes in the pinned libraries (asks the internet).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 
-.PHONY: all demo test lint clean
+.PHONY: all demo test lint audit clean
 all: lint test
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -28,5 +29,11 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# in an environment of its own, so that it changes no pinned library; strict: what cannot be looked up is a failure
+audit:
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(VENV)-audit/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-audit build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -12,6 +12,7 @@ import io
 import json
 import logging
 import random
+import shutil
 import tempfile
 import time
 import traceback
@@ -21,18 +22,23 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pyarrow
 from PIL import Image
+from pyarrow import parquet
 
+from data.backup import back_up
 from data.catalogue import Catalogue
 from data.database import open_database
 from data.errors import MagpieError
 from data.importing import import_feed
 from data.pictures import open_picture
+from data.restoring import restore
 from data.settings import Settings
 from data.ubi_lines import parse_line
 from tests.serving import Client, client_of
 from tests.shop import build_shop
 from web.app import create_app
+from web.openapi import NDJSON
 from web.wire import read_head
 
 Chance = random.Random
@@ -156,6 +162,11 @@ class Inputs:
         self.database = open_database(replace_home(self.settings, folder / "feeds"))
         self.catalogue = Catalogue(self.database, replace_home(self.settings, folder / "feeds"))
         self.pictures = [picture_bytes(kind) for kind in FORMATS]
+        self.table = parquet_bytes()
+        kept = replace_home(self.settings, folder / "kept")
+        open_database(kept).close()
+        back_up(kept, folder / "backup.tar", lambda *_: None)
+        self.backup = (folder / "backup.tar").read_bytes()
 
     def addresses(self, chance: Chance) -> str:
         """Pages and searches by address."""
@@ -193,6 +204,48 @@ class Inputs:
             form[chance.choice(("query", "k", "filters", "q"))] = "1"
         return self._status("POST", chance.choice(("/api/search", "/results", "/")), data=form)
 
+    def forms(self, chance: Chance) -> str:
+        """Damaged multipart bodies, for searches and for items."""
+        one = self.pictures[0] if chance.random() < 0.5 else a_text(chance).encode("utf-8", "replace")
+        parts = [(chance.choice(("image", "title", "query", "filters", "attributes", "images", "")), one)]
+        parts += [(chance.choice(ITEM_FIELDS), a_text(chance).encode("utf-8", "replace")) for _ in range(2)]
+        lines = [
+            b'--x\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n'
+            % (name.encode(), b'; filename="a"' if name == "image" else b"", content)
+            for name, content in parts
+        ]
+        body = damaged(chance, b"".join([*lines, b"--x--\r\n"]))
+        method, address = chance.choice((("POST", "/api/search"), ("PUT", "/api/items/form"), ("POST", "/results")))
+        return self._status(method, address, data=body, content_type="multipart/form-data; boundary=x")
+
+    def item_lines(self, chance: Chance) -> str:
+        """Items as NDJSON; every line must be answered."""
+        rows = [an_object(chance, ITEM_FIELDS) | {"item_id": f"n{chance.randrange(9)}"} for _ in range(4)]
+        lines = [json.dumps(row).encode() for row in rows]
+        body = damaged(chance, b"\n".join(lines)) if chance.random() < 0.5 else b"\n".join(lines)
+        answer = self.client.post("/api/items", data=body, content_type=NDJSON)
+        if answer.status_code == 200:
+            wanted = sum(bool(line.strip()) for line in body.split(b"\n"))
+            told = answer.get_data().splitlines()
+            assert len(told) == wanted, f"{wanted} lines sent, {len(told)} answered"
+        assert answer.status_code < 500, answer.get_data(as_text=True)[:200]
+        return str(answer.status_code)
+
+    def backups(self, chance: Chance) -> str:
+        """Damaged backups, restored: whole or not at all."""
+        file, home = self.feed.with_suffix(".tar"), self.feed.with_name("restored")
+        file.write_bytes(damaged(chance, self.backup) if chance.random() < 0.5 else garbled(chance, self.backup))
+        shutil.rmtree(home, ignore_errors=True)
+        settings = replace_home(self.settings, home)
+        try:
+            restore(settings, file, False, lambda *_: None)
+        except MagpieError as error:
+            left = [path.name for path in home.iterdir() if path.suffix != ".lock"] if home.exists() else []
+            assert not left, f"a refused backup left {left}"
+            return type(error).__name__
+        open_database(settings).close()
+        return "restored"
+
     def picture_bytes(self, chance: Chance) -> str:
         """Damaged pictures, decoded."""
         try:
@@ -204,16 +257,19 @@ class Inputs:
         return "decoded"
 
     def feeds(self, chance: Chance) -> str:
-        """Feeds of every text format; every row must be counted."""
+        """Feeds of every format; every row must be counted."""
         rows = [an_object(chance, (*ITEM_FIELDS, "id")) for _ in range(chance.randrange(6))]
-        kind = chance.choice((".csv", ".tsv", ".jsonl"))
+        kind = chance.choice((".csv", ".tsv", ".jsonl", ".parquet"))
         mark = {".csv": ",", ".tsv": "\t"}.get(kind)
         lines = [json.dumps(row) for row in rows]
+        content = damaged(chance, self.table)
         if mark:
             lines = [mark.join(("id", "title", "price", "image"))]
             lines += [mark.join(a_text(chance) for _ in range(chance.randrange(6))) for _ in rows]
+        if kind != ".parquet":
+            content = damaged(chance, "\n".join(lines).encode("utf-8", "surrogatepass"))
         path = self.feed.with_suffix(kind)
-        path.write_bytes(damaged(chance, "\n".join(lines).encode("utf-8", "surrogatepass")))
+        path.write_bytes(content)
         try:
             report = import_feed(self.catalogue, path)
         except MagpieError as error:
@@ -267,9 +323,26 @@ def picture_bytes(kind: str) -> bytes:
     return out.getvalue()
 
 
+def parquet_bytes() -> bytes:
+    """A small table as a Parquet file."""
+    out = io.BytesIO()
+    rows = [{"id": f"p{n}", "title": f"Thing {n}", "price": n / 3, "tags": ["a", "b"]} for n in range(20)]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), out)
+    return out.getvalue()
+
+
+def garbled(chance: Chance, data: bytes) -> bytes:
+    """The bytes with a few of them exchanged, anywhere."""
+    found = bytearray(data)
+    for _ in range(1 + chance.randrange(4)):
+        found[chance.randrange(len(found))] = chance.randrange(256)
+    return bytes(found)
+
+
 def attempts_of(inputs: Inputs) -> dict[str, Attempt]:
     """Every way in, by name."""
-    names = ("addresses", "paths", "searches", "events", "items", "uploads", "picture_bytes", "feeds", "lines", "heads")
+    names = ("addresses", "paths", "searches", "events", "items", "item_lines", "uploads", "forms")
+    names += ("picture_bytes", "feeds", "lines", "heads", "backups")
     return {name: getattr(inputs, name) for name in names}
 
 

@@ -19,6 +19,7 @@ IMPRESSION = "impression"
 NOT_SHOWN, TOO_EARLY, EVERYTHING = "clicked item was not shown", "click before its search", "clicked everything at once"
 PUSHES = "clicks little but one item that is pushed"
 BEYOND = "position that its search did not show"
+REPEATED = "repeated clicks"
 MAX_PER_HOUR = 100  # searches of one source; nobody reads more
 _HOUR_MS = 3_600_000
 _CLOCK_SKEW_MS = 60_000
@@ -73,7 +74,7 @@ def set_aside_counts(database: Database) -> dict[str, int]:
         total, different = connection.execute(
             select(func.coalesce(func.sum(hits.c[0]), 0), func.count()).select_from(hits)
         ).one()
-    return counts | {"repeated clicks": int(total) - int(different)}
+    return counts | {REPEATED: int(total) - int(different)}
 
 
 def _mark_deeds_of_bots(connection: Connection, since_ms: int) -> int:

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from data.hygiene import TOO_EARLY
+from data.hygiene import BEYOND, EVERYTHING, FLOOD, NOT_SHOWN, PUSHES, REPEATED, TOO_EARLY
+from data.personal_fields import BOT
 from data.query_ids import QueryIds
 from data.ubi import EventRecord
 
@@ -10,6 +11,11 @@ FORGED = "forged query id"
 TOO_LATE = "long after its search"
 WRONG_CLOCK = "time that is not now"
 UNREACHABLE = "position that no search shows"
+# all that is set aside for, here, at the door, and by what only the log can tell; imported records may bring their own
+REASONS = (
+    *(BOT, FORGED, TOO_EARLY, TOO_LATE, WRONG_CLOCK, UNREACHABLE),
+    *(FLOOD, NOT_SHOWN, BEYOND, EVERYTHING, PUSHES, REPEATED),
+)
 _CLOCK_SKEW_MS = 300_000
 _OLDEST_MS = 30 * 86_400_000  # a purchase may follow its search by weeks
 _DEEPEST = 10_000

@@ -156,6 +156,7 @@ def test_the_index_is_checked_and_switched(magpie: Run, own_shop: Settings) -> N
     home = own_shop.home
     first = magpie("index", "status", "--json", home=home)
     assert {"generation", "items", "model", "fusion", "index", "created_at"} <= set(first)
+    assert first["stale"] is False
     assert magpie("index", "verify", "--json", home=home)["generation"] == first["generation"]
     second = magpie("index", "rebuild", "--json", home=home)
     assert second["generation"] != first["generation"] and second["texts_encoded"] == 0

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from data.errors import BadPicture, TooLarge
@@ -56,6 +58,7 @@ def tiff_that_never_ends() -> bytes:
     return bytes(data)
 
 
+ITEM = {"title": "Thing"}
 PICTURE = Image.effect_noise((60, 40), 80)
 EXIF = Image.Exif()
 EXIF[0x010E] = "x" * 65_000
@@ -121,6 +124,22 @@ def client(shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     app = create_app(shop.model_copy(update={"home": home, "max_picture_pixels": PIXELS}))
     yield client_of(app)
     app.extensions["magpie"].close()
+
+
+PARTS = st.sampled_from([*TAKEN.values(), *(content for content in REFUSED.values() if len(content) < 10_000)])
+
+
+@given(start=PARTS, end=PARTS, cut=st.integers(0, 500), noise=st.binary(max_size=40), name=st.text(min_size=1))
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_uploaded_is_answered(
+    client: FlaskClient, start: bytes, end: bytes, cut: int, noise: bytes, name: str
+) -> None:
+    """Halves of good and bad pictures, joined by noise, under any name: a search, a form of the page, an item."""
+    content = start[: len(start) - cut] + noise + end[cut:]
+    name = name.encode("utf-8", "replace").decode()
+    for method, address, more in (("POST", "/api/search", {}), ("POST", "/", {}), ("PUT", "/api/items/x", ITEM)):
+        answer = client.open(address, method=method, data={"image": (io.BytesIO(content), name), **more})
+        assert answer.status_code in (200, 201, 303, 400, 413, 415)
 
 
 @pytest.mark.parametrize("name", [*TAKEN, *REFUSED])

@@ -13,7 +13,10 @@ from flask import Flask
 from prometheus_client import CollectorRegistry, Histogram
 
 from data.database import open_database
+from data.hygiene import FLOOD
+from data.plausibility import FORGED, REASONS
 from data.settings import Settings
+from data.ubi import EventRecord, QueryRecord
 from tests.insights_log import people, search
 from tests.serving import Client, client_of
 from web.app import create_app
@@ -49,6 +52,24 @@ def owner(app: Flask) -> Client:
 
 def rows(client: Client, address: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(client.get(address).get_data(as_text=True))))
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "Far more than people do in an hour"), ("zh", "一小时内远多于常人")]
+)
+def test_what_is_set_aside_is_told_by_reason(app: Flask, owner: Client, language: str, said: str) -> None:
+    log = app.extensions["magpie"].click_log
+    log.record_queries([QueryRecord(f"busy {n}", "ball", "busy", set_aside=FLOOD) for n in range(7)])
+    log.record_events([EventRecord("click", "x", set_aside=FORGED), EventRecord("click", set_aside="their <own>")])
+    told = {row["reason"]: row["records"] for row in rows(owner, "/insights/set-aside.csv")}
+    assert told == {FLOOD: "7", FORGED: "1", "their <own>": "1"}
+    page = owner.get("/insights", headers={"Accept-Language": language}).get_data(as_text=True)
+    assert said in page and "their &lt;own&gt;" in page
+
+
+def test_every_reason_has_words_in_every_language() -> None:
+    for texts in LANGUAGES.values():
+        assert all("reason_" + reason.replace(" ", "_") in texts for reason in REASONS)
 
 
 def test_the_page_tells_the_owner_what_to_do(owner: Client) -> None:

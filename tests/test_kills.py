@@ -22,3 +22,10 @@ def test_whatever_is_killed_the_home_is_whole(killer: Killer, work: str) -> None
         tried = killer.kill(work)
         assert not tried.problem and tried.lost == 0
     assert f"| {work} | 2 |" in table(killer.tries())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("work", ["rebuild", "train fusion"])
+def test_long_work_that_is_killed_leaves_the_home_whole(killer: Killer, work: str) -> None:
+    tried = killer.kill(work)
+    assert not tried.problem and tried.lost == 0

@@ -7,8 +7,9 @@ from flask_openapi3 import APIBlueprint, Tag
 
 from data.errors import Unavailable
 from data.tokens import READ
+from web.access import has_tokens
 from web.answer_schemas import Health, Readiness
-from web.openapi import SECURITY, problem_responses
+from web.openapi import SECURITY, problem_responses, with_tokens_needed
 from web.services import services
 
 _TAG = Tag(name="operation", description="For machines that watch this one.")
@@ -60,4 +61,5 @@ def docs() -> str:
 
 def _document() -> dict[str, Any]:
     document: dict[str, Any] = current_app.api_doc  # type: ignore[attr-defined]
-    return document
+    opened = services()
+    return with_tokens_needed(document) if has_tokens(opened.settings, opened.database) else document

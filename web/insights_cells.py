@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from data.items import Item
+from data.plausibility import REASONS
 from search.exposure import NONE
 from search.proportions import Interval
 from web.card_view import item_url
@@ -65,6 +66,9 @@ class CellPainter:
                 return CellView(words, url=PageState(q=words).url)
             case "fact":
                 return CellView(self.text(f"fact_{words}"))
+            case "reason":
+                known = words in REASONS
+                return CellView(self.text("reason_" + words.replace(" ", "_")) if known else words, kind="long")
             case "part":
                 return CellView(self.text(f"part_{words}"))
             case "flag":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.errors import MagpieError, NoIndex
+from data.hygiene import set_aside_counts
 from data.item_counts import ItemCount, count_items
 from data.items import Item
 from data.position_counts import count_positions
@@ -83,11 +84,12 @@ class Shelf:
 
 @dataclass(frozen=True)
 class Health:
-    """The index that answers, how fast, and how many of the items that hits needed were in memory."""
+    """The index that answers, how fast, and how many records of the whole log are set aside, by reason."""
 
     status: dict[str, Any]
     manifest: dict[str, Any]
     latency: Latency | None
+    set_aside: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -225,4 +227,5 @@ def _health(services: Services) -> Health:
         manifest = describe_current(services.settings)
     except MagpieError:  # the status says why
         manifest = {}
-    return Health(services.engine.status(), manifest, latency_of(services.metrics.search_seconds))
+    set_aside = set_aside_counts(services.database)
+    return Health(services.engine.status(), manifest, latency_of(services.metrics.search_seconds), set_aside)

@@ -16,8 +16,8 @@ class Column:
     """`name` heads the column in CSV; `kind` says how the page shows its values.
 
     Kinds are text, english (in any language), name, time, flag, query, item, part (of an item), fact, count, bar (a
-    count or share with a bar), share, number, value (of a fact), interval (which CSV has in three columns), and csv
-    (only in CSV).
+    count or share with a bar), reason (of setting aside), share, number, value (of a fact), interval (which CSV has in
+    three columns), and csv (only in CSV).
     """
 
     name: str
@@ -249,6 +249,12 @@ def health_table(figures: Figures) -> Table:
     return Table(_columns(figure="fact", value="value"), rows)
 
 
+def set_aside_table(figures: Figures) -> Table:
+    """What nothing is learned or counted from, by reason, the most first."""
+    counted = sorted(figures.health.set_aside.items(), key=lambda pair: (-pair[1], pair[0]))
+    return Table(_columns(reason="reason", records="bar"), [(name, count) for name, count in counted if count])
+
+
 TABLES: dict[str, Callable[[Figures], Table]] = {
     "days": days_table,
     "queries": queries_table,
@@ -264,4 +270,5 @@ TABLES: dict[str, Callable[[Figures], Table]] = {
     "never-shown": never_shown_table,
     "exposure": exposure_table,
     "health": health_table,
+    "set-aside": set_aside_table,
 }

@@ -21,11 +21,11 @@ CHAPTERS = {
     "positions": ("positions", "examination"),
     "learning": ("rankers", "ranker-use", "comparisons"),
     "catalogue": ("conflicts", "never-shown", "exposure"),
-    "health": ("health",),
+    "health": ("health", "set-aside"),
 }
 WIDE = ("comparisons", "conflicts")
 PLOTTED = ("days", "positions", "examination", "rankers")
-WITHOUT_PEOPLE = ("rankers", "conflicts", "health")  # says nothing of those who searched
+WITHOUT_PEOPLE = ("rankers", "conflicts", "health", "set-aside")  # says nothing of those who searched
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _is_shown(name: str, figures: Figures) -> bool:
 
 
 def _section(name: str, table: Table, figures: Figures, text: Text) -> SectionView:
-    shown = table.rows if name == "health" else table.rows[:ROWS_SHOWN]
+    shown = table.rows if name in CHAPTERS["health"] else table.rows[:ROWS_SHOWN]
     unseen = {"n": f"{figures.shelf.unseen.never_shown:,}", "items": f"{figures.shelf.unseen.items:,}"}
     parameters = {"days": days_parameter(figures.period.days)}
     if name == "exposure":
@@ -153,6 +153,8 @@ def _basis(name: str, figures: Figures, text: Text) -> str:
         return f"{period} · {text('basis_items', n=f'{shelf.unseen.never_shown:,}', items=items)}"
     if name == "exposure":
         return f"{period} · {text('basis_exposure', choices=f'{shelf.choices:,}', people=people)}"
+    if name == "set-aside":
+        return text("basis_log")
     if name == "health":
         return f"{text('basis_now')} · {text('basis_health', n=f'{latency.count if latency else 0:,}')}"
     return f"{period} · {text('basis_searches', searches=f'{demand.searches:,}', people=people)}"

@@ -17,6 +17,8 @@ REF = "#/components/schemas/{model}"
 SECURITY_SCHEMES = {"token": {"type": "http", "scheme": "bearer", "description": "A token, once there is one."}}
 SECURITY: list[dict[str, list[Any]]] = [{"token": []}, {}]
 
+OPEN_PATHS = ("/api/events",)  # a token tells there who sends, and is never needed
+
 _PROBLEMS = {
     400: "A field is wrong; the detail names it and the remedy.",
     404: "Not there.",
@@ -46,6 +48,20 @@ def problem_responses(*more: int) -> dict[int, Any]:
     }
     content = {"application/problem+json": {"schema": {"$ref": REF.format(model="Problem")}}}
     return {status: {"description": text, "content": content} for status, text in texts.items()}
+
+
+def with_tokens_needed(document: dict[str, Any]) -> dict[str, Any]:
+    """The document as it is once there is a token: without it what changes anything or tells the owner is refused."""
+    paths = {
+        path: {
+            method: {**operation, "security": [one for one in operation["security"] if one]}
+            if operation.get("security") and path not in OPEN_PATHS
+            else operation
+            for method, operation in methods.items()
+        }
+        for path, methods in document["paths"].items()
+    }
+    return {**document, "paths": paths}
 
 
 def lines_of(line: type[BaseModel], counts: type[BaseModel]) -> dict[str, Any]:

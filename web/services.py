@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 PATIENCE_S = 3.0  # with others who write the database: whoever waits longer keeps a thread from searches
 REFRESH_INTERVAL_S = 0.5
+STOP_WITHIN_S = 5.0
 COUNTING_INTERVAL_S = 60.0
 LATELY_MS = 7_200_000
 DAY_MS = 86_400_000
@@ -58,6 +59,7 @@ class Services:
     access: Access
     rate_limits: RateLimits
     stopping: threading.Event
+    background: list[threading.Thread]
 
     def status(self) -> dict[str, Any]:
         """What is being served, with every alarm."""
@@ -77,6 +79,11 @@ class Services:
         self.stopping.set()
         self.auto_rebuild.stop()
         self.query_log.close()
+        until = time.monotonic() + STOP_WITHIN_S
+        for (
+            thread
+        ) in self.background:  # one that is in a library's code when Python ends takes the process down with it
+            thread.join(max(0.0, until - time.monotonic()))
         self.engine.close()
         self.database.close()
 
@@ -104,12 +111,15 @@ def open_services(settings: Settings) -> Services:
         access=Access(settings, database),
         rate_limits=RateLimits(settings),
         stopping=threading.Event(),
+        background=[],
     )
-    threading.Thread(target=_watch_generations, args=(services,), name="magpie-refresh", daemon=True).start()
-    threading.Thread(target=_count_behaviour, args=(services,), name="magpie-counting", daemon=True).start()
-    rebuilding = threading.Thread(target=auto_rebuild.run, args=(services.stopping,), name="magpie-auto-rebuild")
-    rebuilding.daemon = True
-    rebuilding.start()
+    for name, work in (
+        ("refresh", partial(_watch_generations, services)),
+        ("counting", partial(_count_behaviour, services)),
+        ("auto-rebuild", partial(auto_rebuild.run, services.stopping)),
+    ):
+        services.background.append(threading.Thread(target=work, name=f"magpie-{name}", daemon=True))
+        services.background[-1].start()
     return services
 
 
