@@ -34,6 +34,13 @@ class FirstStage:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @classmethod
+    def blank(cls, number: int, dim: int) -> "FirstStage":
+        """So many candidates of which nothing is known."""
+        columns = {name: np.zeros(number, np.float32) for name in _SCALARS}
+        vectors = np.zeros((number, dim), np.float32)
+        return cls(query=np.zeros(dim, np.float32), ids=np.arange(number), vectors=vectors, **columns)
+
     @property
     def places(self) -> np.ndarray:
         """(n, 2) where each candidate stands: the logarithm of its rank, and how far its score is from the best."""

@@ -41,6 +41,11 @@ class Ranker:
         """Whether this ranker may order the hits of a query."""
         return self.serves_new_queries or self.evidence.knows(key)
 
+    def warm_up(self) -> None:
+        """Orders nothing of note, so that no search waits for what is worked out once, and a damaged ranker fails."""
+        dim = self.evidence.query_vectors.shape[1]
+        self.order(FirstStage.blank(2, dim), self.evidence.queries[0] if self.evidence.queries else "")
+
     def features(self, stage: FirstStage, key: str) -> np.ndarray:
         """(n, len(NAMES)) what the trees see of the candidates: the `values` that the methods below take."""
         return features(stage, self.evidence, key)

@@ -3,6 +3,7 @@
 import json
 import shutil
 from datetime import UTC, datetime
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from search.learning.features import NAMES
 from search.learning.ranker import Ranker
 from search.learning.trees import Trees
 
-FORMAT = 3
+FORMAT = 4
 KEPT_RANKERS = 5
 MANIFEST = "manifest.json"
 _CURRENT = "CURRENT"
 _ARRAYS = ("starts", "ids", "counts", "query_vectors", "directions")
+_TOLD = ("created_at", "report")  # what is read of versions that do not serve, too
 
 
 def save_ranker(settings: Settings, ranker: Ranker, fingerprint: str, report: dict[str, Any]) -> str:
@@ -59,6 +61,7 @@ def save_ranker(settings: Settings, ranker: Ranker, fingerprint: str, report: di
         "queries": ranker.evidence.queries,
         "terms": affinities.terms,
         "report": report,
+        "checksums": {path.name: _checksum(path) for path in sorted(beside.iterdir())},
     }
     (beside / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
     beside.replace(settings.rankers_dir / version)
@@ -74,11 +77,13 @@ def publish_ranker(settings: Settings, version: str) -> None:
 
 
 def current_ranker(settings: Settings) -> str | None:
-    """The serving version, None while the first stage serves alone."""
+    """The serving version, None while the first stage serves alone. Raises RankerBroken where that cannot be read."""
     try:
-        return (settings.rankers_dir / _CURRENT).read_text(encoding="utf-8").strip() or None
+        return (settings.rankers_dir / _CURRENT).read_text(encoding="utf-8", errors="replace").strip() or None
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise RankerBroken(f"rankers/{_CURRENT} cannot be read ({error}). Run `magpie train ranker`.") from error
 
 
 def ranker_versions(settings: Settings) -> list[str]:
@@ -92,10 +97,13 @@ def read_manifest(settings: Settings, version: str) -> dict[str, Any]:
     """What a version says of itself, its training report included. Raises RankerBroken."""
     try:
         manifest: dict[str, Any] = json.loads(_folder(settings, version).joinpath(MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        missing = [name for name in _TOLD if name not in manifest]
+    except (OSError, ValueError, TypeError) as error:
         raise RankerBroken(
             f"Ranker {version} has no readable {MANIFEST} ({error}). Run `magpie train ranker`."
         ) from error
+    if missing:
+        raise RankerBroken(f"The {MANIFEST} of ranker {version} lacks {', '.join(missing)}. Run `magpie train ranker`.")
     return manifest
 
 
@@ -106,27 +114,39 @@ def is_stale(manifest: dict[str, Any], forgotten_ms: int) -> bool:
 
 def open_ranker(settings: Settings, version: str, fingerprint: str) -> Ranker:
     """The ranker of a version. Raises RankerBroken where its files, format, features or encoder do not fit."""
-    import lightgbm  # here: a server that has no ranker does without it
-
     manifest = read_manifest(settings, version)
     wanted = {"format": FORMAT, "features": list(NAMES), "fingerprint": fingerprint}
     for name, value in wanted.items():
         if manifest.get(name) != value:
             raise RankerBroken(f"Ranker {version} has another {name} than what serves. Run `magpie train ranker`.")
-    folder = _folder(settings, version)
     try:
-        boosters = [
-            lightgbm.Booster(model_str=(folder / f"trees-{place}.txt").read_text(encoding="utf-8"))
-            for place in range(manifest["num_trees"])
-        ]
-        with np.load(folder / "arrays.npz") as arrays:
-            affinities = Affinities(manifest["terms"], *(arrays[n] for n in ("cells", "affinities", "falls")))
-            evidence = Evidence(manifest["queries"], **{n: arrays[n] for n in _ARRAYS}, affinities=affinities)
-            by_rank = arrays["by_rank"]
-    except (OSError, ValueError, KeyError, lightgbm.basic.LightGBMError) as error:
-        raise RankerBroken(f"Ranker {version} cannot be opened ({error}). Run `magpie train ranker`.") from error
+        return _read_ranker(_folder(settings, version), manifest)
+    except Exception as error:  # zipfile, pickle, lightgbm and numpy each have their own for a file that is damaged
+        raise RankerBroken(f"Ranker {version} cannot be opened ({error!r}). Run `magpie train ranker`.") from error
+
+
+def _read_ranker(folder: Path, manifest: dict[str, Any]) -> Ranker:
+    import lightgbm  # here: a server that has no ranker does without it
+
+    for name, checksum in manifest["checksums"].items():
+        if _checksum(folder / name) != checksum:
+            raise ValueError(f"{name} is damaged")
+    boosters = [
+        lightgbm.Booster(model_str=(folder / f"trees-{place}.txt").read_text(encoding="utf-8"))
+        for place in range(manifest["num_trees"])
+    ]
+    with np.load(folder / "arrays.npz") as arrays:
+        affinities = Affinities(manifest["terms"], *(arrays[n] for n in ("cells", "affinities", "falls")))
+        evidence = Evidence(manifest["queries"], **{n: arrays[n] for n in _ARRAYS}, affinities=affinities)
+        by_rank = arrays["by_rank"]
     trees = Trees(manifest["objective"], boosters, *manifest["calibration"])
-    return Ranker(trees, evidence, manifest["kappa"], by_rank, manifest["depth"], manifest["serves_new_queries"])
+    ranker = Ranker(trees, evidence, manifest["kappa"], by_rank, manifest["depth"], manifest["serves_new_queries"])
+    ranker.warm_up()
+    return ranker
+
+
+def _checksum(path: Path) -> str:
+    return blake2b(path.read_bytes(), digest_size=16).hexdigest()
 
 
 def _folder(settings: Settings, version: str) -> Path:
