@@ -11,7 +11,7 @@ import numpy as np
 
 from data.errors import RankerBroken
 from data.settings import Settings
-from search.learning.affinities import Affinities
+from search.learning.affinities import Affinities, Table
 from search.learning.evidence import Evidence
 from search.learning.features import NAMES
 from search.learning.ranker import Ranker
@@ -43,8 +43,9 @@ def save_ranker(settings: Settings, ranker: Ranker, fingerprint: str, report: di
         (beside / f"trees-{place}.txt").write_text(booster.model_to_string(), encoding="utf-8")
     arrays = {name: getattr(ranker.evidence, name) for name in _ARRAYS}
     affinities = ranker.evidence.affinities
-    arrays |= {"by_rank": ranker.by_rank, "cells": affinities.cells, "affinities": affinities.values}
-    arrays["falls"] = affinities.falls
+    arrays |= {"by_rank": ranker.by_rank, "falls": affinities.falls}
+    for name, table in (("items", affinities.items), ("tagged", affinities.tagged)):
+        arrays |= {f"{name}_cells": table.cells, f"{name}_values": table.values}
     with (beside / "arrays.npz").open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
     manifest = {
@@ -53,6 +54,7 @@ def save_ranker(settings: Settings, ranker: Ranker, fingerprint: str, report: di
         "fingerprint": fingerprint,
         "features": list(NAMES),
         "kappa": ranker.kappa,
+        "new_share": ranker.new_share,
         "depth": ranker.depth,
         "serves_new_queries": ranker.serves_new_queries,
         "objective": ranker.trees.objective,
@@ -60,6 +62,8 @@ def save_ranker(settings: Settings, ranker: Ranker, fingerprint: str, report: di
         "num_trees": len(ranker.trees.boosters),
         "queries": ranker.evidence.queries,
         "terms": affinities.terms,
+        "tags": affinities.tags,
+        "widths": [affinities.items.width, affinities.tagged.width],
         "report": report,
         "checksums": {path.name: _checksum(path) for path in sorted(beside.iterdir())},
     }
@@ -136,11 +140,17 @@ def _read_ranker(folder: Path, manifest: dict[str, Any]) -> Ranker:
         for place in range(manifest["num_trees"])
     ]
     with np.load(folder / "arrays.npz") as arrays:
-        affinities = Affinities(manifest["terms"], *(arrays[n] for n in ("cells", "affinities", "falls")))
+        of_items, of_tags = (
+            Table(width, arrays[f"{name}_cells"], arrays[f"{name}_values"])
+            for name, width in zip(("items", "tagged"), manifest["widths"], strict=True)
+        )
+        tags = [(name, value) for name, value in manifest["tags"]]
+        affinities = Affinities(manifest["terms"], tags, of_items, of_tags, arrays["falls"])
         evidence = Evidence(manifest["queries"], **{n: arrays[n] for n in _ARRAYS}, affinities=affinities)
         by_rank = arrays["by_rank"]
     trees = Trees(manifest["objective"], boosters, *manifest["calibration"])
-    ranker = Ranker(trees, evidence, manifest["kappa"], by_rank, manifest["depth"], manifest["serves_new_queries"])
+    told = (manifest[name] for name in ("new_share", "depth", "serves_new_queries"))
+    ranker = Ranker(trees, evidence, manifest["kappa"], by_rank, *told)
     ranker.warm_up()
     return ranker
 
