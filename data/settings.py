@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     clicked_share: float = Field(
         0.1, ge=0, le=0.5, description="Most that the queries which led people to an item count in its vector; 0: none."
     )
+    rerank_limit_ms: float = Field(
+        20.0, ge=0, description="Longest that a search waits for re-ranking, in milliseconds; 0: as long as it takes."
+    )
     conversion_weight: float = Field(
         1.0, ge=0, le=100, description="What putting into the cart or buying counts in learning, beside the click."
     )

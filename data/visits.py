@@ -3,17 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from data.client_ids import pseudonyms_of
 from data.database import Database
 from data.item_counts import CHOICES
 
 MOST_VISITS = 60
 
+BOUGHT = ("purchase",)
 _ACTIONS = ", ".join(f"'{name}'" for name in CHOICES)
 _VISITS = (
     "SELECT e.id, i.id, e.action_name, e.timestamp, e.session_id FROM events e JOIN items i ON i.item_id = e.object_id "
     f"WHERE e.{{column}} = {{mark}} AND e.action_name IN ({_ACTIONS}) AND NOT e.set_aside "
     f"ORDER BY e.id DESC LIMIT {MOST_VISITS}"
+)
+_CHOSEN = (
+    "SELECT DISTINCT i.id FROM events e JOIN items i ON i.item_id = e.object_id "
+    "WHERE e.{column} = {mark} AND e.action_name IN ({actions}) AND NOT e.set_aside"
 )
 
 
@@ -34,20 +41,36 @@ def read_visits(database: Database, session_id: str, client_id: str) -> list[Vis
     """
     found: dict[int, Visit] = {}
     with database.reading() as connection:
-        asked = [("session_id", session_id)] if session_id else []
-        asked += [("client_id", name) for name in pseudonyms_of(connection, client_id)]
-        mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
-        for column, name in asked:
-            rows = connection.exec_driver_sql(_VISITS.format(column=column, mark=mark), (name,)).all()
+        for column, name in _names(connection, session_id, client_id):
+            rows = connection.exec_driver_sql(_VISITS.format(column=column, mark=_mark(connection)), (name,)).all()
             for event, item, action, timestamp, session in rows:
                 found[event] = Visit(item, action, timestamp, bool(session_id) and session == session_id)
     return _newest(found)
 
 
+def chosen_items(
+    database: Database, session_id: str, client_id: str, actions: Sequence[str] = tuple(CHOICES)
+) -> set[int]:
+    """The `items.id` of everything that this session and this client chose in one of these ways, as far back as the log
+    goes."""
+    wanted = ", ".join(f"'{name}'" for name in actions)
+    found: set[int] = set()
+    with database.reading() as connection:
+        for column, name in _names(connection, session_id, client_id):
+            asked = _CHOSEN.format(column=column, mark=_mark(connection), actions=wanted)
+            found |= {int(item) for (item,) in connection.exec_driver_sql(asked, (name,))}
+    return found
+
+
+def _names(connection: Connection, session_id: str, client_id: str) -> list[tuple[str, str]]:
+    """The columns of events by which somebody is known, with what stands there."""
+    session = [("session_id", session_id)] if session_id else []
+    return session + [("client_id", name) for name in pseudonyms_of(connection, client_id)]
+
+
+def _mark(connection: Connection) -> str:
+    return "?" if connection.dialect.paramstyle == "qmark" else "%s"
+
+
 def _newest(found: dict[int, Visit]) -> list[Visit]:
     return [found[event] for event in sorted(found, reverse=True)][:MOST_VISITS]
-
-
-def bought_items(visits: Sequence[Visit]) -> set[int]:
-    """The `items.id` of what was bought."""
-    return {visit.id for visit in visits if visit.action_name == "purchase"}

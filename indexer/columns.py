@@ -74,6 +74,17 @@ class WordColumn:
             return [self.vocabulary[code]] if code >= 0 else []
         return [self.vocabulary[code] for code in self.codes[self.starts[row] : self.starts[row + 1]]]
 
+    def pairs(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(m,) which of the rows, as a place among them, and which code it has; several of a row that has several."""
+        if self._only_codes is not None:
+            codes = self._only_codes[rows]
+            known = np.flatnonzero(codes >= 0)
+            return known, codes[known]
+        lengths = self.starts[rows + 1] - self.starts[rows]
+        owner = np.repeat(np.arange(len(rows)), lengths)
+        at = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths - self.starts[rows], lengths)
+        return owner, self.codes[at]
+
     @cached_property
     def _only_codes(self) -> np.ndarray | None:
         """(n,) the code of each row, -1 without one; None where a row has several."""

@@ -14,7 +14,7 @@ from data.database import Database
 from data.errors import ItemNotFound
 from data.together import chosen_together
 from data.ubi import now_ms
-from data.visits import bought_items, read_visits
+from data.visits import BOUGHT, chosen_items, read_visits
 from search.engine import SearchEngine
 from search.recommending import (
     Recommended,
@@ -55,7 +55,7 @@ class Recommender:
         found = self._catalogue.ids_of([item_id])
         if item_id not in found:
             raise ItemNotFound(f"There is no item {item_id!r} to recommend for.")
-        bought = bought_items(read_visits(self._database, session_id, client_id))
+        bought = chosen_items(self._database, session_id, client_id, BOUGHT)
         together = self._together([item_id])
         return self._present(
             recommend_beside(self._engine.segments, found[item_id], together, bought, k), "recommend-item"
@@ -70,16 +70,17 @@ class Recommender:
         rates = self._engine.behaviour.rates
         popular = self._by_number(dict(nlargest(max(_MOST_POPULAR, 2 * k), rates.items(), key=lambda pair: pair[1])))
         taste = taste_of(read_visits(self._database, session_id, client_id), now_ms())
+        chosen = chosen_items(self._database, session_id, client_id)
         if taste is not None:
             latest = self._catalogue.get_many([int(one) for one in taste.ids[:_STARTS]])
             together = self._together([item.item_id for item in latest.values()])
             highest = max(popular.values(), default=1.0)
             liked = {one: rate / highest for one, rate in popular.items()}
-            found = recommend_for_taste(segments, taste, together, liked, k)
+            found = recommend_for_taste(segments, taste, together, liked, chosen, k)
             if len(found.ids):
                 return self._present(found, "recommend-taste")
         cold = self._cold_items(client_id or session_id)
-        return self._present(recommend_popular(segments, popular, cold, k), "recommend-popular")
+        return self._present(recommend_popular(segments, popular, cold, chosen, k), "recommend-popular")
 
     def _together(self, item_ids: Sequence[str]) -> dict[int, float]:
         """From 0 to 1 by `items.id` how often an item is chosen together with one of these."""

@@ -58,9 +58,10 @@ def recommend_for_taste(
     taste: Taste,
     together: Mapping[int, float],
     popularity: Mapping[int, float],
+    excluded: set[int],
     k: int,
 ) -> Recommended:
-    """What suits somebody's choices, and is none of them; `popularity` from 0 to 1 by `items.id`.
+    """What suits somebody's choices, and is neither one of them nor excluded; `popularity` from 0 to 1 by `items.id`.
 
     The score is attention over the choices (each candidate looks at those that it is like; Zhou et al., Deep interest
     network, 2018, without its network), the attributes that they agree on, and popularity. Empty where no choice is
@@ -71,7 +72,9 @@ def recommend_for_taste(
         return Recommended(np.zeros(0, np.int64), np.zeros(0))
     strongest = np.argsort(-weights, kind="stable")[:_STARTS]
     near = _neighbours(segments, ids_of(chosen)[strongest].tolist())
-    candidates = _candidates(segments, near | set(together) | set(popularity), {int(one) for one in taste.ids})
+    candidates = _candidates(
+        segments, near | set(together) | set(popularity), excluded | {int(one) for one in taste.ids}
+    )
     ids = ids_of(candidates)
     scores = _attention(candidates.vectors, chosen.vectors, weights) + _TASTE * _suiting(candidates, chosen, weights)
     scores += _TOGETHER * np.array([together.get(int(one), 0.0) for one in ids])
@@ -81,19 +84,21 @@ def recommend_for_taste(
 
 
 def recommend_popular(
-    segments: Sequence[Segment], rates: Mapping[int, float], cold: Sequence[int], k: int
+    segments: Sequence[Segment], rates: Mapping[int, float], cold: Sequence[int], excluded: set[int], k: int
 ) -> Recommended:
-    """For somebody of whom nothing is known: what most people like, diverse, and at every fifth place something new.
+    """For somebody of whom nothing is known: what most people like, diverse, and at every fifth place something new;
+    nothing that is excluded.
 
     Without any clicks yet, the newest items. `cold` are hardly shown items that wait for a place.
     """
     living = np.sort(np.concatenate([segment.ids[~segment.dead] for segment in segments]))[::-1]
-    newest = {int(one) for one in living[: 2 * k]} if len(rates) < 2 * k else set()
-    found = _candidates(segments, set(rates) | newest, set())
+    liked = set(rates) - excluded
+    newest = {int(one) for one in living[: 2 * k + len(excluded)]} if len(liked) < 2 * k else set()
+    found = _candidates(segments, liked | newest, excluded)
     ids = ids_of(found)
     scores = np.array([rates.get(int(one), 0.0) for one in ids])
     best = ids[diversify(_unit(scores), found.vectors, k)].tolist()
-    fresh = [one for one in cold if one not in best]
+    fresh = [one for one in cold if one not in best and one not in excluded]
     places = [place for place, _ in zip(range(NEW_EVERY - 1, len(best), NEW_EVERY), fresh, strict=False)]
     for place, one in zip(places, fresh, strict=False):
         best[place] = one

@@ -18,6 +18,7 @@ from search.learning.first_stage import gather_first_stage
 from search.learning.ranker import Ranker
 from search.learning.versions import current_ranker, is_stale, open_ranker, read_manifest
 from search.merging import RELEVANCE, Merged
+from search.patience import REST_S, Patience, Stopwatch, TooSlowError
 from search.question import Question
 from search.request import SearchRequest
 
@@ -64,13 +65,22 @@ class Reranked:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A version as it was opened for an encoder; without a ranker where it does not fit, and then why."""
+    """A version as it was opened for an encoder; without a ranker where it does not fit, and then why. `failures` says
+    how it failed last while serving, until it does not."""
 
     version: str
     fingerprint: str
     ranker: Ranker | None
+    patience: Patience
     manifest: Mapping[str, Any] = field(default_factory=dict)
     fault: str = ""
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def alarms(self) -> list[str]:
+        """Why it does not serve, where it does not."""
+        slow = [f"Ranker {self.version} is too slow and rests for {REST_S:.0f} s at a time."]
+        return [self.fault] * bool(self.fault) + self.failures[-1:] + slow * self.patience.is_over
 
 
 class Reranker:
@@ -83,6 +93,7 @@ class Reranker:
         self._loading = threading.Lock()
         self._published = ""
         self._loaded: Mapping[str, Loaded] = {}
+        self._fault = ""
 
     @property
     def version(self) -> str:
@@ -92,7 +103,8 @@ class Reranker:
     @property
     def alarms(self) -> list[str]:
         """Why the published ranker, or one that is compared, does not serve, where it does not."""
-        return [loaded.fault for loaded in self._loaded.values() if loaded.fault]
+        own = [self._fault] if self._fault else []
+        return own + [alarm for loaded in self._loaded.values() for alarm in loaded.alarms]
 
     def learned_before(self, forgotten_ms: int) -> bool:
         """Whether the ranker that serves, or one that is compared, learned before something was forgotten."""
@@ -106,7 +118,7 @@ class Reranker:
     def refresh(self, fingerprint: str) -> None:
         """Takes up what is published; a ranker that does not fit is logged once and the first stage serves."""
         with self._loading:
-            published, before = current_ranker(self._settings) or "", self._loaded
+            published, before = self._read_published(), self._loaded
             wanted = dict.fromkeys(version for version in (published, *self._compared) if version)
             self._loaded = {
                 version: before[version]
@@ -116,25 +128,50 @@ class Reranker:
             }
             self._published = published
 
+    def _read_published(self) -> str:
+        try:
+            published, self._fault = current_ranker(self._settings) or "", ""
+        except RankerBroken as error:
+            if str(error) != self._fault:
+                log.error("%s The first stage serves alone.", error)
+            published, self._fault = "", str(error)
+        return published
+
     def _open(self, version: str, fingerprint: str) -> Loaded:
+        patience = Patience(self._settings.rerank_limit_ms)
         try:
             ranker = open_ranker(self._settings, version, fingerprint)
-            return Loaded(version, fingerprint, ranker, read_manifest(self._settings, version))
+            return Loaded(version, fingerprint, ranker, patience, read_manifest(self._settings, version))
         except RankerBroken as error:
             log.error("%s The first stage serves alone.", error)
-            return Loaded(version, fingerprint, None, fault=str(error))
+            return Loaded(version, fingerprint, None, patience, fault=str(error))
 
     def rerank(self, order: Merged, request: SearchRequest, question: Question) -> Reranked:
         """The order by what was learned, where the request is one that clicks tell about; else as it came."""
         loaded = self._loaded.get(request.ranker or self._published)
         if loaded is None or loaded.ranker is None or not _is_learned_from(request, question) or len(order) < 2:
             return Reranked(order)
-        try:
-            return _reranked(order, question, request, loaded.version, loaded.ranker)
-        except Exception as error:
-            trail = fault_trail(error)
-            log.error("ranker %s failed; the first-stage order is shown\n%s", loaded.version, trail)
+        if loaded.patience.is_over:
             return Reranked(order)
+        return _tried(order, question, request, loaded, loaded.ranker)
+
+
+def _tried(order: Merged, question: Question, request: SearchRequest, loaded: Loaded, ranker: Ranker) -> Reranked:
+    """What the ranker makes of the order; the order as it is where that fails or takes too long."""
+    watch = loaded.patience.start()
+    try:
+        found = _reranked(order, question, request, loaded.version, ranker, watch)
+    except TooSlowError as error:
+        loaded.patience.count(was_slow=True)
+        log.warning("ranker %s: %s; the first-stage order is shown", loaded.version, error)
+        return Reranked(order)
+    except Exception as error:
+        log.error("ranker %s failed; the first-stage order is shown\n%s", loaded.version, fault_trail(error))
+        loaded.failures[:] = [f"Ranker {loaded.version} fails ({type(error).__name__}); the first stage serves alone."]
+        return Reranked(order)
+    loaded.patience.count(was_slow=False)
+    loaded.failures.clear()
+    return found
 
 
 def _is_learned_from(request: SearchRequest, question: Question) -> bool:
@@ -142,16 +179,22 @@ def _is_learned_from(request: SearchRequest, question: Question) -> bool:
     return plain and request.rerank and request.sort == RELEVANCE and request.mode == _RERANKED_MODE
 
 
-def _reranked(order: Merged, question: Question, request: SearchRequest, version: str, ranker: Ranker) -> Reranked:
+def _reranked(
+    order: Merged, question: Question, request: SearchRequest, version: str, ranker: Ranker, watch: Stopwatch
+) -> Reranked:
     key = query_key(request.text)
     if not ranker.serves(key):
         return Reranked(order)
     stage = gather_first_stage(order, question)
+    watch.check("gathering candidates")
     values = ranker.features(stage, key)
+    watch.check("making features")
     if request.draw is not None:
         drawn = ranker.drawn_orders(stage, key, values, request.draw, DRAWS)
+        watch.check("drawing orders")
         return Reranked(reordered(order, drawn[0]), version, drawn[0], values, (drawn == drawn[0]).mean(axis=0))
     taken = ranker.order_by(stage, key, values)
+    watch.check("ordering")
     return Reranked(reordered(order, taken), version, taken, values)
 
 

@@ -23,7 +23,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings of a fresh home, untouched by the environment of whoever runs the tests."""
     for name in Settings.model_fields:
         monkeypatch.delenv(f"MAGPIE_{name.upper()}", raising=False)
-    return Settings(home=tmp_path / "home")
+    return Settings(home=tmp_path / "home", rerank_limit_ms=0)  # no deadline here either
 
 
 @pytest.fixture

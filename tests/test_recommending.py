@@ -19,6 +19,7 @@ from search.recommender import Recommendation, Recommender
 from search.recommending import NEW_EVERY, diversify, together_scores
 from tests.chosen import choose
 from tests.serving import client_of
+from tests.shop import COLOURS
 from tests.test_api import stored
 from web.app import create_app
 
@@ -71,6 +72,25 @@ def test_taste_decides_and_what_was_chosen_is_left_out(recommender: Recommender,
     assert "ball" in ids(found)[0] and sum("ball" in item for item in ids(found)) >= 3
     alone = ids(recommender.for_person("", "x", k=8))  # a session does as well
     assert "ball-green" in alone and sum("ball" in item for item in alone) >= 3
+
+
+def test_what_was_bought_long_ago_never_comes_back(recommender: Recommender, shop_database: Database) -> None:
+    choose(shop_database, "ball-green", client_id="c1", action_name="purchase")
+    choose(shop_database, "ball-red", client_id="c1")
+    for _ in range(5):  # more choices since than are read for the taste, of more items than count in it
+        choose(shop_database, *(f"{kind}-{colour}" for kind in ("box", "ring") for colour in COLOURS), client_id="c1")
+    assert "ball-green" not in ids(recommender.beside("ball-blue", 30, client_id="c1"))
+    found = ids(recommender.for_person("c1", k=30))
+    assert len(found) > 5
+    assert not [item for item in found if item.startswith(("box-", "ring-")) or item in ("ball-green", "ball-red")]
+
+
+def test_who_chose_everything_alike_gets_what_is_popular_but_nothing_bought(
+    recommender: Recommender, shop_database: Database
+) -> None:
+    everything = [hit.item_id for hit in recommender.for_person("stranger", k=40).result.hits]
+    choose(shop_database, *everything[1:], client_id="c1", action_name="purchase")
+    assert set(ids(recommender.for_person("c1", k=40))) <= set(everything[:1])
 
 
 def test_a_stranger_gets_what_is_popular_and_something_new(recommender: Recommender, shop_database: Database) -> None:

@@ -2,7 +2,9 @@
 
 import json
 import logging
-from collections.abc import Iterator
+import shutil
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from search.learning.ranker import Ranker, train_ranker
 from search.learning.rates import count_pairs
 from search.learning.training import train
 from search.learning.versions import publish_ranker, ranker_versions, save_ranker
-from search.request import SearchRequest
+from search.request import Hit, SearchRequest
 from search.reranking import FIRST_STAGE
 from web.answers import query_record
 
@@ -148,18 +150,70 @@ def test_a_page_continues_the_one_before(own_shop: Settings, engine: SearchEngin
     assert [hit.item_id for page in pages for hit in page] == whole
 
 
-@pytest.mark.parametrize("fault", ["missing trees", "other encoder", "no manifest"])
-def test_a_broken_ranker_leaves_the_first_stage(
-    own_shop: Settings, engine: SearchEngine, fault: str, caplog: pytest.LogCaptureFixture
+FAULTS: dict[str, Callable[[Path], object]] = {
+    "missing trees": lambda folder: (folder / "trees-4.txt").unlink(),
+    "garbage trees": lambda folder: (folder / "trees-4.txt").write_text("nonsense"),
+    "truncated trees": lambda folder: halve(folder / "trees-0.txt"),
+    "missing arrays": lambda folder: (folder / "arrays.npz").unlink(),
+    "garbage arrays": lambda folder: (folder / "arrays.npz").write_bytes(b"\0nonsense" * 100),
+    "truncated arrays": lambda folder: halve(folder / "arrays.npz"),
+    "empty arrays": lambda folder: (folder / "arrays.npz").write_bytes(b""),
+    "no manifest": lambda folder: (folder / "manifest.json").unlink(),
+    "truncated manifest": lambda folder: halve(folder / "manifest.json"),
+    "garbage manifest": lambda folder: (folder / "manifest.json").write_bytes(b"\xff\xfe nonsense"),
+    "a list for a manifest": lambda folder: (folder / "manifest.json").write_text("[]"),
+    "a number for a manifest": lambda folder: (folder / "manifest.json").write_text("4"),
+    "the version is a file": lambda folder: (shutil.rmtree(folder), folder.write_text("nonsense")),
+    "CURRENT is garbage": lambda folder: (folder.parent / "CURRENT").write_bytes(b"\xff\0\xfe"),
+    "CURRENT is a folder": lambda folder: ((folder.parent / "CURRENT").unlink(), (folder.parent / "CURRENT").mkdir()),
+}
+
+
+def halve(path: Path) -> None:
+    """Cuts off the second half of a file."""
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def assert_the_first_stage_serves(settings: Settings, before: list[Hit]) -> None:
+    """In an engine that starts with what is on disk now, as a server does, which raises an alarm."""
+    database = open_database(settings)
+    engine = SearchEngine(settings, database)
+    engine.refresh()
+    found = engine.search(QUERY)
+    assert (found.hits, found.ranker) == (before, FIRST_STAGE)
+    assert any("magpie train ranker" in alarm for alarm in engine.status()["alarms"])
+    engine.close()
+    database.close()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_damaged_ranker_leaves_the_first_stage(own_shop: Settings, engine: SearchEngine, fault: str) -> None:
+    before = engine.search(QUERY).hits
+    version = save_ranker(own_shop, favouring(before[-1].item_id, engine), engine.fingerprint, {})
+    publish_ranker(own_shop, version)
+    FAULTS[fault](own_shop.rankers_dir / version)
+    assert_the_first_stage_serves(own_shop, before)
+
+
+def test_every_field_of_the_manifest_is_needed(own_shop: Settings, engine: SearchEngine) -> None:
+    before = engine.search(QUERY).hits
+    version = save_ranker(own_shop, favouring(before[-1].item_id, engine), engine.fingerprint, {})
+    publish_ranker(own_shop, version)
+    path = own_shop.rankers_dir / version / "manifest.json"
+    whole = json.loads(path.read_text())
+    for name in whole:
+        path.write_text(json.dumps({other: value for other, value in whole.items() if other != name}))
+        assert_the_first_stage_serves(own_shop, before)
+    path.write_text(json.dumps(whole | {"kappa": "many"}))
+    assert_the_first_stage_serves(own_shop, before)
+
+
+def test_a_ranker_of_another_encoder_is_logged(
+    own_shop: Settings, engine: SearchEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = engine.search(QUERY).hits
-    fingerprint = "another" if fault == "other encoder" else engine.fingerprint
-    version = save_ranker(own_shop, favouring(before[-1].item_id, engine), fingerprint, {})
-    folder: Path = own_shop.rankers_dir / version
-    if fault == "missing trees":
-        (folder / "trees-4.txt").write_text("nonsense")
-    elif fault == "no manifest":
-        (folder / "manifest.json").unlink()
+    version = save_ranker(own_shop, favouring(before[-1].item_id, engine), "another", {})
     publish_ranker(own_shop, version)
     with caplog.at_level(logging.ERROR):
         engine.refresh()
@@ -168,17 +222,58 @@ def test_a_broken_ranker_leaves_the_first_stage(
     assert any(version in alarm for alarm in engine.status()["alarms"])
 
 
-def test_a_ranker_that_fails_while_serving_is_logged(
+def serve_in_its_place(engine: SearchEngine, ranker: Ranker) -> None:
+    """Lets the engine serve by a ranker that never was on disk."""
+    reranker = engine._reranker
+    reranker._loaded = {version: replace(one, ranker=ranker) for version, one in reranker._loaded.items()}
+
+
+def test_a_ranker_that_fails_while_serving_is_logged_and_raises_an_alarm(
     own_shop: Settings, engine: SearchEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = engine.search(QUERY).hits
     ranker = favouring(before[-1].item_id, engine)
-    spoilt = replace(ranker, trees=replace(ranker.trees, boosters=[]))
-    publish_ranker(own_shop, save_ranker(own_shop, spoilt, engine.fingerprint, {}))
+    publish_ranker(own_shop, save_ranker(own_shop, ranker, engine.fingerprint, {}))
     engine.refresh()
+    serve_in_its_place(engine, replace(ranker, trees=replace(ranker.trees, boosters=[])))
     with caplog.at_level(logging.ERROR):
         assert engine.search(QUERY).hits == before
     assert "first-stage order" in caplog.text and "red ball" not in caplog.text
+    assert any("first stage serves" in alarm for alarm in engine.status()["alarms"])
+    serve_in_its_place(engine, ranker)
+    assert engine.search(QUERY).ranker != FIRST_STAGE
+    assert engine.status()["alarms"] == []
+
+
+class SlowRanker(Ranker):
+    """Thinks about its features for longer than anybody may wait."""
+
+    def features(self, stage: FirstStage, key: str) -> np.ndarray:
+        time.sleep(0.05)
+        return super().features(stage, key)
+
+
+def test_a_ranker_that_is_too_slow_rests(
+    own_shop: Settings, database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = SearchEngine(own_shop.model_copy(update={"rerank_limit_ms": 20.0}), database)
+    before = engine.search(QUERY).hits
+    ranker = favouring(before[-1].item_id, engine)
+    publish_ranker(own_shop, save_ranker(own_shop, ranker, engine.fingerprint, {}))
+    engine.refresh()
+    slow = SlowRanker(**{name: getattr(ranker, name) for name in ranker.__dataclass_fields__})
+    serve_in_its_place(engine, slow)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            found = engine.search(QUERY)
+            assert (found.hits, found.ranker) == (before, FIRST_STAGE)
+    assert caplog.text.count("the first-stage order is shown") == 3 and "making features ended after" in caplog.text
+    assert any("too slow" in alarm for alarm in engine.status()["alarms"])
+    calls: list[str] = []
+    monkeypatch.setattr(SlowRanker, "features", lambda self, stage, key: calls.append(key))
+    assert engine.search(QUERY).hits == before
+    assert calls == []  # it rests: nobody waits for it any more
+    engine.close()
 
 
 def test_a_ranker_that_knows_what_was_forgotten_says_so_and_does_not_outlive_the_next_training(

@@ -11,7 +11,7 @@ from data.click_log import ClickLog
 from data.database import Database
 from data.settings import Settings
 from data.ubi import EventRecord, now_ms
-from data.visits import Visit, bought_items, read_visits
+from data.visits import BOUGHT, Visit, chosen_items, read_visits
 from search.engine import SearchEngine
 from search.request import SearchRequest, SearchResult
 from search.taste import taste_of
@@ -85,7 +85,8 @@ def test_a_returning_client_is_known_under_any_name(own_shop: Settings, shop_dat
     visits = read_visits(shop_database, "new", "c1")
     assert [visit.id for visit in visits] == [numbers["box-red"], numbers["ball-blue"]]
     assert [visit.is_this_session for visit in visits] == [True, False]
-    assert bought_items(visits) == {numbers["box-red"]}
+    assert chosen_items(shop_database, "new", "c1", BOUGHT) == {numbers["box-red"]}
+    assert chosen_items(shop_database, "", "c1") == {numbers["box-red"], numbers["ball-blue"]}
     assert read_visits(shop_database, "", "") == []
 
 

@@ -138,7 +138,7 @@ def opened_engine(ctx: click.Context) -> "Iterator[SearchEngine]":
     from data.database import open_database
     from search.engine import SearchEngine
 
-    settings = open_settings(ctx)
+    settings = open_settings(ctx).model_copy(update={"rerank_limit_ms": 0.0})  # here nobody waits for a page
     database = open_database(settings)
     engine = SearchEngine(settings, database)
     try:

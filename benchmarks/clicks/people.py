@@ -133,7 +133,7 @@ def browse(
         page = (shown, *_of_places(world, key, places, shown))
         for start in range(0, len(mine), _CHUNK):
             part = mine[start : start + _CHUNK]
-            parts.append(_summed(_look_and_click(part, number, page, behaviour, chance)))
+            parts.append(summed(_look_and_click(part, number, page, behaviour, chance)))
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     none = np.zeros(len(columns["day"]), np.int64)
     return Cells(asked, items, [ranker], [""], ranker=none, layout=none, **columns)
@@ -195,7 +195,7 @@ def _look_and_click(
     return np.stack([column[seen] for column in whole]).astype(np.int64)
 
 
-def _summed(hits: np.ndarray) -> dict[str, np.ndarray]:
+def summed(hits: np.ndarray) -> dict[str, np.ndarray]:
     """The hits counted by everything but whether they were clicked and bought."""
     keys, counted = hits[:5], (np.ones(hits.shape[1]), *hits[5:])
     sizes = keys.max(axis=1) + 1

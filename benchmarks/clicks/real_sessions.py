@@ -220,6 +220,14 @@ def compare_rates(pages: Pages, grades: dict[tuple[int, int], int]) -> None:
         gain = np.array(values) - base
         tests = (stats.ttest_1samp(gain, 0).pvalue, stats.wilcoxon(gain).pvalue) if gain.any() else (1.0, 1.0)
         print(f"| {name} | {np.mean(values):.3f} | {gain.mean():+.4f} | p {tests[0]:.2g} | p {tests[1]:.2g} |")
+    print("\n| debiased against raw | pairs ordered rightly | paired t | Wilcoxon | queries better / worse |")
+    print("|---|---|---|---|---|")
+    for prior in ("drawn to the mean", "drawn to what the rank promises"):
+        gain = np.array(found[f"debiased, {prior}"]) - np.array(found[f"raw, {prior}"])
+        tests = stats.ttest_1samp(gain, 0).pvalue, stats.wilcoxon(gain).pvalue
+        counts = f"{int((gain > 0).sum())} / {int((gain < 0).sum())}"
+        error = gain.std(ddof=1) / len(gain) ** 0.5
+        print(f"| {prior} | {gain.mean():+.4f} ± {error:.4f} | p {tests[0]:.2g} | p {tests[1]:.2g} | {counts} |")
 
 
 def main() -> None:

@@ -1,9 +1,11 @@
 """A log → all ways of ranking that are compared: as it was, by raw rates, by rankers with and without parts."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from mantel_haenszel import measure_by_pairs
 from outcomes import Orders, best_order
 from people import Behaviour, World
 from threadpoolctl import threadpool_limits
@@ -24,17 +26,21 @@ NONE, RAW, NAIVE, DEBIASED, GUARDED, PUBLISHED, BEST = (
 
 @dataclass(frozen=True)
 class Learned:
-    """The orders of each way by query, and what is said of the log: clicks, the error of the propensities, the gate."""
+    """The orders of each way by query, what is said of the log (clicks, the error of the propensities, the gate, how
+    long learning took), and the debiased ranker."""
 
     orders: dict[str, Orders]
     facts: dict[str, Any]
+    ranker: Ranker
 
 
 def learn_from(world: World, cells: Cells, behaviour: Behaviour) -> Learned:
     """All ways, learned from one log."""
     with threadpool_limits(1, "blas"):
+        started = time.perf_counter()
         report = choose_browsing_model(cells)
         ranker, verdict = learn(cells, report, world.stages, world.numbers)
+        seconds = round(time.perf_counter() - started, 1)
         naive = train_naive(world, cells)
     guarded = {key: ordered(world, key, ranker.order(world.stages[key], key)) for key in world.stages}
     served = {
@@ -50,9 +56,13 @@ def learn_from(world: World, cells: Cells, behaviour: Behaviour) -> Learned:
         BEST: {key: best_order(world, key) for key in world.stages},
     }
     truth = behaviour.examination(np.arange(1, 11))
-    error = float(np.sqrt(np.mean((report.propensities.theta[:10] - truth) ** 2)))
+    error, by_pairs = (
+        None if behaviour.cascade else round(float(np.sqrt(np.mean((theta[:10] - truth) ** 2))), 4)
+        for theta in (report.propensities.theta, measure_by_pairs(cells))
+    )
     facts = {"clicks": cells.num_clicks, "likelier": report.likelier, "verdict": verdict.as_dict()}
-    return Learned(orders, facts | {"propensity_error": None if behaviour.cascade else error})
+    facts |= {"propensity_error": error, "propensity_error_by_pairs": by_pairs, "learn_s": seconds}
+    return Learned(orders, facts, ranker)
 
 
 def train_naive(world: World, cells: Cells) -> Ranker:

@@ -7,8 +7,9 @@ from hashlib import blake2b
 
 import numpy as np
 
-from search.learning.affinities import Affinities, Shown, learn_affinities
-from search.learning.first_stage import FirstStage
+from search.learning.affinities import Affinities
+from search.learning.affinity_fit import Shown, learn_affinities
+from search.learning.first_stage import PLACES, FirstStage
 from search.learning.kinship import Kinship, learn_kinship, likeness
 from search.learning.rates import Pairs
 
@@ -146,18 +147,24 @@ def _query_vectors(queries: list[str], stages: Mapping[str, FirstStage]) -> np.n
 @dataclass(frozen=True)
 class _Candidates:
     """The pairs that are among the first stage's candidates of their query, (m,) columns: the number of the pair, the
-    place of its query, the item's vector, and (m, 2) where the first stage has it."""
+    place of its query, the item's vector, and (m, len(PLACES)) where the first stage has it. The items' tags are
+    triplets: which of the m, the place of the tag in `tags`, the chance that the item has it."""
 
     pair: np.ndarray
     query: np.ndarray
     vectors: np.ndarray
     place: np.ndarray
+    tags: list[tuple[str, str]]
+    tagged: tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def _find_candidates(
     queries: list[str], starts: np.ndarray, ids: np.ndarray, stages: Mapping[str, FirstStage]
 ) -> _Candidates:
-    found = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 1), np.float32), np.zeros((0, 2)))]
+    nothing = np.zeros(0, np.int64)
+    found = [(nothing, nothing, np.zeros((0, 1), np.float32), np.zeros((0, len(PLACES))))]
+    tags: dict[tuple[str, str], int] = {}
+    tagged, before = [(nothing, nothing, np.zeros(0))], 0
     for q, key in enumerate(queries):
         stage = stages.get(key)
         if stage is None:
@@ -167,9 +174,18 @@ def _find_candidates(
         at = np.minimum(np.searchsorted(stage.ids, ids[mine], sorter=order), len(stage) - 1)
         known = stage.ids[order[at]] == ids[mine]
         rank = order[at[known]]
-        found.append((mine[known], np.full(len(rank), q), stage.vectors[rank], stage.places[rank]))
+        found.append((mine[known], np.full(len(rank), q), stage.vectors[rank], stage.places(key)[rank]))
+        row_of = np.full(len(stage), -1)
+        row_of[rank] = before + np.arange(len(rank))
+        used = np.flatnonzero(row_of[stage.likely.owner] >= 0)
+        numbers = np.array([tags.setdefault(name, len(tags)) for name in stage.likely.names], np.int64)
+        own = stage.likely.tag[used]
+        tagged.append((row_of[stage.likely.owner[used]], numbers[own] if len(own) else own, stage.likely.chance[used]))
+        before += len(rank)
     pairs, owners, vectors, places = zip(*(found[1:] or found), strict=True)
-    return _Candidates(*(np.concatenate(parts) for parts in (pairs, owners, vectors, places)))
+    pair, owner, vector, place = (np.concatenate(parts) for parts in (pairs, owners, vectors, places))
+    of_pair, of_tag, chance = (np.concatenate(parts) for parts in zip(*tagged, strict=True))
+    return _Candidates(pair, owner, vector, place, list(tags), (of_pair, of_tag, chance))
 
 
 def _learn_from(
@@ -180,7 +196,8 @@ def _learn_from(
     fold = np.array([fold_of(key) for key in queries], np.int64)[found.query]
     chosen = [fold != left_out for left_out in range(FOLDS + 1)]
     item, clicked = ids[found.pair], counts[:, found.pair]
-    affinities = learn_affinities(queries, Shown(found.query, item, found.place, *clicked), chosen)
+    shown = Shown(found.query, item, found.place, clicked[0], clicked[1], found.tags, found.tagged)
+    affinities = learn_affinities(queries, shown, chosen)
     learned = [
         learn_kinship(vectors, found.query[use], item[use], found.vectors[use], clicked[:, use]) for use in chosen
     ]

@@ -9,6 +9,8 @@ NAMES = (
     *("score", "score_z", "score_gap", "similarity", "words", "by_text", "by_image"),
     *("has_text", "has_image", "text_weight", "agreement", "price_z", "newness"),
     *("kinship", "kinship_z", "kindred_rate", "item_rate", "item_expected", "conversion", "affinity"),
+    *("by_text_z", "by_image_z", "fit", "fit_gap", "conflict", "conflict_gap"),
+    *("tag_affinity", "tag_affinity_z", "tag_affinity_gap", "tag_rate", "tag_rate_z"),
 )
 _ITEM_PRIOR = 4.0
 _KINDRED_PRIOR = 2.0
@@ -25,11 +27,13 @@ def features(stage: FirstStage, evidence: Evidence, key: str) -> np.ndarray:
     fold = fold_of(key) if evidence.knows(key) else NEW_QUERY
     others = evidence.of_other_queries(key, stage.ids)
     kindred_clicks, kindred_expected = evidence.of_kindred_queries(key, stage.query, stage.ids)
+    by_word, anyway = evidence.affinities.of_tags(key, stage.likely, len(stage), fold)
+    _, _, fit, conflict = stage.places(key).T
     kinship = stage.vectors @ evidence.kinship(fold).direction(stage.query)
     columns = {
         "score": stage.scores,
         "score_z": _standardised(stage.scores),
-        "score_gap": stage.scores - stage.scores.max(initial=0),
+        "score_gap": _behind(stage.scores),
         "similarity": stage.similarity,
         "words": stage.words,
         "by_text": stage.by_text,
@@ -48,8 +52,24 @@ def features(stage: FirstStage, evidence: Evidence, key: str) -> np.ndarray:
         "conversion": (others.conversions + _CONVERSION_PRIOR * evidence.usual_conversion)
         / (others.clicks + _CONVERSION_PRIOR),
         "affinity": evidence.affinities.of_query(key, stage.ids, fold),
+        "by_text_z": _standardised(stage.by_text),
+        "by_image_z": _standardised(stage.by_image),
+        "fit": fit,
+        "fit_gap": _behind(fit),
+        "conflict": conflict,
+        "conflict_gap": _behind(conflict),
+        "tag_affinity": by_word,
+        "tag_affinity_z": _standardised(by_word),
+        "tag_affinity_gap": _behind(by_word),
+        "tag_rate": anyway,
+        "tag_rate_z": _standardised(anyway),
     }
     return np.stack([columns[name] for name in NAMES], axis=1).astype(np.float32)
+
+
+def _behind(values: np.ndarray) -> np.ndarray:
+    """How far each value is below the largest of the list."""
+    return values - values.max(initial=-np.inf)
 
 
 def _standardised(values: np.ndarray) -> np.ndarray:

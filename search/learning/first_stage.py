@@ -1,13 +1,16 @@
 """The order before any click counts, as arrays: the one place from which training and serving take their features."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from search.learning.tags import NO_TAGS, Likely, Tags, fit_of_tags, guess_tags, read_tags
 from search.merging import Merged
 from search.question import Question
 
 DEPTH = 200  # what re-ranking may reorder
+PLACES = ("rank", "gap", "fit", "conflict")
 
 
 @dataclass(frozen=True)
@@ -30,14 +33,28 @@ class FirstStage:
     has_image: np.ndarray
     text_weight: np.ndarray
     price: np.ndarray
+    tags: Tags = NO_TAGS
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    @property
-    def places(self) -> np.ndarray:
-        """(n, 2) where each candidate stands: the logarithm of its rank, and how far its score is from the best."""
-        return np.stack([np.log1p(np.arange(len(self))), self.scores - self.scores.max(initial=0)], axis=1)
+    @classmethod
+    def blank(cls, number: int, dim: int) -> "FirstStage":
+        """So many candidates of which nothing is known."""
+        columns = {name: np.zeros(number, np.float32) for name in _SCALARS}
+        columns |= {"query": np.zeros(dim, np.float32), "vectors": np.zeros((number, dim), np.float32)}
+        return cls(ids=np.arange(number), tags=NO_TAGS, **columns)
+
+    @cached_property
+    def likely(self) -> Likely:
+        """What the candidates are, as far as they or those like them say."""
+        return guess_tags(self.tags, self.vectors)
+
+    def places(self, key: str) -> np.ndarray:
+        """(n, len(PLACES)) where each candidate stands before any click: the logarithm of its rank, how far its score
+        is from the best, and how its attributes fit the words of the query with this key."""
+        rank, gap = np.log1p(np.arange(len(self))), self.scores - self.scores.max(initial=0)
+        return np.column_stack([rank, gap, fit_of_tags(self.likely, key, len(self))])
 
 
 def gather_first_stage(order: Merged, question: Question) -> FirstStage:
@@ -47,6 +64,7 @@ def gather_first_stage(order: Merged, question: Question) -> FirstStage:
     ids, of_list, places = order.ids[:DEPTH], order.of_list[:DEPTH], order.places[:DEPTH]
     columns: dict[str, np.ndarray] = {name: np.zeros(len(ids), np.float32) for name in _SCALARS}
     columns["vectors"] = np.zeros((len(ids), len(question.vector)), np.float32)
+    tagged = []
     for number, candidates in enumerate(order.lists):
         mine = np.flatnonzero(of_list == number)
         if not len(mine):
@@ -59,11 +77,12 @@ def gather_first_stage(order: Merged, question: Question) -> FirstStage:
         columns["vectors"][mine] = segment.fused[rows].astype(np.float32)
         columns["text_weight"][mine] = segment.text_weights[rows]
         columns["price"][mine] = segment.prices[rows]
+        tagged.append((mine, rows, segment.columns.grouping))
         for part in ("text", "image"):
             vectors = segment.parts[part][rows].astype(np.float32)
             columns[f"by_{part}"][mine] = vectors @ question.vector
             columns[f"has_{part}"][mine] = vectors.any(axis=1)
-    return FirstStage(query=question.vector, ids=ids, **columns)
+    return FirstStage(query=question.vector, ids=ids, tags=read_tags(tagged), **columns)
 
 
 _SCALARS = (

@@ -64,7 +64,7 @@ def measure_propensities(cells: Cells) -> Propensities:
     """
     from scipy.optimize import isotonic_regression  # here: a server that has no ranker does without it
 
-    strata = _strata(cells)
+    strata = strata_of(cells)
     if not strata.num_pairs:
         return assumed_propensities()
     log_theta, errors = _averaged(strata)
@@ -74,7 +74,7 @@ def measure_propensities(cells: Cells) -> Propensities:
 
 
 @dataclass(frozen=True)
-class _Strata:
+class Strata:
     """Impressions and clicks, (strata, POSITIONS) each, of the items that one ranker showed at several positions and
     that were clicked; and the query of each."""
 
@@ -95,7 +95,7 @@ class _Strata:
         return np.asarray(looked_at / looked_at.sum(axis=1, keepdims=True))
 
 
-def _strata(cells: Cells) -> _Strata:
+def strata_of(cells: Cells) -> Strata:
     """Where the log does not name the ranker, each week counts as one: a popular item rises, and later falls back to
     its usual rate, which pooled would look like a fall by position.
     """
@@ -110,7 +110,7 @@ def _strata(cells: Cells) -> _Strata:
     query = np.zeros(len(shown), np.int64)
     query[stratum] = near.query
     kept = ((shown > 0).sum(axis=1) > 1) & (clicked.sum(axis=1) > 0)
-    return _Strata(shown[kept], clicked[kept], query[kept])
+    return Strata(shown[kept], clicked[kept], query[kept])
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class _Fit:
     of_prior: np.ndarray
     evidence: float
 
-    def errors(self, strata: _Strata) -> np.ndarray:
+    def errors(self, strata: Strata) -> np.ndarray:
         """(POSITIONS - 1,) standard errors; the larger of those robust to what the clicks for one query have in common
         (White 1982), of which few queries make too little, and those of independent clicks."""
         apart = strata.clicked - strata.clicked.sum(axis=1, keepdims=True) * strata.shares(self.log_theta)
@@ -134,7 +134,7 @@ class _Fit:
         return np.sqrt(np.maximum(np.diag(robust), np.diag(covariance)))
 
 
-def _averaged(strata: _Strata) -> tuple[np.ndarray, np.ndarray]:
+def _averaged(strata: Strata) -> tuple[np.ndarray, np.ndarray]:
     """The fits under all smoothnesses, each by how likely it makes the clicks, and their standard errors."""
     found, start = [], np.zeros(POSITIONS - 1)
     for smoothness in _SMOOTHNESSES:
@@ -149,7 +149,7 @@ def _averaged(strata: _Strata) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.sqrt(weights @ (variances + (curves - mean) ** 2))
 
 
-def _fit(strata: _Strata, smoothness: float, start: np.ndarray) -> _Fit:
+def _fit(strata: Strata, smoothness: float, start: np.ndarray) -> _Fit:
     """Newton's method; the evidence is Laplace's approximation."""
     assumed, bends = -np.log(np.arange(2, POSITIONS + 1)), _bends()[:, 1:]
     of_prior = smoothness * bends.T @ bends + np.eye(POSITIONS - 1) / _PRIOR_DEVIATION**2

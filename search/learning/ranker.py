@@ -10,6 +10,7 @@ from search.learning.features import NAMES, features
 from search.learning.first_stage import DEPTH, FirstStage
 from search.learning.posterior import (
     fit_kappa,
+    fit_new_share,
     gamma_posterior,
     guarded,
     learned_weight,
@@ -19,27 +20,34 @@ from search.learning.posterior import (
 )
 from search.learning.trees import POISSON, Rows, Trees, grow_trees
 
-_WORDS_SHARE = 0.7  # of what the words of a query promise
+_SHARES = {"affinity": 0.35, "tag_affinity": 0.7, "tag_rate": 0.3}  # of what words and attributes promise
 
 
 @dataclass(frozen=True)
 class Ranker:
     """Trees that expect rates, cross-fitted over the folds of queries, and how far to trust them.
 
-    `kappa` is the prior's strength in exposures, `by_rank` (DEPTH,) what a first-stage rank promises. The first `depth`
-    candidates may be reordered; those of queries without clicks only if `serves_new_queries`.
+    `kappa` is the prior's strength in exposures, `by_rank` (DEPTH,) what a first-stage rank promises, `new_share` how
+    far the trees are followed for queries without clicks. The first `depth` candidates may be reordered; those of
+    queries without clicks only if `serves_new_queries`.
     """
 
     trees: Trees
     evidence: Evidence
     kappa: float
     by_rank: np.ndarray
+    new_share: float
     depth: int = DEPTH
     serves_new_queries: bool = True
 
     def serves(self, key: str) -> bool:
         """Whether this ranker may order the hits of a query."""
         return self.serves_new_queries or self.evidence.knows(key)
+
+    def warm_up(self) -> None:
+        """Orders nothing of note, so that no search waits for what is worked out once, and a damaged ranker fails."""
+        dim = self.evidence.query_vectors.shape[1]
+        self.order(FirstStage.blank(2, dim), self.evidence.queries[0] if self.evidence.queries else "")
 
     def features(self, stage: FirstStage, key: str) -> np.ndarray:
         """(n, len(NAMES)) what the trees see of the candidates: the `values` that the methods below take."""
@@ -91,12 +99,26 @@ class Ranker:
     ) -> np.ndarray:
         """The rates pulled towards what the place in the first stage and the words of the query promise."""
         num_clicks = self.evidence.num_clicks
-        by_words = _WORDS_SHARE * ramp(num_clicks) * values[:, NAMES.index("affinity")]
-        promised = self.evidence.affinities.of_places(stage.places, self._fold(key)) + by_words
-        return guarded(rates, promised, learned_weight(exposure, num_clicks))
+        promised = promise(self.evidence, key, values)
+        return guarded(rates, promised, learned_weight(self.new_share, exposure, num_clicks))
 
     def _fold(self, key: str) -> int:
-        return fold_of(key) if self.evidence.knows(key) else NEW_QUERY
+        return _fold(self.evidence, key)
+
+
+def promise(evidence: Evidence, key: str, values: np.ndarray) -> np.ndarray:
+    """(n,) the logarithm of the rates that the candidates' places before any click promise, and the words of the query;
+    `values` are features in first-stage order."""
+    columns = {name: values[:, NAMES.index(name)] for name in ("score_gap", "fit", "conflict", *_SHARES)}
+    places = np.column_stack(
+        [np.log1p(np.arange(len(values))), *(columns[n] for n in ("score_gap", "fit", "conflict"))]
+    )
+    said = sum(share * columns[name] for name, share in _SHARES.items())
+    return evidence.affinities.of_places(places, _fold(evidence, key)) + ramp(evidence.num_clicks) * said
+
+
+def _fold(evidence: Evidence, key: str) -> int:
+    return fold_of(key) if evidence.knows(key) else NEW_QUERY
 
 
 def train_ranker(evidence: Evidence, stages: Mapping[str, FirstStage], objective: str = POISSON) -> Ranker:
@@ -113,7 +135,8 @@ def train_ranker(evidence: Evidence, stages: Mapping[str, FirstStage], objective
         of = rows.query == query
         levels[of] = level(mean[of], rows.exposure[of], rows.clicks[of], evidence.usual_rate)
     kappa = fit_kappa(mean * levels, rows.exposure, rows.clicks)
-    return Ranker(trees, evidence, kappa, rates_by_rank(rows.rank, rows.expected, rows.clicks))
+    new_share = fit_new_share(rows.query, mean, rows.promised, np.stack([rows.clicks, rows.expected]))
+    return Ranker(trees, evidence, kappa, rates_by_rank(rows.rank, rows.expected, rows.clicks), new_share)
 
 
 def training_rows(evidence: Evidence, stages: Mapping[str, FirstStage]) -> Rows:
@@ -125,10 +148,12 @@ def training_rows(evidence: Evidence, stages: Mapping[str, FirstStage]) -> Rows:
             continue
         own = evidence.of_query(key, stage.ids)
         shown = np.flatnonzero(own.exposure > 0)
-        values = features(stage, evidence, key)[shown]
+        values = features(stage, evidence, key)
+        promised = promise(evidence, key, values)[shown]
         numbers = (np.full(len(shown), fold_of(key)), np.full(len(shown), number), shown)
-        found.append((values, *numbers, own.exposure[shown], own.clicks[shown], own.expected[shown]))
+        counts = (own.exposure[shown], own.clicks[shown], own.expected[shown])
+        found.append((values[shown], *numbers, *counts, promised))
     if not found:
         empty = np.zeros(0)
-        return Rows(np.zeros((0, len(NAMES)), np.float32), *(empty.astype(np.int64),) * 3, empty, empty, empty)
+        return Rows(np.zeros((0, len(NAMES)), np.float32), *(empty.astype(np.int64),) * 3, *(empty,) * 4)
     return Rows(*(np.concatenate(parts) for parts in zip(*found, strict=True)))

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,18 @@ import numpy as np
 from data.errors import RankerBroken
 from data.settings import Settings
 from data.ubi import now_ms
-from search.learning.affinities import Affinities
+from search.learning.affinities import Affinities, Table
 from search.learning.evidence import Evidence
 from search.learning.features import NAMES
 from search.learning.ranker import Ranker
 from search.learning.trees import Trees
 
-FORMAT = 3
+FORMAT = 4
 KEPT_RANKERS = 5
 MANIFEST = "manifest.json"
 _CURRENT = "CURRENT"
 _ARRAYS = ("starts", "ids", "counts", "query_vectors", "directions")
+_TOLD = ("created_at", "report")  # what is read of versions that do not serve, too
 
 
 def save_ranker(
@@ -45,8 +47,9 @@ def save_ranker(
         (beside / f"trees-{place}.txt").write_text(booster.model_to_string(), encoding="utf-8")
     arrays = {name: getattr(ranker.evidence, name) for name in _ARRAYS}
     affinities = ranker.evidence.affinities
-    arrays |= {"by_rank": ranker.by_rank, "cells": affinities.cells, "affinities": affinities.values}
-    arrays["falls"] = affinities.falls
+    arrays |= {"by_rank": ranker.by_rank, "falls": affinities.falls}
+    for name, table in (("items", affinities.items), ("tagged", affinities.tagged)):
+        arrays |= {f"{name}_cells": table.cells, f"{name}_values": table.values}
     with (beside / "arrays.npz").open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
     manifest = {
@@ -56,6 +59,7 @@ def save_ranker(
         "fingerprint": fingerprint,
         "features": list(NAMES),
         "kappa": ranker.kappa,
+        "new_share": ranker.new_share,
         "depth": ranker.depth,
         "serves_new_queries": ranker.serves_new_queries,
         "objective": ranker.trees.objective,
@@ -63,7 +67,10 @@ def save_ranker(
         "num_trees": len(ranker.trees.boosters),
         "queries": ranker.evidence.queries,
         "terms": affinities.terms,
+        "tags": affinities.tags,
+        "widths": [affinities.items.width, affinities.tagged.width],
         "report": report,
+        "checksums": {path.name: _checksum(path) for path in sorted(beside.iterdir())},
     }
     (beside / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
     beside.replace(settings.rankers_dir / version)
@@ -79,11 +86,13 @@ def publish_ranker(settings: Settings, version: str) -> None:
 
 
 def current_ranker(settings: Settings) -> str | None:
-    """The serving version, None while the first stage serves alone."""
+    """The serving version, None while the first stage serves alone. Raises RankerBroken where that cannot be read."""
     try:
-        return (settings.rankers_dir / _CURRENT).read_text(encoding="utf-8").strip() or None
+        return (settings.rankers_dir / _CURRENT).read_text(encoding="utf-8", errors="replace").strip() or None
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise RankerBroken(f"rankers/{_CURRENT} cannot be read ({error}). Run `magpie train ranker`.") from error
 
 
 def ranker_versions(settings: Settings) -> list[str]:
@@ -97,10 +106,13 @@ def read_manifest(settings: Settings, version: str) -> dict[str, Any]:
     """What a version says of itself, its training report included. Raises RankerBroken."""
     try:
         manifest: dict[str, Any] = json.loads(_folder(settings, version).joinpath(MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        missing = [name for name in _TOLD if name not in manifest]
+    except (OSError, ValueError, TypeError) as error:
         raise RankerBroken(
             f"Ranker {version} has no readable {MANIFEST} ({error}). Run `magpie train ranker`."
         ) from error
+    if missing:
+        raise RankerBroken(f"The {MANIFEST} of ranker {version} lacks {', '.join(missing)}. Run `magpie train ranker`.")
     return manifest
 
 
@@ -121,27 +133,45 @@ def drop_stale_rankers(settings: Settings, forgotten_ms: int) -> None:
 
 def open_ranker(settings: Settings, version: str, fingerprint: str) -> Ranker:
     """The ranker of a version. Raises RankerBroken where its files, format, features or encoder do not fit."""
-    import lightgbm  # here: a server that has no ranker does without it
-
     manifest = read_manifest(settings, version)
     wanted = {"format": FORMAT, "features": list(NAMES), "fingerprint": fingerprint}
     for name, value in wanted.items():
         if manifest.get(name) != value:
             raise RankerBroken(f"Ranker {version} has another {name} than what serves. Run `magpie train ranker`.")
-    folder = _folder(settings, version)
     try:
-        boosters = [
-            lightgbm.Booster(model_str=(folder / f"trees-{place}.txt").read_text(encoding="utf-8"))
-            for place in range(manifest["num_trees"])
-        ]
-        with np.load(folder / "arrays.npz") as arrays:
-            affinities = Affinities(manifest["terms"], *(arrays[n] for n in ("cells", "affinities", "falls")))
-            evidence = Evidence(manifest["queries"], **{n: arrays[n] for n in _ARRAYS}, affinities=affinities)
-            by_rank = arrays["by_rank"]
-    except (OSError, ValueError, KeyError, lightgbm.basic.LightGBMError) as error:
-        raise RankerBroken(f"Ranker {version} cannot be opened ({error}). Run `magpie train ranker`.") from error
+        return _read_ranker(_folder(settings, version), manifest)
+    except Exception as error:  # zipfile, pickle, lightgbm and numpy each have their own for a file that is damaged
+        raise RankerBroken(f"Ranker {version} cannot be opened ({error!r}). Run `magpie train ranker`.") from error
+
+
+def _read_ranker(folder: Path, manifest: dict[str, Any]) -> Ranker:
+    import lightgbm  # here: a server that has no ranker does without it
+
+    for name, checksum in manifest["checksums"].items():
+        if _checksum(folder / name) != checksum:
+            raise ValueError(f"{name} is damaged")
+    boosters = [
+        lightgbm.Booster(model_str=(folder / f"trees-{place}.txt").read_text(encoding="utf-8"))
+        for place in range(manifest["num_trees"])
+    ]
+    with np.load(folder / "arrays.npz") as arrays:
+        of_items, of_tags = (
+            Table(width, arrays[f"{name}_cells"], arrays[f"{name}_values"])
+            for name, width in zip(("items", "tagged"), manifest["widths"], strict=True)
+        )
+        tags = [(name, value) for name, value in manifest["tags"]]
+        affinities = Affinities(manifest["terms"], tags, of_items, of_tags, arrays["falls"])
+        evidence = Evidence(manifest["queries"], **{n: arrays[n] for n in _ARRAYS}, affinities=affinities)
+        by_rank = arrays["by_rank"]
     trees = Trees(manifest["objective"], boosters, *manifest["calibration"])
-    return Ranker(trees, evidence, manifest["kappa"], by_rank, manifest["depth"], manifest["serves_new_queries"])
+    told = (manifest[name] for name in ("new_share", "depth", "serves_new_queries"))
+    ranker = Ranker(trees, evidence, manifest["kappa"], by_rank, *told)
+    ranker.warm_up()
+    return ranker
+
+
+def _checksum(path: Path) -> str:
+    return blake2b(path.read_bytes(), digest_size=16).hexdigest()
 
 
 def _folder(settings: Settings, version: str) -> Path:
