@@ -83,11 +83,12 @@ class Shelf:
 
 @dataclass(frozen=True)
 class Health:
-    """The index that answers, how fast, and how many of the items that hits needed were in memory."""
+    """The index that answers, and how fast: searches are timed since the server started, in seconds since 1970."""
 
     status: dict[str, Any]
     manifest: dict[str, Any]
     latency: Latency | None
+    since_s: float
 
 
 @dataclass(frozen=True)
@@ -225,4 +226,6 @@ def _health(services: Services) -> Health:
         manifest = describe_current(services.settings)
     except MagpieError:  # the status says why
         manifest = {}
-    return Health(services.engine.status(), manifest, latency_of(services.metrics.search_seconds))
+    return Health(
+        services.engine.status(), manifest, latency_of(services.metrics.search_seconds), services.metrics.since_s
+    )
