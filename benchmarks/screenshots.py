@@ -65,7 +65,7 @@ SHOTS = {
     "picture-and-words.jpg": Shot("/?q=blue+glass+vase", act=add_picture),
     "why.jpg": Shot("/?q=blue+glass+vase", {"viewport": {"width": 900, "height": 620}}, open_reasons),
     "phone-dark.jpg": Shot("/?q=table+lamp", {**PHONE, "color_scheme": "dark"}),
-    "insights.jpg": Shot("/insights"),
+    "insights.jpg": Shot("/insights", {"viewport": {"width": 1280, "height": 1150}}),
 }
 
 
