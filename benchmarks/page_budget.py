@@ -123,7 +123,10 @@ def measure(browser: Browser, base: str, path: str, options: dict[str, Any]) -> 
     complaints: list[str] = []
     session.on("Network.responseReceived", lambda event: kinds.update({event["requestId"]: event["type"]}))
     session.on("Network.loadingFinished", lambda event: received.update(_size(event)))
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on(
+        "console",
+        lambda message: complaints.append(f"{message.text} {message.location}") if message.type == "error" else None,
+    )
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.add_init_script(f"({WATCH})()")
     page.goto(base + path, wait_until="networkidle")
@@ -137,6 +140,8 @@ def measure(browser: Browser, base: str, path: str, options: dict[str, Any]) -> 
         "complaints": float(len(complaints)),
     }
     context.close()
+    for complaint in complaints:
+        print(f"complaint: {complaint}", file=sys.stderr)
     return found
 
 

@@ -77,6 +77,12 @@ def set_aside_counts(database: Database) -> dict[str, int]:
     return counts | {REPEATED: int(total) - int(different)}
 
 
+def count_records(database: Database) -> int:
+    """How many queries and events the log holds, those set aside included."""
+    with database.reading() as connection:
+        return sum(int(connection.execute(select(func.count()).select_from(t)).scalar_one()) for t in (queries, events))
+
+
 def _mark_deeds_of_bots(connection: Connection, since_ms: int) -> int:
     """What was done with searches that were set aside when they came, because a program asked them."""
     asked = select(queries.c.query_id).where(queries.c.reason == BOT, queries.c.timestamp >= since_ms)

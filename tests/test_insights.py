@@ -2,9 +2,11 @@
 
 import csv
 import io
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from string import Formatter
 from xml.etree import ElementTree
 
@@ -18,6 +20,7 @@ from data.plausibility import FORGED, REASONS
 from data.settings import Settings
 from data.ubi import EventRecord, QueryRecord
 from tests.insights_log import people, search
+from tests.learned_home import teach
 from tests.serving import Client, client_of
 from web.app import create_app
 from web.insights_tables import TABLES
@@ -183,6 +186,64 @@ def test_plots_speak_and_need_no_styles(owner: Client, name: str) -> None:
             assert not {"style", "script"} & set(tags)
             assert not any("style" in element.attrib for element in root.iter())
             assert (root.get("width"), root.get("height")) == (f"{width}", f"{height}")
+
+
+@pytest.fixture
+def learned(own_shop: Settings) -> Iterator[Client]:
+    teach(own_shop)
+    app = create_app(own_shop)
+    yield client_of(app)
+    app.extensions["magpie"].close()
+
+
+def basis_of(page: str, section: str) -> str:
+    found = re.search(rf'id="{section}".*?<p class="basis">(.*?)</p>', page, re.DOTALL)
+    assert found
+    return found.group(1)
+
+
+def test_every_figure_says_over_which_period_and_from_how_many_observations(learned: Client) -> None:
+    page = learned.get("/insights?days=all").get_data(as_text=True)
+    day = r"\d{4}-\d\d-\d\d"
+    for section in TABLES:
+        assert re.search(day, basis_of(page, section)), section
+        assert re.search(r"[1-9][\d,]*(?!-)", re.sub(day, "", basis_of(page, section))), section
+    today = datetime.now(UTC).date().isoformat()
+    tiles = re.search('tiles-basis">(.*?)</p>', page)
+    # ten times six and seven people, six without a click, and six who voted
+    assert tiles and re.search(rf"{today} · 142 searches of \d+ people · 29 of 32 items in no answer$", tiles.group(1))
+    assert basis_of(page, "rankers").startswith(f"{today} to {today} · 2 rankers")
+    assert "on 80 queries in all" in basis_of(page, "rankers")
+
+
+def test_the_ranker_before_is_named_with_a_way_to_the_votes(learned: Client) -> None:
+    page = learned.get("/insights").get_data(as_text=True)
+    assert "The one before it, 1, gained 2.0%" in page
+    assert '<a href="#comparisons">See “Rankings compared by interleaving”</a>' in page
+
+
+@pytest.mark.parametrize(
+    ("language", "reason", "remedy"),
+    [
+        ("en", "The text is about “Green kite”, and the picture looks like that of “Red ball”.", "Look at the picture"),
+        ("zh", "文字说的是“Green kite”，图片却像“Red ball”的图片。", "先检查图片"),
+    ],
+)
+def test_items_that_disagree_come_with_the_reason_and_what_to_do(
+    learned: Client, language: str, reason: str, remedy: str
+) -> None:
+    page = learned.get("/insights", headers={"Accept-Language": language}).get_data(as_text=True)
+    assert reason in page and remedy in page and "PUT /api/items/kite-green" in page
+    assert 'href="/item?id=kite-green"' in page
+    (row,) = rows(learned, "/insights/conflicts.csv")
+    assert row["reason"] == "The text is about 'Green kite', and the picture looks like that of 'Red ball'."
+    assert row["suggestion"].startswith("Look at the picture first")
+
+
+def test_the_index_tells_its_age_and_what_the_cache_spared(learned: Client) -> None:
+    health = {row["figure"]: row["value"] for row in rows(learned, "/insights/health.csv")}
+    assert 0 <= float(health["age_days"]) < 1 and float(health["cache_share"]) == 0.0
+    assert float(health["size_mb"]) > 0
 
 
 def test_what_is_not_there_is_refused(owner: Client) -> None:

@@ -11,20 +11,23 @@ from data.database import open_database
 from data.settings import Settings
 from tests.browsing import PHONE, WIDE, axe_violations, wait_until
 from tests.insights_log import people, search
+from tests.learned_home import teach
 from tests.serving import Server, serving
+from web.insights_tables import TABLES
 
 
-@pytest.fixture(scope="module", params=["empty", "filled"])
+@pytest.fixture(scope="module", params=["empty", "few", "learned"])
 def server(request: Any, shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A shop without and one with searches of 40 days."""
+    """A shop without searches, one with those of too few people, and one that has something to tell everywhere."""
     home = tmp_path_factory.mktemp(f"insights-{request.param}") / "home"
     shutil.copytree(shop.home, home)
-    if request.param == "filled":
-        database = open_database(shop.model_copy(update={"home": home}))
-        for days in range(0, 40, 4):
-            search(database, "red ball", people(6, first=days), clicked=1, days_ago=days, ranker="000001-a")
-            search(database, "drone", people(7), days_ago=days, confident=False)
+    own = shop.model_copy(update={"home": home})
+    if request.param == "few":
+        database = open_database(own)
+        search(database, "red ball", people(4), clicked=1)
         database.close()
+    if request.param == "learned":
+        teach(own)
     with serving(home) as running:
         yield running
 
@@ -41,6 +44,9 @@ def test_nothing_stands_in_anybody_s_way(browser: Any, server: Server, scheme: s
         picture.scroll_into_view_if_needed()
     wait_until(page, "[...document.images].every((one) => one.complete && one.naturalWidth > 0)")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    told = {one.get_attribute("id") for one in page.locator(".figure").all()}
+    assert "learned" not in str(server.home) or told == set(TABLES)
+    assert "learned" not in str(server.home) or page.locator(".nothing-yet").all_inner_texts() == []
     for summary in page.locator("summary").all():
         summary.click()
     context.close()
@@ -63,7 +69,7 @@ def test_a_plot_fits_the_screen_and_its_colours(browser: Any, server: Server) ->
     plots = [url for url in asked if "/plots/" in url]
     context.close()
     assert all("size=narrow" in url and "theme=dark" in url for url in plots)
-    assert bool(plots) == ("filled" in str(Path(server.home)))
+    assert bool(plots) == ("learned" in str(Path(server.home)))
 
 
 def test_the_period_is_one_click_away(browser: Any, server: Server) -> None:

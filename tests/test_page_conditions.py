@@ -207,6 +207,21 @@ def test_nothing_sticks_out_of_a_narrow_window(open_page: Any, server: Server, w
         assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), address
 
 
+def test_the_page_brings_its_look_along_and_lets_no_other_in(browser: Any, server: Server) -> None:
+    page = browser.new_context().new_page()  # the browser itself reports the refused style in its console
+    asked_for: list[str] = []
+    page.on("request", lambda request: asked_for.append(request.resource_type))
+    page.goto(server.url)
+    assert "stylesheet" not in asked_for and page.evaluate("getComputedStyle(document.body).marginTop") == "0px"
+    page.evaluate(
+        """() => document.head.append(
+            Object.assign(document.createElement("style"), { textContent: "body { margin-top: 9px; }" })
+        )"""
+    )
+    assert page.evaluate("getComputedStyle(document.body).marginTop") == "0px"
+    page.context.close()
+
+
 def test_an_item_that_is_not_there_is_said_so(browser: Any, server: Server) -> None:
     page = browser.new_context().new_page()  # the browser itself reports the 404 in its console
     page.goto(f"{server.url}/item?id=nothing")

@@ -1,6 +1,7 @@
 """What the page offers beside searching: parts of pictures, reasons, events, languages; and what is stored."""
 
 import time
+from string import Formatter
 from typing import Any
 
 from data.settings import Settings
@@ -29,8 +30,12 @@ def open_panel(page: Any, item_id: str) -> None:
 
 
 def test_the_languages_say_the_same_things() -> None:
-    english, chinese = (set(LANGUAGES[name]) for name in ("en", "zh"))
-    assert english == chinese
+    def fields(sentence: str) -> set[str]:
+        return {name for _, name, _, _ in Formatter().parse(sentence) if name}
+
+    english, chinese = (LANGUAGES[name] for name in ("en", "zh"))
+    assert english.keys() == chinese.keys()
+    assert {name for name in english if fields(english[name]) != fields(chinese[name])} == set()
 
 
 def test_the_interface_is_chinese_for_who_reads_it_and_can_be_switched(open_page: Any) -> None:
@@ -57,7 +62,9 @@ def test_a_hit_says_why_and_is_like_this_but(open_page: Any) -> None:
     open_panel(page, "ball-red")
     page.get_by_text("Why this result?").click()
     page.wait_for_selector("#card-reasons .why")
-    assert "Your words, as written" in page.locator("#card-reasons").inner_text()
+    reasons = page.locator("#card-reasons").inner_text()
+    total = page.locator(".count").first.inner_text().split()[0]
+    assert "Your words, as written" in reasons and reasons.startswith(f"Place 1 of {total};")
     page.get_by_label("Like this, but").fill("in blue")
     page.get_by_label("Like this, but").press("Enter")
     wait_until(page, "location.search.includes('like=ball-red')")
@@ -118,7 +125,11 @@ def test_what_was_seen_and_judged_is_told_and_nothing_else(open_page: Any, serve
 
 
 def test_a_visitor_sees_what_is_stored_and_has_it_forgotten(open_page: Any, server: Server) -> None:
-    page = open_page("/?q=orange")
+    page = open_page("/")
+    page.get_by_role("searchbox").fill("orange")
+    page.get_by_role("searchbox").press("Enter")
+    wait_until(page, "localStorage.getItem('magpie.recent') === '[\"orange\"]'")
+    wait_until(page, "document.querySelector('h1').textContent.includes('orange')")
     page.locator("#hits .card-main").first.click()
     page.wait_for_url("**/item?id=*")
     (visit,) = [one["value"] for one in page.context.cookies() if one["name"] == "magpie_session"]
@@ -127,4 +138,5 @@ def test_a_visitor_sees_what_is_stored_and_has_it_forgotten(open_page: Any, serv
     page.get_by_role("button", name="Forget me").click()
     assert page.get_by_role("status").inner_text().startswith("Forgotten:")
     assert not page.context.cookies()
+    wait_until(page, "localStorage.getItem('magpie.recent') === null")
     assert all(one.get("session_id") != visit for one in stored(Settings(home=server.home)))

@@ -22,6 +22,8 @@ def test_a_picture_joins_the_words_and_filters_that_are_there(open_page: Any, sh
     found = asked(page)
     assert found.pop("picture") and found == {"q": ["in red"], "filter": ["kind:ball", "kind:kite"]}
     assert page.get_by_role("searchbox").input_value() == "in red"
+    page.wait_for_timeout(500)
+    assert page.locator("#suggestions").is_hidden()  # they would lie over the picture
     wait_for_first(page, "kite-red")
     composed = shown(page)
     assert all(item.startswith(("ball-", "kite-")) for item in composed)

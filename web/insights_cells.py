@@ -9,7 +9,7 @@ from search.exposure import NONE
 from search.proportions import Interval
 from web.card_view import item_url
 from web.insights_figures import Figures
-from web.insights_tables import Cell, Column
+from web.insights_tables import Cell, Column, Said
 from web.page_state import PageState
 from web.pictures import picture_url
 
@@ -58,6 +58,8 @@ class CellPainter:
     def _cell(self, cell: Cell, column: Column) -> CellView:
         if cell is None:
             return self._unknown(column)
+        if isinstance(cell, Said):
+            return CellView(self.text(cell.name, **cell.values), kind="long")
         words = str(cell)
         match column.kind:
             case "item":
@@ -84,7 +86,7 @@ class CellPainter:
             case "value":
                 return CellView(words)
             case "name":
-                return CellView(words, kind="name")
+                return CellView(words or self.text("none_value"), kind="name")  # imported searches may name no ranker
             case "text":
                 return CellView(self.text("none_value") if words == NONE else words)
         return CellView(_number(cell), True)

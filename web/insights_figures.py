@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.errors import MagpieError, NoIndex
-from data.hygiene import set_aside_counts
+from data.hygiene import count_records, set_aside_counts
 from data.item_counts import ItemCount, count_items
 from data.items import Item
 from data.position_counts import count_positions
@@ -84,12 +84,17 @@ class Shelf:
 
 @dataclass(frozen=True)
 class Health:
-    """The index that answers, how fast, and how many records of the whole log are set aside, by reason."""
+    """The index that answers, how fast, and how many of the whole log's records are set aside, by reason.
+
+    Searches are timed since the server started (`since_s`, in seconds since 1970).
+    """
 
     status: dict[str, Any]
     manifest: dict[str, Any]
     latency: Latency | None
+    since_s: float
     set_aside: dict[str, int]
+    records: int
 
 
 @dataclass(frozen=True)
@@ -228,4 +233,6 @@ def _health(services: Services) -> Health:
     except MagpieError:  # the status says why
         manifest = {}
     set_aside = set_aside_counts(services.database)
-    return Health(services.engine.status(), manifest, latency_of(services.metrics.search_seconds), set_aside)
+    records = count_records(services.database)
+    timed, status = services.metrics, services.engine.status()
+    return Health(status, manifest, latency_of(timed.search_seconds), timed.since_s, set_aside, records)

@@ -1,23 +1,34 @@
 """Figures → tables by name, the same for the page and for CSV files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from data.searches import DAY_MS
 from search.proportions import Interval, share_of
 from web.insights_figures import Figures
 
-Cell = str | int | float | Interval | None
+
+@dataclass(frozen=True)
+class Said:
+    """A sentence that the page says in the reader's language, by its name; CSV files have it as `english`."""
+
+    english: str
+    name: str
+    values: Mapping[str, object]
+
+
+Cell = str | int | float | Interval | Said | None
 
 
 @dataclass(frozen=True)
 class Column:
     """`name` heads the column in CSV; `kind` says how the page shows its values.
 
-    Kinds are text, english (in any language), name, time, flag, query, item, part (of an item), fact, count, bar (a
-    count or share with a bar), reason (of setting aside), share, number, value (of a fact), interval (which CSV has in
-    three columns), and csv (only in CSV).
+    Kinds are text, said (a sentence), english (in any language), name, time, flag, query, item, part (of an item),
+    fact, count, bar (a count or share with a bar), reason (of setting aside), share, number, value (of a fact),
+    interval (which CSV has in three columns), and csv (only in CSV).
     """
 
     name: str
@@ -52,6 +63,8 @@ def _plain(cell: Cell, column: Column) -> list[object]:
     if column.kind == "interval":
         ends = (cell.value, cell.low, cell.high) if isinstance(cell, Interval) else (None, None, None)
         return [None if one is None else round(one, 6) for one in ends]
+    if isinstance(cell, Said):
+        return [cell.english]
     return [round(cell, 6) if isinstance(cell, float) else cell]
 
 
@@ -190,10 +203,27 @@ def comparisons_table(figures: Figures) -> Table:
 def conflicts_table(figures: Figures) -> Table:
     """Items whose picture and text tell of different things, the worst first."""
     columns = _columns(
-        item_id="item", looks_like="item", suspect="part", agreement="number", reason="csv", suggestion="csv"
+        item_id="item", looks_like="item", suspect="part", agreement="number", reason="said", suggestion="said"
     )
-    # an index that was built before there were these columns lacks them
-    return Table(columns, [tuple(one.get(c.name) for c in columns) for one in figures.shelf.conflicts])
+    return Table(columns, [_conflict(one, figures) for one in figures.shelf.conflicts])
+
+
+def _conflict(one: Mapping[str, Any], figures: Figures) -> tuple[Cell, ...]:
+    """An index that was built before all of it was known lacks some."""
+    plain = tuple(one.get(name) for name in ("item_id", "looks_like", "suspect", "agreement"))
+    if "suspect" not in one or "looks_like" not in one:
+        return (*plain, None, None)
+    title, alike = (_title(one[name], figures) for name in ("item_id", "looks_like"))
+    return (
+        *plain,
+        Said(one.get("reason", ""), "conflict_reason", {"title": title, "alike": alike}),
+        Said(one.get("suggestion", ""), f"conflict_{one['suspect']}", {"item": one["item_id"]}),
+    )
+
+
+def _title(item_id: str, figures: Figures) -> str:
+    item = figures.shelf.items.get(item_id)
+    return (item.title if item else "") or item_id
 
 
 def never_shown_table(figures: Figures) -> Table:
@@ -231,6 +261,7 @@ def health_table(figures: Figures) -> Table:
     facts: dict[str, Cell] = {
         "generation": status.get("generation"),
         "created_at": str(status.get("created_at") or "").partition("+")[0].replace("T", " "),
+        "age_days": _age_days(str(status.get("created_at") or "")),
         "items": status.get("items"),
         "changes_since": status.get("changes_since"),
         "model": status.get("model"),
@@ -241,6 +272,7 @@ def health_table(figures: Figures) -> Table:
         "texts_encoded": encoded.get("texts"),
         "pictures_encoded": encoded.get("pictures"),
         "pictures_cached": encoded.get("pictures_cached"),
+        "cache_share": _cache_share(encoded),
     }
     if latency:
         facts |= {"searches_timed": latency.count, "p50_ms": latency.p50_ms}
@@ -253,6 +285,18 @@ def set_aside_table(figures: Figures) -> Table:
     """What nothing is learned or counted from, by reason, the most first."""
     counted = sorted(figures.health.set_aside.items(), key=lambda pair: (-pair[1], pair[0]))
     return Table(_columns(reason="reason", records="bar"), [(name, count) for name, count in counted if count])
+
+
+def _age_days(created_at: str) -> float | None:
+    if not created_at:
+        return None
+    return round((datetime.now(UTC) - datetime.fromisoformat(created_at)).total_seconds() / 86_400, 1)
+
+
+def _cache_share(encoded: Mapping[str, int]) -> float | None:
+    """Of the pictures of the last rebuild those that the embedding cache had already."""
+    needed = encoded.get("pictures", 0) + encoded.get("pictures_cached", 0)
+    return round(encoded["pictures_cached"] / needed, 4) if needed and "pictures_cached" in encoded else None
 
 
 TABLES: dict[str, Callable[[Figures], Table]] = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from web.card_view import plain_label
@@ -36,6 +37,7 @@ class SectionView:
     title: str
     about: str
     finding: str
+    evidence: tuple[str, str] | None
     basis: str
     headers: list[CellView]
     rows: list[list[CellView]]
@@ -53,6 +55,7 @@ class InsightsView:
 
     periods: list[tuple[str, str, bool]]
     tiles: list[tuple[str, str]]
+    tiles_basis: str
     advice: list[tuple[Advice, str, str]]
     chapters: list[tuple[str, str, list[SectionView]]]
     notice: tuple[str, str] | None
@@ -72,6 +75,7 @@ def view_insights(figures: Figures, text: Text) -> InsightsView:
     return InsightsView(
         periods=[_period_link(days, figures, text) for days in PERIODS],
         tiles=_tiles(figures, text),
+        tiles_basis=_basis("tiles", figures, text),
         advice=[(one, text(one.name, **one.values), text("see", title=text(one.section))) for one in advise(figures)],
         chapters=[chapter for chapter in chapters if chapter[2]],
         notice=_notice(figures, text),
@@ -111,6 +115,7 @@ def _section(name: str, table: Table, figures: Figures, text: Text) -> SectionVi
         title=text(name),
         about=text(f"{name}_about", **unseen),
         finding=finding_of(name, figures, text),
+        evidence=_evidence(name, figures, text),
         basis=_basis(name, figures, text),
         headers=[CellView(text(f"col_{column.name}"), is_numeric(column)) for _, column in seen],
         rows=[list(row) for row in zip(*(column[: len(shown)] for column in columns), strict=True)],
@@ -125,7 +130,7 @@ def _section(name: str, table: Table, figures: Figures, text: Text) -> SectionVi
 
 def _basis(name: str, figures: Figures, text: Text) -> str:
     """Over which period, and from how many observations."""
-    period = text("basis_period", first=date_of(figures.period.first_day), last=date_of(figures.period.last_day))
+    period = _days(figures.period.first_day, figures.period.last_day, text)
     demand, learned, shelf, latency = figures.demand, figures.learned, figures.shelf, figures.health.latency
     people, items, found = f"{demand.people:,}", f"{shelf.unseen.items:,}", learned.examination
 
@@ -139,25 +144,47 @@ def _basis(name: str, figures: Figures, text: Text) -> str:
         return f"{period} · {text('basis_positions', impressions=impressions, clicks=clicks)}"
     if name == "examination":
         numbers = {"impressions": f"{found.impressions:,}", "clicks": f"{found.clicks:,}"}
-        return text("basis_examination", days=found.days, pairs=found.propensities.num_pairs, **numbers)
+        told = text("basis_examination", days=found.days, pairs=found.propensities.num_pairs, **numbers)
+        return f"{_days(found.first_day, found.last_day, text)} · {told}" if found.last_day else told
     if name == "rankers":
-        return text("basis_rankers", n=len(learned.standings))
+        compared = f"{sum(one.queries for one in learned.standings):,}"
+        told = text("basis_rankers", n=len(learned.standings), queries=compared)
+        dates = sorted(one.created_at[:10] for one in learned.standings)
+        return f"{text('basis_period', first=dates[0], last=dates[-1])} · {told}" if dates else told
     if name == "comparisons" and learned.comparisons:
         searches, voters = (
             counted(x) for x in zip(*((c.searches, c.people) for c in learned.comparisons), strict=True)
         )
         return f"{period} · {text('basis_comparisons', searches=searches, people=voters)}"
+    index = text("basis_index", day=str(figures.health.status.get("created_at") or "–")[:10])
+    if name == "tiles":
+        unseen = text("basis_unseen", n=f"{shelf.unseen.never_shown:,}", items=items)
+        told = text("basis_searches", searches=f"{demand.searches:,}", people=people)
+        return f"{period} · {told}" + (f" · {unseen}" if shelf.unseen.items else "")
     if name == "conflicts":
-        return f"{text('basis_now')} · {text('basis_items', n=f'{len(shelf.conflicts):,}', items=items)}"
+        return f"{index} · {text('basis_items', n=f'{len(shelf.conflicts):,}', items=items)}"
     if name == "never-shown":
         return f"{period} · {text('basis_items', n=f'{shelf.unseen.never_shown:,}', items=items)}"
     if name == "exposure":
         return f"{period} · {text('basis_exposure', choices=f'{shelf.choices:,}', people=people)}"
     if name == "set-aside":
-        return text("basis_log")
+        today = date_of(figures.period.last_day)
+        return text("basis_log", day=today, n=f"{figures.health.records:,}")
     if name == "health":
-        return f"{text('basis_now')} · {text('basis_health', n=f'{latency.count if latency else 0:,}')}"
+        since = datetime.fromtimestamp(figures.health.since_s, UTC).strftime("%Y-%m-%d %H:%M")
+        return f"{index} · {text('basis_health', n=f'{latency.count if latency else 0:,}', since=since)}"
     return f"{period} · {text('basis_searches', searches=f'{demand.searches:,}', people=people)}"
+
+
+def _evidence(name: str, figures: Figures, text: Text) -> tuple[str, str] | None:
+    """Label and address of the section that bears a finding out: rankers of two times are compared by votes there."""
+    if name != "rankers" or not figures.learned.standings or not _is_shown("comparisons", figures):
+        return None
+    return text("see", title=text("comparisons")), "#comparisons"
+
+
+def _days(first: int, last: int, text: Text) -> str:
+    return text("basis_period", first=date_of(first), last=date_of(last))
 
 
 def _tiles(figures: Figures, text: Text) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """What the server measures about itself, for Prometheus."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ class Metrics:
 
     def __init__(self, status: Callable[[], dict[str, Any]]) -> None:
         self.registry = CollectorRegistry()
+        self.since_s = time.time()
         self.request_seconds = Histogram(
             "magpie_request_seconds", "Time to answer, by route.", ["method", "route", "status"],
             buckets=_BUCKETS_S, registry=self.registry,

@@ -38,10 +38,13 @@ class Reasons:
 
 def reasons_for(opened: Services, request: SearchRequest, item_id: str, text: Text) -> Reasons:
     """Why the answer to this request holds the item. Raises NotFound where it does not."""
-    asked = replace(request, k=max(request.k, _DEEPEST), explain=True, facets=False)
-    result = opened.engine.search(asked)
-    hit = next((hit for hit in result.hits if hit.item_id == item_id), None)
-    if hit is None:
+    asked = replace(request, explain=True, facets=False)
+    for k in sorted({request.k, max(request.k, _DEEPEST)}):
+        result = opened.engine.search(replace(asked, k=k))
+        hit = next((hit for hit in result.hits if hit.item_id == item_id), None)
+        if hit is not None:
+            break
+    else:
         raise NotFound(text("why_gone"))
     shares = {name: value for name, value in (hit.explain or {}).items() if name in _SOURCES}
     most = max((abs(value) for value in shares.values()), default=0.0)

@@ -148,7 +148,7 @@ ENGLISH = {
     "No address, no name and no picture of yours is kept, and nothing leaves this server. "
     "Your recent searches under the search box are kept in your browser only.",
     "me_forget": "Forget me",
-    "me_forget_hint": "Deletes all of it at once, and the random name as well.",
+    "me_forget_hint": "Deletes all of it at once, the random name and the recent searches in this browser as well.",
     "me_forgotten": "Forgotten: {queries} searches and {events} events are deleted.",
     "action_click": "opened",
     "action_view": "looked at",

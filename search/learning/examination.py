@@ -15,12 +15,15 @@ _FILE = "examination.json"
 
 @dataclass(frozen=True)
 class Examination:
-    """How likely each position is looked at, and how many days, impressions and clicks say so."""
+    """How likely each position is looked at, and how many days, impressions and clicks say so; the first and the last
+    of the days count from 1970, and are 0 where that was not kept."""
 
     propensities: Propensities
     days: int = 0
     impressions: int = 0
     clicks: int = 0
+    first_day: int = 0
+    last_day: int = 0
 
     def estimate(self, position: int) -> tuple[float, float]:
         """The examination of a 1-based position that was measured, and its standard error."""
@@ -36,6 +39,8 @@ def save_examination(settings: Settings, cells: Cells, propensities: Propensitie
     """Keeps what was measured of these cells, in place of what was before."""
     counted = {"days": len(np.unique(cells.day)), "impressions": int(cells.impressions.sum())}
     counted |= {"clicks": cells.num_clicks}
+    if len(cells.day):
+        counted |= {"first_day": int(cells.day.min()), "last_day": int(cells.day.max())}
     settings.rankers_dir.mkdir(parents=True, exist_ok=True)
     beside = settings.rankers_dir / f"{_FILE}.new"
     beside.write_text(json.dumps(propensities.as_dict() | counted), encoding="utf-8")
@@ -55,4 +60,10 @@ def read_examination(settings: Settings) -> Examination:
     except FileNotFoundError:
         return Examination(assumed_propensities())
     measured = Propensities(np.array(kept["theta"]), np.array(kept["se"]), kept["pairs"])
-    return Examination(measured, kept["days"], kept["impressions"], kept["clicks"])
+    return Examination(
+        measured,
+        kept["days"],
+        kept["impressions"],
+        kept["clicks"],
+        *(kept.get(f"{one}_day", 0) for one in ("first", "last")),
+    )

@@ -125,7 +125,11 @@ def drop_stale_rankers(settings: Settings, forgotten_ms: int) -> None:
     """Deletes the versions that learned from what was forgotten since; where one of them serves, none does then."""
     serving = current_ranker(settings)
     for version in ranker_versions(settings):
-        if is_stale(read_manifest(settings, version), forgotten_ms):
+        try:
+            manifest = read_manifest(settings, version)
+        except RankerBroken:  # it may know what was forgotten, and nothing can serve it
+            manifest = {}
+        if is_stale(manifest, forgotten_ms):
             if version == serving:
                 (settings.rankers_dir / _CURRENT).unlink()
             _delete(settings, version)

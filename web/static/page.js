@@ -22,6 +22,7 @@ let asking = null; // what may still answer; a newer question cancels it
 let isTyping = false; // one burst of typing is one entry of the history
 let pause = 0;
 let shown = "";
+let closeSuggestions;
 
 const addressOf = (form) => {
   const given = new URLSearchParams();
@@ -188,6 +189,7 @@ function installTyping() {
 // beside the words, filters and all else that the box holds
 async function searchWithPicture(picture) {
   clearTimeout(pause);
+  closeSuggestions();
   isTyping = false;
   rememberScroll();
   const form = new FormData($("search-form"));
@@ -249,7 +251,7 @@ function install() {
   remember(shown, results.innerHTML);
   installTyping();
   installPictures(searchWithPicture);
-  installSuggestions(box, $("suggestions"), searchNow);
+  closeSuggestions = installSuggestions(box, $("suggestions"), searchNow);
   installSpeech($("speak"), box, searchNow);
   installRanges();
   installCardPanel();

@@ -22,4 +22,11 @@ function keep(words) {
 
 export const remember = (words) => words && keep([words, ...recentSearches().filter((one) => one !== words)]);
 export const forget = (words) => keep(recentSearches().filter((one) => one !== words));
-export const forgetAll = () => keep([]);
+
+export function forgetAll() {
+  try {
+    localStorage.removeItem(KEY);
+  } catch {
+    // storage is forbidden: nothing was remembered
+  }
+}

@@ -7,6 +7,7 @@ import { announce, text } from "./texts.js";
 const PAUSE_MS = 80;
 const MOST = 6;
 
+// returns what closes the suggestions, and forgets those on their way
 export function installSuggestions(box, list, onTake) {
   let chosen = -1;
   let asking = null;
@@ -160,4 +161,5 @@ export function installSuggestions(box, list, onTake) {
     remember(box.value.trim());
     stop();
   });
+  return stop;
 }
