@@ -5,6 +5,7 @@ import numpy as np
 from data.catalogue import Catalogue
 from data.click_log import ClickLog
 from data.database import open_database
+from data.personal_fields import BOT
 from data.settings import Settings
 from data.ubi import EventRecord, QueryRecord, ShownHit, now_ms
 from indexer.conflicts import Conflicts, describe_conflicts, save_conflicts
@@ -29,6 +30,7 @@ def teach(settings: Settings) -> None:
         search(database, "drone", people(7), days_ago=days, confident=False)
     search(database, "kite", people(6))
     _vote(ClickLog(database))
+    ClickLog(database).record_events([EventRecord("click", object_id="ball-red", set_aside=BOT)])
     cells = browse(make_world(), 4_000)
     save_examination(settings, cells, measure_propensities(cells))
     tear(settings)
