@@ -10,7 +10,7 @@ from search.learning.gate import ALIKE, Estimate, estimate
 from search.learning.ranker import LEAST_SHARE, Ranker
 
 SHARES = (LEAST_SHARE, 0.3, 0.45, 0.6)
-_MORE_HARMED = 0.02  # of the queries, against following the trees not at all
+_MORE_HARMED = 1.5  # times as many queries as where the trees are not followed at all
 
 
 def with_new_share(ranker: Ranker, stages: Mapping[str, FirstStage], looks: np.ndarray) -> Ranker:
@@ -26,7 +26,7 @@ def with_new_share(ranker: Ranker, stages: Mapping[str, FirstStage], looks: np.n
             values = ranker.features(stages[key], key)
             known[key] = values, ranker.expected_rates(key, values)
     found = {share: _as_new(replace(ranker, new_share=share), stages, looks, known) for share in (0.0, *SHARES)}
-    most = found[0.0].harmed + _MORE_HARMED
+    most = _MORE_HARMED * found[0.0].harmed
     harmless = [share for share in SHARES if found[share].harmed <= most]
     best = max(harmless, key=lambda share: found[share].lower, default=LEAST_SHARE)
     return replace(ranker, new_share=best)
