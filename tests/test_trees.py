@@ -1,6 +1,7 @@
 """Trees by counts and by lists: both expect rates, neither knows its own fold, and later clicks choose between them."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from search.learning.contest import Contest, Showing, hold_contest
 from search.learning.evidence import FOLDS, Evidence, gather_evidence
 from search.learning.features import NAMES
 from search.learning.gate import Estimate
+from search.learning.new_queries import SHARES, with_new_share
 from search.learning.propensities import POSITIONS, measure_propensities
-from search.learning.ranker import Ranker, train_ranker, training_rows
+from search.learning.ranker import LEAST_SHARE, Ranker, train_ranker, training_rows
 from search.learning.rates import count_pairs
 from search.learning.training import learn
 from search.learning.trees import LAMBDAMART, POISSON, Rows, grow_trees
@@ -96,3 +98,26 @@ def test_the_report_tells_how_both_fared(world: World) -> None:
     contest = verdict.as_dict()["contest"]
     assert contest["winner"] == ranker.trees.objective
     assert contest[POISSON]["known"]["lift"] != contest[LAMBDAMART]["known"]["lift"]
+
+
+def test_trees_are_followed_for_new_queries_as_far_as_left_out_ones_say(world: World) -> None:
+    cells = browse(world, 8_000)
+    evidence = gather_evidence(
+        count_pairs(cells, PositionModel(measure_propensities(cells))), world.stages, world.numbers
+    )
+    ranker = train_ranker(evidence, world.stages)
+    good = with_new_share(ranker, world.stages, LOOKS)
+    assert good.new_share in SHARES and good.evidence is ranker.evidence
+    boosters = [_Backwards(booster) for booster in ranker.trees.boosters]
+    bad = replace(ranker, trees=replace(ranker.trees, boosters=boosters))
+    assert with_new_share(bad, world.stages, LOOKS).new_share == LEAST_SHARE
+
+
+class _Backwards:
+    """Trees that expect most of what the real ones expect least of."""
+
+    def __init__(self, booster: Any) -> None:
+        self._booster = booster
+
+    def predict(self, values: np.ndarray, **options: Any) -> np.ndarray:
+        return np.asarray(np.maximum(self._booster.predict(values, **options), 1e-3) ** -4.0)

@@ -15,7 +15,7 @@ LEAST_COVERAGE = 0.8
 FEWEST_CLICKS = 300
 _PLACES = 20
 _MOST_WEIGHT = 20.0
-_ALIKE = 100.0  # searches: new queries are many and rare, so no busy query may stand for them
+ALIKE = 100.0  # searches: new queries are many and rare, so no busy query may stand for them
 _SURELY = 1.28  # standard errors: one-sided 90 %
 Order = Callable[[FirstStage, str], np.ndarray]
 
@@ -39,8 +39,14 @@ class Estimate:
         """The lift that is exceeded with 90 % confidence."""
         return self.lift - _SURELY * self.se
 
+    @property
+    def upper(self) -> float:
+        """The lift that is not reached with 90 % confidence."""
+        return self.lift + _SURELY * self.se
+
     def as_dict(self) -> dict[str, Any]:
-        numbers = {"lift": self.lift, "se": self.se, "lower": self.lower, "coverage": self.coverage}
+        numbers = {"lift": self.lift, "se": self.se, "lower": self.lower, "upper": self.upper}
+        numbers["coverage"] = self.coverage
         return {name: round(x, 4) for name, x in (numbers | {"harmed": self.harmed}).items()} | {
             "queries": self.queries
         }
@@ -91,7 +97,7 @@ def judge(contenders: Contenders, later: Evidence, stages: Mapping[str, FirstSta
     for depth in DEPTHS:
         earlier, naive = (replace(one, depth=depth) for one in (contenders.earlier, contenders.naive))
         known = estimate(earlier.order, earlier, later, stages, looks)
-        new = estimate(replace(whole, depth=depth).order_as_new, whole, whole.evidence, stages, looks, _ALIKE)
+        new = estimate(replace(whole, depth=depth).order_as_new, whole, whole.evidence, stages, looks, ALIKE)
         twin = estimate(naive.order, naive, later, stages, looks)
         fault = _fault(known)
         if not fault:

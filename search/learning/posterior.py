@@ -6,9 +6,6 @@ from search.learning.first_stage import DEPTH
 
 _LEVEL_PRIOR = 3.0  # clicks by which a query's level is drawn towards the usual one
 _KAPPAS = np.exp(np.linspace(np.log(0.3), np.log(300), 40))
-MOST_OF_QUERY = 300.0
-_SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-_BELIEVED = 0.8
 _HALF_KNOWN = 30.0  # exposures of a query that take half of that
 _OF_KNOWN = 0.9  # of the first stage's share, which a query's own evidence may take
 _BEYOND = 0.999  # a rank further down, below the ranks that were shown
@@ -67,33 +64,6 @@ def learned_weight(new_share: float, query_exposure: float, num_clicks: float) -
     there are in all."""
     more = _OF_KNOWN * (1 - new_share) * query_exposure / (query_exposure + _HALF_KNOWN)
     return (new_share + more) * ramp(num_clicks)
-
-
-def fit_new_share(query: np.ndarray, means: np.ndarray, promised: np.ndarray, counts: np.ndarray) -> float:
-    """How far to follow the trees for a query that nobody asked, by how they explain the clicks of queries that they
-    did not see, beside what is promised without them.
-
-    All (m,) columns are by row; `counts` (2, m) are clicks and expected clicks. Given its number, the clicks of a query
-    fall on its rows in proportion to expected clicks times exp(score). The share that surely explains them best (by a
-    standard error over queries, each of which counts as at most MOST_OF_QUERY clicks), less a fifth: items further down
-    than any that were shown are guesses.
-    """
-    clicks, expected = counts
-    _, place = np.unique(query, return_inverse=True)
-    if not len(place):
-        return 0.0
-    total = np.bincount(place, clicks)
-    weight = np.minimum(1.0, MOST_OF_QUERY / np.maximum(total, 1.0))
-
-    def explained(share: float) -> np.ndarray:
-        likely = expected * np.exp(share * np.log(np.maximum(means, 1e-9)) + (1 - share) * promised)
-        chance = likely / np.bincount(place, likely)[place]
-        return weight * np.bincount(place, clicks * np.log(np.maximum(chance, 1e-12)))
-
-    without = explained(0.0)
-    gains = [explained(share) - without for share in _SHARES]
-    lower = [gain.mean() - gain.std() / np.sqrt(len(gain)) for gain in gains]
-    return _BELIEVED * _SHARES[int(np.argmax(lower))]
 
 
 def ramp(num_clicks: float) -> float:

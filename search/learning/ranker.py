@@ -10,7 +10,6 @@ from search.learning.features import NAMES, features
 from search.learning.first_stage import DEPTH, FirstStage
 from search.learning.posterior import (
     fit_kappa,
-    fit_new_share,
     gamma_posterior,
     guarded,
     learned_weight,
@@ -20,6 +19,7 @@ from search.learning.posterior import (
 )
 from search.learning.trees import POISSON, Rows, Trees, grow_trees
 
+LEAST_SHARE = 0.15
 _SHARES = {"affinity": 0.35, "tag_affinity": 0.7, "tag_rate": 0.3}  # of what words and attributes promise
 
 
@@ -36,7 +36,7 @@ class Ranker:
     evidence: Evidence
     kappa: float
     by_rank: np.ndarray
-    new_share: float
+    new_share: float = LEAST_SHARE
     depth: int = DEPTH
     serves_new_queries: bool = True
 
@@ -67,14 +67,17 @@ class Ranker:
         mean, own = self._mean_rates(stage, key, values), self.evidence.of_query(key, stage.ids)
         shape, scale = own.clicks + self.kappa * mean, 1 / (own.exposure + self.kappa)
         rates = np.random.default_rng(seed).gamma(shape, scale, (draws, len(stage)))
-        scores = self._guarded(rates, stage, key, values, float(own.exposure.sum()))
+        scores = self._guarded(rates, key, values, float(own.exposure.sum()))
         return np.argsort(-scores[:, : self.depth], axis=1, kind="stable")
 
     def order_as_new(self, stage: FirstStage, key: str) -> np.ndarray:
         """The order that the query would get if nobody had ever asked it."""
         values = self.features(stage, key)
-        scores = self._guarded(self.expected_rates(key, values), stage, key, values, 0.0)
-        return np.argsort(-scores[: self.depth], kind="stable")
+        return self.order_by_rates(self.expected_rates(key, values), key, values)
+
+    def order_by_rates(self, rates: np.ndarray, key: str, values: np.ndarray) -> np.ndarray:
+        """That order from rates that are expected already."""
+        return np.argsort(-self._guarded(rates, key, values, 0.0)[: self.depth], kind="stable")
 
     def expected_rates(self, key: str, values: np.ndarray) -> np.ndarray:
         """(n,) rates relative to the query's usual one, from everything but the query's own clicks."""
@@ -92,11 +95,9 @@ class Ranker:
     def scores(self, stage: FirstStage, key: str, values: np.ndarray) -> np.ndarray:
         """(n,) scores, the higher the better."""
         exposure = float(self.evidence.of_query(key, stage.ids).exposure.sum())
-        return self._guarded(self.believed_rates(stage, key, values), stage, key, values, exposure)
+        return self._guarded(self.believed_rates(stage, key, values), key, values, exposure)
 
-    def _guarded(
-        self, rates: np.ndarray, stage: FirstStage, key: str, values: np.ndarray, exposure: float
-    ) -> np.ndarray:
+    def _guarded(self, rates: np.ndarray, key: str, values: np.ndarray, exposure: float) -> np.ndarray:
         """The rates pulled towards what the place in the first stage and the words of the query promise."""
         num_clicks = self.evidence.num_clicks
         promised = promise(self.evidence, key, values)
@@ -135,8 +136,7 @@ def train_ranker(evidence: Evidence, stages: Mapping[str, FirstStage], objective
         of = rows.query == query
         levels[of] = level(mean[of], rows.exposure[of], rows.clicks[of], evidence.usual_rate)
     kappa = fit_kappa(mean * levels, rows.exposure, rows.clicks)
-    new_share = fit_new_share(rows.query, mean, rows.promised, np.stack([rows.clicks, rows.expected]))
-    return Ranker(trees, evidence, kappa, rates_by_rank(rows.rank, rows.expected, rows.clicks), new_share)
+    return Ranker(trees, evidence, kappa, rates_by_rank(rows.rank, rows.expected, rows.clicks))
 
 
 def training_rows(evidence: Evidence, stages: Mapping[str, FirstStage]) -> Rows:
@@ -148,12 +148,11 @@ def training_rows(evidence: Evidence, stages: Mapping[str, FirstStage]) -> Rows:
             continue
         own = evidence.of_query(key, stage.ids)
         shown = np.flatnonzero(own.exposure > 0)
-        values = features(stage, evidence, key)
-        promised = promise(evidence, key, values)[shown]
+        values = features(stage, evidence, key)[shown]
         numbers = (np.full(len(shown), fold_of(key)), np.full(len(shown), number), shown)
         counts = (own.exposure[shown], own.clicks[shown], own.expected[shown])
-        found.append((values[shown], *numbers, *counts, promised))
+        found.append((values, *numbers, *counts))
     if not found:
         empty = np.zeros(0)
-        return Rows(np.zeros((0, len(NAMES)), np.float32), *(empty.astype(np.int64),) * 3, *(empty,) * 4)
+        return Rows(np.zeros((0, len(NAMES)), np.float32), *(empty.astype(np.int64),) * 3, *(empty,) * 3)
     return Rows(*(np.concatenate(parts) for parts in zip(*found, strict=True)))

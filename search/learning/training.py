@@ -24,6 +24,7 @@ from search.learning.evidence import gather_evidence
 from search.learning.examination import save_examination
 from search.learning.first_stage import FirstStage, gather_first_stage
 from search.learning.gate import Contenders, Verdict, judge
+from search.learning.new_queries import with_new_share
 from search.learning.overclicked import OVERCLICKED, without_overclicked
 from search.learning.propensities import POSITIONS, Propensities
 from search.learning.ranker import Ranker, train_ranker
@@ -132,12 +133,15 @@ def learn(
     later = gather_evidence(count_pairs(late, browsing.model), {}, numbers)
     looks = browsing.propensities.theta * _reach(cells)
     earlier = {objective: train_ranker(known, stages, objective) for objective in (POISSON, LAMBDAMART)}
+    share = with_new_share(earlier[POISSON], stages, looks).new_share
+    earlier = {objective: replace(ranker, new_share=share) for objective, ranker in earlier.items()}
     contest = hold_contest(earlier, later, stages, looks)
     as_clicked = PositionModel(Propensities(np.ones(POSITIONS), np.zeros(POSITIONS), 0))
     naive, whole = (
         train_ranker(gather_evidence(count_pairs(part, model), stages, numbers), stages, contest.winner)
         for part, model in ((early, as_clicked), (cells, browsing.model))
     )
+    naive, whole = replace(naive, new_share=share), with_new_share(whole, stages, looks)
     verdict = judge(Contenders(earlier[contest.winner], naive, whole), later, stages, looks)
     verdict = replace(verdict, contest=contest.as_dict())
     return replace(whole, depth=verdict.depth, serves_new_queries=verdict.serves_new_queries), verdict

@@ -58,7 +58,6 @@ class Rows:
     exposure: np.ndarray
     clicks: np.ndarray
     expected: np.ndarray
-    promised: np.ndarray  # logarithm of the rate, from places, words and attributes alone
 
     @property
     def weights(self) -> np.ndarray:
