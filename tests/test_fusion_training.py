@@ -159,6 +159,20 @@ def test_finding_what_the_text_itself_says_is_no_merit() -> None:
     assert judged["gain"] > 0 and not judged["passed"]
 
 
+def test_what_uploads_no_longer_find_is_harm() -> None:
+    """Pairs of items that answer the same words look alike, and a fusion that heeds no picture tells them no more."""
+    examples = misleading_pictures(400)
+    pair = np.arange(400) // 2
+    alike = unit_rows(random_rows(11, 200)[pair] + 0.3 * random_rows(12, 400))
+    names = tuple(f"name{number}" for number in pair)
+    paired = replace(examples, image=alike, query_texts=names, item_words=tuple(frozenset([name]) for name in names))
+    text_only = LearnedFusion("concat", weighted(text=1.0, image=0.0), "", {})
+    judged = judge(text_only, paired, len(paired), WEIGHING)
+    seen = judged["kinds"]["by_picture"]
+    assert seen["learned"] < seen["average"] - 0.1 and seen["p"] < 0.05
+    assert not judged["passed"]
+
+
 def test_too_few_queries_judge_nothing() -> None:
     words_first, examples = LearnedFusion("concat", weighted(text=1.0, image=0.1), "", {}), misleading_pictures(400)
     assert judge(words_first, examples, len(examples), WEIGHING)["passed"]

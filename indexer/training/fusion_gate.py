@@ -47,7 +47,8 @@ def judge(fusion: Fusion, examples: FusionExamples, num_queries: int, weighing: 
     """What the gate says: `passed`, `gain` in nDCG@10 over all, and the comparison for each kind of query.
 
     The first `num_queries` examples ask, and the items of all are ranked. The kinds: `whole` items, items whose text
-    lacks the query's words (`held_out`), items with text only, with picture only, and `mixed`, a third of each. A
+    lacks the query's words (`held_out`), items with text only, with picture only, and `mixed`, a third of each; and
+    `by_picture`, where their pictures ask for the other whole items that answer the same words. A
     fusion passes if it is better where the text lacks the words, not worse for whole items, and clearly worse in no
     kind; on fewer than FEWEST_JUDGED queries none does. `gain` is over all kinds.
     """
@@ -64,6 +65,7 @@ def judge(fusion: Fusion, examples: FusionExamples, num_queries: int, weighing: 
         kinds[name] = Comparison.of(*figures)
         averages.append(figures[0])
         learned.append(figures[1])
+    kinds["by_picture"] = _by_picture(examples, relevant, [average, fusion], weighing)
     overall = Comparison.of(np.mean(averages, axis=0), np.mean(learned, axis=0))
     hurts = kinds[_USUAL].gain < 0 or any(kind.gain < 0 and kind.is_significant for kind in kinds.values())
     helps = kinds[_DECISIVE].gain > 0 and kinds[_DECISIVE].is_significant
@@ -74,6 +76,23 @@ def judge(fusion: Fusion, examples: FusionExamples, num_queries: int, weighing: 
         "queries": num_queries,
         "kinds": {name: asdict(kind) for name, kind in kinds.items()},
     }
+
+
+def _by_picture(
+    examples: FusionExamples, relevant: np.ndarray, fusions: list[Fusion], weighing: TextWeighing
+) -> Comparison:
+    """What uploads find, which no words of the training speak for."""
+    num_queries = len(relevant)
+    others = relevant & ~np.eye(num_queries, relevant.shape[1], dtype=bool)
+    asked = np.flatnonzero(examples.image[:num_queries].any(axis=1) & others.any(axis=1))
+    whole = {"text": examples.text, "image": examples.image}
+    weights = weighing.weigh(whole, examples.told)
+    figures = []
+    for fusion in fusions:
+        scores = examples.image[asked] @ fuse(fusion.contributions(whole, weights)).T
+        scores[np.arange(len(asked)), asked] = -np.inf
+        figures.append(ndcg(scores, others[asked]))
+    return Comparison.of(*figures) if len(asked) else Comparison(0.0, 0.0, 1.0)
 
 
 def ndcg(scores: np.ndarray, relevant: np.ndarray) -> np.ndarray:
