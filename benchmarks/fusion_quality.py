@@ -25,6 +25,7 @@ from scipy.stats import ttest_rel
 
 from data.catalogue import Catalogue
 from data.database import Database, open_database
+from data.errors import BadInput
 from data.importing import import_feed
 from data.settings import Settings
 from indexer.learned_fusion import KINDS
@@ -98,8 +99,13 @@ def compare(given: argparse.Namespace) -> None:
     for fusion in ("average", *(KINDS if given.train else ())):
         modes = (*PARTS_ALONE, *MODES) if fusion == "average" else MODES
         missing = [mode for mode in modes if row_name(mode, fusion) not in store.read()]
-        if missing:
+        if not missing:
+            continue
+        try:
             measure_fusion(settings, database, given, store, (fusion, missing))
+        except BadInput as error:  # too few words to train on
+            print(f"gate: nothing was trained. {error}")
+            break
     database.close()
     found = store.read()
     print_table(found)

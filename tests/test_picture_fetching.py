@@ -321,9 +321,10 @@ def test_without_named_hosts_nothing_is_asked(catalogue: Catalogue, port: int, t
 
 
 def test_even_a_named_host_is_not_asked_at_a_private_address(settings: Settings, port: int, tmp_path: Path) -> None:
-    fetcher = PictureFetcher.of(settings.model_copy(update={"picture_hosts": f"localhost:{port}"}))
-    with pytest.raises(NotFetched, match="no public address"):
-        fetcher.fetch(f"http://localhost:{port}/red.png")
+    with closing(PictureProcess()) as decoder:
+        fetcher = PictureFetcher.of(settings.model_copy(update={"picture_hosts": f"localhost:{port}"}), decoder)
+        with pytest.raises(NotFetched, match="no public address"):
+            fetcher.fetch(f"http://localhost:{port}/red.png")
     assert Shop.asked == []
 
 
