@@ -48,6 +48,11 @@ def url_of(client: FlaskClient, item_id: str, number: int = 0) -> str:
     return str(images[number]["url"])
 
 
+def test_a_browser_that_asks_for_an_icon_gets_one(client: FlaskClient) -> None:
+    answer = client.get("/favicon.ico")
+    assert (answer.status_code, answer.mimetype) == (200, "image/svg+xml")
+
+
 def test_the_original_comes_as_it_is(client: FlaskClient, tmp_path: Path) -> None:
     answer = client.get(url_of(client, "small"))
     assert answer.data == (tmp_path / "pictures" / "small.jpg").read_bytes()

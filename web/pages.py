@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint, Flask, Response, make_response, redirect, render_template, request, send_file
+from flask import Blueprint, Flask, Response, current_app, make_response, redirect, render_template, request, send_file
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -97,6 +97,12 @@ def picture() -> Response:
     else:
         answer.cache_control.no_cache = True
     return answer
+
+
+@pages.get("/favicon.ico")
+def icon() -> Response:
+    """The page's icon, where browsers look for one before they have read which it is."""
+    return current_app.send_static_file("magpie.svg")
 
 
 @pages.get("/uploads/<name>")
