@@ -17,10 +17,10 @@ from indexer.preprocessing import PicturePreprocessing
 from indexer.text_tower import ShortTextTower, gelu
 from indexer.tokenizing import BytePairTokenizer
 
-__all__ = ["WEIGHTS_FILE", "CompactNetwork", "is_compact"]
+__all__ = ["CompactNetwork", "is_compact"]
 
-WEIGHTS_FILE = "open_clip_model.safetensors"
-VOCABULARY_FILE = "bpe.txt.gz"
+_WEIGHTS_FILE = "open_clip_model.safetensors"
+_VOCABULARY_FILE = "bpe.txt.gz"
 
 _PICTURES = {"timm_model_pretrained": False, "timm_pool": "avg", "timm_proj": "linear"}
 _TOWER = "magpie_resnet_"
@@ -34,7 +34,7 @@ def is_compact(folder: Path, model_config: Mapping[str, Any]) -> bool:
     vision.pop("image_size", None)
     is_lower = text.pop("tokenizer_kwargs", None) == {"clean": "lower"}
     is_own = tower.startswith(_TOWER) and vision == _PICTURES and is_lower and set(text) == _TEXT_SIZES
-    has_files = all((folder / name).is_file() for name in (WEIGHTS_FILE, VOCABULARY_FILE))
+    has_files = all((folder / name).is_file() for name in (_WEIGHTS_FILE, _VOCABULARY_FILE))
     return is_own and has_files and set(model_config) == {"embed_dim", "custom_text", "vision_cfg", "text_cfg"}
 
 
@@ -43,10 +43,10 @@ class CompactNetwork:
 
     def __init__(self, folder: Path, model_config: Mapping[str, Any], preprocessing: PicturePreprocessing) -> None:
         """Raises OSError, ValueError, KeyError or safetensors' own error for files that do not fit each other."""
-        weights = {name: array.astype(np.float32) for name, array in load_file(folder / WEIGHTS_FILE).items()}
+        weights = {name: array.astype(np.float32) for name, array in load_file(folder / _WEIGHTS_FILE).items()}
         text_config = model_config["text_cfg"]
         self.context_length = int(text_config["context_length"])
-        self._tokenizer = BytePairTokenizer.read(folder / VOCABULARY_FILE, self.context_length)
+        self._tokenizer = BytePairTokenizer.read(folder / _VOCABULARY_FILE, self.context_length)
         self._texts = ShortTextTower(_below(weights, "text."), int(text_config["heads"]), gelu)
         self._pictures = PictureTower({**_below(weights, "visual.trunk."), **_below(weights, "visual.")})
         self._mean = np.array(preprocessing.mean, np.float32) * 255
