@@ -3,6 +3,7 @@
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -130,13 +131,26 @@ def _prepare_sqlite(engine: Engine) -> None:
             driver_connection.execute(f"PRAGMA {pragma}")
         # switching to WAL takes a lock; asking for it again would make each new connection wait for writers
         if driver_connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            driver_connection.execute("PRAGMA journal_mode=WAL")
+            _switch_to_wal(driver_connection)
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
         # a writer takes its lock at once: a snapshot that turns into a write can fail halfway
         writes = connection.get_execution_options().get(_WRITES)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _switch_to_wal(driver_connection: Any) -> None:
+    """Waits for another process that does so to a new database at this moment: here SQLite itself does not wait."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            driver_connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(0.02)
 
 
 def _set_synchronous(connection: Connection, level: str) -> None:
