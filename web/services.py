@@ -80,9 +80,8 @@ class Services:
         self.auto_rebuild.stop()
         self.query_log.close()
         until = time.monotonic() + STOP_WITHIN_S
-        for (
-            thread
-        ) in self.background:  # one that is in a library's code when Python ends takes the process down with it
+        # one that is in a library's code when Python ends takes the process down with it
+        for thread in self.background:
             thread.join(max(0.0, until - time.monotonic()))
         self.engine.close()
         self.database.close()
