@@ -90,12 +90,15 @@ def open_page(browser: Any, server: Server) -> Iterator[Any]:
 
 def axe_violations(page: Any) -> list[str]:
     """What axe-core says of the page as it is, one line for each element that it complains about."""
+    page.wait_for_load_state("domcontentloaded")
     axe = _needed("axe_playwright_python.sync_playwright", "AXE IS NOT INSTALLED: ACCESS IS NOT TESTED")
     found = axe.Axe().run(page).response["violations"]
     return [f"{one['id']}: {node['html'][:200]} {node['failureSummary']}" for one in found for node in one["nodes"]]
 
 
 def shown(page: Any) -> list[str]:
+    """The items in the page's order, once it has been read to its end: a click on a link waits only for its start."""
+    page.wait_for_load_state("domcontentloaded")
     return [one.get_attribute("data-item-id") for one in page.query_selector_all("[data-item-id]")]
 
 
@@ -112,4 +115,6 @@ def wait_for_first(page: Any, item_id: str) -> None:
 
 
 def asked(page: Any) -> dict[str, list[str]]:
+    """What the page's address asks, once the page has been read to its end, as above."""
+    page.wait_for_load_state("domcontentloaded")
     return parse_qs(urlsplit(page.url).query)
