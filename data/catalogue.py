@@ -1,5 +1,6 @@
 """The catalogue between the flows: feeds are upserted into it, the index is built from it, hits are read from it."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ __all__ = [
     "Value",
 ]
 
+_STATES_PER_SELECT = 50_000
 IDS_PER_SELECT = 5_000  # backends limit the parameters of one statement
 _NOBODY = UpsertWatch()
 
@@ -49,6 +51,15 @@ class Changes:
     deleted_ids: list[int]
     revision: int
     latest: int
+
+
+@dataclass(frozen=True)
+class CatalogueState:
+    """One state of the catalogue. The revision grows with every change; a restored backup may have the same revision
+    with other items, but never the same digest."""
+
+    revision: int
+    digest: str
 
 
 class Catalogue:
@@ -149,6 +160,17 @@ class Catalogue:
         with self.database.reading() as connection:
             return _revision(connection)
 
+    def state(self) -> CatalogueState:
+        """The catalogue's revision, and a hash of which items there are in which state."""
+        digest, after_id = hashlib.blake2b(digest_size=16), 0
+        with self.database.reading() as connection:
+            revision = _revision(connection)
+            digest.update(repr(sorted(load_kinds(connection).items())).encode())
+            while rows := fetch_all(connection, _states_sql(after_id)):
+                digest.update(repr(rows).encode())
+                after_id = int(rows[-1][0])
+        return CatalogueState(revision, digest.hexdigest())
+
     def changes_since(self, revision: int, limit: int = 10_000) -> Changes:
         """The items changed after this revision, oldest first, at most `limit`; and all numbers deleted after it."""
         with self.database.reading() as connection:
@@ -194,7 +216,13 @@ _PICTURES_SQL = str(
     )
 )
 _ITEMS_SQL = str(_ITEMS)
+_STATES_SQL = str(select(items.c.id, items.c.revision, items.c.updated_at))
 _CREATED_SQL = str(select(items.c.id, items.c.created_at))
+
+
+def _states_sql(after_id: int) -> str:
+    """The number, revision and time of change of the items after this number, ascending, some of them at a time."""
+    return f"{_STATES_SQL} WHERE items.id > {after_id} ORDER BY items.id LIMIT {_STATES_PER_SELECT}"
 
 
 def _revision(connection: Connection) -> int:

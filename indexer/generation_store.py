@@ -25,6 +25,7 @@ FORMAT = 2
 KEPT_GENERATIONS = 3
 NO_INDEX = "There is no index yet. Import a catalogue with `magpie catalog import`, then run `magpie index rebuild`."
 MANIFEST = "manifest.json"
+OWN_FIELDS = ("format", "created_at", "size_bytes", "files")  # what sealing says of a folder
 _CHECKED_AT_OPEN_BYTES = 2_000_000_000
 log = logging.getLogger(__name__)
 

@@ -1,9 +1,8 @@
 """The write path: catalogue → texts and pictures → vectors → fused → a verified, published generation."""
 
-import gc
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,30 +18,31 @@ from data.leftovers import remove_leftovers
 from data.settings import Settings
 from data.ubi import now_ms
 from indexer.clicked_part import ClickedPart, make_clicked_part
-from indexer.columns import Columns, ColumnsBuilder
+from indexer.columns import Columns
 from indexer.concepts import Concepts, gather_words, make_family
 from indexer.conflicts import category_numbers, describe_conflicts, find_conflicts, save_conflicts
 from indexer.embedding_cache import EmbeddingCache
 from indexer.encoder import Encoder, open_encoder
-from indexer.encoding import EncodingReport, Progress, encode_missing_pictures, encode_texts, pool_pictures, pool_texts
+from indexer.encoding import EncodingReport, Progress, encode_missing_pictures, encode_texts, pool_pictures
 from indexer.exchange import learn_exchanges
 from indexer.fusion import PARTS, Fusion, Means, TextWeighing, estimate_means, fuse_all
 from indexer.generation import Generation
 from indexer.generation_store import new_generation, prune, publish_generation, seal
 from indexer.imputation import ImputedAverage
-from indexer.item_text import TextPlan, TextPlanBuilder
-from indexer.learned_fusion import choose_fusion
-from indexer.lexical_index import LexicalIndexBuilder
-from indexer.phrases import PhraseCounter
-from indexer.probes import ProbeSampler, calibrate_confidence, draw_noise
+from indexer.learned_fusion import LearnedFusion, choose_fusion, fusion_file
+from indexer.probes import calibrate_confidence
+from indexer.snapshot import Snapshot, read_catalogue, without_garbage_collection
 from indexer.training.lexicon import load_lexicon
+from indexer.unchanged import INPUTS, digest_inputs, take_over
 from indexer.vector_index import build_index, choose_factory, empty_index
 from indexer.verification import measure_recall
+
+TAKEN_OVER = "taken over"
 
 
 @dataclass(frozen=True)
 class RebuildOptions:
-    """What `index rebuild` may be told; None means as in the settings. `full` encodes everything anew."""
+    """What `index rebuild` may be told; None means as in the settings. `full` builds and encodes everything anew."""
 
     model: str | None = None
     pretrained: str | None = None
@@ -67,26 +67,34 @@ class RebuildReport:
     seconds: float
     seconds_by_stage: dict[str, float]
 
+    @property
+    def is_taken_over(self) -> bool:
+        """Whether nothing had changed, so that the files of the generation before were copied."""
+        return TAKEN_OVER in self.seconds_by_stage
+
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-@dataclass
-class Snapshot:
-    """The catalogue at one revision, as far as the vectors need it; everything in row order."""
+@dataclass(frozen=True)
+class Sources:
+    """What an index is made from; `led` holds the queries that led people to items, by item id."""
 
-    revision: int
-    ids: np.ndarray  # (n,) int64
-    item_ids: list[str]
-    titles: list[str]
-    columns: Columns
-    texts: np.ndarray  # (n, dim) float32, zero rows without words
-    pictures: list[list[str]]  # content hashes by row
-    files: dict[str, str]  # by content hash
-    num_descriptive: np.ndarray  # (n,) how many things each text names
-    probes: np.ndarray  # (p, dim) unit rows of queries made of the catalogue's own words
-    noise: np.ndarray  # (m, dim) of random letters
-    texts_encoded: int
+    catalogue: Catalogue
+    encoder: Encoder
+    learned: LearnedFusion | None
+    led: Mapping[str, Sequence[ClickedQuery]]
+    clicked_share: float
+
+
+@dataclass(frozen=True)
+class Built:
+    """What the manifest says of a finished folder, and what was encoded for it."""
+
+    about: dict[str, Any]
+    texts_encoded: int = 0
+    pictures_encoded: int = 0
+    pictures_broken: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -124,137 +132,86 @@ def rebuild(
         # a wrong --index or --fusion fails here, before hours of encoding
         empty_index(encoder.spec.dim, choose_factory(options.index, 0))
         learned = choose_fusion(options.fusion, settings, encoder.spec.fingerprint)
-        cache = EmbeddingCache(
-            settings.embeddings_dir, encoder.spec.fingerprint, encoder.spec.dim, ignore_old=options.full
+        catalogue, log_read_ms = Catalogue(database, settings), now_ms()
+        led = clicked() if clicked else {}
+        state = catalogue.state()
+        inputs = digest_inputs(
+            state.digest,
+            encoder.spec.fingerprint,
+            [(name, mean.tobytes()) for name, mean in sorted(encoder.prior_means.items())],
+            fusion_file(settings, learned.kind).read_bytes() if learned else b"",
+            options_to_repeat(options, encoder),
+            settings.clicked_share,
+            sorted(led.items()),
         )
+        watch.lap("inputs")
         with new_generation(settings) as folder:
-            with without_garbage_collection():
-                snapshot = read_catalogue(Catalogue(database, settings), encoder, cache, folder, tell)
-            watch.lap("texts")
-            pictures = encode_missing_pictures(encoder, snapshot.files, cache, tell)
-            watch.lap("pictures")
-            parts = {"text": snapshot.texts, "image": pool_pictures(cache, snapshot.pictures, encoder.spec.dim)}
-            means = estimate_means(parts, snapshot.probes, encoder.prior_means)
-            parts = {name: means.centre(name, vectors) for name, vectors in parts.items()}
-            weighing = TextWeighing.fit(parts, snapshot.num_descriptive)
-            conflicts = find_conflicts(parts, category_numbers(snapshot.columns))
-            credible = conflicts.silence(parts)
-            weights = weighing.weigh(credible, snapshot.num_descriptive)
-            average = ImputedAverage.fit(credible, weights)
-            average.save(folder / "imputation.npz")
-            fusion = learned or average
-            log_read_ms = now_ms()
-            led = clicked() if clicked else {}
-            leaning = learn_clicked_part(led, snapshot, encoder, cache, means, settings.clicked_share)
-            fused = leaning.lean(snapshot.ids, fuse_all(fusion, credible, weights))
-            vectors = {**parts, "fused": fused}
-            factory = choose_factory(options.index, len(snapshot.ids))
-            tell("index", 0, 1)
-            write_vectors(folder, snapshot.ids, vectors, weights, means, factory)
-            leaning.save(folder / "clicked.npz")
-            if learned:
-                learned.save(folder / "fusion.npz")
-            snapshot.columns.save(folder)
-            save_conflicts(describe_conflicts(conflicts, parts["image"], snapshot.item_ids, snapshot.titles), folder)
-            concepts, composition = learn_concepts(snapshot.columns, credible, encoder, cache, means)
-            concepts.save(folder)
-            watch.lap("index")
-            about = describe(encoder, snapshot, vectors, means, folder) | describe_fusion(fusion, vectors, weights)
-            about |= {
-                "clicked_items": len(leaning.ids),
-                "log_read_ms": log_read_ms,
-                "index": factory,
-                "options": options_to_repeat(options, encoder),
-                "text_weighing": asdict(weighing),
-                "conflicts": conflicts.about(),
-                "composition": composition,
-                "encoded": count_encoded(snapshot, pictures),
-            }
+            same = None if options.full else take_over(settings, folder, inputs)
+            if same:
+                built = Built(same | {"encoded": nothing_encoded(same["encoded"])})
+                watch.lap(TAKEN_OVER)
+            else:
+                sources = Sources(catalogue, encoder, learned, led, settings.clicked_share)
+                built = build(settings, sources, options, folder, tell, watch)
+            about = built.about | {"catalogue_revision": state.revision, "log_read_ms": log_read_ms}
+            about[INPUTS] = "" if built.pictures_broken else inputs  # they may be sound the next time
             about["golden"] = judge(Generation(folder, about)) if judge else {}
             manifest = seal(folder, about)
             watch.lap("verify")
             generation = publish_generation(settings, folder)
         prune(settings)
-        cache.close()
         tell("index", 1, 1)
-    return report(generation, manifest, snapshot, pictures, watch)
+    return report(generation, manifest, built, watch)
 
 
-@contextmanager
-def without_garbage_collection() -> Iterator[None]:
-    """Reading a catalogue makes millions of objects and no cycles: looking for some took a tenth of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-def read_catalogue(
-    catalogue: Catalogue, encoder: Encoder, cache: EmbeddingCache, folder: Path, progress: Progress
-) -> Snapshot:
-    """Walks the catalogue once for its plan and once for its content: words, columns and text vectors.
-
-    Changes made meanwhile have a higher revision than the snapshot's, so readers take them from the catalogue.
-    """
-    revision, total = catalogue.revision(), catalogue.count()
-    plan, phrases = plan_texts(catalogue), PhraseCounter()
-    columns, lexical = ColumnsBuilder(catalogue.attribute_kinds()), LexicalIndexBuilder(folder / "lexical")
-    ids: list[int] = []
-    names: list[tuple[str, str]] = []  # item_id, title
-    texts = np.zeros((total, encoder.spec.dim), np.float32)
-    pictures: list[list[str]] = []
-    files: dict[str, str] = {}
-    descriptive, words = [], load_lexicon().single_words()
-    num_encoded, sampler = 0, ProbeSampler()
-    for items in catalogue.scan():
-        progress("texts", len(ids), total)
-        read = [plan.read(item) for item in items]
-        pooled, encoded = pool_texts(encoder, cache, [text.segments() for text in read])
-        if len(ids) + len(pooled) > len(texts):  # items that were added meanwhile
-            texts = np.concatenate([texts[: len(ids)], np.zeros((2 * len(pooled), encoder.spec.dim), np.float32)])
-        texts[len(ids) : len(ids) + len(pooled)] = pooled
-        num_encoded += encoded
-        for item, text in zip(items, read, strict=True):
-            ids.append(item.id)
-            names.append((item.item_id, item.title))
-            columns.add(item)
-            descriptive.append(text.count_descriptive(words))
-            lexical.add(text.searched_fields())
-            sampler.add(text)
-            phrases.add(text)
-            sound = [p for p in item.pictures if p.status == "ok"]
-            pictures.append([p.content_hash for p in sound])
-            files.update((p.content_hash, p.file) for p in sound)
-    lexical.finish()
-    plan.save(folder / "text_plan.json")
-    phrases.save(folder / "phrases.json")
-    progress("texts", len(ids), total)
-    probes, noise = (encode_texts(encoder, drawn, cache)[0] for drawn in (sampler.texts, draw_noise()))
-    return Snapshot(
-        revision=revision,
-        ids=np.array(ids, np.int64),
-        item_ids=[item_id for item_id, _ in names],
-        titles=[title for _, title in names],
-        columns=columns.build(),
-        texts=texts[: len(ids)],
-        pictures=pictures,
-        files=files,
-        num_descriptive=np.array(descriptive, np.int64),
-        probes=probes,
-        noise=noise,
-        texts_encoded=num_encoded,
-    )
-
-
-def plan_texts(catalogue: Catalogue) -> TextPlan:
-    """What the catalogue's texts have in common."""
-    builder = TextPlanBuilder()
-    for items in catalogue.scan():
-        builder.add(items)
-        if builder.is_full:
-            break
-    return builder.build()
+def build(
+    settings: Settings, sources: Sources, options: RebuildOptions, folder: Path, tell: Progress, watch: Stopwatch
+) -> Built:
+    """Makes all files of a generation."""
+    encoder, learned = sources.encoder, sources.learned
+    dim = encoder.spec.dim
+    with closing(EmbeddingCache(settings.embeddings_dir, encoder.spec.fingerprint, dim, options.full)) as cache:
+        with without_garbage_collection():
+            snapshot = read_catalogue(sources.catalogue, encoder, cache, folder, tell)
+        watch.lap("texts")
+        pictures = encode_missing_pictures(encoder, snapshot.files, cache, tell)
+        watch.lap("pictures")
+        parts = {"text": snapshot.texts, "image": pool_pictures(cache, snapshot.pictures, dim)}
+        means = estimate_means(parts, snapshot.probes, encoder.prior_means)
+        parts = {name: means.centre(name, vectors) for name, vectors in parts.items()}
+        weighing = TextWeighing.fit(parts, snapshot.num_descriptive)
+        conflicts = find_conflicts(parts, category_numbers(snapshot.columns))
+        credible = conflicts.silence(parts)
+        weights = weighing.weigh(credible, snapshot.num_descriptive)
+        average = ImputedAverage.fit(credible, weights)
+        average.save(folder / "imputation.npz")
+        fusion = learned or average
+        leaning = learn_clicked_part(sources.led, snapshot, encoder, cache, means, sources.clicked_share)
+        fused = leaning.lean(snapshot.ids, fuse_all(fusion, credible, weights))
+        vectors = {**parts, "fused": fused}
+        factory = choose_factory(options.index, len(snapshot.ids))
+        tell("index", 0, 1)
+        write_vectors(folder, snapshot.ids, vectors, weights, means, factory)
+        leaning.save(folder / "clicked.npz")
+        if learned:
+            learned.save(folder / "fusion.npz")
+        snapshot.columns.save(folder)
+        save_conflicts(describe_conflicts(conflicts, parts["image"], snapshot.item_ids, snapshot.titles), folder)
+        concepts, composition = learn_concepts(snapshot.columns, credible, encoder, cache, means)
+        concepts.save(folder)
+    watch.lap("index")
+    about = describe(encoder, snapshot, vectors, means, folder) | describe_fusion(fusion, vectors, weights)
+    about |= {
+        "clicked_items": len(leaning.ids),
+        "index": factory,
+        "options": options_to_repeat(options, encoder),
+        "text_weighing": asdict(weighing),
+        "conflicts": conflicts.about(),
+        "composition": composition,
+        "encoded": count_encoded(snapshot, pictures),
+    }
+    broken = {snapshot.files[key]: reason for key, reason in pictures.failures.items()}
+    return Built(about, snapshot.texts_encoded, pictures.num_encoded, broken)
 
 
 def write_vectors(
@@ -323,7 +280,6 @@ def describe(
         "fingerprint": encoder.spec.fingerprint,
         "dim": encoder.spec.dim,
         "parts": list(PARTS),
-        "catalogue_revision": snapshot.revision,
         "recall": measure_recall(folder, snapshot.ids, vectors["fused"], {"text": probes, "image": vectors["image"]}),
         "confidence": calibrate_confidence(probes, noise, vectors["fused"]),
     }
@@ -341,6 +297,11 @@ def count_encoded(snapshot: Snapshot, pictures: EncodingReport) -> dict[str, int
     return {"texts": snapshot.texts_encoded, "pictures": pictures.num_encoded, "pictures_cached": cached}
 
 
+def nothing_encoded(before: Mapping[str, int]) -> dict[str, int]:
+    """The same for a generation that was taken over from one of which this was said."""
+    return {"texts": 0, "pictures": 0, "pictures_cached": before["pictures"] + before["pictures_cached"]}
+
+
 def describe_fusion(fusion: Fusion, vectors: Mapping[str, np.ndarray], weights: np.ndarray) -> dict[str, Any]:
     """What the manifest says of the fusion: which, the mean weight of telling texts, and the gate's figures."""
     both = vectors["text"].any(axis=1) & vectors["image"].any(axis=1)
@@ -348,16 +309,14 @@ def describe_fusion(fusion: Fusion, vectors: Mapping[str, np.ndarray], weights: 
     return {"fusion": fusion.kind, "fusion_weights": {"text": mean}, "fusion_judgement": dict(fusion.judgement)}
 
 
-def report(
-    generation: str, manifest: Mapping[str, Any], snapshot: Snapshot, pictures: EncodingReport, watch: Stopwatch
-) -> RebuildReport:
+def report(generation: str, manifest: Mapping[str, Any], built: Built, watch: Stopwatch) -> RebuildReport:
     """The rebuild in figures."""
     return RebuildReport(
         generation=generation,
         items=manifest["items"],
-        texts_encoded=snapshot.texts_encoded,
-        pictures_encoded=pictures.num_encoded,
-        pictures_broken={snapshot.files[key]: reason for key, reason in pictures.failures.items()},
+        texts_encoded=built.texts_encoded,
+        pictures_encoded=built.pictures_encoded,
+        pictures_broken=built.pictures_broken,
         index=manifest["index"],
         fusion=manifest["fusion"],
         recall=manifest["recall"],

@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 
 from data.catalogue import Catalogue, ItemDraft
+from data.clicked_queries import ClickedQuery
 from data.database import Database, open_database
 from data.errors import BadSetting, GenerationBroken, HomeLocked, NoIndex
 from data.home_lock import lock_home
 from data.settings import Settings
 from indexer.generation_store import (
     current_id,
+    describe_current,
     generation_ids,
     open_current,
     prune,
@@ -36,6 +38,44 @@ def test_a_rebuild_with_nothing_new_encodes_nothing(own_shop: Settings, opened: 
     assert report.items == 32
     assert current_id(own_shop) == report.generation
     assert all(share > 0.99 for share in report.recall.values())
+
+
+def files_of(settings: Settings, generation: str) -> dict[str, bytes]:
+    folder = settings.generations_dir / generation
+    return {p.name: p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name != "manifest.json"}
+
+
+def test_files_are_taken_over_where_nothing_changed(own_shop: Settings, opened: Database) -> None:
+    first, second = rebuild(own_shop, opened), rebuild(own_shop, opened)
+    assert second.is_taken_over and second.generation != first.generation
+    assert files_of(own_shop, second.generation) == files_of(own_shop, first.generation)
+    before, after = (describe_current(own_shop), roll_back(own_shop) and describe_current(own_shop))
+    assert {name for name in before if before[name] != after[name]} <= {"generation", "created_at", "log_read_ms"}
+    assert verify_current(own_shop)["sound"] is True
+
+
+def test_anything_that_changed_is_built(own_shop: Settings, opened: Database, tmp_path: Path) -> None:
+    def changed(*changes: ItemDraft) -> bool:
+        Catalogue(opened, own_shop).upsert(changes, tmp_path)
+        return not rebuild(own_shop, opened).is_taken_over
+
+    assert changed(ItemDraft(item_id="new", title="Purple teapot"))
+    assert not changed(ItemDraft(item_id="new", title="Purple teapot"))
+    assert changed(ItemDraft(item_id="new", title="Purple kettle"))
+    Catalogue(opened, own_shop).delete("new")
+    assert changed()
+    assert not rebuild(own_shop, opened, RebuildOptions(index="HNSW8")).is_taken_over
+    led = {"ball-red": [ClickedQuery("cricket", 0.5)]}
+    assert not rebuild(own_shop, opened, clicked=lambda: led).is_taken_over
+    assert rebuild(own_shop, opened, clicked=lambda: led).is_taken_over
+    assert not rebuild(own_shop, opened, RebuildOptions(full=True), clicked=lambda: led).is_taken_over
+
+
+def test_damaged_files_are_not_taken_over(own_shop: Settings, opened: Database) -> None:
+    made = rebuild(own_shop, opened).generation
+    (own_shop.generations_dir / made / "fused.npy").write_bytes(b"damaged")
+    assert not rebuild(own_shop, opened).is_taken_over
+    assert verify_current(own_shop)["sound"] is True
 
 
 def test_full_encodes_everything_again(own_shop: Settings, opened: Database) -> None:

@@ -79,8 +79,9 @@ def test_a_picture_that_vanishes_costs_only_itself(own_shop: Settings, tmp_path:
         assert client_of(app).get(urls["stays"]).status_code == 200
         gone = client_of(app).get(urls["goes"])
         assert gone.status_code == 404 and "import the feed again" in gone.text
-        report = rebuild(own_shop, database)
-        assert [Path(file).name for file in report.pictures_broken] == ["goes.jpg"]
+        for _ in range(2):  # what could not be decoded is tried again, though nothing has changed
+            report = rebuild(own_shop, database)
+            assert [Path(file).name for file in report.pictures_broken] == ["goes.jpg"]
     opened.close()
 
 

@@ -31,7 +31,7 @@ def index() -> None:
     metavar="auto|FACTORY",
     help="Kind of dense index, or a FAISS factory string.",
 )
-@click.option("--full", is_flag=True, help="Encode everything anew, whatever is cached.")
+@click.option("--full", is_flag=True, help="Build and encode everything anew, whatever is cached or unchanged.")
 @click.option("--accept-worse", is_flag=True, help="Publish even if the golden queries are answered worse.")
 @as_json
 @click.pass_context
@@ -62,6 +62,8 @@ def rebuild(ctx: click.Context, /, factory: str, accept_worse: bool, as_json: bo
     warning = warn_of_recall(facts)
     broken = facts.pop("pictures_broken")
     print_facts(facts)
+    if report.is_taken_over:
+        say("Nothing has changed since the last rebuild, so its files were taken over; --full builds them anew.")
     if broken:
         say(f"{len(broken)} pictures could not be decoded, for instance {next(iter(broken.items()))}")
     if warning:

@@ -1,0 +1,63 @@
+"""Whether a rebuild would make again what the current generation already holds → its files, taken over.
+
+A generation's manifest keeps a hash of all that it was made from ("inputs"). Where a rebuild has the same inputs, it
+makes the same files, so they are copied: not linked, since each generation has to outlive damage to the others.
+"""
+
+import hashlib
+import logging
+import platform
+import shutil
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+
+from data.errors import GenerationBroken
+from data.settings import Settings
+from indexer.generation_store import OWN_FIELDS, check_files, current_id, read_manifest
+
+INPUTS = "inputs"
+log = logging.getLogger(__name__)
+_PACKAGES = (Path(__file__).parent, Path(__file__).parents[1] / "data")
+_CODE = ("*.py", "training/*.py", "training/*.json")
+
+
+def digest_inputs(*given: object) -> str:
+    """A hash of these values, which their `repr` must tell apart, and of the code that makes an index from them."""
+    digest = hashlib.blake2b(_code().encode(), digest_size=16)
+    for value in given:
+        digest.update(value if isinstance(value, bytes) else repr(value).encode())
+        digest.update(b"\0")
+    return digest.hexdigest()
+
+
+@cache
+def _code() -> str:
+    digest = hashlib.blake2b(f"{platform.python_version()} {np.__version__} {faiss.__version__}".encode())
+    for path in sorted(path for package in _PACKAGES for pattern in _CODE for path in package.glob(pattern)):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def take_over(settings: Settings, folder: Path, inputs: str) -> dict[str, Any] | None:
+    """Copies the current generation's files into the folder and returns what its manifest says, without what is the
+    folder's own; None, and nothing copied, where it was made from other inputs or is broken."""
+    current = current_id(settings)
+    if current is None:
+        return None
+    source = settings.generations_dir / current
+    try:
+        manifest = read_manifest(source)
+        if manifest.get(INPUTS) != inputs:
+            return None
+        check_files(source, manifest)
+    except GenerationBroken as error:
+        log.warning("%s It is built anew.", error)
+        return None
+    for name in manifest["files"]:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / name, folder / name)
+    return {name: said for name, said in manifest.items() if name not in OWN_FIELDS}
