@@ -1,6 +1,6 @@
 """Kinds of dense index side by side: time to build, size, recall@10 without and within filters, time of a search.
 
-    python -m benchmarks.index_kinds [--count 400000] [--dim 192] [--kinds exact hnsw rabitq]
+    python -m benchmarks.index_kinds [--count 400000] [--dim 192] [--kinds exact fastscan hnsw rabitq]
 
 The vectors are drawn: 2,000 clusters of decaying spectrum, queries from the same clusters. Searches are those that the
 engine makes (500 candidates, one thread), and recall is that of their first ten, as `index rebuild` measures it.
@@ -27,14 +27,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=400_000)
     parser.add_argument("--dim", type=int, default=192)
-    parser.add_argument("--kinds", nargs="+", default=["exact", "hnsw", "rabitq"])
+    parser.add_argument("--kinds", nargs="+", default=["exact", "fastscan", "hnsw", "rabitq"])
     arguments = parser.parse_args()
     drawn = draw_vectors(arguments.count + _QUERIES, arguments.dim)
     vectors, queries = drawn[:-_QUERIES], drawn[-_QUERIES:]
     ids = np.arange(1, len(vectors) + 1)
     filters = {"all": None, "six in ten": np.random.default_rng(1).random(len(vectors)) < 0.6}
     for kind in arguments.kinds:
-        factory = choose_factory(kind, len(vectors))
+        factory = choose_factory(kind, len(vectors), arguments.dim)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "fused.faiss"
             started = time.perf_counter()

@@ -130,7 +130,7 @@ def rebuild(
         remove_leftovers(settings.home)
         encoder = open_encoder(options.model or settings.model, options.pretrained or settings.pretrained)
         # a wrong --index or --fusion fails here, before hours of encoding
-        empty_index(encoder.spec.dim, choose_factory(options.index, 0))
+        empty_index(encoder.spec.dim, choose_factory(options.index, 0, encoder.spec.dim))
         learned = choose_fusion(options.fusion, settings, encoder.spec.fingerprint)
         catalogue, log_read_ms = Catalogue(database, settings), now_ms()
         led = clicked() if clicked else {}
@@ -189,7 +189,7 @@ def build(
         leaning = learn_clicked_part(sources.led, snapshot, encoder, cache, means, sources.clicked_share)
         fused = leaning.lean(snapshot.ids, fuse_all(fusion, credible, weights))
         vectors = {**parts, "fused": fused}
-        factory = choose_factory(options.index, len(snapshot.ids))
+        factory = choose_factory(options.index, len(snapshot.ids), dim)
         tell("index", 0, 1)
         write_vectors(folder, snapshot.ids, vectors, weights, means, factory)
         leaning.save(folder / "clicked.npz")

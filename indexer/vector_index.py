@@ -10,9 +10,11 @@ import numpy as np
 from data.errors import BadSetting
 
 EXACT = "SQfp16"
+FAST_SCAN = "PQ{parts}x4fs,Refine(SQfp16)"
 HNSW = "HNSW32,SQfp16"
 RABITQ = "IVF{lists},RaBitQfs,Refine(SQfp16)"
-_EXACT_UP_TO = 50_000
+_EXACT_UP_TO = 10_000  # vectors of some four megabytes stay in a core's cache
+_SCANNED_UP_TO = 50_000
 _HNSW_UP_TO = 300_000
 _SCAN_BYTES = 64_000_000  # of half-precision codes, some four milliseconds
 _PART = 0.5  # a filter that lets less than this share through may let only what lies far from the query through
@@ -20,6 +22,7 @@ _LEAST_EF_SEARCH = 256
 _FEWEST_LISTS = 64  # that one search reads; of very many lists a 32nd
 _REFINED_TIMES = 4  # as many candidates as are wanted are scored anew by finer codes,
 _FEWEST_REFINED = 300  # and at least these
+_NEARLY_ALL = 0.9  # where so many are allowed, the best of all hold enough that are
 
 
 @dataclass(frozen=True)
@@ -30,17 +33,20 @@ class Neighbours:
     scores: np.ndarray
 
 
-def choose_factory(kind: str, num_items: int) -> str:
-    """The FAISS factory string for `auto`, `exact`, `hnsw`, `rabitq`, or the given factory string itself.
+def choose_factory(kind: str, num_items: int, dim: int) -> str:
+    """The FAISS factory string for `auto`, `exact`, `fastscan`, `hnsw`, `rabitq`, or the given factory string itself.
 
-    Below some fifty thousand vectors a scan of half-precision codes is as quick as a graph and finds everything. Of
-    some hundred thousand a graph takes more memory and time to build than lists of one-bit codes (RaBitQ, Gao and Long
-    2024) whose best are scored anew by half-precision ones (docs/speed.md).
+    Up to some fifty thousand vectors a scan of all is as quick as a graph. Of more than a core's cache holds, it reads
+    codes of four bits for each two dimensions (André, Kermarrec and Le Scouarnec 2015) instead of half-precision ones,
+    and by these it scores the best anew. Of some hundred thousand a graph takes more memory and time to build than
+    lists of one-bit codes (RaBitQ, Gao and Long 2024), rescored in the same way (docs/speed.md).
     """
     rabitq = RABITQ.format(lists=_num_lists(num_items))
+    fast_scan = FAST_SCAN.format(parts=dim // 2) if dim % 2 == 0 else EXACT
     if kind == "auto":
-        return EXACT if num_items <= _EXACT_UP_TO else HNSW if num_items <= _HNSW_UP_TO else rabitq
-    return {"exact": EXACT, "hnsw": HNSW, "rabitq": rabitq}.get(kind, kind)
+        by_count = ((_EXACT_UP_TO, EXACT), (_SCANNED_UP_TO, fast_scan), (_HNSW_UP_TO, HNSW))
+        return next((factory for most, factory in by_count if num_items <= most), rabitq)
+    return {"exact": EXACT, "fastscan": fast_scan, "hnsw": HNSW, "rabitq": rabitq}.get(kind, kind)
 
 
 def _num_lists(num_items: int) -> int:
@@ -55,7 +61,7 @@ def empty_index(dim: int, factory: str) -> faiss.Index:
         return faiss.index_factory(dim, f"IDMap2,{factory}", faiss.METRIC_INNER_PRODUCT)
     except RuntimeError as error:
         raise BadSetting(
-            f"--index {factory!r} is neither auto, exact, hnsw, rabitq nor a FAISS factory string "
+            f"--index {factory!r} is neither auto, exact, fastscan, hnsw, rabitq nor a FAISS factory string "
             f"that fits inner products in {dim} dimensions."
         ) from error
 
@@ -89,6 +95,7 @@ class VectorIndex:
         self.vectors = vectors
         self._by_row = faiss.downcast_index(index.index)  # answers with rows instead of ids
         self._exact = _exact_codes(self._by_row)
+        self._takes_selectors = not isinstance(_coarse_codes(self._by_row), faiss.IndexFastScan)
 
     @classmethod
     def load(cls, path: Path, ids: np.ndarray, vectors: np.ndarray) -> "VectorIndex":
@@ -102,23 +109,36 @@ class VectorIndex:
     def search(self, query: np.ndarray, k: int, allowed: np.ndarray | None = None) -> Neighbours:
         """The k rows with the largest inner product to a (dim,) query, among rows where `allowed` ((n,) bool) holds.
 
-        A subset is scanned exactly if it is small, or a part of a graph; of lists all are read for it: restricted to a
-        part that lies far from the query, either loses many of the results without a word (docs/speed.md).
+        A subset is scanned exactly if it is small, a part of a graph, or of codes that no selector can be given; of
+        lists all are read for it: restricted to a part that lies far from the query, either loses many of the results
+        without a word (docs/speed.md).
         """
         num_allowed = len(self.ids) if allowed is None else int(np.count_nonzero(allowed))
         k = min(k, num_allowed)
         if k == 0:
             return Neighbours(np.zeros(0, np.int64), np.zeros(0, np.float32))
+        if allowed is None:
+            return self._search(self._by_row, query, k)
+        share = num_allowed / len(self.ids)
+        if not self._takes_selectors and share >= _NEARLY_ALL:
+            found = self._search(self._by_row, query, min(len(self.ids), math.ceil(k / share**2) + 10))
+            kept = allowed[found.rows]
+            if np.count_nonzero(kept) >= k:
+                return Neighbours(found.rows[kept][:k], found.scores[kept][:k])
         index = self._by_row
         few = _SCAN_BYTES // (2 * len(query))
         if isinstance(index, faiss.IndexHNSW):
             few = max(few, int(_PART * len(self.ids)))
-        if allowed is not None and num_allowed <= few:
+        if num_allowed <= few or not self._takes_selectors:
             if self._exact is None:
                 return self._scan(query, k, np.flatnonzero(allowed))
             index = self._exact
-        selector = None if allowed is None else faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
-        parameters = _Effort(k, selector, num_allowed / len(self.ids)).parameters(index)
+        return self._search(index, query, k, faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little")), share)
+
+    def _search(
+        self, index: faiss.Index, query: np.ndarray, k: int, selector: faiss.IDSelector | None = None, share: float = 1
+    ) -> Neighbours:
+        parameters = _Effort(k, selector, share).parameters(index)
         scores, rows = index.search(np.ascontiguousarray(query[None], np.float32), k, params=parameters)
         found = rows[0] >= 0
         return Neighbours(rows[0][found], scores[0][found])
@@ -130,6 +150,11 @@ class VectorIndex:
             rows, scores = rows[kept], scores[kept]
         order = np.lexsort((rows, -scores))
         return Neighbours(rows[order], scores[order])
+
+
+def _coarse_codes(index: faiss.Index) -> faiss.Index:
+    """The part of an index that is searched first."""
+    return faiss.downcast_index(index.base_index) if isinstance(index, faiss.IndexRefine) else index
 
 
 def _exact_codes(index: faiss.Index) -> faiss.Index | None:

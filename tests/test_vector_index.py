@@ -36,13 +36,13 @@ def test_the_exact_index_equals_brute_force(query: int, k: int, share: float | N
     np.testing.assert_allclose(found.scores, best, atol=2e-3)  # float16 codes
 
 
-@pytest.mark.parametrize("share", [None, 0.02, 0.3, 0.6])
-@pytest.mark.parametrize("factory", [HNSW, choose_factory("rabitq", 2000), "IVF16,RaBitQ,Refine(SQfp16)"])
+@pytest.mark.parametrize("share", [None, 0.02, 0.3, 0.6, 0.95])
+@pytest.mark.parametrize("factory", ["fastscan", "hnsw", "rabitq", "IVF16,RaBitQ,Refine(SQfp16)"])
 def test_a_quicker_index_finds_nearly_all_also_within_a_filter(
     factory: str, share: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("indexer.vector_index._SCAN_BYTES", 3_200)  # so that six in ten rows go through the index
-    index = make(factory)
+    index = make(choose_factory(factory, 2000, 16))
     allowed = None if share is None else RNG.random(2000) < share
     hits = []
     for query in VECTORS[::100]:
@@ -70,12 +70,22 @@ def test_ids_in_the_file_are_the_items_ids(tmp_path: Path) -> None:
     assert loaded.search(VECTORS[7], 1).rows[0] == 7
 
 
-def test_auto_is_exact_for_few_a_graph_for_more_and_lists_of_codes_for_many() -> None:
-    assert choose_factory("auto", 50_000) == EXACT
-    assert choose_factory("auto", 50_001) == HNSW
-    assert choose_factory("auto", 300_000) == HNSW
-    assert choose_factory("auto", 1_000_000) == "IVF4096,RaBitQfs,Refine(SQfp16)"
-    assert choose_factory("IVF64,SQ8", 1) == "IVF64,SQ8"
+def test_auto_is_exact_for_few_a_scan_or_graph_for_more_and_lists_of_codes_for_many() -> None:
+    chosen = {n: choose_factory("auto", n, 192) for n in (10_000, 50_000, 50_001, 300_000, 1_000_000)}
+    assert chosen[10_000] == EXACT and chosen[50_000] == "PQ96x4fs,Refine(SQfp16)"
+    assert chosen[50_001] == chosen[300_000] == HNSW
+    assert chosen[1_000_000] == "IVF4096,RaBitQfs,Refine(SQfp16)"
+    assert choose_factory("auto", 50_000, 191) == EXACT  # codes are of two dimensions each
+    assert choose_factory("IVF64,SQ8", 1, 16) == "IVF64,SQ8"
+
+
+def test_a_fast_scan_finds_all_that_is_allowed_though_the_best_of_all_are_not() -> None:
+    index = make(choose_factory("fastscan", 2000, 16))
+    for query in VECTORS[::200]:
+        allowed = np.ones(2000, bool)
+        allowed[EXACT_INDEX.search(query, 150).rows] = False
+        found = index.search(query, 10, allowed)
+        np.testing.assert_array_equal(found.rows, EXACT_INDEX.search(query, 10, allowed).rows)
 
 
 def test_a_factory_that_does_not_exist_is_refused() -> None:
