@@ -21,7 +21,7 @@ _PART = 0.5  # a filter that lets less than this share through may let only what
 _LEAST_EF_SEARCH = 256
 _FEWEST_LISTS = 64  # that one search reads; of very many lists a 32nd
 _REFINED_TIMES = 4  # as many candidates as are wanted are scored anew by finer codes,
-_FEWEST_REFINED = 300  # and at least these
+_FEWEST_REFINED = 1_000  # and at least these
 _NEARLY_ALL = 0.9  # where so many are allowed, the best of all hold enough that are
 
 
@@ -75,10 +75,21 @@ def build_index(vectors: np.ndarray, ids: np.ndarray, factory: str) -> faiss.Ind
             raise BadSetting(
                 f"--index {factory!r} must be trained on vectors, and the catalogue is empty; use --index exact."
             )
-        index.train(rows)
+        _train(index, rows)
     if len(rows):
         index.add_with_ids(rows, ids)
     return index
+
+
+def _train(index: faiss.Index, rows: np.ndarray) -> None:
+    """Four-bit codes are learned in thousands of tiny steps, in which threads mostly wait for each other."""
+    threads = faiss.omp_get_max_threads()
+    is_small = isinstance(_coarse_codes(faiss.downcast_index(index.index)), faiss.IndexFastScan)
+    limit_threads(1 if is_small else threads)
+    try:
+        index.train(rows)
+    finally:
+        limit_threads(threads)
 
 
 def limit_threads(count: int) -> None:
