@@ -36,7 +36,7 @@ from search.question import Question
 from search.ranking import Candidates
 from search.request import Hit, SearchRequest, SearchResult
 from search.reranking import FIRST_STAGE, Reranked, Reranker
-from search.retrieval import retrieve
+from search.retrieval import look_up, retrieve
 from search.segment import Segment
 from search.serving import Serving, open_serving, serve, with_changes
 from search.suggestions import complete_with_searches
@@ -80,9 +80,12 @@ class SearchEngine:
         serving = self._current()
         segments = serving.segments
         check_fields(request, [s.columns for s in segments])
-        question = serving.interpreter.interpret(request, segments)
         depth = DEPTH if request.offset + request.k <= DEPTH // 2 else DEEP
-        found = retrieve(segments, question, request.filters, depth)
+        wording, lookup = serving.interpreter.read(request), None
+        if wording.searched and not request.like:  # tantivy lets other threads run: the query is encoded meanwhile
+            lookup = look_up(segments, wording.searched, wording.right_words, request.filters, depth)
+        question = serving.interpreter.interpret(request, wording, segments)
+        found = retrieve(segments, question, request.filters, depth, lookup)
         candidates = [ranked for ranked, _ in found]
         best = best_score(candidates)
         matching = matching_rows(candidates, question.is_browsing, best)
@@ -129,8 +132,8 @@ class SearchEngine:
 
     def first_stage(self, request: SearchRequest) -> tuple[Question, Merged]:
         """What was asked and all candidates in order, before anything learned from clicks. Raises as `search` does."""
-        segments = self._current().segments
-        question = self._current().interpreter.interpret(request, segments)
+        segments, interpreter = self._current().segments, self._current().interpreter
+        question = interpreter.interpret(request, interpreter.read(request), segments)
         candidates = [ranked for ranked, _ in retrieve(segments, question, request.filters, DEPTH)]
         matching = matching_rows(candidates, question.is_browsing, best_score(candidates))
         return question, merge(candidates, matching, request.sort)

@@ -1,7 +1,7 @@
 """A search request → what is looked for: a vector for the dense index, words for the lexical one, and what to avoid."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -47,6 +47,21 @@ class Question:
     is_browsing: bool = False
     shows_picture: bool = False  # the vector is of an uploaded picture
     corrected: str = ""  # the query as it was understood, where a word was misspelt
+
+
+@dataclass(frozen=True)
+class Wording:
+    """The words of a request: `text` as given and `understood` with misspelt ones put right, `avoided` as given.
+
+    `searched` and `not_searched` are what the lexical index is asked for: nothing where only vectors are compared.
+    """
+
+    text: str
+    understood: str
+    avoided: str
+    right_words: frozenset[str]
+    searched: str
+    not_searched: str
 
 
 @dataclass(frozen=True)
@@ -102,33 +117,48 @@ class Interpreter:
         vector.flags.writeable = False
         return np.asarray(vector)
 
-    def interpret(self, request: SearchRequest, segments: list[Segment]) -> Question:
-        """What the request looks for. Raises BadQuery, BadPicture, ItemNotFound."""
+    def read(self, request: SearchRequest) -> Wording:
+        """The words alone, so that they can be looked up while the rest is interpreted. Raises BadQuery."""
         check_request(request)
         text, avoided = request.text.strip(), request.not_text.strip()
+        known = self._speller.right_words if request.correct else self._speller.words
+        is_hybrid = request.mode == "hybrid" and request.picture is None and not request.like
+        is_searched = is_hybrid or request.mode == "lexical"
+        return Wording(
+            text=text,
+            understood=self._speller.correct(text) if request.correct and request.mode != "lexical" else text,
+            avoided=avoided,
+            right_words=known(f"{text} {avoided}"),
+            searched=text if is_searched else "",
+            not_searched=avoided if is_searched else "",
+        )
+
+    def interpret(self, request: SearchRequest, wording: Wording, segments: list[Segment]) -> Question:
+        """What the request, whose words were read, looks for. Raises BadQuery, BadPicture, ItemNotFound."""
+        text, understood = wording.text, wording.understood
         wanted, excluded = self._wanted(request, segments)
         if not text and wanted is None:
-            return self._browse(request, avoided)
-        known = self._speller.right_words if request.correct else self._speller.words
-        right = known(f"{text} {avoided}")
+            return self._browse(request, wording.avoided)
+        if request.mode == "lexical" and not text:
+            raise BadQuery("The lexical mode searches words, and there are none; give a query or another mode.")
+        asked = Question(
+            "lexical",
+            words=wording.searched,
+            not_words=wording.not_searched,
+            right_words=wording.right_words,
+            excluded_id=excluded,
+        )
         if request.mode == "lexical":
-            if not text:
-                raise BadQuery("The lexical mode searches words, and there are none; give a query or another mode.")
-            return Question("lexical", words=text, not_words=avoided, right_words=right, excluded_id=excluded)
+            return asked
         source = request.mode if request.mode in ("text", "image") else "fused"
-        understood = self._speller.correct(text) if request.correct else text
         vector = self._combine(understood, wanted, request.image_weight)
         liked = wanted.example if wanted and source == "fused" and request.image_weight is None else None
-        is_hybrid = request.mode == "hybrid" and wanted is None
-        return Question(
-            source,
-            vector,
-            self._resemble(liked, understood, segments) if liked else None,
-            self._avoid(avoided, vector),
-            words=text if is_hybrid else "",
-            not_words=avoided if is_hybrid else "",
-            right_words=right,
-            excluded_id=excluded,
+        return replace(
+            asked,
+            source=source,
+            vector=vector,
+            resemblance=self._resemble(liked, understood, segments) if liked else None,
+            avoid=self._avoid(wording.avoided, vector),
             corrected=understood if understood != text else "",
             shows_picture=request.picture is not None,
         )

@@ -1,7 +1,8 @@
 """A question → candidates: the nearest rows of the dense index and the best of the lexical one, within the filters."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,42 +20,71 @@ _NO_MATCHES = LexicalMatches(np.zeros(0, np.int64), np.zeros(0, np.float32))
 _beside = ThreadPoolExecutor(thread_name_prefix="magpie-words")
 
 
+@dataclass(frozen=True)
+class Lookup:
+    """Each segment's rows that may be answers, and the words being looked up among them by another thread."""
+
+    allowed: Sequence[np.ndarray | None]
+    matches: Future[list[LexicalMatches]]
+
+
+def look_up(
+    segments: Sequence[Segment],
+    words: str,
+    right_words: frozenset[str],
+    filters: Mapping[str, FilterValue],
+    depth: int,
+    excluded_id: int | None = None,
+) -> Lookup:
+    """Begins to look the words up: whoever asks goes on meanwhile. Raises BadFilter."""
+    allowed = [allowed_rows(segment, filters, excluded_id) for segment in segments]
+
+    def match_all() -> list[LexicalMatches]:
+        return [_match(s, words, right_words, depth, rows) for s, rows in zip(segments, allowed, strict=True)]
+
+    return Lookup(allowed, _beside.submit(match_all))
+
+
 def retrieve(
-    segments: Sequence[Segment], question: Question, filters: Mapping[str, FilterValue], depth: int
+    segments: Sequence[Segment],
+    question: Question,
+    filters: Mapping[str, FilterValue],
+    depth: int,
+    lookup: Lookup | None = None,
 ) -> list[tuple[Candidates, LexicalMatches]]:
-    """Each segment's best `depth` or more rows for the question, ranked, and what the words alone matched."""
-    allowed = [allowed_rows(segment, filters, question.excluded_id) for segment in segments]
+    """Each segment's best `depth` or more rows for the question, ranked, and what the words alone matched.
+
+    A `lookup` of the question's words that was begun before saves the time that it had.
+    """
     if question.is_browsing:
-        return [(_everything(s, rows), _NO_MATCHES) for s, rows in zip(segments, allowed, strict=True)]
-    # FAISS lets other threads run, so the words are looked up meanwhile
-    words = _beside.submit(_match_all, segments, question, depth, allowed)
+        everything = [allowed_rows(segment, filters, question.excluded_id) for segment in segments]
+        return [(_everything(s, rows), _NO_MATCHES) for s, rows in zip(segments, everything, strict=True)]
+    right = question.right_words
+    lookup = lookup or look_up(segments, question.words, right, filters, depth, question.excluded_id)
+    allowed = lookup.allowed
     nearest = [_nearest(s, question, depth, rows) for s, rows in zip(segments, allowed, strict=True)]
-    matches = words.result()
+    matches = lookup.matches.result()
     # how well words serve a question does not depend on its filters
-    best = [_match(s, question.words, question, 1, None) for s in segments] if filters else matches
+    best = [_match(s, question.words, right, 1, None) for s in segments] if filters else matches
     served = max((float(found.scores[0]) for found in best if len(found.scores)), default=0.0)
     ranked = []
     for segment, rows, found, near in zip(segments, allowed, matches, nearest, strict=True):
-        avoided = _match_any(segment, split_avoided(question.not_words), question, depth, rows)
+        avoided = _match_any(segment, split_avoided(question.not_words), right, depth, rows)
         ranked.append((rank(segment, question, near, found, avoided, served), found))
     return ranked
 
 
-def _match_all(
-    segments: Sequence[Segment], question: Question, depth: int, allowed: Sequence[np.ndarray | None]
-) -> list[LexicalMatches]:
-    return [_match(s, question.words, question, depth, rows) for s, rows in zip(segments, allowed, strict=True)]
-
-
-def _match(segment: Segment, words: str, question: Question, depth: int, allowed: np.ndarray | None) -> LexicalMatches:
-    return segment.lexical.search(words, depth, allowed, question.right_words) if words else _NO_MATCHES
+def _match(
+    segment: Segment, words: str, right_words: frozenset[str], depth: int, allowed: np.ndarray | None
+) -> LexicalMatches:
+    return segment.lexical.search(words, depth, allowed, right_words) if words else _NO_MATCHES
 
 
 def _match_any(
-    segment: Segment, things: Sequence[str], question: Question, depth: int, allowed: np.ndarray | None
+    segment: Segment, things: Sequence[str], right_words: frozenset[str], depth: int, allowed: np.ndarray | None
 ) -> LexicalMatches:
     """What has any of the things, each row with its best score."""
-    found = [_match(segment, words, question, depth, allowed) for words in things]
+    found = [_match(segment, words, right_words, depth, allowed) for words in things]
     if len(found) == 1:
         return found[0]
     rows = np.unique(np.concatenate([_NO_MATCHES.rows, *(matches.rows for matches in found)]))
