@@ -5,13 +5,14 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, insert, select
 
 from data.attributes import Kind, typed_attributes
-from data.database import Database, fetch_all
+from data.database import Database, Fetch, fetch_all
 from data.errors import ItemNotFound
 from data.items import Item, ItemDraft, Label, Picture, Value, version_of
 from data.labels import read_labels
@@ -107,10 +108,10 @@ class Catalogue:
     def get_many(self, ids: Sequence[int]) -> dict[int, Item]:
         """The items of these numbers, by number; those that are gone are left out."""
         found: dict[int, Item] = {}
-        with self.database.reading() as connection:
+        with self.database.fetching() as fetch:
             for start in range(0, len(ids), IDS_PER_SELECT):
-                rows = _by_number(connection, _ITEMS_SQL, "items.id", ids[start : start + IDS_PER_SELECT])
-                found |= {item.id: item for item in _as_items(connection, rows)}
+                rows = _by_number(fetch, _ITEMS_SQL, "items.id", ids[start : start + IDS_PER_SELECT])
+                found |= {item.id: item for item in _as_items(fetch, rows)}
         return found
 
     def ids_of(self, item_ids: Sequence[str]) -> dict[str, int]:
@@ -134,8 +135,8 @@ class Catalogue:
 
     def created_after(self, after_id: int) -> list[tuple[int, float]]:
         """Number and time of coming (seconds since 1970) of the items after this number, ascending."""
-        with self.database.reading() as connection:
-            rows = fetch_all(connection, f"{_CREATED_SQL} WHERE id > {int(after_id)} ORDER BY id")
+        with self.database.fetching() as fetch:
+            rows = fetch(f"{_CREATED_SQL} WHERE id > {int(after_id)} ORDER BY id")
         return [(int(id_), float(created_at or 0.0)) for id_, created_at in rows]
 
     def delete(self, item_id: str, watch: UpsertWatch = _NOBODY) -> None:
@@ -163,10 +164,10 @@ class Catalogue:
     def state(self) -> CatalogueState:
         """The catalogue's revision, and a hash of which items there are in which state."""
         digest, after_id = hashlib.blake2b(digest_size=16), 0
-        with self.database.reading() as connection:
-            revision = _revision(connection)
-            digest.update(repr(sorted(load_kinds(connection).items())).encode())
-            while rows := fetch_all(connection, _states_sql(after_id)):
+        with self.database.fetching() as fetch:
+            revision = int(fetch(_REVISION_SQL)[0][0])
+            digest.update(repr(sorted(load_kinds(fetch).items())).encode())
+            while rows := fetch(_states_sql(after_id)):
                 digest.update(repr(rows).encode())
                 after_id = int(rows[-1][0])
         return CatalogueState(revision, digest.hexdigest())
@@ -186,8 +187,8 @@ class Catalogue:
 
     def attribute_kinds(self) -> dict[str, Kind]:
         """The kind of every attribute; known fields such as price are not among them."""
-        with self.database.reading() as connection:
-            return load_kinds(connection)
+        with self.database.fetching() as fetch:
+            return load_kinds(fetch)
 
 
 _IDS = select(items.c.item_id, items.c.id)
@@ -216,6 +217,7 @@ _PICTURES_SQL = str(
     )
 )
 _ITEMS_SQL = str(_ITEMS)
+_REVISION_SQL = f"{select(counters.c.value)} WHERE counters.name = 'revision'"
 _STATES_SQL = str(select(items.c.id, items.c.revision, items.c.updated_at))
 _CREATED_SQL = str(select(items.c.id, items.c.created_at))
 
@@ -226,7 +228,7 @@ def _states_sql(after_id: int) -> str:
 
 
 def _revision(connection: Connection) -> int:
-    return int(connection.execute(select(counters.c.value).where(counters.c.name == "revision")).scalar_one())
+    return int(fetch_all(connection, _REVISION_SQL)[0][0])
 
 
 def _time(seconds: float) -> datetime:
@@ -235,29 +237,29 @@ def _time(seconds: float) -> datetime:
 
 def _read_items(connection: Connection, chosen: Select[Any]) -> list[Item]:
     """The chosen items with their pictures and typed attributes, in the order of the statement."""
-    return _as_items(connection, connection.execute(chosen).all())
+    return _as_items(partial(fetch_all, connection), connection.execute(chosen).all())
 
 
-def _by_number(connection: Connection, columns: str, key: str, ids: Sequence[int]) -> list[tuple[Any, ...]]:
+def _by_number(fetch: Fetch, columns: str, key: str, ids: Sequence[int]) -> list[tuple[Any, ...]]:
     """The rows of these numbers. Every search waits for this, and a statement with the numbers written into it
     takes half the time of one with a parameter for each."""
     numbers = ",".join(str(int(id_)) for id_ in ids)
-    return fetch_all(connection, f"{columns} WHERE {key} IN ({numbers})")
+    return fetch(f"{columns} WHERE {key} IN ({numbers})")
 
 
-def _as_items(connection: Connection, rows: Sequence[Sequence[Any]]) -> list[Item]:
+def _as_items(fetch: Fetch, rows: Sequence[Sequence[Any]]) -> list[Item]:
     if not rows:
         return []
-    kinds = load_kinds(connection)
+    kinds = load_kinds(fetch)
     ids = [int(row[0]) for row in rows]
-    shown, inferred = _read_pictures(connection, ids), read_labels(connection, ids)
+    shown, inferred = _read_pictures(fetch, ids), read_labels(fetch, ids)
     return [_item(row, kinds, shown, inferred) for row in rows]
 
 
-def _read_pictures(connection: Connection, ids: list[int]) -> dict[int, list[Picture]]:
+def _read_pictures(fetch: Fetch, ids: list[int]) -> dict[int, list[Picture]]:
     found: dict[int, list[Picture]] = {}
     for start in range(0, len(ids), IDS_PER_SELECT):
-        rows = _by_number(connection, _PICTURES_SQL, "pictures.item", ids[start : start + IDS_PER_SELECT])
+        rows = _by_number(fetch, _PICTURES_SQL, "pictures.item", ids[start : start + IDS_PER_SELECT])
         for item, position, path, content_hash, width, height, status in sorted(rows):
             found.setdefault(item, []).append(Picture(position, path, content_hash, width, height, status))
     return found

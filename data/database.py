@@ -4,8 +4,9 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from data.unfinished_restore import finish_restore
 PATIENCE_S = 10.0
 MIGRATIONS = Path(__file__).parent / "migrations"
 _WRITES = "magpie_writes"
+Fetch = Callable[[str], list[tuple[Any, ...]]]  # all rows of a statement without parameters
 
 
 class Database:
@@ -40,6 +42,18 @@ class Database:
         """
         with _named_faults(self.engine), self._pool().connect() as connection:
             yield connection
+
+    @contextmanager
+    def fetching(self) -> Iterator[Fetch]:
+        """Runs statements without parameters in one snapshot, straight from the driver: every search waits for it.
+
+        SQLAlchemy's connections and results take as long as SQLite does (docs/speed.md). Raises as `reading` does.
+        """
+        with _named_faults(self.engine), closing(self._pool().raw_connection()) as connection:
+            cursor = connection.cursor()
+            if self.engine.dialect.name == "sqlite":
+                cursor.execute("BEGIN")
+            yield partial(_fetch, cursor)
 
     @contextmanager
     def writing(self, durable: bool = False) -> Iterator[Connection]:
@@ -71,14 +85,13 @@ class Database:
 
 
 def fetch_all(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
-    """All rows of a statement without parameters, in the connection's transaction, straight from the driver.
-
-    For what every search waits for: SQLAlchemy's result objects take longer than SQLite does (docs/speed.md).
-    Raises the driver's own errors.
-    """
+    """All rows of a statement without parameters, in the connection's transaction. Raises the driver's own errors."""
     if not connection.in_transaction():
         connection.begin()
-    cursor = connection.connection.cursor()
+    return _fetch(connection.connection.cursor(), statement)
+
+
+def _fetch(cursor: Any, statement: str) -> list[tuple[Any, ...]]:
     cursor.execute(statement)
     return list(cursor.fetchall())
 

@@ -1,11 +1,12 @@
 """Attribute values that Magpie inferred: kept apart from what the owner gave, which always goes before them."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from data.database import Database, fetch_all
+from data.database import Database, Fetch, fetch_all
 from data.items import Label
 from data.revisions import take_revisions
 from data.tables import items, labels
@@ -16,12 +17,12 @@ _ROWS_PER_STATEMENT = 5_000  # backends limit the parameters of one statement
 _LABELS_SQL = str(select(labels.c.item, labels.c.name, labels.c.value, labels.c.confidence))
 
 
-def read_labels(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, Label]]:
+def read_labels(fetch: Fetch, ids: Sequence[int]) -> dict[int, dict[str, Label]]:
     """The labels of these items by `items.id` and attribute; items without any are left out."""
     found: dict[int, dict[str, Label]] = {}
     for start in range(0, len(ids), _ROWS_PER_STATEMENT):
         numbers = ",".join(str(int(id_)) for id_ in ids[start : start + _ROWS_PER_STATEMENT])
-        for item, name, value, confidence in fetch_all(connection, f"{_LABELS_SQL} WHERE labels.item IN ({numbers})"):
+        for item, name, value, confidence in fetch(f"{_LABELS_SQL} WHERE labels.item IN ({numbers})"):
             found.setdefault(item, {})[name] = Label(value, confidence)
     return found
 
@@ -58,7 +59,7 @@ def replace_labels(database: Database, field: str, found: Mapping[int, Label]) -
 
 def drop_answered(connection: Connection, given: Mapping[int, Mapping[str, object]]) -> None:
     """Deletes the labels of attributes that these items (by `items.id`) now have a given value of."""
-    for item, by_name in read_labels(connection, list(given)).items():
+    for item, by_name in read_labels(partial(fetch_all, connection), list(given)).items():
         answered = [name for name in by_name if name in given[item]]
         if answered:
             connection.execute(delete(labels).where(labels.c.item == item, labels.c.name.in_(answered)))

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Literal
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from data.attributes import Kind, kind_of, widen
-from data.database import Database, fetch_all
+from data.database import Database, Fetch, fetch_all
 from data.items import ItemDraft, hash_content, version_of
 from data.labels import drop_answered
 from data.picture_files import PictureFile, PictureRoot
@@ -88,7 +89,7 @@ def upsert_batches(
     raises; the batches before it stay.
     """
     with database.reading() as connection:
-        kinds = load_kinds(connection)
+        kinds = load_kinds(partial(fetch_all, connection))
     for batch in _batches(drafts):
         # pictures are read before the transaction: nobody waits for the disk while others want to write
         rows = _read_pictures(database, batch, root)
@@ -109,9 +110,9 @@ def upsert_batches(
 _KINDS_SQL = str(select(attribute_kinds.c.name, attribute_kinds.c.kind))
 
 
-def load_kinds(connection: Connection) -> dict[str, Kind]:
+def load_kinds(fetch: Fetch) -> dict[str, Kind]:
     """The kind of every attribute seen so far."""
-    return dict(fetch_all(connection, _KINDS_SQL))
+    return dict(fetch(_KINDS_SQL))
 
 
 def _batches(drafts: Iterable[ItemDraft]) -> Iterator[list[ItemDraft]]:

@@ -102,8 +102,8 @@ class WordColumn:
         codes[filled] = self.codes[self.starts[:-1][filled]]
         return codes
 
-    def count(self, rows: np.ndarray) -> list[tuple[str, int]]:
-        """(value, number of the rows that have it), the most frequent first."""
+    def count(self, rows: np.ndarray, most: int) -> list[tuple[str, int]]:
+        """(value, number of the rows that have it) of the `most` frequent, the most frequent first."""
         if self._only_codes is not None:
             codes = self._only_codes[rows]
             codes = codes[codes >= 0]
@@ -111,7 +111,10 @@ class WordColumn:
             codes = np.concatenate([self.codes[self.starts[r] : self.starts[r + 1]] for r in rows] or [self.codes[:0]])
         counts = np.bincount(codes, minlength=len(self.vocabulary))
         found = np.flatnonzero(counts)
-        return sorted(((self.vocabulary[c], int(counts[c])) for c in found), key=lambda pair: (-pair[1], pair[0]))
+        if len(found) > most:  # of a thousand brands few are shown, and only these are put in order
+            least = np.partition(counts[found], -most)[-most]
+            found = found[counts[found] >= least]
+        return _by_frequency((self.vocabulary[c], int(counts[c])) for c in found)[:most]
 
 
 @dataclass(frozen=True)
@@ -146,12 +149,16 @@ class NumberColumn:
                 mask &= getattr(np, _COMPARISONS[operator])(self.values, bound)
         return mask
 
-    def count(self, rows: np.ndarray) -> list[tuple[str, int]]:
-        """(value, number of the rows that have it), the most frequent first."""
+    def count(self, rows: np.ndarray, most: int) -> list[tuple[str, int]]:
+        """(value, number of the rows that have it) of the `most` frequent, the most frequent first."""
         distinct, codes = self._coded
         counts = np.bincount(codes[rows], minlength=len(distinct) + 1)[: len(distinct)]  # the last one counts NaN
-        pairs = [(format_number(float(distinct[c])), int(counts[c])) for c in np.flatnonzero(counts)]
-        return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
+        pairs = ((format_number(float(distinct[c])), int(counts[c])) for c in np.flatnonzero(counts))
+        return _by_frequency(pairs)[:most]
+
+
+def _by_frequency(pairs: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
 
 
 _COMPARISONS = {"gte": "greater_equal", "gt": "greater", "lte": "less_equal", "lt": "less"}
@@ -226,11 +233,11 @@ class Columns:
     def facets(self, rows: np.ndarray, max_values: int = 30) -> dict[str, list[tuple[str, int]]]:
         """For every column that groups these rows sensibly: (value, count), the most frequent first."""
         return {
-            name: counted[:max_values]
+            name: counted
             for name, column in self._columns.items()
             if name != "title"
             and column.num_distinct <= (_MAX_FACET_VALUES if isinstance(column, WordColumn) else max_values)
-            if (counted := column.count(rows))
+            if (counted := column.count(rows, max_values))
         }
 
     def numbers(self, rows: np.ndarray) -> dict[str, np.ndarray]:

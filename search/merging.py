@@ -79,13 +79,19 @@ def merge(lists: Sequence[Candidates], matching: Sequence[np.ndarray], sort: str
     if name == RELEVANCE:
         merged = _all(lists, [np.arange(len(c.rows)) for c in lists])
         scores = np.concatenate([c.scores for c in lists])
-        return _taken(merged, np.lexsort((merged.ids, -scores)))
+        return merged if _is_in_order(scores, merged.ids) else _taken(merged, np.lexsort((merged.ids, -scores)))
     kept = [np.flatnonzero(np.isin(c.rows, rows)) for c, rows in zip(lists, matching, strict=True)]
     merged = _all(lists, kept)
     if name == NEWEST:
         return _taken(merged, np.argsort(-merged.ids if not is_descending else merged.ids))
     keys = [_keys(c.segment.columns, c.rows[at], name) for c, at in zip(lists, kept, strict=True)]
     return _taken(merged, _order(np.concatenate(keys), merged.ids, is_descending))
+
+
+def _is_in_order(scores: np.ndarray, ids: np.ndarray) -> bool:
+    """Whether scores fall and equal ones have rising ids: of one segment they do, and sorting takes thrice as long."""
+    before, after = scores[:-1], scores[1:]
+    return bool(np.all((before > after) | ((before == after) & (ids[:-1] < ids[1:]))))
 
 
 def _order(keys: np.ndarray, ids: np.ndarray, is_descending: bool) -> np.ndarray:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, g, request
-from flask.json.provider import DefaultJSONProvider
 from flask_compress import Compress
 from flask_openapi3 import Info, OpenAPI
 from markupsafe import Markup
@@ -23,6 +22,7 @@ from web.api_search import api as search_api
 from web.cross_origin import CrossOrigin, parse_origins
 from web.health import api as health_api
 from web.insights import insights
+from web.json_answers import JSONAnswers
 from web.openapi import DESCRIPTION, SECURITY_SCHEMES, TITLE, add_schemas
 from web.pages import YEAR_S, install_page_texts, pages
 from web.problems import install_problem_handlers, validation_problem
@@ -71,9 +71,7 @@ def create_app(settings: Settings) -> Flask:
     app.config.update(MAX_CONTENT_LENGTH=settings.max_upload_bytes, MAX_FORM_MEMORY_SIZE=1_000_000, MAX_FORM_PARTS=200)
     app.config.update(COMPRESSION)
     Compress(app)
-    provider = DefaultJSONProvider(app)
-    provider.sort_keys = provider.ensure_ascii = False
-    app.json = provider
+    app.json = JSONAnswers(app)
     app.url_map.merge_slashes = False  # an item's id may hold them
     install_problem_handlers(app)
     install_page_texts(app)
