@@ -1,5 +1,6 @@
 """Vectors kept by the hash of what they were made from, so that a rebuild encodes only what changed.
 
+Beside the vector of a picture lies its tint, which is seen when it is decoded.
 One SQLite file per encoder fingerprint under `embeddings/`. Vectors are stored as float16 with a
 checksum each; a damaged one counts as absent, and a damaged file is set aside, so the worst that a
 fault can cost is encoding again.
@@ -8,9 +9,10 @@ fault can cost is encoding again.
 import logging
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,6 +61,7 @@ class EmbeddingCache:
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, checksum INTEGER, vector BLOB) WITHOUT ROWID"
             )
+            connection.execute("CREATE TABLE IF NOT EXISTS tints (key BLOB PRIMARY KEY, tint BLOB) WITHOUT ROWID")
             # a damaged tree would be found while vectors are written, when it is too late to do without it
             if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
                 raise _DamagedFile(f"{self.path} is damaged")
@@ -92,18 +95,29 @@ class EmbeddingCache:
         }
         return [key for key in wanted if key not in present]
 
-    def put_many(self, keys: Sequence[str], vectors: np.ndarray) -> None:
-        """Stores (n, dim) vectors durably in one transaction."""
+    def get_tints(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """The tints of pictures that are there: red, green and blue, a byte each."""
+        found: dict[str, bytes] = {}
+        for start in range(0, len(keys), _LOOKUP_BATCH):
+            blobs = [bytes.fromhex(k) for k in keys[start : start + _LOOKUP_BATCH]]
+            statement = f"SELECT key, tint FROM tints WHERE key IN ({','.join('?' * len(blobs))})"
+            found.update({key.hex(): tint for key, tint in self._read(statement, blobs) if len(tint) == 3})
+        return found
+
+    def put_many(self, keys: Sequence[str], vectors: np.ndarray, tints: Mapping[str, bytes] | None = None) -> None:
+        """Stores (n, dim) vectors, and what tints there are, durably in one transaction."""
         rows = []
         for key, vector in zip(keys, np.asarray(vectors, np.float16), strict=True):
             blob = vector.tobytes()
             rows.append((bytes.fromhex(key), zlib.crc32(blob), blob))
         with self._connection:
             self._connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)
+            seen = [(bytes.fromhex(key), tint) for key, tint in (tints or {}).items()]
+            self._connection.executemany("INSERT OR REPLACE INTO tints VALUES (?, ?)", seen)
         if self._fresh is not None:
             self._fresh.update(keys)
 
-    def _read(self, statement: str, values: Sequence[bytes]) -> Iterator[tuple[bytes, int, bytes]]:
+    def _read(self, statement: str, values: Sequence[bytes]) -> Iterator[tuple[Any, ...]]:
         try:
             with closing(self._connection.execute(statement, values)) as cursor:
                 yield from cursor

@@ -35,6 +35,7 @@ from indexer.learned_fusion import choose_fusion
 from indexer.lexical_index import LexicalIndexBuilder
 from indexer.phrases import PhraseCounter
 from indexer.probes import ProbeSampler, calibrate_confidence, draw_noise
+from indexer.tints import first_tints
 from indexer.training.lexicon import load_lexicon
 from indexer.vector_index import build_index, choose_factory, empty_index
 from indexer.verification import measure_recall
@@ -151,6 +152,7 @@ def rebuild(
             factory = choose_factory(options.index, len(snapshot.ids))
             tell("index", 0, 1)
             write_vectors(folder, snapshot.ids, vectors, weights, means, factory)
+            np.save(folder / "tints.npy", first_tints(cache, snapshot.pictures))
             leaning.save(folder / "clicked.npz")
             if learned:
                 learned.save(folder / "fusion.npz")

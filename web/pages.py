@@ -77,7 +77,7 @@ def item_page() -> AnyResponse:
         hits = opened.engine.similar(item.item_id, SIMILAR_SHOWN).hits
     except NoIndex:
         hits = []
-    cards = [card_of(hit, opened.pictures.tints.of) for hit in hits]
+    cards = [card_of(hit) for hit in hits]
     return make_response(
         render_template("item.html", item=_item_view(item, _text()), cards=cards, state=PageState(), view=None)
     )
@@ -167,7 +167,6 @@ def _search(state: PageState) -> PageView:
     result = answer_search(opened, asked, private, is_typing="X-Magpie-Typing" in request.headers)
     found = Found(
         result,
-        opened.pictures.tints.of,
         liked=opened.catalogue.get(state.like) if state.like else None,
         upload=opened.uploads.get(state.picture) if state.picture else None,
         relaxed=relax(opened.engine, state, asked, text) if state.filters and not result.confident else (),
