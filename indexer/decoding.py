@@ -15,7 +15,7 @@ from data.errors import BadPicture, DecodingFailed, TooLarge
 from data.picture_process import LOST, DecodeLimits, start_timers, start_workers
 from data.pictures import open_picture, open_views
 from indexer.preprocessing import PicturePreprocessing, prepare_picture
-from indexer.tints import find_tint
+from indexer.tints import find_tints
 
 _PICTURES_PER_BATCH = 64
 _MAX_PIXELS = 200_000_000
@@ -25,12 +25,12 @@ _MAX_PIXELS = 200_000_000
 class DecodedBatch:
     """Pixels (n, height, width, 3) uint8 of the pictures that decoded, their keys, and why the others did not.
 
-    The frames of a video stand in a row and have the same key. `tints` says by key what is seen most of.
+    The frames of a video stand in a row and have the same key. `tints` (n, 3) uint8 says what each shows most of.
     """
 
     keys: list[str]
     pixels: np.ndarray
-    tints: dict[str, bytes]
+    tints: np.ndarray
     failures: dict[str, str]
     decode_s: float
 
@@ -74,7 +74,7 @@ def _decode_one_by_one(
                     waiting.popleft()
             except BrokenProcessPool:
                 key, _ = waiting.popleft()
-                yield DecodedBatch([], _no_pixels(wanted), {}, {key: LOST}, 0.0)
+                yield DecodedBatch([], _no_pixels(wanted), find_tints(_no_pixels(wanted)), {key: LOST}, 0.0)
 
 
 def _check_that_it_runs(pool: ProcessPoolExecutor) -> None:
@@ -89,27 +89,24 @@ def _check_that_it_runs(pool: ProcessPoolExecutor) -> None:
 
 def _decode_chunk(pictures: list[tuple[str, Path]], wanted: PicturePreprocessing, limits: DecodeLimits) -> DecodedBatch:
     started = time.perf_counter()
-    keys, rows, tints, failures = [], [], {}, {}
+    keys, rows, failures = [], [], {}
     for key, path in pictures:
         start_timers(limits.cpu_s, limits.clock_s)
         try:
-            views, tints[key] = decode_views(path, wanted)
+            views = decode_views(path, wanted)
             rows += list(views)
             keys += [key] * len(views)
         except (BadPicture, TooLarge) as error:
             failures[key] = str(error)
     start_timers(0.0, 0.0)
     pixels = np.stack(rows) if rows else _no_pixels(wanted)
-    return DecodedBatch(keys, pixels, tints, failures, time.perf_counter() - started)
+    return DecodedBatch(keys, pixels, find_tints(pixels), failures, time.perf_counter() - started)
 
 
-def decode_views(path: Path, wanted: PicturePreprocessing) -> tuple[np.ndarray, bytes]:
-    """(n, height, width, 3) uint8: the picture, or a frame of each scene of a video; and its tint, of the first frame.
-
-    Raises BadPicture, TooLarge.
-    """
+def decode_views(path: Path, wanted: PicturePreprocessing) -> np.ndarray:
+    """(n, height, width, 3) uint8: the picture, or a frame of each scene of a video. Raises BadPicture, TooLarge."""
     views = open_views(path, _MAX_PIXELS, (wanted.width, wanted.height))
-    return np.stack([prepare_picture(view, wanted) for view in views]), find_tint(views[0])
+    return np.stack([prepare_picture(view, wanted) for view in views])
 
 
 def decode_upload(content: bytes, max_pixels: int, wanted: PicturePreprocessing) -> np.ndarray:

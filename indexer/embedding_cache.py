@@ -9,7 +9,7 @@ fault can cost is encoding again.
 import logging
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -95,25 +95,30 @@ class EmbeddingCache:
         }
         return [key for key in wanted if key not in present]
 
-    def get_tints(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """The tints of pictures that are there: red, green and blue, a byte each."""
-        found: dict[str, bytes] = {}
+    def get_tints(self, keys: Sequence[str]) -> dict[str, np.ndarray]:
+        """The tints of pictures that are there, (3,) uint8 each: red, green and blue."""
+        found: dict[str, np.ndarray] = {}
         for start in range(0, len(keys), _LOOKUP_BATCH):
             blobs = [bytes.fromhex(k) for k in keys[start : start + _LOOKUP_BATCH]]
             statement = f"SELECT key, tint FROM tints WHERE key IN ({','.join('?' * len(blobs))})"
-            found.update({key.hex(): tint for key, tint in self._read(statement, blobs) if len(tint) == 3})
+            read = self._read(statement, blobs)
+            found.update({key.hex(): np.frombuffer(tint, np.uint8) for key, tint in read if len(tint) == 3})
         return found
 
-    def put_many(self, keys: Sequence[str], vectors: np.ndarray, tints: Mapping[str, bytes] | None = None) -> None:
-        """Stores (n, dim) vectors, and what tints there are, durably in one transaction."""
+    def put_tints(self, keys: Sequence[str], tints: np.ndarray) -> None:
+        """Stores (n, 3) uint8 tints in one transaction; the first of those with the same key."""
+        rows = [(bytes.fromhex(key), tint.tobytes()) for key, tint in zip(keys, tints, strict=True)]
+        with self._connection:  # backwards, so that the first comes last and stays
+            self._connection.executemany("INSERT OR REPLACE INTO tints VALUES (?, ?)", rows[::-1])
+
+    def put_many(self, keys: Sequence[str], vectors: np.ndarray) -> None:
+        """Stores (n, dim) vectors durably in one transaction."""
         rows = []
         for key, vector in zip(keys, np.asarray(vectors, np.float16), strict=True):
             blob = vector.tobytes()
             rows.append((bytes.fromhex(key), zlib.crc32(blob), blob))
         with self._connection:
             self._connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)
-            seen = [(bytes.fromhex(key), tint) for key, tint in (tints or {}).items()]
-            self._connection.executemany("INSERT OR REPLACE INTO tints VALUES (?, ?)", seen)
         if self._fresh is not None:
             self._fresh.update(keys)
 

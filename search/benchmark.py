@@ -110,7 +110,7 @@ def _decode(files: Sequence[Path], wanted: PicturePreprocessing) -> tuple[np.nda
     pixels, started = [], time.perf_counter()
     for file in files:
         try:
-            pixels.append(decode_views(file, wanted)[0][0])
+            pixels.append(decode_views(file, wanted)[0])
         except (BadPicture, TooLarge, OSError):
             continue
     return np.array(pixels), time.perf_counter() - started

@@ -23,7 +23,7 @@ from indexer.fusion import PARTS, fuse
 from indexer.generation import Generation
 from indexer.item_text import ItemText
 from indexer.lexical_index import LexicalIndexBuilder
-from indexer.tints import first_tints
+from indexer.tints import find_tints, first_tints
 from indexer.training.lexicon import load_lexicon
 from indexer.vector_index import EXACT, VectorIndex, build_index
 from search.segment import Segment
@@ -156,8 +156,9 @@ class ChangedItems:
         for key in cache.missing(shown):
             path, item_id = shown[key]
             try:
-                pixels, tint = self._decoder.run(str(path), decode_views, path, wanted)
+                pixels = self._decoder.run(str(path), decode_views, path, wanted)
             except (BadPicture, TooLarge) as error:
                 log.warning("%s is searchable without a picture: %s", item_id, error)
                 continue
-            cache.put_many(*pool_frames([key] * len(pixels), self._encoder.encode_pictures(pixels)), {key: tint})
+            cache.put_tints([key], find_tints(pixels[:1]))
+            cache.put_many(*pool_frames([key] * len(pixels), self._encoder.encode_pictures(pixels)))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,9 +12,10 @@ from PIL import Image
 from data.catalogue import Catalogue, ItemDraft
 from data.database import Database
 from data.settings import Settings
+from indexer.embedding_cache import EmbeddingCache
 from indexer.generation_store import open_current
 from indexer.rebuild import RebuildOptions, rebuild
-from indexer.tints import find_tint
+from indexer.tints import find_tints
 from search.engine import SearchEngine
 from search.request import SearchRequest
 from web.app import create_app
@@ -44,21 +46,21 @@ def tints(engine: SearchEngine) -> dict[str, tuple[int, int, int] | None]:
     return {hit.item_id: hit.tint for hit in engine.search(SearchRequest()).hits}
 
 
-@given(colours, st.integers(1, 90), st.integers(1, 90))
-def test_a_picture_of_one_colour_has_that_tint(colour: tuple[int, int, int], width: int, height: int) -> None:
-    assert tuple(find_tint(Image.new("RGB", (width, height), colour))) == colour
+@given(st.lists(colours, min_size=1, max_size=4), st.integers(1, 90), st.integers(1, 90))
+def test_a_picture_of_one_colour_has_that_tint(each: list[tuple[int, int, int]], height: int, width: int) -> None:
+    pixels = np.broadcast_to(np.array(each, np.uint8)[:, None, None], (len(each), height, width, 3))
+    assert find_tints(pixels).tolist() == [list(colour) for colour in each]
 
 
 @given(colours, colours)
 def test_the_tint_is_of_what_is_seen_most(first: tuple[int, int, int], second: tuple[int, int, int]) -> None:
-    picture = Image.new("RGB", (40, 40), first)
-    picture.paste(second, (0, 0, 40, 15))
+    pixels = np.empty((1, 80, 64, 3), np.uint8)
+    pixels[:, :30], pixels[:, 30:] = second, first
+    (tint,) = find_tints(pixels).tolist()
     if all(one >> 6 == other >> 6 for one, other in zip(first, second, strict=True)):  # one cell of colour: a mixture
-        assert all(
-            min(pair) <= value <= max(pair) for value, *pair in zip(find_tint(picture), first, second, strict=True)
-        )
+        assert all(min(pair) <= value <= max(pair) for value, *pair in zip(tint, first, second, strict=True))
     else:
-        assert tuple(find_tint(picture)) == first
+        assert tuple(tint) == first
 
 
 def test_what_is_nearly_white_needs_no_tint() -> None:
@@ -102,3 +104,10 @@ def test_an_index_from_before_there_were_tints_is_served_without(
     assert generation.tints.tolist() == [[255, 255, 255]] * 2
     rebuild(settings, database, RebuildOptions(full=True))
     assert tints(engine)["rug"] == NAVY
+
+
+def test_a_video_has_the_tint_of_its_first_frame(tmp_path: Path) -> None:
+    cache = EmbeddingCache(tmp_path, "abc", 8)
+    cache.put_tints(["aa", "bb", "bb"], np.array([NAVY, OLIVE, NAVY], np.uint8))
+    assert {key: tuple(tint) for key, tint in cache.get_tints(["aa", "bb", "cc"]).items()} == {"aa": NAVY, "bb": OLIVE}
+    cache.close()
