@@ -125,7 +125,7 @@ class Interpreter:
             vector,
             self._resemble(liked, understood, segments) if liked else None,
             self._avoid(avoided, vector),
-            words=text if is_hybrid else "",
+            words=(self._speller.complete(text) if request.correct else text) if is_hybrid else "",
             not_words=avoided if is_hybrid else "",
             right_words=right,
             excluded_id=excluded,

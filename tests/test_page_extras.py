@@ -93,6 +93,20 @@ def test_a_handle_of_a_range_moves_with_the_keyboard(open_page: Any) -> None:
     assert asked(page)["filter"] == ["price:5.25.."]
 
 
+def test_a_value_in_other_capitals_is_the_value_that_is_ticked(open_page: Any) -> None:
+    page = open_page("/?q=red&filter=kind:BALL", java_script_enabled=False)
+    ticked = page.locator("#filters [aria-current]")
+    assert ticked.count() == 1 and ticked.get_attribute("data-key") == "kind:ball"
+    assert page.locator('[data-key="kind:BALL"]').count() == 0
+    ticked.click()
+    assert asked(page) == {"q": ["red"]}
+
+
+def test_the_button_of_a_range_is_one_line_in_chinese(open_page: Any) -> None:
+    page = open_page("/?q=red", locale="zh-CN")
+    assert page.locator(".range-row button").first.bounding_box()["height"] < 45
+
+
 def test_filters_that_leave_nothing_say_which_to_drop(open_page: Any) -> None:
     page = open_page("/?q=ball&filter=colour:Red&filter=kind:ball&filter=price:9000..")
     page.get_by_role("link", name="without Price").click()

@@ -73,7 +73,7 @@ class CellPainter:
             case "reason":
                 return CellView(self._named("reason", words, words), kind="long")
             case "part":
-                return CellView(self._named("part", words, plain_label(words)))
+                return CellView(self._named("part", words, plain_label(words)), kind="name")
             case "flag":
                 return CellView(self.text("yes" if cell else "no"))
             case "english":
