@@ -138,6 +138,10 @@ class SearchEngine:
         """The items most like this one, without itself. Raises ItemNotFound, NoIndex."""
         return self.search(SearchRequest(like=item_id, k=k, facets=False))
 
+    def tint_of(self, item: Item) -> tuple[int, int, int] | None:
+        """What the item's first picture shows most of, None where it is not indexed. Raises NoIndex."""
+        return tint_of(self._current().segments, item.id)
+
     @property
     def segments(self) -> list[Segment]:
         """What is searchable now: the index, and what changed since. Raises NoIndex."""

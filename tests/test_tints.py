@@ -71,8 +71,10 @@ def test_an_item_s_tint_is_there_before_its_picture_was_ever_sent(
     engine: SearchEngine, settings: Settings, tmp_path: Path
 ) -> None:
     assert tints(engine) == {"rug": NAVY, "word": (255, 255, 255)}
-    page = create_app(settings).test_client().get("/?q=rug").get_data(as_text=True)
-    assert page.count('class="tint"') == 1 and 'fill="#000080"' in page
+    client = create_app(settings).test_client()
+    for address, tinted in (("/?q=rug", 1), ("/item?id=rug", 1), ("/item?id=word", 1)):
+        page = client.get(address).get_data(as_text=True)
+        assert page.count('class="tint"') == page.count('fill="#000080"') == tinted, address
 
 
 def test_a_rebuild_that_decodes_nothing_has_the_tints_that_were_kept(
