@@ -128,15 +128,6 @@ def make_thumbnail(path: Path, max_pixels: int, side: int) -> bytes:
     return encode_thumbnail(open_picture(path, max_pixels, (side, side)), side, "WEBP")
 
 
-def find_colour(source: Path | bytes, max_pixels: int) -> tuple[int, int, int]:
-    """Red, green and blue (0 to 255) of what the picture shows most of. Raises as `open_picture`."""
-    image = open_picture(source, max_pixels, (32, 32))
-    small = image.resize((32, 32), Image.Resampling.BOX).quantize(8, Image.Quantize.MEDIANCUT)
-    most, palette = max(small.getcolors() or [])[1], small.getpalette() or []
-    red, green, blue = palette[3 * int(str(most)) : 3 * int(str(most)) + 3]
-    return red, green, blue
-
-
 def _name_of(source: Path | bytes) -> str:
     return str(source) if isinstance(source, Path) else "the picture"
 

@@ -15,6 +15,7 @@ from data.errors import BadPicture, DecodingFailed, TooLarge
 from data.picture_process import LOST, DecodeLimits, start_timers, start_workers
 from data.pictures import open_picture, open_views
 from indexer.preprocessing import PicturePreprocessing, prepare_picture
+from indexer.tints import find_tints
 
 _PICTURES_PER_BATCH = 64
 _MAX_PIXELS = 200_000_000
@@ -24,11 +25,12 @@ _MAX_PIXELS = 200_000_000
 class DecodedBatch:
     """Pixels (n, height, width, 3) uint8 of the pictures that decoded, their keys, and why the others did not.
 
-    The frames of a video stand in a row and have the same key.
+    The frames of a video stand in a row and have the same key. `tints` (n, 3) uint8 says what each shows most of.
     """
 
     keys: list[str]
     pixels: np.ndarray
+    tints: np.ndarray
     failures: dict[str, str]
     decode_s: float
 
@@ -72,7 +74,7 @@ def _decode_one_by_one(
                     waiting.popleft()
             except BrokenProcessPool:
                 key, _ = waiting.popleft()
-                yield DecodedBatch([], _no_pixels(wanted), {key: LOST}, 0.0)
+                yield DecodedBatch([], _no_pixels(wanted), find_tints(_no_pixels(wanted)), {key: LOST}, 0.0)
 
 
 def _check_that_it_runs(pool: ProcessPoolExecutor) -> None:
@@ -98,7 +100,7 @@ def _decode_chunk(pictures: list[tuple[str, Path]], wanted: PicturePreprocessing
             failures[key] = str(error)
     start_timers(0.0, 0.0)
     pixels = np.stack(rows) if rows else _no_pixels(wanted)
-    return DecodedBatch(keys, pixels, failures, time.perf_counter() - started)
+    return DecodedBatch(keys, pixels, find_tints(pixels), failures, time.perf_counter() - started)
 
 
 def decode_views(path: Path, wanted: PicturePreprocessing) -> np.ndarray:

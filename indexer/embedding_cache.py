@@ -1,5 +1,6 @@
 """Vectors kept by the hash of what they were made from, so that a rebuild encodes only what changed.
 
+Beside the vector of a picture lies its tint, which is seen when it is decoded.
 One SQLite file per encoder fingerprint under `embeddings/`. Vectors are stored as float16 with a
 checksum each; a damaged one counts as absent, and a damaged file is set aside, so the worst that a
 fault can cost is encoding again.
@@ -11,6 +12,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,6 +61,7 @@ class EmbeddingCache:
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, checksum INTEGER, vector BLOB) WITHOUT ROWID"
             )
+            connection.execute("CREATE TABLE IF NOT EXISTS tints (key BLOB PRIMARY KEY, tint BLOB) WITHOUT ROWID")
             # a damaged tree would be found while vectors are written, when it is too late to do without it
             if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
                 raise _DamagedFile(f"{self.path} is damaged")
@@ -92,6 +95,22 @@ class EmbeddingCache:
         }
         return [key for key in wanted if key not in present]
 
+    def get_tints(self, keys: Sequence[str]) -> dict[str, np.ndarray]:
+        """The tints of pictures that are there, (3,) uint8 each: red, green and blue."""
+        found: dict[str, np.ndarray] = {}
+        for start in range(0, len(keys), _LOOKUP_BATCH):
+            blobs = [bytes.fromhex(k) for k in keys[start : start + _LOOKUP_BATCH]]
+            statement = f"SELECT key, tint FROM tints WHERE key IN ({','.join('?' * len(blobs))})"
+            read = self._read(statement, blobs)
+            found.update({key.hex(): np.frombuffer(tint, np.uint8) for key, tint in read if len(tint) == 3})
+        return found
+
+    def put_tints(self, keys: Sequence[str], tints: np.ndarray) -> None:
+        """Stores (n, 3) uint8 tints in one transaction; the first of those with the same key."""
+        rows = [(bytes.fromhex(key), tint.tobytes()) for key, tint in zip(keys, tints, strict=True)]
+        with self._connection:  # backwards, so that the first comes last and stays
+            self._connection.executemany("INSERT OR REPLACE INTO tints VALUES (?, ?)", rows[::-1])
+
     def put_many(self, keys: Sequence[str], vectors: np.ndarray) -> None:
         """Stores (n, dim) vectors durably in one transaction."""
         rows = []
@@ -103,7 +122,7 @@ class EmbeddingCache:
         if self._fresh is not None:
             self._fresh.update(keys)
 
-    def _read(self, statement: str, values: Sequence[bytes]) -> Iterator[tuple[bytes, int, bytes]]:
+    def _read(self, statement: str, values: Sequence[bytes]) -> Iterator[tuple[Any, ...]]:
         try:
             with closing(self._connection.execute(statement, values)) as cursor:
                 yield from cursor

@@ -84,6 +84,7 @@ def encode_missing_pictures(
     for batch in decode_pictures(missing, encoder.spec.preprocessing):
         if batch.keys:
             keys, vectors = pool_frames(batch.keys, encoder.encode_pictures(batch.pixels))
+            cache.put_tints(batch.keys, batch.tints)  # first: who has a vector is not looked at again
             cache.put_many(keys, vectors)
             report.num_encoded += len(keys)
             done += len(keys)

@@ -18,6 +18,7 @@ from indexer.item_text import TextPlan
 from indexer.learned_fusion import LearnedFusion
 from indexer.lexical_index import LexicalIndex
 from indexer.phrases import load_phrases
+from indexer.tints import NO_TINT
 from indexer.vector_index import VectorIndex
 
 
@@ -60,6 +61,13 @@ class Generation:
     def text_weights(self) -> np.ndarray:
         """(n,) float32: the weight of an item's text in its fused vector; its picture has the rest of 1."""
         return np.load(self.folder / "text_weights.npy")
+
+    @cached_property
+    def tints(self) -> np.ndarray:
+        """(n, 3) uint8: what each item's first picture shows most of; white where it has none, or an older Magpie
+        built this."""
+        path = self.folder / "tints.npy"
+        return np.load(path) if path.is_file() else np.full((self.num_items, 3), NO_TINT, np.uint8)
 
     @cached_property
     def indexes(self) -> dict[str, VectorIndex]:
@@ -111,7 +119,7 @@ class Generation:
     def load(self) -> "Generation":
         """Loads every part now, so that no request waits for it."""
         _ = self.ids, self.parts, self.fused, self.text_weights, self.indexes, self.means, self.lexical, self.columns
-        _ = self.concepts, self.text_plan, self.phrases, self.fusion, self.clicked
+        _ = self.concepts, self.text_plan, self.phrases, self.fusion, self.clicked, self.tints
         return self
 
     def rows_of(self, ids: np.ndarray) -> np.ndarray:

@@ -32,6 +32,7 @@ from indexer.imputation import ImputedAverage
 from indexer.learned_fusion import LearnedFusion, choose_fusion, fusion_file
 from indexer.probes import calibrate_confidence
 from indexer.snapshot import Snapshot, read_catalogue, without_garbage_collection
+from indexer.tints import first_tints
 from indexer.training.lexicon import load_lexicon
 from indexer.unchanged import INPUTS, digest_inputs, take_over
 from indexer.vector_index import build_index, choose_factory, empty_index
@@ -192,6 +193,7 @@ def build(
         factory = choose_factory(options.index, len(snapshot.ids), dim)
         tell("index", 0, 1)
         write_vectors(folder, snapshot.ids, vectors, weights, means, factory)
+        np.save(folder / "tints.npy", first_tints(cache, snapshot.pictures))
         leaning.save(folder / "clicked.npz")
         if learned:
             learned.save(folder / "fusion.npz")

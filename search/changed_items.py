@@ -23,6 +23,7 @@ from indexer.fusion import PARTS, fuse
 from indexer.generation import Generation
 from indexer.item_text import ItemText
 from indexer.lexical_index import LexicalIndexBuilder
+from indexer.tints import find_tints, first_tints
 from indexer.training.lexicon import load_lexicon
 from indexer.vector_index import EXACT, VectorIndex, build_index
 from search.segment import Segment
@@ -33,11 +34,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Vectors:
-    """What is compared of some items: (n, dim) unit rows by part and fused, and (n,) the weights of their texts."""
+    """What is compared of some items: (n, dim) unit rows by part and fused, and (n,) the weights of their texts; and
+    (n, 3) the tints of their pictures."""
 
     parts: Mapping[str, np.ndarray]
     fused: np.ndarray
     text_weights: np.ndarray
+    tints: np.ndarray
 
 
 class ChangedItems:
@@ -61,14 +64,14 @@ class ChangedItems:
         """A segment of these items, which are in ascending number."""
         generation = self._generation
         texts = [generation.text_plan.read(item) for item in items]
-        encoded = self._encode(items, texts)
+        encoded, tints = self._encode(items, texts)
         parts = {name: generation.means.centre(name, encoded[name]) for name in PARTS}
         words = load_lexicon().single_words()
         told = np.array([text.count_descriptive(words) for text in texts])
         weights = generation.text_weighing.weigh(parts, told)
         fused = fuse(generation.fusion.contributions(parts, weights))
         ids = np.array([item.id for item in items], np.int64)
-        vectors = _Vectors(parts, generation.clicked.lean(ids, fused), weights)
+        vectors = _Vectors(parts, generation.clicked.lean(ids, fused), weights, tints)
         return self._assemble(items, lambda _: vectors)
 
     def merge(self, segments: Sequence[Segment]) -> Segment | None:
@@ -84,8 +87,8 @@ class ChangedItems:
                 return np.concatenate(living)[places]
 
             parts = {name: rows([segment.parts[name] for segment in segments]) for name in PARTS}
-            fused, weights = ([getattr(segment, name) for segment in segments] for name in ("fused", "text_weights"))
-            return _Vectors(parts, rows(fused), rows(weights))
+            others = ([getattr(segment, name) for segment in segments] for name in ("fused", "text_weights", "tints"))
+            return _Vectors(parts, *map(rows, others))
 
         merged = self._assemble(self._read(ids[order]), gather)
         return merged if len(merged.ids) else None
@@ -114,6 +117,7 @@ class ChangedItems:
             parts={name: kept[name] for name in PARTS},
             fused=kept["fused"],
             text_weights=vectors.text_weights,
+            tints=vectors.tints,
             fusion=self._generation.fusion,
             clicked=self._generation.clicked,
             indexes={name: VectorIndex(build_index(rows[name], ids, EXACT), ids, kept[name]) for name in rows},
@@ -122,8 +126,9 @@ class ChangedItems:
             dead=np.zeros(len(ids), bool),
         )
 
-    def _encode(self, items: Sequence[Item], texts: Sequence[ItemText]) -> dict[str, np.ndarray]:
-        """(n, dim) vectors by part. They are kept where the next rebuild looks, if the disk allows it."""
+    def _encode(self, items: Sequence[Item], texts: Sequence[ItemText]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """(n, dim) vectors by part, and (n, 3) tints. They are kept where the next rebuild looks, if the disk allows
+        it."""
         try:
             return self._encode_with(self._embeddings, items, texts)
         except (OSError, sqlite3.Error) as error:
@@ -131,14 +136,16 @@ class ChangedItems:
             with TemporaryDirectory() as folder:
                 return self._encode_with(Path(folder), items, texts)
 
-    def _encode_with(self, embeddings: Path, items: Sequence[Item], texts: Sequence[ItemText]) -> dict[str, np.ndarray]:
+    def _encode_with(
+        self, embeddings: Path, items: Sequence[Item], texts: Sequence[ItemText]
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
         spec = self._encoder.spec
         cache = EmbeddingCache(embeddings, spec.fingerprint, spec.dim)
         try:
             read, _ = pool_texts(self._encoder, cache, [text.segments() for text in texts])
             self._encode_pictures(items, cache)
             keys = [[picture.content_hash for picture in item.pictures if picture.status == "ok"] for item in items]
-            return {"text": read, "image": pool_pictures(cache, keys, spec.dim)}
+            return {"text": read, "image": pool_pictures(cache, keys, spec.dim)}, first_tints(cache, keys)
         finally:
             cache.close()
 
@@ -153,4 +160,5 @@ class ChangedItems:
             except (BadPicture, TooLarge) as error:
                 log.warning("%s is searchable without a picture: %s", item_id, error)
                 continue
+            cache.put_tints([key], find_tints(pixels[:1]))
             cache.put_many(*pool_frames([key] * len(pixels), self._encoder.encode_pictures(pixels)))

@@ -29,7 +29,6 @@ from search.confidence import is_confident
 from search.facets import count_facets, find_ranges
 from search.freshness import Freshness
 from search.interleaving import CURRENT, compared_versions
-from search.item_memory import ItemMemory
 from search.learning.examination import measured_looks
 from search.merging import Merged, best_score, check_sort, matching_rows, merge
 from search.question import Question
@@ -37,7 +36,7 @@ from search.ranking import Candidates
 from search.request import Hit, SearchRequest, SearchResult
 from search.reranking import FIRST_STAGE, Reranked, Reranker
 from search.retrieval import look_up, retrieve
-from search.segment import Segment
+from search.segment import Segment, tint_of
 from search.serving import Serving, open_serving, serve, with_changes
 from search.suggestions import complete_with_searches
 from search.taste import Taste, personalise, taste_of
@@ -95,7 +94,7 @@ class SearchEngine:
             order = self._freshness.freshen(order, request, question, time.time())
             order = personalise(order, request, question, segments, self._taste(request))
         unfiltered = _without_each_filter(segments, question, request, depth, best)
-        hits = _hits(serving.items, order, reranked, request, question)
+        hits = _hits(serving, order, reranked, request, question)
         return SearchResult(
             query_id=self._query_ids.new(),
             generation=serving.generation.id,
@@ -142,6 +141,10 @@ class SearchEngine:
         """The items most like this one, without itself. Raises ItemNotFound, NoIndex."""
         return self.search(SearchRequest(like=item_id, k=k, facets=False))
 
+    def tint_of(self, item: Item) -> tuple[int, int, int] | None:
+        """What the item's first picture shows most of, None where it is not indexed. Raises NoIndex."""
+        return tint_of(self._current().segments, item.id)
+
     @property
     def segments(self) -> list[Segment]:
         """What is searchable now: the index, and what changed since. Raises NoIndex."""
@@ -152,7 +155,10 @@ class SearchEngine:
         serving = self._current()
         items = serving.items.get_many(ids)
         found = [(items[id_], score) for id_, score in zip(ids, scores, strict=True) if id_ in items]
-        hits = [_hit(item, position, score) for position, (item, score) in enumerate(found, start=1)]
+        hits = [
+            _hit(item, position, score, tint_of(serving.segments, item.id))
+            for position, (item, score) in enumerate(found, start=1)
+        ]
         return SearchResult(self._query_ids.new(), serving.generation.id, ranker, 0.0, len(hits), bool(hits), hits)
 
     def suggest(self, prefix: str, limit: int = 8) -> list[str]:
@@ -264,12 +270,10 @@ def _without_each_filter(
     return found
 
 
-def _hits(
-    memory: ItemMemory, order: Merged, reranked: Reranked, request: SearchRequest, question: Question
-) -> list[Hit]:
+def _hits(serving: Serving, order: Merged, reranked: Reranked, request: SearchRequest, question: Question) -> list[Hit]:
     """The page of hits. An item deleted within the last moment is left out rather than shown empty."""
     page = range(request.offset, min(request.offset + request.k, len(order)))
-    items = memory.get_many([int(order.ids[k]) for k in page])
+    items = serving.items.get_many([int(order.ids[k]) for k in page])
     hits: list[Hit] = []
     for k in page:
         item = items.get(int(order.ids[k]))
@@ -277,7 +281,8 @@ def _hits(
             explained = order.explain(k, question) if request.explain else None
             position = request.offset + len(hits) + 1
             inputs = reranked.inputs_of(item.id, order.first_stage_score(k))
-            hits.append(_hit(item, position, order.score(k), explained, inputs, reranked.chance_at(k)))
+            tint = tint_of(serving.segments, item.id)
+            hits.append(_hit(item, position, order.score(k), tint, explained, inputs, reranked.chance_at(k)))
     return hits
 
 
@@ -285,6 +290,7 @@ def _hit(
     item: Item,
     position: int,
     score: float,
+    tint: tuple[int, int, int] | None,
     explained: dict[str, float] | None = None,
     inputs: dict[str, float] | None = None,
     propensity: float | None = None,
@@ -306,6 +312,7 @@ def _hit(
         inputs=inputs,
         inferred=confidences(item),
         propensity=propensity,
+        tint=tint,
     )
 
 

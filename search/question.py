@@ -123,13 +123,14 @@ class Interpreter:
         text, avoided = request.text.strip(), request.not_text.strip()
         known = self._speller.right_words if request.correct else self._speller.words
         is_hybrid = request.mode == "hybrid" and request.picture is None and not request.like
+        words = self._speller.complete(text) if is_hybrid and request.correct else text
         is_searched = is_hybrid or request.mode == "lexical"
         return Wording(
             text=text,
             understood=self._speller.correct(text) if request.correct and request.mode != "lexical" else text,
             avoided=avoided,
             right_words=known(f"{text} {avoided}"),
-            searched=text if is_searched else "",
+            searched=words if is_searched else "",
             not_searched=avoided if is_searched else "",
         )
 

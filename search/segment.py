@@ -42,13 +42,15 @@ class Segment:
 
     `parts` and `fused` are (n, dim) unit rows, `ids` (n,) ascending `items.id`, `dead` (n,) bool rows that
     were deleted or changed since, `text_weights` (n,) the weight of the text in an
-    average. `fusion` made `fused` of the parts, and `clicked` lets it lean towards queries.
+    average, `tints` (n, 3) uint8 what an item's first picture shows most of. `fusion` made `fused` of the parts,
+    and `clicked` lets it lean towards queries.
     """
 
     ids: np.ndarray
     parts: Mapping[str, np.ndarray]
     fused: np.ndarray
     text_weights: np.ndarray
+    tints: np.ndarray
     fusion: Fusion
     clicked: ClickedPart
     indexes: Mapping[str, VectorIndex]
@@ -145,6 +147,15 @@ class Segment:
     def parts_of(self, row: int) -> dict[str, np.ndarray]:
         """(dim,) float32 vectors of the parts that an item has."""
         return {name: np.asarray(rows[row], np.float32) for name, rows in self.parts.items() if rows[row].any()}
+
+
+def tint_of(segments: Sequence[Segment], id_: int) -> tuple[int, int, int] | None:
+    """Red, green and blue of what the first picture of an item shows most of; None for an item that is not there."""
+    found = find_row(segments, id_)
+    if found is None:
+        return None
+    red, green, blue = found[0].tints[found[1]].tolist()
+    return red, green, blue
 
 
 def find_row(segments: Sequence[Segment], id_: int) -> tuple[Segment, int] | None:

@@ -121,6 +121,7 @@ def main_segment(generation: Generation) -> Segment:
         parts=generation.parts,
         fused=generation.fused,
         text_weights=generation.text_weights,
+        tints=generation.tints,
         fusion=generation.fusion,
         clicked=generation.clicked,
         indexes=generation.indexes,

@@ -8,6 +8,14 @@ from rapidfuzz.distance import OSA
 
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _LONG_WORD = 7
+# A word of three letters is put right only where it begins as no English word does and lacks a vowel there ("vse",
+# "lmp"): one edit from right ones, such as "cat", "pen", "bra", lie "coat", "open", "bora"; "vga" and "dna" end in a.
+_LACKS_VOWEL = re.compile(
+    r"\b(?![bcfgkps]l|[bcdfgkptw]r|[cgpstw]h|s[ckmnptw]|[gk]n|ps|tw)"
+    r"[bcdfghjklmnpqrstvwxz][bcdfghjklmnpqrstvwxz][bcdefghjklmnpqrstvwxz]\b",
+    re.IGNORECASE,
+)
+_FREQUENT = 5
 
 
 class Speller:
@@ -23,8 +31,13 @@ class Speller:
 
         A word is misspelt if nobody knows it in singular or plural, and one that the catalogue has lies one edit away
         (two from seven letters on; swapped neighbours are one edit). Of equally near ones the most frequent wins.
+        Words of three letters as in `complete`, shorter ones never.
         """
-        return _WORD.sub(lambda found: self._right_word(found.group()), text)
+        return _WORD.sub(lambda found: self._right_word(found.group()), self.complete(text))
+
+    def complete(self, text: str) -> str:
+        """The text with the vowel that words of three letters lack after the first, where a frequent word has it."""
+        return _LACKS_VOWEL.sub(self._with_vowel, text)
 
     def right_words(self, text: str) -> frozenset[str]:
         """The words of the text that are known to be right, whether or not the catalogue has them."""
@@ -37,6 +50,14 @@ class Speller:
     def _is_right(self, folded: str) -> bool:
         forms = {folded, folded.removesuffix("s"), folded.removesuffix("es"), folded + "s"}
         return not forms.isdisjoint(self._right)
+
+    def _with_vowel(self, found: re.Match[str]) -> str:
+        folded = found.group().casefold()
+        if self._is_right(folded):
+            return found.group()
+        whole = [f"{folded[0]}{vowel}{folded[1:]}" for vowel in "aeiou"]
+        best = max(whole, key=lambda word: self._frequencies.get(word, 0))
+        return best if self._frequencies.get(best, 0) >= _FREQUENT else found.group()
 
     def _right_word(self, word: str) -> str:
         folded = word.casefold()

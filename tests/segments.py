@@ -8,6 +8,7 @@ import numpy as np
 from indexer.clicked_part import ClickedPart
 from indexer.fusion import Fusion, fuse
 from indexer.imputation import plain_average
+from indexer.tints import NO_TINT
 from search.segment import Segment
 
 
@@ -21,6 +22,7 @@ def segment_of(text: np.ndarray, image: np.ndarray, text_weights: np.ndarray, fu
         parts=MappingProxyType({"text": text.astype(np.float16), "image": image.astype(np.float16)}),
         fused=fuse(fusion.contributions({"text": text, "image": image}, text_weights)),
         text_weights=text_weights,
+        tints=np.full((len(text), 3), NO_TINT, np.uint8),
         fusion=fusion,
         clicked=ClickedPart.nothing(dim),
         indexes={},

@@ -1,7 +1,9 @@
 """The insights page over HTTP: what it tells, what it hides, who may see it, and its CSV files and plots."""
 
 import csv
+import hashlib
 import io
+import json
 import re
 import subprocess
 import sys
@@ -19,6 +21,7 @@ from data.hygiene import FLOOD
 from data.plausibility import FORGED, REASONS
 from data.settings import Settings
 from data.ubi import EventRecord, QueryRecord
+from indexer.generation_store import MANIFEST, current_id
 from tests.insights_log import people, search
 from tests.learned_home import teach
 from tests.serving import Client, client_of
@@ -244,6 +247,27 @@ def test_the_index_tells_its_age_and_what_the_cache_spared(learned: Client) -> N
     health = {row["figure"]: row["value"] for row in rows(learned, "/insights/health.csv")}
     assert 0 <= float(health["age_days"]) < 1 and float(health["cache_share"]) == 0.0
     assert float(health["size_mb"]) > 0
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_names_that_another_magpie_stored_are_shown_as_they_are(own_shop: Settings, language: str) -> None:
+    folder = own_shop.generations_dir / str(current_id(own_shop))
+    about = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    about["recall"] |= {"sound_in_crowds": 0.987}
+    one = {"item_id": "kite-green", "looks_like": "ball-red", "suspect": "sound", "agreement": 0.1}
+    written = json.dumps([one | {"reason": "It hums.", "suggestion": "Listen to <it>."}])
+    (folder / "conflicts.json").write_text(written, encoding="utf-8")
+    about["files"]["conflicts.json"] = {
+        "size_bytes": len(written),
+        "blake2b": hashlib.blake2b(written.encode(), digest_size=16).hexdigest(),
+    }
+    (folder / MANIFEST).write_text(json.dumps(about), encoding="utf-8")
+    app = create_app(own_shop)
+    answer = client_of(app).get("/insights", headers={"Accept-Language": language})
+    app.extensions["magpie"].close()
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 200
+    assert "Recall sound in crowds" in page and ">Sound<" in page and "Listen to &lt;it&gt;." in page
 
 
 def test_what_is_not_there_is_refused(owner: Client) -> None:

@@ -77,6 +77,6 @@ def test_the_period_is_one_click_away(browser: Any, server: Server) -> None:
     page = context.new_page()
     page.goto(f"{server.url}/insights")
     page.get_by_role("link", name="Last 7 days").click()
-    assert page.url == f"{server.url}/insights?days=7"
+    page.wait_for_url(f"{server.url}/insights?days=7")
     assert page.locator(".periods [aria-current]").inner_text() == "Last 7 days"
     context.close()

@@ -335,9 +335,9 @@ def test_a_server_that_comes_back_serves_the_open_page(browser: Any, shop: Setti
 # ---- what the page tells ----
 
 
-def clicks_of(server: Server, query_id: str) -> list[dict[str, Any]]:
-    """The clicks that the log holds for a search, once there are any, or after a second."""
-    deadline = time.monotonic() + 1
+def clicks_of(server: Server, query_id: str, patience_s: float = 1.0) -> list[dict[str, Any]]:
+    """The clicks that the log holds for a search, once there are any, or after so long."""
+    deadline = time.monotonic() + patience_s
     while True:
         records = stored(Settings(home=server.home))
         found = [one for one in records if one.get("query_id") == query_id and one.get("action_name") == "click"]
@@ -360,7 +360,7 @@ def test_an_opened_hit_is_told_with_its_place(open_page: Any, server: Server) ->
     page = open_page("/?q=green")
     assert page.context.cookies() == []
     query_id, item_id = open_second_hit(page)
-    (click,) = clicks_of(server, query_id)
+    (click,) = clicks_of(server, query_id, patience_s=15)
     assert click["action_name"] == "click" and click["event_attributes"] == {
         "object": {"object_id": item_id}, "position": {"ordinal": 2},
     }  # fmt: skip

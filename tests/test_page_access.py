@@ -64,7 +64,7 @@ def a_visit(page: Any) -> None:
     page.locator("#hits .card-main").first.click()
     page.wait_for_url("**/item?id=*")
     origin = page.url.split("/item")[0]
-    for _ in range(20):  # the click is told beside the page
+    for _ in range(50):  # the click is told beside the page
         page.goto(origin + "/")
         if page.locator(".strip").count():
             return

@@ -169,7 +169,7 @@ def test_a_strip_takes_up_what_was_looked_at(open_page: Any, server: Server) -> 
     page.locator('[data-item-id="kite-green"] .card-main').click()
     page.wait_for_url("**/item?id=kite-green")
     strip = page.get_by_role("region", name="Because you looked at “Green kite”")
-    for _ in range(20):  # the click is told beside the page
+    for _ in range(50):  # the click is told beside the page
         page.goto(server.url)
         if strip.count():
             break

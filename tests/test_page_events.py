@@ -51,7 +51,7 @@ def wait_until_told(server: Server, expected: Counter[Told]) -> None:
 
 def look_around(page: Any) -> Counter[Told]:
     """Looks for long enough at what is in the window; returns the impressions that should be told of it."""
-    page.wait_for_timeout(SEEN_MS + 300)
+    page.wait_for_timeout(SEEN_MS + 1000)  # a busy machine tells late what comes into the window
     query_id = page.locator(".layout").get_attribute("data-query-id")
     return Counter((query_id, "impression", item, position) for item, position in page.evaluate(HALF_SEEN))
 

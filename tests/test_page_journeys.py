@@ -164,21 +164,23 @@ def test_a_slow_line_is_borne(browser: Any, server: Server, viewport: dict[str, 
         complaints: list[str] = []
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(line.url)
-        line.delay_s = 1.5
+        line.delay_s = 2.0
         box = page.get_by_role("searchbox")
         box.fill("red ball")
         wait_until(page, "document.querySelector('#results.is-slow') !== null")  # that it is late is seen
         assert page.evaluate("getComputedStyle(document.querySelector('.card-title')).color") == "rgba(0, 0, 0, 0)"
-        box.fill("yellow kite")  # goes on typing meanwhile: what is asked no more is never shown
-        first = page.evaluate(
-            """() => new Promise((done) => {
+        page.evaluate(
+            """() => {
                 const results = document.getElementById("results");
                 new MutationObserver((_, watcher) => {
                     watcher.disconnect();
-                    done(results.querySelector("h1").textContent);
+                    window.firstShown = results.querySelector("h1").textContent;
                 }).observe(results, { childList: true });
-            })"""
+            }"""
         )
+        box.fill("yellow kite")  # goes on typing meanwhile: what is asked no more is never shown
+        wait_until(page, "window.firstShown !== undefined")
+        first = page.evaluate("window.firstShown")
         assert first == "Results for “yellow kite”" and shown(page)[0] == "kite-yellow"
         assert page.locator("#results.is-slow").count() == 0 and asked(page) == {"q": ["yellow kite"]}
         page.locator("#hits .card-main").first.click()

@@ -25,6 +25,24 @@ def test_correct(typed: str, meant: str) -> None:
     assert SPELLER.correct(typed) == meant
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("blue vse", "blue vase"),
+        ("Vse, red lmp!", "vase, red lamp!"),
+        ("cat pen led usb hut sky bra ski vga", "cat pen led usb hut sky bra ski vga"),  # though "coat", "open", "lead"
+        ("bwl", "bwl"),  # of bowls there are too few
+        ("rng", "rng"),  # somebody knows it
+        ("vses vs vse2 avse xvse", "vses vs vse2 vase xvse"),
+    ],
+)
+def test_a_short_word_that_lacks_a_vowel_is_put_right_and_right_ones_stay(typed: str, meant: str) -> None:
+    words = dict.fromkeys(["vase", "lamp", "coat", "open", "lead", "ring", "scat", "soap", "bora", "vega", "hurt"], 5)
+    speller = Speller({**words, "bowl": 4, "rng": 1}, [])
+    assert speller.correct(typed) == meant
+    assert speller.complete("avse") == "avse"
+
+
 def test_right_words_are_those_that_somebody_knows() -> None:
     assert SPELLER.right_words("Yellow crimson kites wtach") == {"Yellow", "crimson", "kites"}
 

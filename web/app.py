@@ -23,6 +23,7 @@ from web.cross_origin import CrossOrigin, parse_origins
 from web.health import api as health_api
 from web.insights import insights
 from web.json_answers import JSONAnswers
+from web.kept_answers import KeptAnswers
 from web.openapi import DESCRIPTION, SECURITY_SCHEMES, TITLE, add_schemas
 from web.pages import YEAR_S, install_page_texts, pages
 from web.problems import install_problem_handlers, validation_problem
@@ -88,6 +89,7 @@ def create_app(settings: Settings) -> Flask:
     atexit.register(opened.close)
     _measure_and_secure(app, opened)
     _limit_rates(app, opened)
+    app.wsgi_app = KeptAnswers(app.wsgi_app, f"{app.static_url_path}/")  # type: ignore[method-assign]
     if settings.trusted_proxies:
         app.wsgi_app = BehindProxies(app.wsgi_app, parse_networks(settings.trusted_proxies))  # type: ignore[method-assign]
     return app

@@ -1,6 +1,6 @@
 """Items as people read them: labels of their fields and values, and cards in a grid."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
@@ -14,7 +14,7 @@ from web.texts import Text
 _SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "INR": "₹", "JPY": "¥", "CNY": "¥", "KRW": "₩"}
 _NAMED_FIELDS = ("category", "price")
 
-Tint = Callable[[str], str]  # content hash of a picture → "#a1b2c3", or ""
+_WHITE_FROM = 232  # of 255 in each channel: what is nearly white gets no tint, the page's own ground suits it better
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Card:
     tint: str
 
 
-def card_of(hit: Hit, tint: Tint) -> Card:
+def card_of(hit: Hit) -> Card:
     """The card of one hit."""
     image = picture_url(hit.item_id, hit.image) if hit.image else ""
     return Card(
@@ -46,8 +46,13 @@ def card_of(hit: Hit, tint: Tint) -> Card:
         like_url=PageState(like=hit.item_id).url,
         image=f"{image}&w=320" if image else "",
         image_set=f"{image}&w=320 320w, {image}&w=640 640w" if image else "",
-        tint=tint(hit.image) if hit.image else "",
+        tint=tint_label(hit.tint) if hit.image and hit.tint else "",
     )
+
+
+def tint_label(tint: tuple[int, int, int]) -> str:
+    """A tint as the page writes it, such as "#a1b2c3"; "" for what is nearly white."""
+    return "" if min(tint) >= _WHITE_FROM else "#{:02x}{:02x}{:02x}".format(*tint)
 
 
 def field_label(name: str, text: Text) -> str:

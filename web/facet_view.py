@@ -89,12 +89,14 @@ def facet_groups(state: PageState, result: SearchResult, is_confident: bool, tex
     wanted = {name: value for name, value in state.filters.items() if isinstance(value, list)}
     names = [*facets, *(name for name in wanted if name not in facets)]
     for name in sorted(names, key=lambda name: (name not in wanted, name != "category")):
-        selected = wanted.get(name, [])
         found = {value.value: value.count for value in facets.get(name, [])}
+        selected = wanted.get(name, [])
+        spelt = {value.casefold(): value for value in found}  # the engine takes "glass" for "Glass" too
+        chosen = {spelt.get(value.casefold(), value): value for value in selected}
         if not selected and (len(found) < 2 or name in result.ranges):
             continue
-        values = [*selected, *(value for value in found if value not in selected)][:MAX_VALUES]
-        links = [_facet_link(state, name, value, found.get(value), value in selected) for value in values]
+        values = [*chosen, *(value for value in found if value not in chosen)][:MAX_VALUES]
+        links = [_facet_link(state, name, value, found.get(value), chosen.get(value)) for value in values]
         groups.append(FacetGroup(field_label(name, text), links))
     return groups[:MAX_GROUPS]
 
@@ -120,9 +122,10 @@ def range_ends(chosen: FilterValue) -> tuple[str, str]:
     return format_number(chosen.get("gte", chosen.get("gt"))), format_number(chosen.get("lte", chosen.get("lt")))
 
 
-def _facet_link(state: PageState, name: str, value: str, count: int | None, is_selected: bool) -> FacetLink:
-    target = state.without_value(name, value) if is_selected else state.with_value(name, value)
-    return FacetLink(value, count, target.url, is_selected, f"{name}:{value}")
+def _facet_link(state: PageState, name: str, value: str, count: int | None, selected: str | None) -> FacetLink:
+    """`selected` is the value as the state has it, None where it is not chosen."""
+    target = state.with_value(name, value) if selected is None else state.without_value(name, selected)
+    return FacetLink(value, count, target.url, selected is not None, f"{name}:{value}")
 
 
 def _range_form(state: PageState, name: str, span: Range | None, chosen: Mapping[str, float], text: Text) -> RangeForm:

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from data.items import Item
-from data.plausibility import REASONS
 from search.exposure import NONE
 from search.proportions import Interval
-from web.card_view import item_url
+from web.card_view import item_url, plain_label
 from web.insights_figures import Figures
 from web.insights_tables import Cell, Column, Said
+from web.insights_texts import is_said
 from web.page_state import PageState
 from web.pictures import picture_url
 
@@ -59,6 +59,8 @@ class CellPainter:
         if cell is None:
             return self._unknown(column)
         if isinstance(cell, Said):
+            if not is_said(cell.name):
+                return CellView(cell.english, language="en", kind="long")
             return CellView(self.text(cell.name, **cell.values), kind="long")
         words = str(cell)
         match column.kind:
@@ -67,12 +69,11 @@ class CellPainter:
             case "query":
                 return CellView(words, url=PageState(q=words).url)
             case "fact":
-                return CellView(self.text(f"fact_{words}"))
+                return CellView(self._named("fact", words, plain_label(words)))
             case "reason":
-                known = words in REASONS
-                return CellView(self.text("reason_" + words.replace(" ", "_")) if known else words, kind="long")
+                return CellView(self._named("reason", words, words), kind="long")
             case "part":
-                return CellView(self.text(f"part_{words}"))
+                return CellView(self._named("part", words, plain_label(words)), kind="name")
             case "flag":
                 return CellView(self.text("yes" if cell else "no"))
             case "english":
@@ -90,6 +91,11 @@ class CellPainter:
             case "text":
                 return CellView(self.text("none_value") if words == NONE else words)
         return CellView(_number(cell), True)
+
+    def _named(self, kind: str, words: str, unknown: str) -> str:
+        """What a stored name is called, or `unknown`: another Magpie may have written the index or the log."""
+        name = f"{kind}_{words.replace(' ', '_')}"
+        return self.text(name) if is_said(name) else unknown
 
     def _unknown(self, column: Column) -> CellView:
         """A count that is missing was of too few people."""

@@ -10,6 +10,11 @@ Text = Callable[..., str]
 LANGUAGES = {"en": ENGLISH, "zh": CHINESE}
 
 
+def is_said(name: str) -> bool:
+    """Whether there is a sentence of this name: names may come from what an older or newer Magpie stored."""
+    return name in ENGLISH
+
+
 def insights_texts(language: str) -> Text:
     """The function that gives a named sentence of this language, filled with what it is about."""
     texts = LANGUAGES[language]

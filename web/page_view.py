@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from data.catalogue import Item
 from search.request import SearchResult
-from web.card_view import Card, Tint, card_of, field_label
+from web.card_view import Card, card_of, field_label
 from web.facet_view import FacetGroup, RangeForm, facet_groups, range_ends, range_forms
 from web.page_state import MAX_PAGES, PAGE_SIZE, PageState
 from web.pictures import picture_url
@@ -23,7 +23,6 @@ class Found:
     """An answer and what else the page needs of the catalogue: the item to resemble, the picture searched by."""
 
     result: SearchResult
-    tint: Tint
     liked: Item | None = None
     upload: Upload | None = None
     relaxed: Sequence[Relaxed] = ()
@@ -76,7 +75,7 @@ def view_results(state: PageState, found: Found, text: Text) -> PageView:
         headline=_headline(state, found.liked, text) if is_confident else _no_headline(state, text),
         count=count_label(result.total if is_confident else 0, text),
         is_confident=is_confident,
-        cards=[card_of(hit, found.tint) for hit in hits],
+        cards=[card_of(hit) for hit in hits],
         groups=facet_groups(state, result, is_confident, text) if has_filters else [],
         ranges=range_forms(state, result, is_confident, text) if has_filters else [],
         chips=_chips(state, text),

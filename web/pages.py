@@ -15,7 +15,7 @@ from search.request import SearchRequest
 from web.answers import answer_search, wants_privacy
 from web.bodies import uploaded_pictures
 from web.card_layout import GRID, PHONE_GRID, is_phone
-from web.card_view import card_of, field_label, item_url, outward_url, price_label, value_label
+from web.card_view import card_of, field_label, item_url, outward_url, price_label, tint_label, value_label
 from web.page_state import PageState
 from web.page_view import Found, PageView, view_results
 from web.pictures import picture_url
@@ -74,13 +74,12 @@ def item_page() -> AnyResponse:
     opened = services()
     item = opened.catalogue.get(request.args.get("id", ""))
     try:
-        hits = opened.engine.similar(item.item_id, SIMILAR_SHOWN).hits
+        hits, tint = opened.engine.similar(item.item_id, SIMILAR_SHOWN).hits, opened.engine.tint_of(item)
     except NoIndex:
-        hits = []
-    cards = [card_of(hit, opened.pictures.tints.of) for hit in hits]
-    return make_response(
-        render_template("item.html", item=_item_view(item, _text()), cards=cards, state=PageState(), view=None)
-    )
+        hits, tint = [], None
+    shown = _item_view(item, _text()) | {"tint": tint_label(tint) if tint else ""}
+    cards = [card_of(hit) for hit in hits]
+    return make_response(render_template("item.html", item=shown, cards=cards, state=PageState(), view=None))
 
 
 @pages.get("/pictures")
@@ -167,7 +166,6 @@ def _search(state: PageState) -> PageView:
     result = answer_search(opened, asked, private, is_typing="X-Magpie-Typing" in request.headers)
     found = Found(
         result,
-        opened.pictures.tints.of,
         liked=opened.catalogue.get(state.like) if state.like else None,
         upload=opened.uploads.get(state.picture) if state.picture else None,
         relaxed=relax(opened.engine, state, asked, text) if state.filters and not result.confident else (),

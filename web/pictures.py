@@ -13,7 +13,6 @@ from data.picture_process import PictureProcess
 from data.pictures import make_thumbnail
 from data.settings import Settings
 from data.whole_files import write_whole
-from web.tints import Tints
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +57,6 @@ class PictureShelf:
         self._decoder = decoder
         self._folder = settings.home / "thumbnails"
         self._max_pixels = settings.max_picture_pixels
-        self.tints = Tints(settings.home / "thumbnails" / "tints.txt", settings.max_picture_pixels, decoder)
 
     def find(self, item_id: str, number: int, width: int | None) -> ServedPicture:
         """The item's `number`-th good picture (from 1), fitted into a square of `width` pixels where given.
@@ -72,12 +70,6 @@ class PictureShelf:
         if not 1 <= number <= len(good):
             raise NotFound(f"n: item {item_id!r} has {len(good)} readable pictures, not a picture {number}")
         picture = good[number - 1]
-        served = self._serve(picture, width)
-        if width is not None:
-            self.tints.learn(picture.content_hash, served.file)
-        return served
-
-    def _serve(self, picture: Picture, width: int | None) -> ServedPicture:
         mimetype = _mimetype(picture.path)
         if mimetype and (width is None or _is_small(picture, width)):
             return ServedPicture(picture.path, mimetype, picture.content_hash[:HASH_CHARS])

@@ -40,7 +40,7 @@ def _because(opened: Services, visit: str, text: Text) -> Strip | None:
     item = items[visits[0].id]
     asked = RecommendQuery.model_validate({"item": item.item_id, "session_id": visit, "k": CARDS})
     result = answer_recommendation(opened, asked, private=False)
-    return _strip(opened, text("because", title=item.title or item.item_id), result.query_id, result.hits)
+    return _strip(text("because", title=item.title or item.item_id), result.query_id, result.hits)
 
 
 def _popular(opened: Services, private: bool, text: Text) -> Strip | None:
@@ -51,8 +51,8 @@ def _popular(opened: Services, private: bool, text: Text) -> Strip | None:
     result = answer_recommendation(opened, RecommendQuery.model_validate({"k": 4 * CARDS}), private)
     hits = [hit for hit in result.hits if hit.item_id in counts and counts[hit.item_id].people >= FEWEST_PEOPLE]
     placed = [replace(hit, position=place) for place, hit in enumerate(hits[:CARDS], start=1)]
-    return _strip(opened, text("popular"), result.query_id, placed)
+    return _strip(text("popular"), result.query_id, placed)
 
 
-def _strip(opened: Services, title: str, query_id: str, hits: Sequence[Hit]) -> Strip:
-    return Strip(title, query_id, [card_of(hit, opened.pictures.tints.of) for hit in hits])
+def _strip(title: str, query_id: str, hits: Sequence[Hit]) -> Strip:
+    return Strip(title, query_id, [card_of(hit) for hit in hits])

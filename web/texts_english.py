@@ -144,8 +144,8 @@ ENGLISH = {
     "me_searches": "Your last searches",
     "me_events": "What you did last",
     "me_no_words": "(no words)",
-    "me_use": "They help to put better results first, for you now and, summed up over many people, for everybody. "
-    "No address, no name and no picture of yours is kept, and nothing leaves this server. "
+    "me_use": "What is stored helps to put better results first, for you now and, summed up over many people, for "
+    "everybody. No address, no name and no picture of yours is kept, and nothing leaves this server. "
     "Your recent searches under the search box are kept in your browser only.",
     "me_forget": "Forget me",
     "me_forget_hint": "Deletes all of it at once, the random name and the recent searches in this browser as well.",
