@@ -28,6 +28,18 @@ class BadFilter(BadInput):
     """A filter on an unknown attribute, or with an operator that does not exist."""
 
 
+class NotTogether(BadQuery):
+    """What was sent is right in each of its parts, and cannot be taken together."""
+
+    status = 422
+
+
+class UnknownField(BadFilter):
+    """A filter or an order by a field that no item of this catalogue has, or not of this kind."""
+
+    status = 422
+
+
 class BadFeed(BadInput):
     """A catalogue file that cannot be read at all (single bad rows are rejected instead)."""
 
@@ -52,6 +64,8 @@ class BadPicture(BadInput):
 
 class NotFetched(BadInput):
     """A picture's address that is not asked, or that gave no picture."""
+
+    status = 422
 
     def __init__(self, reason: str, is_of_the_host: bool = False) -> None:
         super().__init__(reason)

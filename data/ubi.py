@@ -29,8 +29,9 @@ _LIMITS = {
     "object_id": 512,
 }
 MAX_HITS = 10_000
-_FIRST_MS = 946_684_800_000  # 2000-01-01
-_LAST_MS = 4_102_444_800_000  # 2100-01-01
+# from the first day of 2000 to the last of 2099, wherever on earth
+FIRST_MS = 946_598_400_000  # 1999-12-31
+LAST_MS = 4_102_531_200_000  # 2100-01-02
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
@@ -200,8 +201,9 @@ def _text(values: dict[str, Any], name: str, prefix: str = "") -> str:
     value = values.get(name) if prefix else values.pop(name, None)
     if value is None:
         return ""
-    if isinstance(value, int) and not isinstance(value, bool) and name.endswith("_id"):
-        value = str(value)
+    number = _whole(value)
+    if number is not None and name.endswith("_id"):
+        value = str(number)
     if not isinstance(value, str):
         raise BadEvent(f"{prefix}{name}: must be a text, is {str(value)[:60]!r}")
     if len(value) > _LIMITS[name]:
@@ -246,9 +248,9 @@ def _timestamp(values: dict[str, Any], received_ms: int | None) -> int:
             timestamp_ms = (moment - _EPOCH) // _MILLISECOND
         except (ValueError, OverflowError):
             timestamp_ms = 0
-    elif isinstance(value, int) and not isinstance(value, bool):
-        timestamp_ms = value
-    if not _FIRST_MS <= timestamp_ms < _LAST_MS:
+    else:
+        timestamp_ms = _whole(value) or 0
+    if not FIRST_MS <= timestamp_ms < LAST_MS:
         shown = "is needed" if value is None else f"{str(value)[:60]!r} is no time"
         raise BadEvent(f"timestamp: {shown}; give ISO 8601 such as 2026-11-23T10:00:00Z, or milliseconds since 1970")
     return timestamp_ms
@@ -257,9 +259,17 @@ def _timestamp(values: dict[str, Any], received_ms: int | None) -> int:
 def _ordinal(value: object, name: str) -> int | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1_000_000:
+    number = _whole(value)
+    if number is None or not 1 <= number <= 1_000_000:
         raise BadEvent(f"{name}: must be a position, counted from 1, is {str(value)[:60]!r}")
-    return value
+    return number
+
+
+def _whole(value: object) -> int | None:
+    """The whole number, which JSON may write as 5 or as 5.0; None for everything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+        return None
+    return int(value)
 
 
 def _hits(values: dict[str, Any]) -> tuple[ShownHit, ...]:
@@ -274,7 +284,8 @@ def _hits(values: dict[str, Any]) -> tuple[ShownHit, ...]:
 
 
 def _hit_id(value: object) -> str:
-    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    number = _whole(value)
+    text = str(value if number is None else number) if isinstance(value, str) or number is not None else ""
     if not text or len(text) > _LIMITS["object_id"]:
         raise BadEvent(f"query_response_hit_ids: {str(value)[:60]!r} is no item id")
     return text

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from data.catalogue import Item, Value
-from data.errors import BadFilter
+from data.errors import BadFilter, UnknownField
 
 # Values of one field are or-ed; a range is {"gte" | "gt" | "lte" | "lt": number}. Fields are and-ed.
 FilterValue = list[str] | Mapping[str, float]
@@ -166,12 +166,12 @@ Column = WordColumn | NumberColumn
 
 
 def check_names(names: Iterable[str], segments: Sequence["Columns"], use: str, also: Sequence[str] = ()) -> None:
-    """Raises BadFilter for a name that no segment has a column of, and that is not among `also`."""
+    """Raises UnknownField for a name that no segment has a column of, and that is not among `also`."""
     known = {name for columns in segments for name in columns.names}
     for name in names:
         if name not in known and name not in also:
             fields = ", ".join([*also, *sorted(known)])
-            raise BadFilter(f"There is no field {name!r} to {use} by; there are: {fields}.")
+            raise UnknownField(f"There is no field {name!r} to {use} by; there are: {fields}.")
 
 
 class Columns:
@@ -227,7 +227,7 @@ class Columns:
             elif isinstance(column, NumberColumn):
                 mask &= column.rows_within(_checked_bounds(name, wanted))
             else:
-                raise BadFilter(f"The filter on {name!r} is a range, but {name!r} holds words; give a list of values.")
+                raise UnknownField(f"The filter on {name!r} is a range, but it holds words; give a list of values.")
         return mask
 
     def facets(self, rows: np.ndarray, max_values: int = 30) -> dict[str, list[tuple[str, int]]]:

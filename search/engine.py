@@ -253,7 +253,7 @@ class SearchEngine:
 
 
 def check_fields(request: SearchRequest, segments: Sequence[Columns]) -> None:
-    """Raises BadFilter where the request filters or sorts by a field that no item has."""
+    """Raises UnknownField where the request filters or sorts by a field that no item has."""
     check_sort(request.sort, segments)
     check_names(request.filters, segments, "filter")
 

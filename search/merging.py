@@ -71,7 +71,7 @@ def matching_rows(lists: Sequence[Candidates], is_browsing: bool, best: float) -
 
 
 def merge(lists: Sequence[Candidates], matching: Sequence[np.ndarray], sort: str) -> Merged:
-    """All candidates by score, or the matching ones by a field; raises BadFilter for a field that is not there.
+    """All candidates by score, or the matching ones by a field; raises UnknownField for a field that is not there.
 
     Ties go to the older item, so pages are stable; items without the field come last in both directions.
     """
@@ -116,7 +116,7 @@ def _keys(columns: Columns, rows: np.ndarray, name: str) -> np.ndarray:
 
 
 def check_sort(sort: str, segments: Sequence[Columns]) -> None:
-    """Raises BadFilter for a field that no segment has."""
+    """Raises UnknownField for a field that no segment has."""
     check_names([sort.removeprefix("-")], segments, "sort", also=(RELEVANCE, NEWEST))
 
 

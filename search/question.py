@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from data.catalogue import Catalogue
-from data.errors import BadQuery, ItemNotFound
+from data.errors import BadQuery, ItemNotFound, NotTogether
 from data.picture_process import PictureProcess
 from data.settings import Settings
 from indexer.decoding import decode_upload
@@ -78,7 +78,7 @@ def check_request(request: SearchRequest) -> None:
     if not 1 <= request.k <= MAX_K:
         raise BadQuery(f"k is {request.k}; it must be from 1 to {MAX_K}.")
     if request.offset < 0 or request.offset + request.k > MAX_REACH:
-        raise BadQuery(
+        raise NotTogether(
             f"offset + k is {request.offset + request.k}; it must be at most {MAX_REACH}, with offset from 0."
         )
     if request.mode not in MODES:
@@ -89,7 +89,7 @@ def check_request(request: SearchRequest) -> None:
     if request.image_weight is not None and not 0 <= request.image_weight <= 1:
         raise BadQuery(f"image_weight is {request.image_weight}; it runs from 0 (words only) to 1 (picture only).")
     if request.picture is not None and request.like:
-        raise BadQuery("Both a picture and an item to resemble are given; give one of them.")
+        raise NotTogether("Both a picture and an item to resemble are given; give one of them.")
 
 
 class Interpreter:
@@ -141,7 +141,7 @@ class Interpreter:
         if not text and wanted is None:
             return self._browse(request, wording.avoided)
         if request.mode == "lexical" and not text:
-            raise BadQuery("The lexical mode searches words, and there are none; give a query or another mode.")
+            raise NotTogether("The lexical mode searches words, and there are none; give a query or another mode.")
         asked = Question(
             "lexical",
             words=wording.searched,
@@ -166,10 +166,10 @@ class Interpreter:
 
     def _browse(self, request: SearchRequest, avoided: str) -> Question:
         if avoided:
-            raise BadQuery("There is only something to avoid; say also what to look for.")
+            raise NotTogether("There is only something to avoid; say also what to look for.")
         if request.filters or request.mode == "hybrid":
             return Question("fused", is_browsing=True)
-        raise BadQuery(f"The mode {request.mode!r} needs a query, a picture or an item to resemble.")
+        raise NotTogether(f"The mode {request.mode!r} needs a query, a picture or an item to resemble.")
 
     def _wanted(self, request: SearchRequest, segments: list[Segment]) -> tuple[_Wanted | None, int | None]:
         """The picture or item to resemble, and the item's id."""

@@ -354,7 +354,7 @@ def test_items_over_http_may_name_their_pictures(app: Flask, port: int) -> None:
     kept = client.put("/api/items/new", json={"title": "Newer"}).get_json()
     assert kept["images"] == item["images"]
     refused = client.put("/api/items/other", json={"title": "x", "images": ["http://localhost/x.png"]})
-    assert refused.status_code == 400 and "MAGPIE_PICTURE_HOSTS" in refused.get_json()["detail"]
+    assert refused.status_code == 422 and "MAGPIE_PICTURE_HOSTS" in refused.get_json()["detail"]
     assert client.get("/api/items/other").status_code == 404
     for wrong in ("/etc/passwd", "file:///etc/passwd", "../x.png"):
         assert client.put("/api/items/other", json={"title": "x", "images": [wrong]}).status_code == 400

@@ -11,19 +11,19 @@ from typing import Any
 
 import pytest
 from flask import Flask, request
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 from sqlalchemy.exc import IntegrityError
 
 from data.click_cells import read_cells, refresh_cells
 from data.click_log import ClickLog
-from data.click_rows import query_values
+from data.click_rows import event_values, query_values
 from data.clicked_queries import clicked_queries
 from data.client_ids import SPAN_MS, drop_old_salts, pseudonyms_of
 from data.database import Database, open_database
 from data.erasing import Forgotten, forgotten_at
 from data.settings import Settings
 from data.shared_queries import shared_queries
-from data.tables import client_salts, queries
+from data.tables import client_salts, events, queries
 from data.tokens import create_token
 from data.ubi import EventRecord, QueryRecord, ShownHit, now_ms
 from data.visitor import forget_session
@@ -264,3 +264,27 @@ def test_what_one_person_typed_reaches_nobody(database: Database) -> None:
     behaviour = Behaviour(database, 2)
     behaviour.refresh()
     assert SECRET_WORDS not in [words for words, _ in behaviour.searched]
+
+
+def test_what_an_older_magpie_kept_is_dropped(settings: Settings) -> None:
+    fields = {"theme": "kept", **TRACES}
+    database = open_database(settings)
+    with database.writing() as connection:
+        record = QueryRecord("q1", "red", query_attributes=fields, extra=fields)
+        connection.execute(insert(queries).values(**query_values(record)))
+        connection.execute(
+            insert(events).values(**event_values(EventRecord("click", event_attributes=fields), b"1" * 16))
+        )
+        connection.execute(text("UPDATE alembic_version SET version_num = '0007_items_since'"))
+    database.close()
+    assert ADDRESS.encode() in bytes_of(settings.home)
+    database = open_database(settings)
+    asked, done = ClickLog(database).export()
+    database.close()
+    left = {"theme": "kept", "context": [{"request": {"theme": "dark mode kept"}}]}
+    assert asked["query_attributes"] == done["event_attributes"] == left and asked["context"] == left["context"]
+    copy = settings.home / "magpie.db.before-0008_personal_fields"
+    assert ADDRESS.encode() in copy.read_bytes()
+    copy.unlink()
+    found = bytes_of(settings.home)
+    assert ADDRESS.encode() not in found and AGENT.encode() not in found

@@ -147,7 +147,7 @@ def test_recommendations_over_http(own_app: Flask, own_shop: Settings) -> None:
     assert client.post("/api/events", json=events).status_code == 200
     answer = client.get("/api/recommend?client_id=c1&k=4").get_json()
     assert answer["ranker"] == "recommend-taste" and len(answer["hits"]) == 4
-    assert client.get("/api/recommend").status_code == 400
+    assert client.get("/api/recommend").status_code == 422
     assert client.get("/api/recommend?item=nothing").status_code == 404
     private = client.get("/api/recommend?client_id=c1&k=4", headers={"Sec-GPC": "1"}).get_json()
     assert private["ranker"] == "recommend-popular"

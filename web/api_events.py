@@ -15,8 +15,9 @@ from data.ubi import EventRecord, now_ms, parse_event
 from web.answer_schemas import EventsAnswer
 from web.answers import set_aside_reason, wants_privacy
 from web.bodies import json_body
+from web.event_schemas import Event
 from web.openapi import SECURITY, problem_responses, request_body
-from web.schemas import MAX_LIST, Event
+from web.schemas import MAX_LIST
 from web.services import Services, services
 
 _TAG = Tag(name="events", description="What people did with what they found (OpenSearch User Behavior Insights 1.3).")

@@ -12,7 +12,7 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import TypeAdapter
 
 from data.catalogue import PictureFault
-from data.errors import BadInput
+from data.errors import BadInput, NotFetched, NotTogether
 from data.items import Item
 from data.pictures import check_picture
 from data.tokens import WRITE
@@ -21,10 +21,11 @@ from web.answer_schemas import ItemAnswer, LineAnswer, UpsertAnswer
 from web.bodies import form_body, is_multipart, json_body, uploaded_pictures
 from web.bulk_items import put_lines
 from web.item_drafts import ANYWHERE, draft_of, drafts_of, pictures_of
+from web.item_schemas import MAX_PICTURES, DeleteHeader, ItemBody, ItemPath, NamedItemBody, PutHeader
 from web.openapi import NDJSON, SECURITY, lines_of, problem_responses, request_body
 from web.pictures import picture_url
 from web.preconditions import watch_preconditions
-from web.schemas import MAX_LIST, MAX_PICTURES, DeleteHeader, ItemBody, ItemPath, NamedItemBody, PutHeader
+from web.schemas import MAX_LIST
 from web.services import Services, services
 
 _TAG = Tag(
@@ -57,15 +58,15 @@ def get_item(path: ItemPath) -> Response:
     "/api/items/<path:item_id>",
     summary="Put one item",
     security=SECURITY,
-    responses={200: ItemAnswer, 201: ItemAnswer, **problem_responses(401, 403, 412)},
-    openapi_extensions=request_body(ItemBody, file="A picture of the item; repeat it for more."),
+    responses={200: ItemAnswer, 201: ItemAnswer, **problem_responses(401, 403, 412, 422)},
+    openapi_extensions=request_body(ItemBody, has_file=True),
 )
 def put_item(path: ItemPath, header: PutHeader) -> tuple[Response, int]:
     """Replaces an item or makes a new one, searchable within a second; only in the state that the headers name."""
     opened = services()
     uploads: list[bytes] = []
     if is_multipart():
-        body = form_body(ItemBody, json_fields=("attributes", "images"))
+        body = form_body(ItemBody, json_fields=("attributes",), list_fields=("images",))
         uploads = uploaded_pictures(limit=MAX_PICTURES)
     else:
         body = json_body(_ITEM)
@@ -82,7 +83,7 @@ def put_item(path: ItemPath, header: PutHeader) -> tuple[Response, int]:
     "/api/items",
     summary="Put many items",
     security=SECURITY,
-    responses={200: lines_of(LineAnswer, UpsertAnswer), **problem_responses(401, 403)},
+    responses={200: lines_of(LineAnswer, UpsertAnswer), **problem_responses(401, 403, 422)},
     openapi_extensions=request_body(NamedItemBody, shape="list", has_lines=True),
 )
 def post_items() -> Response:
@@ -99,7 +100,7 @@ def post_items() -> Response:
         raise BadInput(f"{len(bodies)} items came; send a list of 1 to {MAX_LIST}")
     twice = sorted({one.item_id for one in bodies if sum(other.item_id == one.item_id for other in bodies) > 1})
     if twice:
-        raise BadInput(f"item_id: {twice[0]!r} comes twice; send each item once")
+        raise NotTogether(f"item_id: {twice[0]!r} comes twice; send each item once")
     counts = opened.catalogue.upsert(drafts_of(opened.catalogue, bodies), ANYWHERE)
     names = ("inserted", "updated", "unchanged", "images_missing", "images_broken")
     return jsonify({name: getattr(counts, name) for name in names})
@@ -118,9 +119,9 @@ def delete_item(path: ItemPath, header: DeleteHeader) -> tuple[str, int]:
 
 
 def _refuse_fault(named: Sequence[str], fault: PictureFault) -> None:
-    """Raises BadInput for a picture that the request names by address and that is not to be had."""
+    """Raises NotFetched for a picture that the request names by address and that is not to be had."""
     if fault.path in named:
-        raise BadInput(f"images: {fault.path} {fault.reason}")
+        raise NotFetched(f"images: {fault.path} {fault.reason}")
 
 
 def _answer(item_id: str) -> Response:

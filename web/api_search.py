@@ -12,8 +12,9 @@ from web.answers import answer_recommendation, answer_search, result_as_dict, wa
 from web.api_items import get_item
 from web.bodies import form_body, is_multipart, json_body, uploaded_pictures
 from web.item_addresses import is_part_of_the_id
+from web.item_schemas import ItemPath
 from web.openapi import problem_responses, request_body
-from web.schemas import ItemPath, RecommendQuery, SearchBody, SearchQuery, SimilarQuery, SuggestQuery
+from web.schemas import RecommendQuery, SearchBody, SearchQuery, SimilarQuery, SuggestQuery
 from web.services import services
 
 _TAG = Tag(name="search", description="Finding items by words, by a picture, by another item, or by any mixture.")
@@ -23,7 +24,7 @@ api = APIBlueprint("api_search", __name__, abp_tags=[_TAG], abp_responses=proble
 _BODY = TypeAdapter(SearchBody)
 
 
-@api.get("/api/search", summary="Search with words", responses={200: SearchAnswer})
+@api.get("/api/search", summary="Search with words", responses={200: SearchAnswer, **problem_responses(422)})
 def search_by_address(query: SearchQuery) -> Response:
     """Answers a search that an address can hold."""
     result = answer_search(services(), query.to_request(), wants_privacy(request.headers))
@@ -33,10 +34,8 @@ def search_by_address(query: SearchQuery) -> Response:
 @api.post(
     "/api/search",
     summary="Search with words, a picture, or both",
-    responses={200: SearchAnswer},
-    openapi_extensions=request_body(
-        SearchBody, file="A picture (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF), at most 10 MB."
-    ),
+    responses={200: SearchAnswer, **problem_responses(422)},
+    openapi_extensions=request_body(SearchBody, has_file=True),
 )
 def search_by_body() -> Response:
     """Answers a search sent as JSON, or as a form with the file `image`."""
@@ -68,7 +67,11 @@ def similar(path: ItemPath, query: SimilarQuery) -> Response:
     return jsonify(_similar(path.item_id, query.k))
 
 
-@api.get("/api/recommend", summary="What to show beside an item, or to a person", responses={200: SearchAnswer})
+@api.get(
+    "/api/recommend",
+    summary="What to show beside an item, or to a person",
+    responses={200: SearchAnswer, **problem_responses(422)},
+)
 def recommend(query: RecommendQuery) -> Response:
     """Recommends items for one that people look at, or for somebody by what they chose before."""
     asked = query.checked()

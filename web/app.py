@@ -20,15 +20,17 @@ from web.api_events import api as events_api
 from web.api_items import api as items_api
 from web.api_search import api as search_api
 from web.cross_origin import CrossOrigin, parse_origins
+from web.event_schemas import Event
 from web.health import api as health_api
 from web.insights import insights
+from web.item_schemas import ItemBody, NamedItemBody
 from web.json_answers import JSONAnswers
 from web.kept_answers import KeptAnswers
-from web.openapi import DESCRIPTION, SECURITY_SCHEMES, TITLE, add_schemas
+from web.openapi import DESCRIPTION, SECURITY_SCHEMES, TITLE, add_form, add_schemas
 from web.pages import YEAR_S, install_page_texts, pages
 from web.problems import install_problem_handlers, validation_problem
 from web.proxies import BehindProxies, parse_networks
-from web.schemas import Event, ItemBody, NamedItemBody, SearchBody
+from web.schemas import SearchBody
 from web.services import Services, open_services
 from web.visitor_pages import visitor_pages
 
@@ -81,6 +83,8 @@ def create_app(settings: Settings) -> Flask:
     for api in (search_api, events_api, items_api, health_api):
         app.register_api(api)  # type: ignore[attr-defined]
     add_schemas(app, SearchBody, Event, ItemBody, NamedItemBody, LineAnswer, UpsertAnswer)
+    add_form(app, SearchBody, "A picture (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF), at most 10 MB.")
+    add_form(app, ItemBody, "A picture of the item; repeat it for more.")
     app.register_blueprint(pages)
     app.register_blueprint(visitor_pages)
     app.register_blueprint(insights)

@@ -1,6 +1,7 @@
 """Request bodies become models here: JSON strictly, multipart forms with their texts converted."""
 
 import json
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from flask import request
@@ -27,20 +28,28 @@ def json_body(adapter: TypeAdapter[Anything]) -> Anything:
     return adapter.validate_json(request.get_data(cache=False))
 
 
-def form_body(model: type[Model], json_fields: tuple[str, ...] = ()) -> Model:
-    """The texts of a form as a model; `json_fields` hold JSON. Raises BadInput or pydantic's ValidationError."""
+def form_body(model: type[Model], json_fields: Sequence[str] = (), list_fields: Sequence[str] = ()) -> Model:
+    """The texts of a form as a model. Raises BadInput or pydantic's ValidationError.
+
+    `json_fields` hold JSON; `list_fields` do as well, or are given once for each of their values.
+    """
     fields: dict[str, Any] = {}
     for name, values in request.form.lists():
-        if len(values) > 1:
+        if name in list_fields:
+            is_json = len(values) == 1 and values[0].lstrip().startswith("[")
+            fields[name] = _json(name, values[0]) if is_json else values
+        elif len(values) > 1:
             raise BadInput(f"{name}: given {len(values)} times; give it once")
-        fields[name] = values[0]
-    for name in json_fields:
-        if name in fields:
-            try:
-                fields[name] = json.loads(fields[name])
-            except ValueError as error:
-                raise BadInput(f"{name}: must be JSON ({error})") from error
+        else:
+            fields[name] = _json(name, values[0]) if name in json_fields else values[0]
     return model.model_validate(fields, strict=False)
+
+
+def _json(name: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise BadInput(f"{name}: must be JSON ({error})") from error
 
 
 def uploaded_pictures(limit: int) -> list[bytes]:

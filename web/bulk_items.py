@@ -13,9 +13,9 @@ from data.errors import BadInput, BadItem, TooLarge
 from data.items import ItemDraft
 from data.upsert import Outcome, UpsertWatch
 from web.item_drafts import ANYWHERE, drafts_of
+from web.item_schemas import MAX_BULK_LINES, NamedItemBody
 from web.openapi import NDJSON
 from web.problems import describe_wrong_fields
-from web.schemas import MAX_BULK_LINES, NamedItemBody
 
 _ITEM = TypeAdapter(NamedItemBody)
 

@@ -5,9 +5,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from data.errors import BadFilter
+from data.errors import BadFilter, NotTogether
 from search.request import RANGE_OPERATORS, FilterValue
 
+FIELD_AND_VALUE = r"^(?:[^:\\]|\\[\s\S])+:[\s\S]*$"  # for documents; `parse_filter_parameters` reads it
 _RANGE = re.compile(r"(-?\d+(?:\.\d+)?)?\.\.(-?\d+(?:\.\d+)?)?")
 
 
@@ -67,14 +68,14 @@ def parse_filter_parameters(parameters: list[str]) -> dict[str, FilterValue]:
         present = filters.get(field)
         if bounds and any(bounds.groups()):
             if present is not None:
-                raise BadFilter(f"filter: {field} is given both a range and something else; give one range, or values")
+                raise NotTogether(f"filter: {field} is given a range and something else; give one range, or values")
             low, high = bounds.groups()
             filters[field] = {name: float(bound) for name, bound in (("gte", low), ("lte", high)) if bound is not None}
             continue
         if present is None:
             present = filters[field] = []
         if not isinstance(present, list):
-            raise BadFilter(f"filter: {field} is given both a range and something else; give one range, or values")
+            raise NotTogether(f"filter: {field} is given a range and something else; give one range, or values")
         quoted = len(value) > 1 and value[0] == value[-1] == '"'
         present.append(value[1:-1] if quoted else value)
     return filters

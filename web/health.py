@@ -9,7 +9,7 @@ from data.errors import Unavailable
 from data.tokens import READ
 from web.access import has_tokens
 from web.answer_schemas import Health, Readiness
-from web.openapi import SECURITY, problem_responses, with_tokens_needed
+from web.openapi import SECURITY, problem_responses, with_links, with_tokens_needed
 from web.services import services
 
 _TAG = Tag(name="operation", description="For machines that watch this one.")
@@ -60,6 +60,6 @@ def docs() -> str:
 
 
 def _document() -> dict[str, Any]:
-    document: dict[str, Any] = current_app.api_doc  # type: ignore[attr-defined]
+    document = with_links(current_app.api_doc)  # type: ignore[attr-defined]
     opened = services()
     return with_tokens_needed(document) if has_tokens(opened.settings, opened.database) else document

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from data.catalogue import Catalogue
 from data.items import ItemDraft
-from web.schemas import ItemBody, NamedItemBody
+from web.item_schemas import ItemBody, NamedItemBody
 
 # the paths handed to the catalogue here are its own or lie in the home: from requests come addresses only
 ANYWHERE = Path("/")

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from flask_openapi3 import OpenAPI
 from pydantic import BaseModel
 
+from data.pictures import FORMATS
 from web.answer_schemas import Problem
 from web.schemas import MAX_LIST
 
@@ -35,9 +36,11 @@ _PROBLEMS = {
 _FURTHER = {
     401: "The token is missing or wrong.",
     403: "Refused.",
+    422: "Fields do not go together, or name what the catalogue lacks, or a picture that cannot be had.",
     412: "The item is not in the state that If-Match or If-None-Match names.",
 }
 NDJSON = "application/x-ndjson"
+PICTURE_TYPES = ", ".join(f"image/{kind.lower()}" for kind in FORMATS)
 
 
 def problem_responses(*more: int) -> dict[int, Any]:
@@ -64,6 +67,30 @@ def with_tokens_needed(document: dict[str, Any]) -> dict[str, Any]:
     return {**document, "paths": paths}
 
 
+def with_links(document: dict[str, Any]) -> dict[str, Any]:
+    """The document, saying of answers that name an item what can be asked of that item next."""
+    item, paths = "/api/items/{item_id}", document["paths"]
+    similar = f"{item}/similar"
+    following = [(item, "get"), (item, "put"), (item, "delete"), (similar, "get")]
+    named = "$response.body#/item_id"
+    for path, method, statuses, name in (
+        (item, "get", ("200",), named),
+        (item, "put", ("200", "201"), named),
+        ("/api/search", "get", ("200",), "$response.body#/hits/0/item_id"),
+        ("/api/search", "post", ("200",), "$response.body#/hits/0/item_id"),
+    ):
+        links = {
+            paths[to][how]["operationId"]: {
+                "operationId": paths[to][how]["operationId"],
+                "parameters": {"item_id": name},
+            }
+            for to, how in following
+        }
+        for status in statuses:
+            paths[path][method]["responses"][status]["links"] = links
+    return document
+
+
 def lines_of(line: type[BaseModel], counts: type[BaseModel]) -> dict[str, Any]:
     """An answer that is counts for a JSON body, and a line of JSON for each line of an NDJSON body."""
     return {
@@ -77,7 +104,7 @@ def lines_of(line: type[BaseModel], counts: type[BaseModel]) -> dict[str, Any]:
 
 def request_body(
     model: type[BaseModel],
-    file: str = "",
+    has_file: bool = False,
     shape: Literal["one", "list", "one or list"] = "one",
     has_lines: bool = False,
 ) -> dict[str, Any]:
@@ -86,30 +113,28 @@ def request_body(
     many = {"type": "array", "minItems": 1, "maxItems": MAX_LIST, "items": one}
     schema = {"one": one, "list": many, "one or list": {"anyOf": [one, many]}}[shape]
     content: dict[str, Any] = {"application/json": {"schema": schema}}
-    if file:
-        image = {"image": {"type": "string", "contentMediaType": "application/octet-stream", "description": file}}
-        form = _form_schema(model)
-        content["multipart/form-data"] = {"schema": {**form, "properties": {**form["properties"], **image}}}
+    if has_file:
+        form = {"$ref": REF.format(model=f"{model.__name__}Form")}
+        content["multipart/form-data"] = {"schema": form, "encoding": {"image": {"contentType": PICTURE_TYPES}}}
     if has_lines:
         content[NDJSON] = {"schema": {"type": "string", "description": f"Lines of {model.__name__}."}}
     return {"requestBody": {"required": True, "content": content}}
 
 
-def _form_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The model's fields as a form has them: flat, objects written as JSON."""
+def add_form(app: OpenAPI, model: type[BaseModel], file: str) -> None:
+    """Adds the model as a form beside the file `image`: objects are written as JSON (OpenAPI's rule), null cannot be.
+
+    `file` describes the file. As a component the schema stays whole; flask-openapi3 drops much of others.
+    """
     schema = model.model_json_schema(ref_template=REF)
-    fields = {
-        name: {"type": "string", "contentMediaType": "application/json", "description": field.get("description", "")}
-        if field.get("type") == "object"
-        else field
-        for name, field in schema["properties"].items()
-    }
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": fields,
-        "required": schema.get("required", []),
-    }
+    for name, field in schema["properties"].items():
+        given = [one for one in field.pop("anyOf", []) if one != {"type": "null"}]
+        schema["properties"][name] = field | (given[0] if len(given) == 1 else {"anyOf": given} if given else {})
+    image = {"type": "string", "contentMediaType": "application/octet-stream", "description": file}
+    schema["properties"]["image"] = image
+    if "anyOf" in schema:
+        schema["anyOf"] = [*schema["anyOf"], {"required": ["image"]}]
+    app.components_schemas[f"{model.__name__}Form"] = schema
 
 
 def add_schemas(app: OpenAPI, *models: type[BaseModel]) -> None:

@@ -3,18 +3,23 @@
 import functools
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from data.errors import BadQuery
+from data.errors import BadQuery, NotTogether
 from search.request import MODES, RANGE_OPERATORS, SearchRequest
-from web.filter_notation import brief, parse_filter_parameters, parse_filters
+from web.filter_notation import FIELD_AND_VALUE, brief, parse_filter_parameters, parse_filters
 
 MAX_K = 1000
 MAX_DEPTH = 10_000
 MAX_TEXT = 1000
+SORTS = [sign + name for name in ("relevance", "price", "title", "newest") for sign in ("", "-")]
 MAX_LIST = 1000  # events or items in one request
-MAX_BULK_LINES = 10_000
-MAX_PICTURES = 20  # of one item in one request
+# what a search says at least one of
+ASKING: list[Any] = [
+    {"required": ["query"], "properties": {"query": {"pattern": r"\S"}}},
+    {"required": ["like"], "properties": {"like": {"type": "string", "minLength": 1}}},
+    {"required": ["filters"], "properties": {"filters": {"minProperties": 1}}},
+]
 
 FILTERS_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -34,6 +39,20 @@ FILTERS_SCHEMA: dict[str, Any] = {
     "examples": [{"colour": ["Red", "Blue"], "price": {"gte": 10, "lt": 50}}],
 }
 
+Sort = Annotated[
+    str, WithJsonSchema({"anyOf": [{"type": "string", "enum": SORTS}, {"type": "string", "maxLength": 200}]})
+]
+# pydantic's own message for what a pattern refuses would not say how filters are written
+FilterParameter = Annotated[str, WithJsonSchema({"type": "string", "pattern": FIELD_AND_VALUE})]
+
+
+# JSON may write 5 as 5.0, and its schema takes that for an integer
+Whole = Annotated[int, BeforeValidator(lambda value: int(value) if _is_whole(value) else value)]
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, float) and value.is_integer()
+
 
 class Strict(BaseModel):
     """Unknown fields are refused, and JSON values are taken as they are: "5" is no number."""
@@ -50,11 +69,11 @@ class SearchQuery(BaseModel):
     k: int = Field(10, ge=1, le=MAX_K, description="Hits wanted.")
     offset: int = Field(0, ge=0, le=MAX_DEPTH, description="Hits to skip; offset + k is at most 10,000.")
     mode: str = Field("hybrid", description="One of " + ", ".join(MODES) + ".", json_schema_extra={"enum": list(MODES)})
-    sort: str = Field(
+    sort: Sort = Field(
         "relevance", max_length=200,
         description="relevance, price, title, newest or an attribute's name; a leading - reverses.",
     )  # fmt: skip
-    filter: list[str] = Field(
+    filter: list[FilterParameter] = Field(
         default_factory=list, max_length=200,
         description="field:value, repeatable, such as colour:Red; or a range: price:10..50, price:10.. or price:..50.",
     )  # fmt: skip
@@ -86,11 +105,13 @@ class SearchQuery(BaseModel):
 class SearchBody(Strict):
     """The body of POST /api/search, as JSON or as multipart/form-data beside the file `image`."""
 
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema.update(anyOf=ASKING))
+
     query: str = Field("", max_length=MAX_TEXT, description="Words to search for.")
-    k: int = Field(10, ge=1, le=MAX_K, description="Hits wanted.")
-    offset: int = Field(0, ge=0, le=MAX_DEPTH, description="Hits to skip; offset + k is at most 10,000.")
+    k: Whole = Field(10, ge=1, le=MAX_K, description="Hits wanted.")
+    offset: Whole = Field(0, ge=0, le=MAX_DEPTH, description="Hits to skip; offset + k is at most 10,000.")
     mode: str = Field("hybrid", description="One of " + ", ".join(MODES) + ".", json_schema_extra={"enum": list(MODES)})
-    sort: str = Field(
+    sort: Sort = Field(
         "relevance", max_length=200,
         description="relevance, price, title, newest or an attribute's name; a leading - reverses.",
     )  # fmt: skip
@@ -119,11 +140,11 @@ class SearchBody(Strict):
 def checked(request: SearchRequest) -> SearchRequest:
     """The request itself, when what spans several fields is right. Raises BadQuery."""
     if not (request.text.strip() or request.picture or request.like or request.filters):
-        raise BadQuery("Nothing to search for: give words (query, or q in an address), an image, like, or filters")
+        raise NotTogether("Nothing to search for: give words (query, or q in an address), an image, like, or filters")
     if request.mode not in MODES:
         raise BadQuery(f"mode: {brief(request.mode)} is unknown; use one of {', '.join(MODES)}")
     if request.offset + request.k > MAX_DEPTH:
-        raise BadQuery(
+        raise NotTogether(
             f"offset + k: {request.offset + request.k} goes past {MAX_DEPTH}; narrow the search with filters"
         )
     return request
@@ -146,7 +167,7 @@ class RecommendQuery(SimilarQuery):
     def checked(self) -> "RecommendQuery":
         """Itself. Raises BadQuery where there is nothing to recommend for."""
         if not (self.item or self.client_id or self.session_id):
-            raise BadQuery("Nothing to recommend for: give item, client_id or session_id")
+            raise NotTogether("Nothing to recommend for: give item, client_id or session_id")
         return self
 
 
@@ -156,103 +177,3 @@ class SuggestQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
     q: str = Field("", max_length=MAX_TEXT, description="The beginning of a query.")
     limit: int = Field(8, ge=1, le=20)
-
-
-class ItemPath(BaseModel):
-    """An item's own id."""
-
-    item_id: str = Field(max_length=MAX_TEXT, description="The item's id, percent-encoded.")
-
-
-class EventObject(BaseModel):
-    """What was acted upon; further keys are kept."""
-
-    model_config = ConfigDict(extra="allow")
-    object_id: str = Field("", max_length=512, description="The item's id.")
-
-
-class EventPosition(BaseModel):
-    """Where it stood; further keys are kept."""
-
-    model_config = ConfigDict(extra="allow")
-    ordinal: int | None = Field(None, ge=1, le=1_000_000, description="Position as shown, from 1.")
-
-
-class EventAttributes(BaseModel):
-    """UBI's event_attributes; further keys are kept."""
-
-    model_config = ConfigDict(extra="allow")
-    object: EventObject | None = None
-    position: EventPosition | None = None
-
-
-class Event(BaseModel):
-    """One thing a person did, as UBI names it; `data.ubi` checks it, and keeps fields that are not named here."""
-
-    model_config = ConfigDict(extra="allow")
-    action_name: str = Field(min_length=1, max_length=128, description="click, view, add_to_cart, purchase, …")
-    event_id: str = Field("", max_length=256, description="Sent again under the same id, it counts once.")
-    query_id: str = Field("", max_length=128, description="The search that led to it.")
-    client_id: str = Field("", max_length=256, description="Who did it.")
-    session_id: str = Field("", max_length=256)
-    application: str = Field("", max_length=256)
-    timestamp: str | int | None = Field(
-        None, description="ISO 8601, or milliseconds since 1970; the time of arrival, when left out."
-    )
-    message_type: str = Field("", max_length=256)
-    message: str = Field("", max_length=4_096)
-    event_attributes: EventAttributes | None = None
-
-
-PictureAddress = Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=4_000)]
-
-
-class ItemBody(Strict):
-    """An item to put into the catalogue. What is left out is empty; `images` left out keeps the pictures it has."""
-
-    title: str = Field(min_length=1, max_length=10_000)
-    description: str = ""
-    category: str = Field("", max_length=1000)
-    price: float | None = Field(None, ge=0, allow_inf_nan=False)
-    currency: str = Field("", max_length=10)
-    url: str = Field("", max_length=4000)
-    attributes: dict[str, Any] = Field(
-        default_factory=dict, description="Texts, numbers, booleans, or lists of texts, by name."
-    )
-    images: list[PictureAddress] | None = Field(
-        None,
-        max_length=MAX_PICTURES,
-        description="[] removes the pictures. New ones are sent as multipart files named `image`, or as addresses on "
-        "hosts that the owner allows.",
-    )
-
-    @field_validator("attributes")
-    @classmethod
-    def _plain_values(cls, attributes: dict[str, Any]) -> dict[str, Any]:
-        for name, value in attributes.items():
-            listed = value if isinstance(value, list) else [value]
-            if not all(isinstance(one, str | int | float | bool) for one in listed):
-                raise ValueError(f"{name}: {brief(value)} is no text, number, boolean or list of texts")
-        return attributes
-
-
-class DeleteHeader(BaseModel):
-    """Which state of the item a write is meant for."""
-
-    if_match: str | None = Field(
-        None, alias="If-Match", description="Write only if the item's ETag is one of these; * for any item that exists."
-    )
-
-
-class PutHeader(DeleteHeader):
-    """The same, and which states it is not meant for."""
-
-    if_none_match: str | None = Field(
-        None, alias="If-None-Match", description="Write only if the item's ETag is none of these; * for a new item."
-    )
-
-
-class NamedItemBody(ItemBody):
-    """An item with its id, for POST /api/items."""
-
-    item_id: str = Field(min_length=1, max_length=MAX_TEXT)
