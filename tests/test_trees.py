@@ -56,6 +56,15 @@ def test_expected_rates_follow_the_clicks(rows: Rows, objective: str) -> None:
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
+def test_what_is_liked_anyway_is_not_learned_as_fit(rows: Rows, objective: str) -> None:
+    liked = np.where(np.arange(len(rows.fold)) % 2, 2.0, 1.0)
+    adored = replace(rows, clicks=rows.clicks * liked, appeal=rows.appeal * liked)
+    usual, raised = (grow_trees(each, objective, FOLDS).rates(FOLDS, rows.values) for each in (rows, adored))
+    assert raised.mean() == pytest.approx(usual.mean(), rel=0.1)
+    assert np.corrcoef(np.log(usual), np.log(raised))[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
 def test_a_booster_never_saw_its_fold(rows: Rows, objective: str) -> None:
     changed = replace(rows, clicks=np.where(rows.fold == 0, 5 * rows.expected, rows.clicks))
     before, after = (grow_trees(each, objective, FOLDS).boosters for each in (rows, changed))

@@ -32,6 +32,9 @@ class Table:
         return np.where((self.cells[at] == wanted) & (first >= 0), self.values[row, at], 0.0)
 
 
+NOTHING = Table(1, np.zeros(0, np.int64), np.zeros((0, 0), np.float32))
+
+
 @dataclass(frozen=True)
 class Affinities:
     """What a query's terms (its words and pairs of them) add to the logarithm of an item's rate.

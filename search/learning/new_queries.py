@@ -10,7 +10,7 @@ from search.learning.gate import ALIKE, Estimate, estimate
 from search.learning.ranker import LEAST_SHARE, Ranker
 
 SHARES = (LEAST_SHARE, 0.3, 0.45, 0.6)
-_MORE_HARMED = 1.5  # times as many queries as where the trees are not followed at all
+_MORE_HARMED = 1.25  # times as many queries as where the trees are not followed at all
 
 
 def with_new_share(ranker: Ranker, stages: Mapping[str, FirstStage], looks: np.ndarray) -> Ranker:

@@ -20,7 +20,8 @@ from search.learning.posterior import (
 from search.learning.trees import POISSON, Rows, Trees, grow_trees
 
 LEAST_SHARE = 0.15
-_SHARES = {"affinity": 0.35, "tag_affinity": 0.7, "tag_rate": 0.3}  # of what words and attributes promise
+# of what words, attributes and kindred queries promise:
+_SHARES = {"affinity": 0.5, "tag_affinity": 0.7, "tag_rate": 0.3, "kinship": 0.3}
 
 
 @dataclass(frozen=True)
@@ -150,9 +151,10 @@ def training_rows(evidence: Evidence, stages: Mapping[str, FirstStage]) -> Rows:
         shown = np.flatnonzero(own.exposure > 0)
         values = features(stage, evidence, key)[shown]
         numbers = (np.full(len(shown), fold_of(key)), np.full(len(shown), number), shown)
-        counts = (own.exposure[shown], own.clicks[shown], own.expected[shown])
+        appeal = np.exp(evidence.appeal.at(stage.ids[shown], 0, fold_of(key)))
+        counts = (own.exposure[shown], own.clicks[shown], own.expected[shown], appeal)
         found.append((values, *numbers, *counts))
     if not found:
         empty = np.zeros(0)
-        return Rows(np.zeros((0, len(NAMES)), np.float32), *(empty.astype(np.int64),) * 3, *(empty,) * 3)
+        return Rows(np.zeros((0, len(NAMES)), np.float32), *(empty.astype(np.int64),) * 3, *(empty,) * 4)
     return Rows(*(np.concatenate(parts) for parts in zip(*found, strict=True)))

@@ -58,11 +58,17 @@ class Rows:
     exposure: np.ndarray
     clicks: np.ndarray
     expected: np.ndarray
+    appeal: np.ndarray  # the factor by which the item is liked whatever is asked
+
+    @property
+    def due(self) -> np.ndarray:
+        """(n,) clicks expected of an item so well liked: what is left over is how it fits the query."""
+        return np.asarray(self.expected * self.appeal)
 
     @property
     def weights(self) -> np.ndarray:
-        """(n,) expected clicks, with the exposure of a row cut off."""
-        return np.asarray(self.expected * np.minimum(1.0, _MOST_EXPOSURE / self.exposure))
+        """(n,) clicks due, with the exposure of a row cut off."""
+        return np.asarray(self.due * np.minimum(1.0, _MOST_EXPOSURE / self.exposure))
 
     def where(self, chosen: np.ndarray) -> "Rows":
         """Only the chosen rows."""
@@ -105,10 +111,10 @@ def grow_trees(rows: Rows, objective: str, folds: int) -> Trees:
 
 
 def _grow_by_counts(rows: Rows) -> "lightgbm.Booster":
-    """Poisson regression of clicks on expected clicks, as rates with weights; without rows all rates are usual."""
+    """Poisson regression of clicks on clicks due, as rates with weights; without rows all rates are usual."""
     if not len(rows.values):
         return _grown(_PARAMETERS, np.ones((_FEW_ROWS, len(NAMES))), *np.ones((2, _FEW_ROWS)))
-    return _grown(_PARAMETERS, rows.values, rows.clicks / rows.expected, rows.weights)
+    return _grown(_PARAMETERS, rows.values, rows.clicks / rows.due, rows.weights)
 
 
 def _grow_by_lists(rows: Rows) -> "lightgbm.Booster":
@@ -117,7 +123,7 @@ def _grow_by_lists(rows: Rows) -> "lightgbm.Booster":
     if not len(rows.values):
         ones = np.ones(_FEW_ROWS)
         return _grown(parameters, np.ones((_FEW_ROWS, len(NAMES))), ones, ones, [_FEW_ROWS])
-    rates = (rows.clicks + _RATE_PRIOR) / (rows.expected + _RATE_PRIOR)
+    rates = (rows.clicks + _RATE_PRIOR) / (rows.due + _RATE_PRIOR)
     grades = np.clip(np.round(_LABELS / _BEST_RATE * rates), 0, _LABELS)
     _, sizes = np.unique(rows.query, return_counts=True)
     return _grown(parameters, rows.values, grades, rows.weights, sizes)
@@ -147,7 +153,7 @@ def _calibration(scores: np.ndarray, rows: Rows) -> tuple[float, float]:
 
     def loss(values: np.ndarray) -> float:
         logs = np.clip(values[0] + values[1] * scores, -10, 10)
-        return float((rows.expected * np.exp(logs) - rows.clicks * logs).sum() / max(rows.clicks.sum(), 1.0))
+        return float((rows.due * np.exp(logs) - rows.clicks * logs).sum() / max(rows.clicks.sum(), 1.0))
 
     level, slope = minimize(loss, np.array([0.0, 0.1]), method="Nelder-Mead").x
     return float(level), max(float(slope), 0.0)
