@@ -74,7 +74,8 @@ def _behind(values: np.ndarray) -> np.ndarray:
 
 def _standardised(values: np.ndarray) -> np.ndarray:
     """Deviations from the mean of the list; NaN stays NaN."""
-    known = values[~np.isnan(values)]
+    unknown = np.isnan(values)
+    known = values[~unknown] if unknown.any() else values
     if not len(known):
         return values
     return (values - known.mean()) / (known.std() + 1e-6)
