@@ -157,7 +157,8 @@ def show(runs: Sequence[dict[str, Any]]) -> None:
         own = run["ways"][GUARDED]
         print(f"seed {run['seed']}: {run['clicks']:,} clicks; " + ", ".join(f"{m} {own[m]:.3f}" for m in MEASURES))
         errors = f"{run['propensity_error']} (by pairs of positions {run['propensity_error_by_pairs']})"
-        print(f"  propensities off by {errors}, learned in {run['learn_s']} s ({run['learn_cpu_s']} of CPU),", end=" ")
+        took = f"{run['learn_s']} s ({run['learn_cpu_s']} of CPU, one ranker alone {run['refit_cpu_s']})"
+        print(f"  propensities off by {errors}, learned in {took},", end=" ")
         print(f"200 re-ranked in {run['rerank_ms']} ms (median, p95); {run['verdict']['reason']}")
 
 
