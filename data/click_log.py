@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -157,12 +158,12 @@ def _add_queries(connection: Connection, named: Sequence[QueryRecord]) -> LogCou
     records = with_pseudonyms(connection, named)
     fresh = _unknown(connection, queries, "query_id", {record.query_id: record for record in reversed(records)})
     if fresh:
-        connection.execute(_insert(connection, queries), [query_values(record) for record in fresh.values()])
+        _insert_rows(connection, queries, [query_values(record) for record in fresh.values()])
         wanted = select(queries.c.query_id, queries.c.id).where(queries.c.query_id.in_(list(fresh)))
         ids = {row.query_id: row.id for row in connection.execute(wanted)}
         shown = [hit_values(hit, ids[record.query_id]) for record in fresh.values() for hit in record.hits]
         if shown:
-            connection.execute(_insert(connection, impressions), shown)
+            _insert_rows(connection, impressions, shown)
     return _log_counts(records, fresh.values())
 
 
@@ -171,7 +172,7 @@ def _add_events(connection: Connection, named: Sequence[EventRecord]) -> LogCoun
     fresh = _unknown(connection, events, "dedup_key", {record.dedup_key(): record for record in reversed(records)})
     if fresh:
         values = [event_values(record, key) for key, record in fresh.items()]
-        connection.execute(_insert(connection, events), values)
+        _insert_rows(connection, events, values)
     return _log_counts(records, fresh.values())
 
 
@@ -183,6 +184,17 @@ def _unknown(connection: Connection, table: Table, column: str, last_first: dict
         chosen = select(table.c[column]).where(table.c[column].in_(keys[start : start + BATCH]))
         known |= set(connection.execute(chosen).scalars())
     return {key: last_first[key] for key in reversed(keys) if key not in known}
+
+
+def _insert_rows(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Inserts rows that have the same columns; into SQLite as tuples, which SQLAlchemy prepares at twice the cost."""
+    statement = _insert(connection, table)
+    if connection.dialect.name != "sqlite":
+        connection.execute(statement, rows)
+        return
+    compiled = statement.compile(dialect=connection.dialect, column_keys=list(rows[0]))
+    in_order = itemgetter(*compiled.positiontup or ())
+    connection.exec_driver_sql(compiled.string, [in_order(row) for row in rows])
 
 
 def _insert(connection: Connection, table: Table) -> Insert:

@@ -4,6 +4,7 @@ What the log never holds it cannot lose. That a program did something is all tha
 """
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from data.errors import BadEvent
@@ -18,6 +19,8 @@ _AGENTS = re.compile(r"(http|browser|x)?useragent(string)?|ua(string)?")
 _CRAWLERS = re.compile(r"bot\b|bot/|crawl|spider", re.IGNORECASE)
 _PROGRAMS = re.compile(r"headless|scrapy|python-requests|curl/|wget/", re.IGNORECASE)
 _DEEPEST = 100
+_AGENT, _ADDRESS, _OTHER = "agent", "address", "other"  # what a field tells
+_LONGEST_KEPT = 64  # characters of a name that is remembered: nobody may fill the memory with long ones
 
 
 def without_personal_fields(record: dict[str, Any]) -> tuple[dict[str, Any], bool]:
@@ -42,14 +45,23 @@ def _cleaned(value: Any, agents: list[str], depth: int) -> Any:
     if depth > _DEEPEST:
         raise BadEvent(f"is nested more than {_DEEPEST} deep")
     if isinstance(value, list):
-        return [_cleaned(one, agents, depth + 1) for one in value]
+        return [_cleaned(one, agents, depth + 1) if isinstance(one, dict | list) else one for one in value]
     if not isinstance(value, dict):
         return value
     kept: dict[str, Any] = {}
     for name, inner in value.items():
-        plain = re.sub(r"[^a-z0-9]", "", str(name).lower())
-        if _AGENTS.fullmatch(plain):
+        known = str(name)
+        told = _told_by(known) if len(known) <= _LONGEST_KEPT else _told_by.__wrapped__(known)
+        if told == _AGENT:
             agents.append(str(inner))
-        elif not _ADDRESSES.fullmatch(plain):
-            kept[name] = _cleaned(inner, agents, depth + 1)
+        elif told == _OTHER:
+            kept[name] = _cleaned(inner, agents, depth + 1) if isinstance(inner, dict | list) else inner
     return kept
+
+
+@lru_cache(10_000)
+def _told_by(name: str) -> str:
+    plain = re.sub(r"[^a-z0-9]", "", name.lower())
+    if _AGENTS.fullmatch(plain):
+        return _AGENT
+    return _ADDRESS if _ADDRESSES.fullmatch(plain) else _OTHER

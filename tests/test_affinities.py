@@ -15,11 +15,15 @@ RED, BLUE, LOVED = 1, 2, 3  # items that fit red queries, blue queries, and one 
 
 
 def learn(looks: float = 200.0) -> Affinities:
+    return learn_all(looks)[0]
+
+
+def learn_all(looks: float = 200.0, turned: bool = False) -> tuple[Affinities, Table]:
     """Every query showed all three items; what fits is clicked three times as often, what is loved always."""
     query, item = np.repeat(np.arange(len(KEYS)), 3), np.tile([RED, BLUE, LOVED], len(KEYS))
     is_red = np.array([key.startswith("red") for key in KEYS])[query]
     rate = np.where(item == LOVED, 2.0, np.where((item == RED) == is_red, 1.5, 0.5))
-    rank = np.arange(len(query)) % 3
+    rank = (np.arange(len(query)) + turned * query) % 3
     place = np.column_stack([np.log1p(rank), -rank / 10, np.zeros((len(query), 2))])
     tagged = (np.arange(len(query)), np.where(item == RED, 0, np.where(item == BLUE, 1, 2)), np.ones(len(query)))
     shown = Shown(query, item, place, rate * looks, np.full(len(query), looks), TAGS, tagged)
@@ -31,6 +35,13 @@ def test_words_tell_what_fits_queries_that_nobody_asked() -> None:
     assert red > 0.2
     assert blue < -0.2
     assert red > loved
+
+
+def test_appeal_is_what_an_item_has_whatever_is_asked() -> None:
+    _, appeal = learn_all(turned=True)
+    red, blue, loved = appeal.at(np.array([RED, BLUE, LOVED]), 0, 0)
+    assert loved > max(red, blue) + 0.2
+    assert appeal.at(np.array([99]), 0, 0) == 0
 
 
 def test_what_everybody_likes_is_not_credited_to_a_word() -> None:

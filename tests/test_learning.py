@@ -189,7 +189,7 @@ def test_a_version_comes_back_as_it_was(settings: Settings, world: World, ranker
         assert opened.scores(stage, key, values) == pytest.approx(ranker.scores(stage, key, values))
     with pytest.raises(RankerBroken, match="fingerprint"):
         open_ranker(settings, version, "encoder-2")
-    (settings.rankers_dir / version / "trees-0.txt").unlink()
+    (settings.rankers_dir / version / "trees-0.npz").unlink()
     with pytest.raises(RankerBroken, match="train ranker"):
         open_ranker(settings, version, "encoder-1")
 

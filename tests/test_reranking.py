@@ -151,9 +151,9 @@ def test_a_page_continues_the_one_before(own_shop: Settings, engine: SearchEngin
 
 
 FAULTS: dict[str, Callable[[Path], object]] = {
-    "missing trees": lambda folder: (folder / "trees-4.txt").unlink(),
-    "garbage trees": lambda folder: (folder / "trees-4.txt").write_text("nonsense"),
-    "truncated trees": lambda folder: halve(folder / "trees-0.txt"),
+    "missing trees": lambda folder: (folder / "trees-4.npz").unlink(),
+    "garbage trees": lambda folder: (folder / "trees-4.npz").write_text("nonsense"),
+    "truncated trees": lambda folder: halve(folder / "trees-0.npz"),
     "missing arrays": lambda folder: (folder / "arrays.npz").unlink(),
     "garbage arrays": lambda folder: (folder / "arrays.npz").write_bytes(b"\0nonsense" * 100),
     "truncated arrays": lambda folder: halve(folder / "arrays.npz"),
@@ -235,7 +235,7 @@ def test_a_ranker_that_fails_while_serving_is_logged_and_raises_an_alarm(
     ranker = favouring(before[-1].item_id, engine)
     publish_ranker(own_shop, save_ranker(own_shop, ranker, engine.fingerprint, {}))
     engine.refresh()
-    serve_in_its_place(engine, replace(ranker, trees=replace(ranker.trees, boosters=[])))
+    serve_in_its_place(engine, replace(ranker, trees=replace(ranker.trees, forests=[])))
     with caplog.at_level(logging.ERROR):
         assert engine.search(QUERY).hits == before
     assert "first-stage order" in caplog.text and "red ball" not in caplog.text

@@ -1,7 +1,6 @@
 """Trees by counts and by lists: both expect rates, neither knows its own fold, and later clicks choose between them."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -56,11 +55,20 @@ def test_expected_rates_follow_the_clicks(rows: Rows, objective: str) -> None:
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
+def test_what_is_liked_anyway_is_not_learned_as_fit(rows: Rows, objective: str) -> None:
+    liked = np.where(np.arange(len(rows.fold)) % 2, 2.0, 1.0)
+    adored = replace(rows, clicks=rows.clicks * liked, appeal=rows.appeal * liked)
+    usual, raised = (grow_trees(each, objective, FOLDS).rates(FOLDS, rows.values) for each in (rows, adored))
+    assert raised.mean() == pytest.approx(usual.mean(), rel=0.1)
+    assert np.corrcoef(np.log(usual), np.log(raised))[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
 def test_a_booster_never_saw_its_fold(rows: Rows, objective: str) -> None:
     changed = replace(rows, clicks=np.where(rows.fold == 0, 5 * rows.expected, rows.clicks))
-    before, after = (grow_trees(each, objective, FOLDS).boosters for each in (rows, changed))
-    assert before[0].model_to_string() == after[0].model_to_string()
-    assert before[1].model_to_string() != after[1].model_to_string()
+    before, after = (grow_trees(each, objective, FOLDS).forests for each in (rows, changed))
+    assert np.array_equal(before[0].leaves, after[0].leaves)
+    assert not np.array_equal(before[1].leaves, after[1].leaves)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -108,16 +116,6 @@ def test_trees_are_followed_for_new_queries_as_far_as_left_out_ones_say(world: W
     ranker = train_ranker(evidence, world.stages)
     good = with_new_share(ranker, world.stages, LOOKS)
     assert good.new_share in SHARES and good.evidence is ranker.evidence
-    boosters = [_Backwards(booster) for booster in ranker.trees.boosters]
-    bad = replace(ranker, trees=replace(ranker.trees, boosters=boosters))
+    forests = [replace(forest, leaves=-4 * forest.leaves) for forest in ranker.trees.forests]  # most is least
+    bad = replace(ranker, trees=replace(ranker.trees, forests=forests))
     assert with_new_share(bad, world.stages, LOOKS).new_share == LEAST_SHARE
-
-
-class _Backwards:
-    """Trees that expect most of what the real ones expect least of."""
-
-    def __init__(self, booster: Any) -> None:
-        self._booster = booster
-
-    def predict(self, values: np.ndarray, **options: Any) -> np.ndarray:
-        return np.asarray(np.maximum(self._booster.predict(values, **options), 1e-3) ** -4.0)

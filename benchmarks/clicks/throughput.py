@@ -11,6 +11,7 @@ import argparse
 import http.client
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -110,6 +111,12 @@ def wait_until_alive(port: int) -> None:
     raise SystemExit("the server did not start")
 
 
+def cpu_of_children() -> float:
+    """Seconds of CPU that ended child processes took so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def bring_in(home: Path, number: int) -> None:
     """Imports so many searches, each with a click."""
     path = home / "log.ndjson"
@@ -121,12 +128,14 @@ def bring_in(home: Path, number: int) -> None:
             file.write(json.dumps(who | {"user_query": f"query {n % 500}", "query_response_hit_ids": shown}) + "\n")
             about = {"object": {"object_id": shown[n % HITS]}, "position": {"ordinal": n % HITS + 1}}
             file.write(json.dumps(who | {"action_name": "click", "event_attributes": about}) + "\n")
-    started = time.perf_counter()
+    started, cpu_before = time.perf_counter(), cpu_of_children()
     done = subprocess.run(
         [MAGPIE, "--home", home, "events", "import", path, "--json"], capture_output=True, text=True, check=True
     )
     took = time.perf_counter() - started
-    print(f"import: {2 * number / took:,.0f} records a second ({number * HITS / took:,.0f} hits shown)")
+    cpu = cpu_of_children() - cpu_before
+    print(f"import: {2 * number / took:,.0f} records a second ({number * HITS / took:,.0f} hits shown),", end=" ")
+    print(f"{2 * number / cpu:,.0f} a second of CPU")
     print(done.stdout.strip())
 
 

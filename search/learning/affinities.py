@@ -25,11 +25,25 @@ class Table:
 
     def at(self, first: np.ndarray, second: int, row: int) -> np.ndarray:
         """(n,) the values at n first numbers (negative: none) and one second, 0 where nothing is known."""
-        if not len(self.cells):
+        by_second, starts, firsts = self._by_second
+        mine = slice(int(starts[second]), int(starts[second + 1]))
+        known = firsts[mine]
+        if not len(known):
             return np.zeros(len(first))
-        wanted = first * self.width + second
-        at = np.minimum(np.searchsorted(self.cells, wanted), len(self.cells) - 1)
-        return np.where((self.cells[at] == wanted) & (first >= 0), self.values[row, at], 0.0)
+        at = np.minimum(np.searchsorted(known, first), len(known) - 1)
+        return np.where(known[at] == first, self.values[row, by_second[mine][at]], 0.0)
+
+    @cached_property
+    def _by_second(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The cells in the order of their second numbers, where each of these starts, and their first numbers: a search
+        looks among the few of one word."""
+        first, second = np.divmod(self.cells, self.width)
+        order = np.argsort(second, kind="stable")
+        starts = np.searchsorted(second[order], np.arange(self.width + 1))
+        return order, starts, first[order]
+
+
+NOTHING = Table(1, np.zeros(0, np.int64), np.zeros((0, 0), np.float32))
 
 
 @dataclass(frozen=True)

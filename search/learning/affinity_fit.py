@@ -42,14 +42,14 @@ class Shown:
     tagged: tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def learn_affinities(keys: Sequence[str], shown: Shown, chosen: Sequence[np.ndarray]) -> Affinities:
-    """The affinities learned from each of the `chosen` sets, (m,) booleans over the pairs shown.
+def learn_affinities(keys: Sequence[str], shown: Shown, chosen: Sequence[np.ndarray]) -> tuple[Affinities, Table]:
+    """The affinities learned from each of the `chosen` sets, (m,) booleans over the pairs shown, and items' appeal.
 
     A Poisson regression with normal priors: the logarithm of a rate is the query's level, how it falls with the first
     stage's rank and score and rises with attributes that the query names, the item's appeal, and what the item and
     each of its attributes are to each term of the query (a generalised linear mixed model: Breslow and Clayton 1993).
-    The appeal is not kept: what an item has whatever is asked tells nothing of what fits a query. Of more than
-    MOST_PAIRS pairs the ones with the most expected clicks are used.
+    The appeal, by item and 0, is no affinity: what an item has whatever is asked tells nothing of what fits a query. Of
+    more than MOST_PAIRS pairs the ones with the most expected clicks are used.
     """
     from scipy import sparse  # here: a server that has no ranker does without it
 
@@ -76,11 +76,11 @@ def learn_affinities(keys: Sequence[str], shown: Shown, chosen: Sequence[np.ndar
         known = design[used]
         start = np.where(known.getnnz(axis=0) > 0, start, 0.0)  # what this set does not show, it must not know
         start = found[row] = most_likely(known, np.log(shown.expected[used]), shown.clicks[used], variances, start)
-    items, tagged, falls, _ = np.split(found, np.cumsum([part.shape[1] for part in parts[:3]]), axis=1)
+    items, tagged, falls, appeal, _ = np.split(found, np.cumsum([part.shape[1] for part in parts[:4]]), axis=1)
     of_item = Table(width, cells, items.astype(np.float32))
-    return Affinities(
-        terms, shown.tags, of_item, Table(width + 1, tag_cells, tagged.astype(np.float32)), falls / spread
-    )
+    of_tag_cells = Table(width + 1, tag_cells, tagged.astype(np.float32))
+    affinities = Affinities(terms, shown.tags, of_item, of_tag_cells, falls / spread)
+    return affinities, Table(1, np.unique(shown.item), appeal.astype(np.float32))
 
 
 def _tag_design(shown: Shown, rows: np.ndarray, columns: np.ndarray, terms: list[str]) -> tuple[np.ndarray, Any]:

@@ -7,7 +7,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from search.learning.affinities import Affinities
+from search.learning.affinities import NOTHING, Affinities, Table
 from search.learning.affinity_fit import Shown, learn_affinities
 from search.learning.first_stage import PLACES, FirstStage
 from search.learning.kinship import Kinship, learn_kinship, likeness
@@ -34,7 +34,7 @@ class Evidence:
     Query number q of `queries` has the pairs `starts[q]:starts[q + 1]`; `ids` are `items.id`, ascending within a query;
     `counts` (4, m) are exposure, clicks, expected clicks and conversions. `query_vectors` is (q, dim) and `directions`
     (FOLDS + 1, q, dim): what kinship learned without the queries of each fold, and at last from all of them; so are
-    the rows of `affinities`.
+    the rows of `affinities` and of `appeal`, what items have whatever is asked, which only training needs.
     """
 
     queries: list[str]
@@ -44,6 +44,7 @@ class Evidence:
     query_vectors: np.ndarray
     directions: np.ndarray
     affinities: Affinities
+    appeal: Table = NOTHING
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -132,8 +133,8 @@ def gather_evidence(pairs: Pairs, stages: Mapping[str, FirstStage], numbers: Map
     starts = np.searchsorted(place, np.arange(len(known) + 1))
     vectors = _query_vectors(queries, stages)
     found = _find_candidates(queries, starts, number[kept], stages)
-    directions, affinities = _learn_from(found, queries, vectors, number[kept], counts[1:3])
-    return Evidence(queries, starts, number[kept], counts, vectors, directions, affinities)
+    learned = _learn_from(found, queries, vectors, number[kept], counts[1:3])
+    return Evidence(queries, starts, number[kept], counts, vectors, *learned)
 
 
 def _query_vectors(queries: list[str], stages: Mapping[str, FirstStage]) -> np.ndarray:
@@ -190,18 +191,18 @@ def _find_candidates(
 
 def _learn_from(
     found: _Candidates, queries: list[str], vectors: np.ndarray, ids: np.ndarray, counts: np.ndarray
-) -> tuple[np.ndarray, Affinities]:
-    """Directions and affinities without the queries of each fold, and at last from all; `counts` (2, pairs) are clicks
-    and expected clicks."""
+) -> tuple[np.ndarray, Affinities, Table]:
+    """Directions, affinities and appeal without the queries of each fold, and at last from all; `counts` (2, pairs) are
+    clicks and expected clicks."""
     fold = np.array([fold_of(key) for key in queries], np.int64)[found.query]
     chosen = [fold != left_out for left_out in range(FOLDS + 1)]
     item, clicked = ids[found.pair], counts[:, found.pair]
     shown = Shown(found.query, item, found.place, clicked[0], clicked[1], found.tags, found.tagged)
-    affinities = learn_affinities(queries, shown, chosen)
+    affinities, appeal = learn_affinities(queries, shown, chosen)
     learned = [
         learn_kinship(vectors, found.query[use], item[use], found.vectors[use], clicked[:, use]) for use in chosen
     ]
-    return np.stack([one.directions for one in learned]), affinities
+    return np.stack([one.directions for one in learned]), affinities, appeal
 
 
 def _looked_up(known: np.ndarray, counts: np.ndarray, ids: np.ndarray) -> np.ndarray:

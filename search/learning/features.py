@@ -30,9 +30,11 @@ def features(stage: FirstStage, evidence: Evidence, key: str) -> np.ndarray:
     by_word, anyway = evidence.affinities.of_tags(key, stage.likely, len(stage), fold)
     _, _, fit, conflict = stage.places(key).T
     kinship = stage.vectors @ evidence.kinship(fold).direction(stage.query)
+    compared = [stage.scores, kinship, stage.by_text, stage.by_image, by_word, anyway]
+    score_z, kinship_z, by_text_z, by_image_z, by_word_z, anyway_z = _all_standardised(np.stack(compared))
     columns = {
         "score": stage.scores,
-        "score_z": _standardised(stage.scores),
+        "score_z": score_z,
         "score_gap": _behind(stage.scores),
         "similarity": stage.similarity,
         "words": stage.words,
@@ -45,31 +47,41 @@ def features(stage: FirstStage, evidence: Evidence, key: str) -> np.ndarray:
         "price_z": _standardised(stage.price),
         "newness": _newness(stage.ids),
         "kinship": kinship,
-        "kinship_z": _standardised(kinship),
+        "kinship_z": kinship_z,
         "kindred_rate": np.log((kindred_clicks + _KINDRED_PRIOR) / (kindred_expected + _KINDRED_PRIOR)),
         "item_rate": np.log((others.clicks + _ITEM_PRIOR) / (others.expected + _ITEM_PRIOR)),
         "item_expected": np.log1p(others.expected),
         "conversion": (others.conversions + _CONVERSION_PRIOR * evidence.usual_conversion)
         / (others.clicks + _CONVERSION_PRIOR),
         "affinity": evidence.affinities.of_query(key, stage.ids, fold),
-        "by_text_z": _standardised(stage.by_text),
-        "by_image_z": _standardised(stage.by_image),
+        "by_text_z": by_text_z,
+        "by_image_z": by_image_z,
         "fit": fit,
         "fit_gap": _behind(fit),
         "conflict": conflict,
         "conflict_gap": _behind(conflict),
         "tag_affinity": by_word,
-        "tag_affinity_z": _standardised(by_word),
+        "tag_affinity_z": by_word_z,
         "tag_affinity_gap": _behind(by_word),
         "tag_rate": anyway,
-        "tag_rate_z": _standardised(anyway),
+        "tag_rate_z": anyway_z,
     }
-    return np.stack([columns[name] for name in NAMES], axis=1).astype(np.float32)
+    values = np.empty((len(stage), len(NAMES)), np.float32)
+    for place, name in enumerate(NAMES):
+        values[:, place] = columns[name]
+    return values
 
 
 def _behind(values: np.ndarray) -> np.ndarray:
     """How far each value is below the largest of the list."""
     return values - values.max(initial=-np.inf)
+
+
+def _all_standardised(rows: np.ndarray) -> np.ndarray:
+    """Deviations from the mean of each row (k, n), n may be 0."""
+    if not rows.size:
+        return rows
+    return np.asarray((rows - rows.mean(axis=1, keepdims=True)) / (rows.std(axis=1, keepdims=True) + 1e-6))
 
 
 def _standardised(values: np.ndarray) -> np.ndarray:

@@ -10,15 +10,16 @@ from search.learning.gate import ALIKE, Estimate, estimate
 from search.learning.ranker import LEAST_SHARE, Ranker
 
 SHARES = (LEAST_SHARE, 0.3, 0.45, 0.6)
-_MORE_HARMED = 1.5  # times as many queries as where the trees are not followed at all
+_MORE_HARMED = 1.25  # times as many queries as where the trees are not followed at all
 
 
 def with_new_share(ranker: Ranker, stages: Mapping[str, FirstStage], looks: np.ndarray) -> Ranker:
-    """The ranker with the share of its trees that gains most on queries left out, among those that harm few of them.
+    """The ranker with the largest share of its trees that harms few queries left out and gains no less than none does.
 
     Each known query is ordered by what was learned without it, and judged by its own clicks, as the gate does. Clicks
     alone would follow the trees too far where nothing but clicks tells what fits: they promote what is liked anyway,
-    and the queries that lose by it show it first. `looks` is that of `gate.estimate`.
+    and the queries that lose by it show it first; of what the trees know of fit the clicks hardly tell. `looks` is that
+    of `gate.estimate`.
     """
     known = {}
     for key in ranker.evidence.queries:
@@ -26,10 +27,13 @@ def with_new_share(ranker: Ranker, stages: Mapping[str, FirstStage], looks: np.n
             values = ranker.features(stages[key], key)
             known[key] = values, ranker.expected_rates(key, values)
     found = {share: _as_new(replace(ranker, new_share=share), stages, looks, known) for share in (0.0, *SHARES)}
-    most = _MORE_HARMED * found[0.0].harmed
-    harmless = [share for share in SHARES if found[share].harmed <= most]
-    best = max(harmless, key=lambda share: found[share].lower, default=LEAST_SHARE)
-    return replace(ranker, new_share=best)
+    none = found[0.0]
+    harmless = [
+        share
+        for share in SHARES
+        if found[share].harmed <= _MORE_HARMED * none.harmed and found[share].lift >= none.lift
+    ]
+    return replace(ranker, new_share=max(harmless, default=LEAST_SHARE))
 
 
 def _as_new(

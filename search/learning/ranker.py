@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.learning.evidence import FOLDS, NEW_QUERY, Evidence, fold_of
+from search.learning.evidence import FOLDS, NEW_QUERY, Evidence, QueryEvidence, fold_of
 from search.learning.features import NAMES, features
 from search.learning.first_stage import DEPTH, FirstStage
 from search.learning.posterior import (
@@ -20,7 +20,8 @@ from search.learning.posterior import (
 from search.learning.trees import POISSON, Rows, Trees, grow_trees
 
 LEAST_SHARE = 0.15
-_SHARES = {"affinity": 0.35, "tag_affinity": 0.7, "tag_rate": 0.3}  # of what words and attributes promise
+# of what words, attributes and kindred queries promise:
+_SHARES = {"affinity": 0.5, "tag_affinity": 0.7, "tag_rate": 0.3, "kinship": 0.3}
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class Ranker:
     def drawn_orders(self, stage: FirstStage, key: str, values: np.ndarray, seed: int, draws: int) -> np.ndarray:
         """(draws, m) orders as `order_by` gives them, each by rates drawn from the beliefs (Thompson, On the likelihood
         that one unknown probability exceeds another, Biometrika 1933)."""
-        mean, own = self._mean_rates(stage, key, values), self.evidence.of_query(key, stage.ids)
+        own = self.evidence.of_query(key, stage.ids)
+        mean = self._mean_rates(own, key, values)
         shape, scale = own.clicks + self.kappa * mean, 1 / (own.exposure + self.kappa)
         rates = np.random.default_rng(seed).gamma(shape, scale, (draws, len(stage)))
         scores = self._guarded(rates, key, values, float(own.exposure.sum()))
@@ -85,17 +87,19 @@ class Ranker:
 
     def believed_rates(self, stage: FirstStage, key: str, values: np.ndarray) -> np.ndarray:
         """(n,) clicks per look: what is expected, corrected by what this query itself showed and got."""
-        own = self.evidence.of_query(key, stage.ids)
-        return gamma_posterior(self._mean_rates(stage, key, values), own.exposure, own.clicks, self.kappa)
+        return self._believed(self.evidence.of_query(key, stage.ids), key, values)
 
-    def _mean_rates(self, stage: FirstStage, key: str, values: np.ndarray) -> np.ndarray:
-        relative, own = self.expected_rates(key, values), self.evidence.of_query(key, stage.ids)
+    def _believed(self, own: QueryEvidence, key: str, values: np.ndarray) -> np.ndarray:
+        return gamma_posterior(self._mean_rates(own, key, values), own.exposure, own.clicks, self.kappa)
+
+    def _mean_rates(self, own: QueryEvidence, key: str, values: np.ndarray) -> np.ndarray:
+        relative = self.expected_rates(key, values)
         return relative * level(relative, own.exposure, own.clicks, self.evidence.usual_rate)
 
     def scores(self, stage: FirstStage, key: str, values: np.ndarray) -> np.ndarray:
         """(n,) scores, the higher the better."""
-        exposure = float(self.evidence.of_query(key, stage.ids).exposure.sum())
-        return self._guarded(self.believed_rates(stage, key, values), key, values, exposure)
+        own = self.evidence.of_query(key, stage.ids)
+        return self._guarded(self._believed(own, key, values), key, values, float(own.exposure.sum()))
 
     def _guarded(self, rates: np.ndarray, key: str, values: np.ndarray, exposure: float) -> np.ndarray:
         """The rates pulled towards what the place in the first stage and the words of the query promise."""
@@ -150,9 +154,10 @@ def training_rows(evidence: Evidence, stages: Mapping[str, FirstStage]) -> Rows:
         shown = np.flatnonzero(own.exposure > 0)
         values = features(stage, evidence, key)[shown]
         numbers = (np.full(len(shown), fold_of(key)), np.full(len(shown), number), shown)
-        counts = (own.exposure[shown], own.clicks[shown], own.expected[shown])
+        appeal = np.exp(evidence.appeal.at(stage.ids[shown], 0, fold_of(key)))
+        counts = (own.exposure[shown], own.clicks[shown], own.expected[shown], appeal)
         found.append((values, *numbers, *counts))
     if not found:
         empty = np.zeros(0)
-        return Rows(np.zeros((0, len(NAMES)), np.float32), *(empty.astype(np.int64),) * 3, *(empty,) * 3)
+        return Rows(np.zeros((0, len(NAMES)), np.float32), *(empty.astype(np.int64),) * 3, *(empty,) * 4)
     return Rows(*(np.concatenate(parts) for parts in zip(*found, strict=True)))

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from search.learning.features import NAMES
-
-if TYPE_CHECKING:
-    import lightgbm
+from search.learning.forest import Forest, forest_of
 
 POISSON, LAMBDAMART = "poisson", "lambdamart"
 _MOST_EXPOSURE = 30.0  # of one row: no hot query may own the model
@@ -58,11 +56,17 @@ class Rows:
     exposure: np.ndarray
     clicks: np.ndarray
     expected: np.ndarray
+    appeal: np.ndarray  # the factor by which the item is liked whatever is asked
+
+    @property
+    def due(self) -> np.ndarray:
+        """(n,) clicks expected of an item so well liked: what is left over is how it fits the query."""
+        return np.asarray(self.expected * self.appeal)
 
     @property
     def weights(self) -> np.ndarray:
-        """(n,) expected clicks, with the exposure of a row cut off."""
-        return np.asarray(self.expected * np.minimum(1.0, _MOST_EXPOSURE / self.exposure))
+        """(n,) clicks due, with the exposure of a row cut off."""
+        return np.asarray(self.due * np.minimum(1.0, _MOST_EXPOSURE / self.exposure))
 
     def where(self, chosen: np.ndarray) -> "Rows":
         """Only the chosen rows."""
@@ -71,20 +75,20 @@ class Rows:
 
 @dataclass(frozen=True)
 class Trees:
-    """One booster per fold, `boosters[fold]` without the fold's queries, and the last one with all.
+    """One forest per fold, `forests[fold]` without the fold's queries, and the last one with all.
 
     `objective` is POISSON or LAMBDAMART. The latter's scores are no rates: their logarithms are `level` plus `slope`
     times the score.
     """
 
     objective: str
-    boosters: Sequence["lightgbm.Booster"]
+    forests: Sequence[Forest]
     level: float = 0.0
     slope: float = 1.0
 
     def rates(self, fold: int, values: np.ndarray) -> np.ndarray:
         """(n,) expected rates, relative to the query's usual one, of candidates with these features."""
-        found = np.asarray(self.boosters[fold].predict(values, num_threads=1))
+        found = self.forests[fold].predict(values)
         if self.objective == LAMBDAMART:
             found = np.exp(self.level + self.slope * found)
         return np.maximum(found, 1e-4)
@@ -93,37 +97,37 @@ class Trees:
 def grow_trees(rows: Rows, objective: str, folds: int) -> Trees:
     """Trees cross-fitted over this many folds of queries; deterministic."""
     grow = _GROWERS[objective]
-    boosters = [grow(rows.where(rows.fold != fold)) for fold in range(folds + 1)]
+    forests = [grow(rows.where(rows.fold != fold)) for fold in range(folds + 1)]
     if objective == POISSON:
-        return Trees(objective, boosters)
+        return Trees(objective, forests)
     scores = np.zeros(len(rows.fold))
     for fold in range(folds):
         mine = rows.fold == fold
         if mine.any():
-            scores[mine] = boosters[fold].predict(rows.values[mine], num_threads=1)
-    return Trees(objective, boosters, *_calibration(scores, rows))
+            scores[mine] = forests[fold].predict(rows.values[mine])
+    return Trees(objective, forests, *_calibration(scores, rows))
 
 
-def _grow_by_counts(rows: Rows) -> "lightgbm.Booster":
-    """Poisson regression of clicks on expected clicks, as rates with weights; without rows all rates are usual."""
+def _grow_by_counts(rows: Rows) -> Forest:
+    """Poisson regression of clicks on clicks due, as rates with weights; without rows all rates are usual."""
     if not len(rows.values):
         return _grown(_PARAMETERS, np.ones((_FEW_ROWS, len(NAMES))), *np.ones((2, _FEW_ROWS)))
-    return _grown(_PARAMETERS, rows.values, rows.clicks / rows.expected, rows.weights)
+    return _grown(_PARAMETERS, rows.values, rows.clicks / rows.due, rows.weights)
 
 
-def _grow_by_lists(rows: Rows) -> "lightgbm.Booster":
+def _grow_by_lists(rows: Rows) -> Forest:
     """LambdaMART (Burges, From RankNet to LambdaRank to LambdaMART, 2010) on the same debiased rates, as grades."""
     parameters = {**_PARAMETERS, **_LISTWISE}
     if not len(rows.values):
         ones = np.ones(_FEW_ROWS)
         return _grown(parameters, np.ones((_FEW_ROWS, len(NAMES))), ones, ones, [_FEW_ROWS])
-    rates = (rows.clicks + _RATE_PRIOR) / (rows.expected + _RATE_PRIOR)
+    rates = (rows.clicks + _RATE_PRIOR) / (rows.due + _RATE_PRIOR)
     grades = np.clip(np.round(_LABELS / _BEST_RATE * rates), 0, _LABELS)
     _, sizes = np.unique(rows.query, return_counts=True)
     return _grown(parameters, rows.values, grades, rows.weights, sizes)
 
 
-_GROWERS: dict[str, Callable[[Rows], "lightgbm.Booster"]] = {POISSON: _grow_by_counts, LAMBDAMART: _grow_by_lists}
+_GROWERS: dict[str, Callable[[Rows], Forest]] = {POISSON: _grow_by_counts, LAMBDAMART: _grow_by_lists}
 
 
 def _grown(
@@ -132,13 +136,13 @@ def _grown(
     labels: np.ndarray,
     weights: np.ndarray,
     group: Sequence[int] | np.ndarray | None = None,
-) -> "lightgbm.Booster":
-    import lightgbm  # here: a server that has no ranker does without it
+) -> Forest:
+    import lightgbm  # here: a server does without it
 
     data = lightgbm.Dataset(
         values, labels, weight=weights, group=group, feature_name=list(NAMES), params=parameters.copy()
     )
-    return lightgbm.train(parameters.copy(), data, _TREES)
+    return forest_of(lightgbm.train(parameters.copy(), data, _TREES).dump_model())
 
 
 def _calibration(scores: np.ndarray, rows: Rows) -> tuple[float, float]:
@@ -147,7 +151,7 @@ def _calibration(scores: np.ndarray, rows: Rows) -> tuple[float, float]:
 
     def loss(values: np.ndarray) -> float:
         logs = np.clip(values[0] + values[1] * scores, -10, 10)
-        return float((rows.expected * np.exp(logs) - rows.clicks * logs).sum() / max(rows.clicks.sum(), 1.0))
+        return float((rows.due * np.exp(logs) - rows.clicks * logs).sum() / max(rows.clicks.sum(), 1.0))
 
     level, slope = minimize(loss, np.array([0.0, 0.1]), method="Nelder-Mead").x
     return float(level), max(float(slope), 0.0)

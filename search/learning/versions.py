@@ -16,10 +16,11 @@ from data.ubi import now_ms
 from search.learning.affinities import Affinities, Table
 from search.learning.evidence import Evidence
 from search.learning.features import NAMES
+from search.learning.forest import Forest
 from search.learning.ranker import Ranker
 from search.learning.trees import Trees
 
-FORMAT = 4
+FORMAT = 5
 KEPT_RANKERS = 5
 MANIFEST = "manifest.json"
 _CURRENT = "CURRENT"
@@ -43,8 +44,9 @@ def save_ranker(
     version = f"{number:06d}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
     beside = settings.rankers_dir / f".{version}.new"
     beside.mkdir()
-    for place, booster in enumerate(ranker.trees.boosters):
-        (beside / f"trees-{place}.txt").write_text(booster.model_to_string(), encoding="utf-8")
+    for place, forest in enumerate(ranker.trees.forests):
+        with (beside / f"trees-{place}.npz").open("wb") as file:
+            np.savez(file, allow_pickle=False, **vars(forest))
     arrays = {name: getattr(ranker.evidence, name) for name in _ARRAYS}
     affinities = ranker.evidence.affinities
     arrays |= {"by_rank": ranker.by_rank, "falls": affinities.falls}
@@ -64,7 +66,7 @@ def save_ranker(
         "serves_new_queries": ranker.serves_new_queries,
         "objective": ranker.trees.objective,
         "calibration": [ranker.trees.level, ranker.trees.slope],
-        "num_trees": len(ranker.trees.boosters),
+        "num_trees": len(ranker.trees.forests),
         "queries": ranker.evidence.queries,
         "terms": affinities.terms,
         "tags": affinities.tags,
@@ -144,20 +146,18 @@ def open_ranker(settings: Settings, version: str, fingerprint: str) -> Ranker:
             raise RankerBroken(f"Ranker {version} has another {name} than what serves. Run `magpie train ranker`.")
     try:
         return _read_ranker(_folder(settings, version), manifest)
-    except Exception as error:  # zipfile, pickle, lightgbm and numpy each have their own for a file that is damaged
+    except Exception as error:  # zipfile, pickle and numpy each have their own for a file that is damaged
         raise RankerBroken(f"Ranker {version} cannot be opened ({error!r}). Run `magpie train ranker`.") from error
 
 
 def _read_ranker(folder: Path, manifest: dict[str, Any]) -> Ranker:
-    import lightgbm  # here: a server that has no ranker does without it
-
     for name, checksum in manifest["checksums"].items():
         if _checksum(folder / name) != checksum:
             raise ValueError(f"{name} is damaged")
-    boosters = [
-        lightgbm.Booster(model_str=(folder / f"trees-{place}.txt").read_text(encoding="utf-8"))
-        for place in range(manifest["num_trees"])
-    ]
+    forests = []
+    for place in range(manifest["num_trees"]):
+        with np.load(folder / f"trees-{place}.npz") as parts:
+            forests.append(Forest(**{name: parts[name] for name in parts.files}))
     with np.load(folder / "arrays.npz") as arrays:
         of_items, of_tags = (
             Table(width, arrays[f"{name}_cells"], arrays[f"{name}_values"])
@@ -167,7 +167,7 @@ def _read_ranker(folder: Path, manifest: dict[str, Any]) -> Ranker:
         affinities = Affinities(manifest["terms"], tags, of_items, of_tags, arrays["falls"])
         evidence = Evidence(manifest["queries"], **{n: arrays[n] for n in _ARRAYS}, affinities=affinities)
         by_rank = arrays["by_rank"]
-    trees = Trees(manifest["objective"], boosters, *manifest["calibration"])
+    trees = Trees(manifest["objective"], forests, *manifest["calibration"])
     told = (manifest[name] for name in ("new_share", "depth", "serves_new_queries"))
     ranker = Ranker(trees, evidence, manifest["kappa"], by_rank, *told)
     ranker.warm_up()
