@@ -102,6 +102,10 @@ class Interpreter:
         vector.flags.writeable = False
         return np.asarray(vector)
 
+    def finish(self, text: str) -> str:
+        """What somebody is about to type, as far as the catalogue's words tell."""
+        return self._speller.finish(text)
+
     def interpret(self, request: SearchRequest, segments: list[Segment]) -> Question:
         """What the request looks for. Raises BadQuery, BadPicture, ItemNotFound."""
         check_request(request)
