@@ -141,6 +141,10 @@ class SearchEngine:
         """The items most like this one, without itself. Raises ItemNotFound, NoIndex."""
         return self.search(SearchRequest(like=item_id, k=k, facets=False))
 
+    def finish(self, text: str) -> str:
+        """What is being typed, its last word brought to its end where it is none yet. Raises NoIndex."""
+        return self._current().interpreter.finish(text)
+
     def tint_of(self, item: Item) -> tuple[int, int, int] | None:
         """What the item's first picture shows most of, None where it is not indexed. Raises NoIndex."""
         return tint_of(self._current().segments, item.id)

@@ -117,6 +117,10 @@ class Interpreter:
         vector.flags.writeable = False
         return np.asarray(vector)
 
+    def finish(self, text: str) -> str:
+        """What somebody is about to type, as far as the catalogue's words tell."""
+        return self._speller.finish(text)
+
     def read(self, request: SearchRequest) -> Wording:
         """The words alone, so that they can be looked up while the rest is interpreted. Raises BadQuery."""
         check_request(request)

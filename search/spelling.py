@@ -1,12 +1,14 @@
 """Misspelt words of a query → the catalogue's words they most resemble, for the encoder and for "did you mean"."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 _WORD = re.compile(r"[^\W\d_]{4,}")
+_BEGUN = re.compile(r"(?<!\w)[^\W\d_]{2,}$")
 _LONG_WORD = 7
 # A word of three letters is put right only where it begins as no English word does and lacks a vowel there ("vse",
 # "lmp"): one edit from right ones, such as "cat", "pen", "bra", lie "coat", "open", "bora"; "vga" and "dna" end in a.
@@ -24,6 +26,8 @@ class Speller:
     def __init__(self, frequencies: Mapping[str, int], also_right: Iterable[str]) -> None:
         self._frequencies = {word: n for word, n in frequencies.items() if _WORD.fullmatch(word)}
         self._words = sorted(self._frequencies)
+        self._all = frequencies
+        self._beginnings = sorted(frequencies)
         self._right = {*frequencies, *(word for phrase in also_right for word in phrase.casefold().split())}
 
     def correct(self, text: str) -> str:
@@ -38,6 +42,16 @@ class Speller:
     def complete(self, text: str) -> str:
         """The text with the vowel that words of three letters lack after the first, where a frequent word has it."""
         return _LACKS_VOWEL.sub(self._with_vowel, text)
+
+    def finish(self, text: str) -> str:
+        """The text with its last word brought to its end, as far as that may be still in the typing: nobody knows it as
+        it is, and the catalogue has words that begin so, of which the most frequent is taken."""
+        begun = _BEGUN.search(text)
+        if begun is None or self._is_right(folded := begun.group().casefold()):
+            return text
+        first, end = bisect_left(self._beginnings, folded), bisect_left(self._beginnings, folded + "\U0010ffff")
+        best = max(self._beginnings[first:end], key=lambda word: self._all[word], default=folded)
+        return text + best[len(folded) :]
 
     def right_words(self, text: str) -> frozenset[str]:
         """The words of the text that are known to be right, whether or not the catalogue has them."""

@@ -45,6 +45,20 @@ def test_results_come_while_one_types(open_page: Any) -> None:
     wait_until(page, "document.getElementById('announce').textContent.includes('result')")
 
 
+def test_half_a_word_shows_what_it_may_become_and_enter_takes_it_as_it_is(open_page: Any) -> None:
+    page = open_page("/")
+    box = page.get_by_role("searchbox")
+    box.type("gree", delay=20)
+    wait_until(page, "location.search === '?q=green'")
+    wait_until(page, "document.querySelector('h1').textContent === 'Results for “green”'")
+    assert all(item.endswith("-green") for item in shown(page)[:5]) and box.input_value() == "gree"
+    box.press("Enter")
+    wait_until(page, "location.search === '?q=gree'")
+    wait_until(page, "document.querySelector('h1').textContent.includes('“gree”')")
+    page.reload()
+    assert box.input_value() == "gree"
+
+
 def test_what_was_asked_while_typing_is_marked_in_the_log(open_page: Any, server: Server) -> None:
     page = open_page("/")
     page.get_by_role("searchbox").fill("unusual words")

@@ -14,13 +14,13 @@ from tests.test_page import picture_file
 from web.page_state import PAGE_SIZE
 
 HOSTILE_NAME = '../../"><img src=x onerror=window.bad=1>.jpg'
-# every frame's visibility of a link and of the words in it, from the moment when the filters open
+# every frame's visibility of a link and of the count in it, from the moment when the filters open
 FRAMES = """() => new Promise((done) => {
     const frames = [];
     const value = document.querySelector(".value");
     const seen = (part) => getComputedStyle(part).visibility === "visible";
     const look = () => {
-        frames.push([seen(value), seen(value.querySelector(".value-label"))]);
+        frames.push([seen(value), seen(value.querySelector("span"))]);
         if (frames.length < 15) requestAnimationFrame(look);
         else done(frames);
     };

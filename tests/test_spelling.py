@@ -43,6 +43,28 @@ def test_a_short_word_that_lacks_a_vowel_is_put_right_and_right_ones_stay(typed:
     assert speller.complete("avse") == "avse"
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("ye", "yellow"),
+        ("a Yel", "a Yellow"),
+        ("yellow ki", "yellow kite"),
+        ("wat", "watch"),  # there are more of them than of "watches"
+        ("ba", "backpack"),  # and than of bags
+        ("bag", "bag"),
+        ("nav", "nav"),  # that is known, but not here
+        ("kites", "kites"),
+        ("k", "k"),
+        ("2ki", "2ki"),
+        ("zzx", "zzx"),
+        ("ki yellow ", "ki yellow "),
+        ("", ""),
+    ],
+)
+def test_a_word_that_is_being_typed_is_brought_to_its_end(typed: str, meant: str) -> None:
+    assert SPELLER.finish(typed) == meant
+
+
 def test_right_words_are_those_that_somebody_knows() -> None:
     assert SPELLER.right_words("Yellow crimson kites wtach") == {"Yellow", "crimson", "kites"}
 

@@ -1,6 +1,7 @@
 """The pages for people: search, one item, and the pictures on them. All of it works without scripts."""
 
 import re
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +28,7 @@ from web.texts import LANGUAGES, Text, language_of, script_texts, texts_for
 
 SIMILAR_SHOWN = 12
 VISIT_COOKIE = "magpie_session"
+TYPING = "X-Magpie-Typing"
 YEAR_S = 31_536_000
 HOUR_S = 3_600
 
@@ -44,8 +46,15 @@ def search_page() -> AnyResponse:
 
 @pages.get("/results")
 def results_fragment() -> AnyResponse:
-    """The results alone, for the script; X-Magpie-Url says which address they belong to."""
-    return _answer(PageState.from_parameters(request.args), "results.html")
+    """The results alone, for the script; X-Magpie-Url says which address they belong to.
+
+    While somebody types, that is the address of what they are about to type: of "blu" there is nothing to show yet.
+    """
+    state = PageState.from_parameters(request.args)
+    if TYPING in request.headers and state.q and not state.exact:
+        with suppress(NoIndex):
+            state = state.but(q=services().engine.finish(state.q))
+    return _answer(state, "results.html")
 
 
 @pages.post("/")
@@ -163,7 +172,7 @@ def _search(state: PageState) -> PageView:
     opened, text = services(), _text()
     private = wants_privacy(request.headers)
     asked = _asked(state)
-    result = answer_search(opened, asked, private, is_typing="X-Magpie-Typing" in request.headers)
+    result = answer_search(opened, asked, private, is_typing=TYPING in request.headers)
     found = Found(
         result,
         liked=opened.catalogue.get(state.like) if state.like else None,
