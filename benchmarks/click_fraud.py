@@ -22,7 +22,7 @@ from data.hygiene import set_aside_misuse
 from data.settings import Settings
 from data.ubi import EventRecord, QueryRecord, ShownHit
 from search.learning.browsing import choose_browsing_model
-from search.learning.overclicked import OVERCLICKED, without_overclicked
+from search.learning.overclicked import OVERCLICKED, judged_by_the_known
 from search.learning.training import learn
 from tests.clicked_world import DAYS, SHOWN, World, make_world
 
@@ -127,10 +127,12 @@ def ranks_after(world: World, target: str, logs: list[Log], folder: Path) -> tup
         aside = set_aside_misuse(database)
         refresh_cells(database)
         cells = read_cells(database)
+        browsing = choose_browsing_model(cells)
+        num_clicks = cells.num_clicks
+        cells, browsing = judged_by_the_known(database, cells, browsing)
+        aside[OVERCLICKED] = num_clicks - cells.num_clicks
     finally:
         database.close()
-    browsing = choose_browsing_model(cells)
-    cells, aside[OVERCLICKED] = without_overclicked(cells, browsing.model)
     ranker, _ = learn(cells, browsing, world.stages, world.numbers)
     ranks = {}
     for key in queries_showing(world, target):
@@ -168,6 +170,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--searches", type=int, default=20_000)
     parser.add_argument("--targets", type=int, default=4)
+    parser.add_argument("--attack", default="", help="only those with this in their name")
     parser.add_argument("--searches-each", type=int, default=SEARCHES_OF_A_PERSON, help="of a person, on average")
     given = parser.parse_args()
     world, folders = make_world(), homes()
@@ -175,7 +178,7 @@ def main() -> None:
     print(f"{given.searches:,} searches of people, {len(honest[1]):,} clicks; bots make {BOTS_SHARE:.0%} of all clicks")
     print("| attack | item | queries | rises: mean | most | set aside |")
     print("|---|---|---|---|---|---|")
-    for attack in ATTACKS:
+    for attack in (attack for attack in ATTACKS if given.attack in attack.name):
         for target in unwanted_items(world, given.targets):
             found, aside = rises(world, target, attack, honest, lambda: next(folders))
             told = ", ".join(f"{reason} {count:,}" for reason, count in aside.items())

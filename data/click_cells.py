@@ -6,7 +6,7 @@ model of how people look through a list. A day is counted again when its part of
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -60,6 +60,15 @@ class Cells:
         """The same where every conversion counts as so many clicks more: what learning aims at (float clicks)."""
         return replace(self, clicks=self.clicks + weight * self.conversions)
 
+    def with_rows_of(self, other: "Cells") -> "Cells":
+        """These rows and after them the other's, whose names are all among these."""
+        columns = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in _NUMBERS}
+        for name, names in (("query", "queries"), ("item", "items"), ("ranker", "rankers"), ("layout", "layouts")):
+            place = {one: at for at, one in enumerate(getattr(self, names))}
+            known = np.array([place[one] for one in getattr(other, names)], np.int64)
+            columns[name] = np.concatenate([getattr(self, name), known[getattr(other, name)]])
+        return Cells(self.queries, self.items, self.rankers, self.layouts, **columns)
+
     def where(self, chosen: np.ndarray) -> "Cells":
         """Only the chosen rows; the names keep their places."""
         columns = {name: getattr(self, name)[chosen] for name in _COLUMNS}
@@ -112,6 +121,22 @@ def read_cells(database: Database) -> Cells:
         for part in found.partitions():
             for name, values in zip(columns, zip(*part, strict=True), strict=True):
                 columns[name] += values
+    return _as_cells(columns)
+
+
+def count_cells(database: Database, is_counted: Callable[[str], bool]) -> Cells:
+    """The cells of the searches of such sources alone, counted from the log; none of it is kept."""
+    columns: dict[str, list[Any]] = {column.name: [] for column in click_cells.columns}
+    with database.reading() as connection:
+        for day in sorted(_signatures(connection)):
+            searches, _ = _counted_searches(connection, day, is_counted)
+            for key, counts in _count(_hits(connection, day), searches, _deeds(connection, day)).items():
+                for name, value in zip(columns, (day, *key, *counts), strict=True):
+                    columns[name].append(value)
+    return _as_cells(columns)
+
+
+def _as_cells(columns: Mapping[str, list[Any]]) -> Cells:
     names: dict[str, list[str]] = {}
     arrays = {name: np.array(columns[name], np.int64) for name in _NUMBERS}
     for column, name in _NAMED.items():
@@ -153,8 +178,13 @@ def _count_day(connection: Connection, day: int, signature: str | None) -> None:
     connection.execute(insert(click_days).values(day=day, signature=signature, searches=len(searches), capped=capped))
 
 
-def _counted_searches(connection: Connection, day: int) -> tuple[dict[int, tuple[str, str, str]], int]:
-    """(ranker, layout, query key) by the number of each search that counts, and how many were beyond the cap."""
+def _counted_searches(
+    connection: Connection, day: int, is_counted: Callable[[str], bool] = lambda source: True
+) -> tuple[dict[int, tuple[str, str, str]], int]:
+    """(ranker, layout, query key) by the number of each search that counts, and how many were beyond the cap.
+
+    Only those of sources that are counted.
+    """
     found: dict[int, tuple[str, str, str]] = {}
     of_source: dict[tuple[str, str], int] = defaultdict(int)
     capped = 0
@@ -162,7 +192,7 @@ def _counted_searches(connection: Connection, day: int) -> tuple[dict[int, tuple
     chosen = select(*columns).where(_of(day), ~queries.c.set_aside, queries.c.user_query != "").order_by(queries.c.id)
     for row in connection.execute(chosen):
         attributes, key = json.loads(row.query_attributes), query_key(row.user_query)
-        if not key or not _is_plain(attributes):
+        if not key or not _is_plain(attributes) or not is_counted(row.source):
             continue
         of_source[row.source, key] += 1
         if row.source and of_source[row.source, key] > SEARCHES_PER_SOURCE:

@@ -27,7 +27,7 @@ class _Devotion:
 
     clicks: int = 0
     devoted: int = 0
-    sources: list[str] = field(default_factory=list)
+    sources: list[tuple[float, int, str]] = field(default_factory=list)  # devotion, clicks, name
 
 
 def pushing_sources(connection: Connection, since_ms: int = 0) -> list[str]:
@@ -48,7 +48,21 @@ def pushing_sources(connection: Connection, since_ms: int = 0) -> list[str]:
     spread = max(_NORMAL * float(np.median(np.abs(share - usual))), _LEAST_SPREAD)
     doubt = np.sqrt(spread**2 + usual * (1 - usual) / clicks)
     pushed = np.flatnonzero(share - usual > _SURELY * doubt)
-    return sorted({source for place in pushed for source in by_item[items[place]].sources})
+    return sorted({source for place in pushed for source in _beyond_usual(by_item[items[place]], usual)})
+
+
+def _beyond_usual(found: _Devotion, usual: float) -> list[str]:
+    """Those devoted to an item but for so many as items usually have beside their other clicks, the least devoted.
+
+    Without these an item that people want, and are devoted to as to others, would be left with those who passed it by.
+    """
+    left = usual / (1 - usual) * (found.clicks - found.devoted) if usual < 1 else 0.0
+    beyond = []
+    for _, clicks, source in sorted(found.sources):
+        left -= clicks
+        if left < 0:
+            beyond.append(source)
+    return beyond
 
 
 def _devotion(connection: Connection, since_ms: int) -> dict[str, _Devotion]:
@@ -70,5 +84,5 @@ def _devotion(connection: Connection, since_ms: int) -> dict[str, _Devotion]:
         found.clicks += clicks
         if clicks >= DEVOTED * totals[name]:
             found.devoted += clicks
-            found.sources.append(name)
+            found.sources.append((clicks / totals[name], clicks, name))
     return by_item

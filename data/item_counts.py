@@ -76,6 +76,39 @@ def count_places(database: Database, since_ms: int) -> list[PlaceCount]:
     return [PlaceCount(row[0], row[1], row[2], clicks.get((row[0], row[1]), 0)) for row in found]
 
 
+@dataclass(frozen=True)
+class SourceCount:
+    """What a source did with one item at one position (1-based), and how many other hits it chose (`beside`)."""
+
+    source: str
+    position: int
+    impressions: int
+    clicks: int
+    beside: int
+
+
+def count_sources(database: Database, item_id: str) -> list[SourceCount]:
+    """The counts of one item by source and position, of what is not set aside and of people who have a name."""
+    actions = ", ".join(f"'{name}'" for name in CHOICES)
+    of_event, of_query = (
+        f"CASE WHEN {t}.client_id <> '' THEN {t}.client_id ELSE {t}.session_id END" for t in ("e", "q")
+    )
+    beside = text(
+        f"SELECT {of_event}, count(DISTINCT e.query_id || '/' || e.object_id) FROM events e "
+        f"WHERE NOT e.set_aside AND e.object_id <> :item AND e.action_name IN ({actions}) GROUP BY {of_event}"
+    )
+    shown = text(
+        f"SELECT {of_query}, i.position, count(DISTINCT q.id), count(DISTINCT e.query_id) FROM impressions i "
+        "JOIN queries q ON q.id = i.query LEFT JOIN events e ON e.query_id = q.query_id AND e.object_id = i.item_id "
+        f"AND NOT e.set_aside AND e.action_name IN ({actions}) "
+        f"WHERE i.item_id = :item AND NOT q.set_aside GROUP BY {of_query}, i.position"
+    )
+    with database.reading() as connection:
+        others = {row[0]: row[1] for row in connection.execute(beside, {"item": item_id})}
+        found = connection.execute(shown, {"item": item_id}).all()
+    return [SourceCount(row[0], row[1], row[2], row[3], others.get(row[0], 0)) for row in found if row[0]]
+
+
 def is_cold(counts: Mapping[str, ItemCount], item_id: str, below: int) -> bool:
     """Whether an item was shown so rarely that nobody can know how good it is."""
     return counts.get(item_id, ItemCount()).shown < below

@@ -21,7 +21,7 @@ from data.ubi import EventRecord, now_ms
 from search.behaviour import Behaviour
 from search.learning.browsing import choose_browsing_model
 from search.learning.clicked import gather_clicked_queries
-from search.learning.overclicked import without_overclicked
+from search.learning.overclicked import judged_by_the_known, without_overclicked
 from tests.clicked_world import browse, make_world
 from web.app import create_app
 
@@ -74,6 +74,30 @@ def test_hidden_bots_click_it_more_often_than_it_is_looked_at(database: Database
     assert BOTS_CLICKS // 4 <= left_out <= BOTS_CLICKS // 3
     assert set(np.unique(kept.item)) >= set(np.unique(cells.item)) - {target}
     assert kept.num_clicks + left_out == cells.num_clicks
+
+
+def test_who_pushes_from_hiding_is_found_by_what_else_they_do(database: Database) -> None:
+    keep(database, HONEST)
+    refresh_cells(database)
+    honest = read_cells(database)
+    keep(database, bot_log(WORLD, TARGET, HIDDEN, BOTS_CLICKS, seed=7))
+    refresh_cells(database)
+    cells = read_cells(database)
+    kept, browsing = judged_by_the_known(database, cells, choose_browsing_model(cells))
+    assert 0.97 * honest.num_clicks <= kept.num_clicks <= honest.num_clicks == cells.num_clicks - BOTS_CLICKS
+    theirs, before = (each.where(each.item == each.items.index(TARGET)) for each in (kept, honest))
+    assert 0 < theirs.impressions.sum() < before.impressions.sum()
+    assert theirs.num_clicks <= before.num_clicks
+    assert browsing.likelier == choose_browsing_model(honest).likelier
+
+
+def test_where_nobody_pushes_everybody_judges(database: Database) -> None:
+    keep(database, HONEST)
+    refresh_cells(database)
+    cells = read_cells(database)
+    browsing = choose_browsing_model(cells)
+    kept, same = judged_by_the_known(database, cells, browsing)
+    assert len(kept) == len(cells) and kept.num_clicks == cells.num_clicks and same is browsing
 
 
 def lately(log: Log) -> Log:

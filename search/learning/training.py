@@ -25,7 +25,7 @@ from search.learning.examination import save_examination
 from search.learning.first_stage import FirstStage, gather_first_stage
 from search.learning.gate import Contenders, Verdict, judge
 from search.learning.new_queries import with_new_share
-from search.learning.overclicked import OVERCLICKED, without_overclicked
+from search.learning.overclicked import OVERCLICKED, judged_by_the_known
 from search.learning.propensities import POSITIONS, Propensities
 from search.learning.ranker import Ranker, train_ranker
 from search.learning.rates import Pairs, count_pairs
@@ -81,7 +81,9 @@ def train(
         counted = refresh_cells(database)
         cells = read_cells(database)
         browsing = choose_browsing_model(cells)
-        cells, num_overclicked = without_overclicked(cells, browsing.model)
+        num_clicks = cells.num_clicks
+        cells, browsing = judged_by_the_known(database, cells, browsing)
+        num_overclicked = num_clicks - cells.num_clicks
         save_examination(settings, cells, browsing.propensities)
         aim = cells.with_conversions(settings.conversion_weight)
         pairs = count_pairs(aim, browsing.model)
