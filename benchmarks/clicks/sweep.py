@@ -51,6 +51,7 @@ def main() -> None:
     print_sizes([run for run in chosen if run["behaviour"] == first])
     print_behaviours([run for run in chosen if run["behaviour"] in others and run["size"] == given.size_of_others])
     if given.plots:
+        given.plots.mkdir(parents=True, exist_ok=True)
         plot([run for run in chosen if run["behaviour"] == first], given.plots)
 
 
