@@ -42,5 +42,5 @@ def test_they_do_not_change(settings: Settings) -> None:
 def test_every_error_has_the_status_that_http_answers() -> None:
     named = [value for value in vars(errors).values() if isinstance(value, type)]
     leaves = [error for error in named if issubclass(error, errors.MagpieError) and error is not errors.MagpieError]
-    assert {error.status for error in leaves} == {400, 404, 409, 412, 413, 415, 503}
+    assert {error.status for error in leaves} == {400, 404, 409, 412, 413, 415, 422, 503}
     assert all(error.__doc__ for error in leaves)
