@@ -158,14 +158,14 @@ class Catalogue:
 
     def revision(self) -> int:
         """A number that grows with every change to any item."""
-        with self.database.reading() as connection:
-            return _revision(connection)
+        with self.database.fetching() as fetch:
+            return _revision(fetch)
 
     def state(self) -> CatalogueState:
         """The catalogue's revision, and a hash of which items there are in which state."""
         digest, after_id = hashlib.blake2b(digest_size=16), 0
         with self.database.fetching() as fetch:
-            revision = int(fetch(_REVISION_SQL)[0][0])
+            revision = _revision(fetch)
             digest.update(repr(sorted(load_kinds(fetch).items())).encode())
             while rows := fetch(_states_sql(after_id)):
                 digest.update(repr(rows).encode())
@@ -175,7 +175,7 @@ class Catalogue:
     def changes_since(self, revision: int, limit: int = 10_000) -> Changes:
         """The items changed after this revision, oldest first, at most `limit`; and all numbers deleted after it."""
         with self.database.reading() as connection:
-            now = _revision(connection)
+            now = _revision(partial(fetch_all, connection))
             changed = _read_items(
                 connection, _ITEMS.where(items.c.revision > revision).order_by(items.c.revision).limit(limit + 1)
             )
@@ -227,8 +227,8 @@ def _states_sql(after_id: int) -> str:
     return f"{_STATES_SQL} WHERE items.id > {after_id} ORDER BY items.id LIMIT {_STATES_PER_SELECT}"
 
 
-def _revision(connection: Connection) -> int:
-    return int(fetch_all(connection, _REVISION_SQL)[0][0])
+def _revision(fetch: Fetch) -> int:
+    return int(fetch(_REVISION_SQL)[0][0])
 
 
 def _time(seconds: float) -> datetime:

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import text
+from sqlalchemy import and_, func, select, text
 
 from data.database import Database
+from data.sources import source_of
+from data.tables import events, impressions, queries
 
 CHOICES = ("click", "add_to_cart", "purchase")  # actions that say that somebody wanted the item
 
@@ -89,23 +91,18 @@ class SourceCount:
 
 def count_sources(database: Database, item_id: str) -> list[SourceCount]:
     """The counts of one item by source and position, of what is not set aside and of people who have a name."""
-    actions = ", ".join(f"'{name}'" for name in CHOICES)
-    of_event, of_query = (
-        f"CASE WHEN {t}.client_id <> '' THEN {t}.client_id ELSE {t}.session_id END" for t in ("e", "q")
-    )
-    beside = text(
-        f"SELECT {of_event}, count(DISTINCT e.query_id || '/' || e.object_id) FROM events e "
-        f"WHERE NOT e.set_aside AND e.object_id <> :item AND e.action_name IN ({actions}) GROUP BY {of_event}"
-    )
-    shown = text(
-        f"SELECT {of_query}, i.position, count(DISTINCT q.id), count(DISTINCT e.query_id) FROM impressions i "
-        "JOIN queries q ON q.id = i.query LEFT JOIN events e ON e.query_id = q.query_id AND e.object_id = i.item_id "
-        f"AND NOT e.set_aside AND e.action_name IN ({actions}) "
-        f"WHERE i.item_id = :item AND NOT q.set_aside GROUP BY {of_query}, i.position"
-    )
+    of_event, of_query = source_of(events), source_of(queries)
+    is_choice = and_(~events.c.set_aside, events.c.action_name.in_(CHOICES))
+    chosen_hit = events.c.query_id + "/" + events.c.object_id
+    beside = select(of_event, func.count(chosen_hit.distinct())).where(is_choice, events.c.object_id != item_id)
+    is_choice_of_it = and_(events.c.query_id == queries.c.query_id, events.c.object_id == item_id, is_choice)
+    searches = impressions.join(queries, queries.c.id == impressions.c.query).outerjoin(events, is_choice_of_it)
+    counts = func.count(queries.c.id.distinct()), func.count(events.c.query_id.distinct())
+    shown = select(of_query, impressions.c.position, *counts).select_from(searches)
+    shown = shown.where(impressions.c.item_id == item_id, ~queries.c.set_aside)
     with database.reading() as connection:
-        others = {row[0]: row[1] for row in connection.execute(beside, {"item": item_id})}
-        found = connection.execute(shown, {"item": item_id}).all()
+        others = {row[0]: row[1] for row in connection.execute(beside.group_by(of_event))}
+        found = connection.execute(shown.group_by(of_query, impressions.c.position)).all()
     return [SourceCount(row[0], row[1], row[2], row[3], others.get(row[0], 0)) for row in found if row[0]]
 
 

@@ -5,15 +5,14 @@ a row has none. Everything is numpy, so a filter over a million rows takes milli
 """
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from data.catalogue import Item, Value
+from data.catalogue import Value
 from data.errors import BadFilter, UnknownField
 
 # Values of one field are or-ed; a range is {"gte" | "gt" | "lte" | "lt": number}. Fields are and-ed.
@@ -138,7 +137,7 @@ class NumberColumn:
         """(n,) bool: rows whose number equals one of the values, which may be written as text."""
         mask = np.zeros(len(self.values), bool)
         for value in values:
-            mask |= self.values == _to_number(value)
+            mask |= self.values == to_number(value)
         return mask
 
     def rows_within(self, bounds: Mapping[str, float]) -> np.ndarray:
@@ -281,51 +280,6 @@ class Columns:
         return cls(columns, described["num_rows"])
 
 
-@dataclass
-class ColumnsBuilder:
-    """Gathers columns row by row: category, price, currency and every attribute."""
-
-    kinds: Mapping[str, str]
-    num_rows: int = 0
-    _numbers: dict[str, dict[int, float]] = field(default_factory=dict)
-    _words: dict[str, dict[int, list[str]]] = field(default_factory=dict)
-
-    def add(self, item: Item) -> None:
-        """Appends one row."""
-        row = self.num_rows
-        self.num_rows += 1
-        for name, value in fields_of(item).items():
-            if self.kinds.get(name) == "number" or name == "price":
-                self._numbers.setdefault(name, {})[row] = _to_number(value)
-            else:
-                self._words.setdefault(name, {})[row] = words_of(value)
-
-    def build(self) -> Columns:
-        columns: dict[str, Column] = {}
-        for name, numbers in self._numbers.items():
-            values = np.full(self.num_rows, np.nan)
-            values[list(numbers)] = list(numbers.values())
-            columns[name] = NumberColumn(values)
-        for name, by_row in self._words.items():
-            columns[name] = self._word_column(by_row)
-        return Columns(columns, self.num_rows)
-
-    def _word_column(self, by_row: dict[int, list[str]]) -> WordColumn:
-        counted = Counter(word for words in by_row.values() for word in words)
-        vocabulary = sorted(counted, key=lambda word: (-counted[word], word))
-        code_of = {word: code for code, word in enumerate(vocabulary)}
-        lengths = np.zeros(self.num_rows, np.int64)
-        lengths[list(by_row)] = [len(words) for words in by_row.values()]
-        codes = np.array([code_of[word] for words in by_row.values() for word in words], np.int32)
-        return WordColumn(vocabulary, np.concatenate([[0], np.cumsum(lengths)]), codes)
-
-
-def fields_of(item: Item) -> dict[str, Value]:
-    """Everything of an item that can be filtered by, inferred or given, by name; absent where there is nothing."""
-    known = {"title": item.title, "category": item.category, "price": item.price, "currency": item.currency}
-    return {k: v for k, v in {**item.known_attributes, **known}.items() if v is not None and v != "" and v != []}
-
-
 def words_of(value: Value) -> list[str]:
     """A value as the words that a filter compares with."""
     if isinstance(value, list):
@@ -340,7 +294,8 @@ def format_number(number: float) -> str:
     return str(int(number)) if float(number).is_integer() and abs(number) < 1e15 else repr(float(number))
 
 
-def _to_number(value: object) -> float:
+def to_number(value: object) -> float:
+    """The value as a number, NaN where it is none."""
     try:
         return float(value)  # type: ignore[arg-type]  # whatever cannot be a number is NaN, which equals nothing
     except (TypeError, ValueError):

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from data.catalogue import Catalogue
-from indexer.columns import Columns, ColumnsBuilder
+from indexer.columns import Columns
+from indexer.columns_builder import ColumnsBuilder
 from indexer.embedding_cache import EmbeddingCache
 from indexer.encoder import Encoder
 from indexer.encoding import Progress, encode_texts, pool_texts

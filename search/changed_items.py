@@ -13,7 +13,7 @@ from data.catalogue import Catalogue, Item
 from data.errors import BadPicture, TooLarge
 from data.picture_process import PictureProcess
 from data.settings import Settings
-from indexer.columns import ColumnsBuilder
+from indexer.columns_builder import ColumnsBuilder
 from indexer.decoding import decode_views
 from indexer.embedding_cache import EmbeddingCache
 from indexer.encoder import Encoder

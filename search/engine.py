@@ -36,7 +36,7 @@ from search.ranking import Candidates
 from search.request import Hit, SearchRequest, SearchResult
 from search.reranking import FIRST_STAGE, Reranked, Reranker
 from search.retrieval import look_up, retrieve
-from search.segment import Segment, tint_of
+from search.segment import Segment, find_row
 from search.serving import Serving, open_serving, serve, with_changes
 from search.suggestions import complete_with_searches
 from search.taste import Taste, personalise, taste_of
@@ -147,7 +147,7 @@ class SearchEngine:
 
     def tint_of(self, item: Item) -> tuple[int, int, int] | None:
         """What the item's first picture shows most of, None where it is not indexed. Raises NoIndex."""
-        return tint_of(self._current().segments, item.id)
+        return _tint_of(self._current().segments, item)
 
     @property
     def segments(self) -> list[Segment]:
@@ -160,7 +160,7 @@ class SearchEngine:
         items = serving.items.get_many(ids)
         found = [(items[id_], score) for id_, score in zip(ids, scores, strict=True) if id_ in items]
         hits = [
-            _hit(item, position, score, tint_of(serving.segments, item.id))
+            _hit(item, position, score, _tint_of(serving.segments, item))
             for position, (item, score) in enumerate(found, start=1)
         ]
         return SearchResult(self._query_ids.new(), serving.generation.id, ranker, 0.0, len(hits), bool(hits), hits)
@@ -285,9 +285,13 @@ def _hits(serving: Serving, order: Merged, reranked: Reranked, request: SearchRe
             explained = order.explain(k, question) if request.explain else None
             position = request.offset + len(hits) + 1
             inputs = reranked.inputs_of(item.id, order.first_stage_score(k))
-            tint = tint_of(serving.segments, item.id)
-            hits.append(_hit(item, position, order.score(k), tint, explained, inputs, reranked.chance_at(k)))
+            hits.append(_hit(item, position, order.score(k), order.tint(k), explained, inputs, reranked.chance_at(k)))
     return hits
+
+
+def _tint_of(segments: Sequence[Segment], item: Item) -> tuple[int, int, int] | None:
+    found = find_row(segments, item.id)
+    return found[0].tint(found[1]) if found else None
 
 
 def _hit(

@@ -13,7 +13,8 @@ from data.database import Database
 from data.errors import BadFilter
 from data.item_counts import ItemCount, count_items, first_shown
 from data.ubi import now_ms
-from indexer.columns import fields_of, words_of
+from indexer.columns import words_of
+from indexer.columns_builder import fields_of
 
 NONE = "(none)"
 _DOUBT = 10.0  # exposures by which an item's rate is drawn towards that of all

@@ -47,6 +47,11 @@ class Merged:
         """The score of the k-th candidate."""
         return self.first_stage_score(k) + sum(float(added[k]) for added in self.learned.values())
 
+    def tint(self, k: int) -> tuple[int, int, int]:
+        """Red, green and blue of what the k-th candidate's first picture shows most of."""
+        candidates = self.lists[self.of_list[k]]
+        return candidates.segment.tint(int(candidates.rows[self.places[k]]))
+
     def explain(self, k: int, question: Question) -> dict[str, float]:
         """The addends of the k-th candidate's score by source; they sum to the score."""
         addends = self.lists[self.of_list[k]].explain(int(self.places[k]), question)

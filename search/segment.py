@@ -65,6 +65,11 @@ class Segment:
             return column.values
         return np.full(len(self.ids), np.nan)
 
+    def tint(self, row: int) -> tuple[int, int, int]:
+        """Red, green and blue of what the first picture of the row's item shows most of."""
+        red, green, blue = self.tints[row].tolist()
+        return red, green, blue
+
     @cached_property
     def is_wordless(self) -> np.ndarray:
         """(n,) bool items that have no text at all."""
@@ -147,15 +152,6 @@ class Segment:
     def parts_of(self, row: int) -> dict[str, np.ndarray]:
         """(dim,) float32 vectors of the parts that an item has."""
         return {name: np.asarray(rows[row], np.float32) for name, rows in self.parts.items() if rows[row].any()}
-
-
-def tint_of(segments: Sequence[Segment], id_: int) -> tuple[int, int, int] | None:
-    """Red, green and blue of what the first picture of an item shows most of; None for an item that is not there."""
-    found = find_row(segments, id_)
-    if found is None:
-        return None
-    red, green, blue = found[0].tints[found[1]].tolist()
-    return red, green, blue
 
 
 def find_row(segments: Sequence[Segment], id_: int) -> tuple[Segment, int] | None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from data.catalogue import Item, Value
 from data.errors import BadFilter
-from indexer.columns import Columns, ColumnsBuilder, check_names
+from indexer.columns import Columns, check_names
+from indexer.columns_builder import ColumnsBuilder
 
 KINDS = {"year": "number", "colour": "text", "tags": "list", "new": "boolean"}
 COLOURS = ["Red", "Blue", "dark green"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexer.columns import ColumnsBuilder
+from indexer.columns_builder import ColumnsBuilder
 from indexer.conflicts import category_numbers, describe_conflicts, find_conflicts, load_conflicts, save_conflicts
 from indexer.encoder import unit_rows
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from data.catalogue import Item
-from indexer.columns import Columns, ColumnsBuilder
+from indexer.columns import Columns
+from indexer.columns_builder import ColumnsBuilder
 from indexer.concepts import Exchange, Family, make_family
 from indexer.encoder import unit_rows
 from indexer.exchange import find_pairs, learn_exchanges
