@@ -28,5 +28,4 @@ def gather_clicked_queries(settings: Settings, database: Database) -> dict[str, 
 def _measured(cells: Cells) -> tuple[Cells, np.ndarray]:
     """The cells without items that were clicked more often than looked at, and the propensities of all."""
     propensities = measure_propensities(cells)
-    kept, _ = without_overclicked(cells, PositionModel(propensities))
-    return kept, propensities.theta
+    return without_overclicked(cells, PositionModel(propensities)), propensities.theta

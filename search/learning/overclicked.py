@@ -78,10 +78,9 @@ def _pushed(database: Database, item_id: str, browsing: BrowsingModel) -> Pushed
     return None
 
 
-def without_overclicked(cells: Cells, browsing: BrowsingModel) -> tuple[Cells, int]:
-    """The cells without those of such items at places where few look, and how many clicks these had."""
-    left_out = _left_out(cells, browsing)
-    return cells.where(~left_out), int(cells.clicks[left_out].sum())
+def without_overclicked(cells: Cells, browsing: BrowsingModel) -> Cells:
+    """The cells without those of such items at places where few look."""
+    return cells.where(~_left_out(cells, browsing))
 
 
 def _left_out(cells: Cells, browsing: BrowsingModel) -> np.ndarray:
