@@ -14,10 +14,12 @@ import numpy as np
 
 from data.catalogue import Value
 from data.errors import BadFilter, UnknownField
+from indexer.facet_table import FacetTable
 
 # Values of one field are or-ed; a range is {"gte" | "gt" | "lte" | "lt": number}. Fields are and-ed.
 FilterValue = list[str] | Mapping[str, float]
 RANGE_OPERATORS = ("gte", "gt", "lte", "lt")
+FACET_VALUES = 30  # that are told of a column
 _MAX_FACET_VALUES = 1000  # a column with more distinct words than this can be filtered by, but is no facet
 _FORMAT = 1
 
@@ -45,6 +47,11 @@ class WordColumn:
         """How many different values there are."""
         return len(self.vocabulary)
 
+    @property
+    def values_as_words(self) -> list[str]:
+        """Each different value, by its code."""
+        return self.vocabulary
+
     @cached_property
     def code_of(self) -> dict[str, int]:
         """Codes by value in lower case."""
@@ -62,21 +69,21 @@ class WordColumn:
         for word, value in worth.items():
             by_code[self.code_of.get(word.casefold(), -1)] = value
         by_code[-1] = 0.0
-        if self._only_codes is not None:
-            return by_code[self._only_codes[rows]]
+        if self.only_codes is not None:
+            return by_code[self.only_codes[rows]]
         return np.array([by_code[self.codes[self.starts[r] : self.starts[r + 1]]].sum() for r in rows])
 
     def words(self, row: int) -> list[str]:
         """The values of one row."""
-        if self._only_codes is not None:
-            code = int(self._only_codes[row])
+        if self.only_codes is not None:
+            code = int(self.only_codes[row])
             return [self.vocabulary[code]] if code >= 0 else []
         return [self.vocabulary[code] for code in self.codes[self.starts[row] : self.starts[row + 1]]]
 
     def pairs(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(m,) which of the rows, as a place among them, and which code it has; several of a row that has several."""
-        if self._only_codes is not None:
-            codes = self._only_codes[rows]
+        if self.only_codes is not None:
+            codes = self.only_codes[rows]
             known = np.flatnonzero(codes >= 0)
             return known, codes[known]
         lengths = self.starts[rows + 1] - self.starts[rows]
@@ -85,7 +92,7 @@ class WordColumn:
         return owner, self.codes[at]
 
     @cached_property
-    def _only_codes(self) -> np.ndarray | None:
+    def only_codes(self) -> np.ndarray | None:
         """(n,) the code of each row, -1 without one; None where a row has several."""
         lengths = np.diff(self.starts)
         if (lengths > 1).any():
@@ -100,20 +107,6 @@ class WordColumn:
         filled = np.diff(self.starts) > 0
         codes[filled] = self.codes[self.starts[:-1][filled]]
         return codes
-
-    def count(self, rows: np.ndarray, most: int) -> list[tuple[str, int]]:
-        """(value, number of the rows that have it) of the `most` frequent, the most frequent first."""
-        if self._only_codes is not None:
-            codes = self._only_codes[rows]
-            codes = codes[codes >= 0]
-        else:
-            codes = np.concatenate([self.codes[self.starts[r] : self.starts[r + 1]] for r in rows] or [self.codes[:0]])
-        counts = np.bincount(codes, minlength=len(self.vocabulary))
-        found = np.flatnonzero(counts)
-        if len(found) > most:  # of a thousand brands few are shown, and only these are put in order
-            least = np.partition(counts[found], -most)[-most]
-            found = found[counts[found] >= least]
-        return _by_frequency((self.vocabulary[c], int(counts[c])) for c in found)[:most]
 
 
 @dataclass(frozen=True)
@@ -148,16 +141,22 @@ class NumberColumn:
                 mask &= getattr(np, _COMPARISONS[operator])(self.values, bound)
         return mask
 
-    def count(self, rows: np.ndarray, most: int) -> list[tuple[str, int]]:
-        """(value, number of the rows that have it) of the `most` frequent, the most frequent first."""
+    @property
+    def values_as_words(self) -> list[str]:
+        """Each different number as people write it, by its code."""
+        return [format_number(number) for number in self._coded[0].tolist()]
+
+    @property
+    def only_codes(self) -> np.ndarray:
+        """(n,) the code of each row, -1 without a number."""
         distinct, codes = self._coded
-        counts = np.bincount(codes[rows], minlength=len(distinct) + 1)[: len(distinct)]  # the last one counts NaN
-        pairs = ((format_number(float(distinct[c])), int(counts[c])) for c in np.flatnonzero(counts))
-        return _by_frequency(pairs)[:most]
+        return np.where(codes < len(distinct), codes, -1)
 
-
-def _by_frequency(pairs: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
-    return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
+    def pairs(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(m,) which of the rows, as a place among them, and which code it has."""
+        codes = self.only_codes[rows]
+        known = np.flatnonzero(codes >= 0)
+        return known, codes[known]
 
 
 _COMPARISONS = {"gte": "greater_equal", "gt": "greater", "lte": "less_equal", "lt": "less"}
@@ -229,15 +228,19 @@ class Columns:
                 raise UnknownField(f"The filter on {name!r} is a range, but it holds words; give a list of values.")
         return mask
 
-    def facets(self, rows: np.ndarray, max_values: int = 30) -> dict[str, list[tuple[str, int]]]:
-        """For every column that groups these rows sensibly: (value, count), the most frequent first."""
-        return {
-            name: counted
+    @cached_property
+    def _facet_table(self) -> FacetTable:
+        most = {WordColumn: _MAX_FACET_VALUES, NumberColumn: FACET_VALUES}
+        fitting = {
+            name: column
             for name, column in self._columns.items()
-            if name != "title"
-            and column.num_distinct <= (_MAX_FACET_VALUES if isinstance(column, WordColumn) else max_values)
-            if (counted := column.count(rows, max_values))
+            if name != "title" and column.num_distinct <= most[type(column)]
         }
+        return FacetTable(fitting, self.num_rows)
+
+    def facets(self, rows: np.ndarray) -> dict[str, list[tuple[str, int]]]:
+        """For every column that groups these rows sensibly: (value, count) of the most frequent, those first."""
+        return self._facet_table.count(rows, FACET_VALUES)
 
     def numbers(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The (n,) numbers among these rows, for every column of numbers that has one there."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from data.errors import ModelMismatch
+from indexer.cards import Cards
 from indexer.clicked_part import ClickedPart
 from indexer.columns import Columns
 from indexer.concepts import Concepts
@@ -113,13 +114,18 @@ class Generation:
         return ClickedPart.load(path) if path.is_file() else ClickedPart.nothing(int(self.manifest["dim"]))
 
     @cached_property
+    def cards(self) -> Cards | None:
+        """What hits show of the items by row; None where an older Magpie built this."""
+        return Cards.open(self.folder)
+
+    @cached_property
     def columns(self) -> Columns:
         return Columns.load(self.folder)
 
     def load(self) -> "Generation":
         """Loads every part now, so that no request waits for it."""
         _ = self.ids, self.parts, self.fused, self.text_weights, self.indexes, self.means, self.lexical, self.columns
-        _ = self.concepts, self.text_plan, self.phrases, self.fusion, self.clicked, self.tints
+        _ = self.concepts, self.text_plan, self.phrases, self.fusion, self.clicked, self.tints, self.cards
         return self
 
     def rows_of(self, ids: np.ndarray) -> np.ndarray:

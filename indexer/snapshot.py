@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from data.catalogue import Catalogue
+from indexer.cards import CardsWriter
 from indexer.columns import Columns
 from indexer.columns_builder import ColumnsBuilder
 from indexer.embedding_cache import EmbeddingCache
@@ -57,7 +58,9 @@ def read_catalogue(
     """
     total = catalogue.count()
     plan, phrases = plan_texts(catalogue), PhraseCounter()
-    columns, lexical = ColumnsBuilder(catalogue.attribute_kinds()), LexicalIndexBuilder(folder / "lexical")
+    kinds = catalogue.attribute_kinds()
+    columns, lexical = ColumnsBuilder(kinds), LexicalIndexBuilder(folder / "lexical")
+    cards = CardsWriter(folder, kinds)
     ids: list[int] = []
     names: list[tuple[str, str]] = []  # item_id, title
     texts = np.zeros((total, encoder.spec.dim), np.float32)
@@ -77,6 +80,7 @@ def read_catalogue(
             ids.append(item.id)
             names.append((item.item_id, item.title))
             columns.add(item)
+            cards.add(item)
             descriptive.append(text.count_descriptive(words))
             lexical.add(text.searched_fields())
             sampler.add(text)
@@ -85,6 +89,7 @@ def read_catalogue(
             pictures.append([p.content_hash for p in sound])
             files.update((p.content_hash, p.file) for p in sound)
     lexical.finish()
+    cards.finish()
     plan.save(folder / "text_plan.json")
     phrases.save(folder / "phrases.json")
     progress("texts", len(ids), total)

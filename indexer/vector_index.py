@@ -21,6 +21,7 @@ _PART = 0.5  # a filter that lets less than this share through may let only what
 _LEAST_EF_SEARCH = 256
 _FEWEST_LISTS = 64  # that one search reads; of very many lists a 32nd
 _REFINED_TIMES = 4  # as many candidates as are wanted are scored anew by finer codes,
+_REFINED_TIMES_OF_FOUR_BITS = 2  # or so many where the codes are that good already,
 _FEWEST_REFINED = 1_000  # and at least these
 _NEARLY_ALL = 0.9  # where so many are allowed, the best of all hold enough that are
 
@@ -191,8 +192,10 @@ class _Effort:
     def parameters(self, index: faiss.Index) -> faiss.SearchParameters | None:
         """FAISS' parameters for this index, and within them those for the indexes that it is made of."""
         if isinstance(index, faiss.IndexRefine):
-            factor = max(_REFINED_TIMES, _FEWEST_REFINED / self.k)
-            base = replace(self, k=int(self.k * factor)).parameters(faiss.downcast_index(index.base_index))
+            codes = faiss.downcast_index(index.base_index)
+            is_good = isinstance(codes, faiss.IndexPQFastScan)
+            factor = max(_REFINED_TIMES_OF_FOUR_BITS if is_good else _REFINED_TIMES, _FEWEST_REFINED / self.k)
+            base = replace(self, k=int(self.k * factor)).parameters(codes)
             return faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=base)
         if isinstance(index, faiss.IndexPreTransform):
             inner = self.parameters(faiss.downcast_index(index.index))

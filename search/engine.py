@@ -12,12 +12,12 @@ from data.catalogue import Catalogue, Item
 from data.database import Database
 from data.erasing import forgotten_at
 from data.errors import MagpieError, NoIndex
-from data.items import confidences
 from data.picture_process import Decoders
 from data.query_ids import open_query_ids
 from data.settings import Settings
 from data.ubi import now_ms
 from data.visits import read_visits
+from indexer.cards import Card
 from indexer.columns import Columns, check_names
 from indexer.encoder import Encoder
 from indexer.generation import Generation
@@ -147,7 +147,7 @@ class SearchEngine:
 
     def tint_of(self, item: Item) -> tuple[int, int, int] | None:
         """What the item's first picture shows most of, None where it is not indexed. Raises NoIndex."""
-        return _tint_of(self._current().segments, item)
+        return _tint_of(self._current().segments, item.id)
 
     @property
     def segments(self) -> list[Segment]:
@@ -157,11 +157,11 @@ class SearchEngine:
     def present(self, ids: Sequence[int], scores: Sequence[float], ranker: str) -> SearchResult:
         """An answer of these items (`items.id`) in this order; those that are gone are left out. Raises NoIndex."""
         serving = self._current()
-        items = serving.items.get_many(ids)
-        found = [(items[id_], score) for id_, score in zip(ids, scores, strict=True) if id_ in items]
+        cards = serving.items.get_many(ids)
+        found = [(cards[id_], score) for id_, score in zip(ids, scores, strict=True) if id_ in cards]
         hits = [
-            _hit(item, position, score, _tint_of(serving.segments, item))
-            for position, (item, score) in enumerate(found, start=1)
+            _hit(card, position, score, _tint_of(serving.segments, card.id))
+            for position, (card, score) in enumerate(found, start=1)
         ]
         return SearchResult(self._query_ids.new(), serving.generation.id, ranker, 0.0, len(hits), bool(hits), hits)
 
@@ -277,25 +277,25 @@ def _without_each_filter(
 def _hits(serving: Serving, order: Merged, reranked: Reranked, request: SearchRequest, question: Question) -> list[Hit]:
     """The page of hits. An item deleted within the last moment is left out rather than shown empty."""
     page = range(request.offset, min(request.offset + request.k, len(order)))
-    items = serving.items.get_many([int(order.ids[k]) for k in page])
+    cards = serving.items.get_many(order.ids[page.start : page.stop].tolist())
     hits: list[Hit] = []
     for k in page:
-        item = items.get(int(order.ids[k]))
-        if item is not None:
+        card = cards.get(int(order.ids[k]))
+        if card is not None:
             explained = order.explain(k, question) if request.explain else None
             position = request.offset + len(hits) + 1
-            inputs = reranked.inputs_of(item.id, order.first_stage_score(k))
-            hits.append(_hit(item, position, order.score(k), order.tint(k), explained, inputs, reranked.chance_at(k)))
+            inputs = reranked.inputs_of(card.id, order.first_stage_score(k))
+            hits.append(_hit(card, position, order.score(k), order.tint(k), explained, inputs, reranked.chance_at(k)))
     return hits
 
 
-def _tint_of(segments: Sequence[Segment], item: Item) -> tuple[int, int, int] | None:
-    found = find_row(segments, item.id)
+def _tint_of(segments: Sequence[Segment], id_: int) -> tuple[int, int, int] | None:
+    found = find_row(segments, id_)
     return found[0].tint(found[1]) if found else None
 
 
 def _hit(
-    item: Item,
+    card: Card,
     position: int,
     score: float,
     tint: tuple[int, int, int] | None,
@@ -303,22 +303,21 @@ def _hit(
     inputs: dict[str, float] | None = None,
     propensity: float | None = None,
 ) -> Hit:
-    picture = next((p.content_hash for p in item.pictures if p.status == "ok"), None)
     return Hit(
-        item_id=item.item_id,
+        item_id=card.item_id,
         position=position,
         score=score,
-        title=item.title,
-        description=item.description,
-        category=item.category,
-        price=item.price,
-        currency=item.currency,
-        url=item.url,
-        image=picture,
-        attributes=item.known_attributes,
+        title=card.title,
+        description=card.description,
+        category=card.category,
+        price=card.price,
+        currency=card.currency,
+        url=card.url,
+        image=card.image,
+        attributes=card.attributes,
         explain=explained,
         inputs=inputs,
-        inferred=confidences(item),
+        inferred=card.inferred,
         propensity=propensity,
         tint=tint,
     )

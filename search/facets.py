@@ -5,12 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from indexer.columns import FilterValue, words_of
+from indexer.columns import FACET_VALUES, FilterValue, words_of
 from search.histogram import histogram
 from search.request import FacetValue, Range
 from search.segment import Segment
-
-_MAX_VALUES = 30
 
 # Per segment the (m,) rows that match.
 Matching = Sequence[np.ndarray]
@@ -30,18 +28,14 @@ def count_facets(
     own = _count(segments, matching)
     facets = {name: counts for name, counts in own.items() if name not in unfiltered}
     for name, rows in unfiltered.items():
-        counts = _count(segments, rows).get(name, Counter())
+        counts = dict(_count(segments, rows).get(name, []))
         wanted = filters[name]
         if not isinstance(wanted, Mapping):
             chosen = {word.casefold() for value in wanted for word in words_of(value)}
-            kept = {value: n for value, n in own.get(name, Counter()).items() if value.casefold() in chosen}
-            counts = Counter({**counts, **kept})
+            counts |= {value: n for value, n in own.get(name, []) if value.casefold() in chosen}
         if counts:
-            facets[name] = counts
-    return {
-        name: [FacetValue(value, n) for value, n in sorted(counts.items(), key=lambda p: (-p[1], p[0]))[:_MAX_VALUES]]
-        for name, counts in sorted(facets.items())
-    }
+            facets[name] = _most_frequent(counts)
+    return {name: [FacetValue(value, n) for value, n in counts] for name, counts in sorted(facets.items())}
 
 
 def find_ranges(
@@ -59,12 +53,19 @@ def _range(numbers: np.ndarray) -> Range:
     return Range(float(numbers.min()), float(numbers.max()), histogram(numbers))
 
 
-def _count(segments: Sequence[Segment], matching: Matching) -> dict[str, Counter[str]]:
+def _count(segments: Sequence[Segment], matching: Matching) -> dict[str, list[tuple[str, int]]]:
+    counted = [s.columns.facets(rows) for s, rows in zip(segments, matching, strict=True) if len(rows)]
+    if len(counted) == 1:
+        return counted[0]
     counts: dict[str, Counter[str]] = {}
-    for segment, rows in zip(segments, matching, strict=True):
-        for name, pairs in segment.columns.facets(rows, _MAX_VALUES).items():
+    for of_segment in counted:
+        for name, pairs in of_segment.items():
             counts.setdefault(name, Counter()).update(dict(pairs))
-    return counts
+    return {name: _most_frequent(of_name) for name, of_name in counts.items()}
+
+
+def _most_frequent(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:FACET_VALUES]
 
 
 def _numbers(segments: Sequence[Segment], matching: Matching) -> dict[str, list[np.ndarray]]:

@@ -17,9 +17,9 @@ from indexer.vector_index import limit_threads
 from search.changed_items import ChangedItems
 from search.compaction import Compaction
 from search.delta import Delta, follow, no_changes, with_segments
-from search.item_memory import ItemMemory
 from search.question import Interpreter
 from search.segment import Segment
+from search.shown_items import ShownItems
 
 CATCH_UP_S = 20.0
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Serving:
     delta: Delta
     changed_items: ChangedItems
     compaction: Compaction
-    items: ItemMemory
+    items: ShownItems
     alarms: list[str]
 
 
@@ -72,16 +72,17 @@ def serve(
     encoder = encoder or open_encoder_of(generation, threads=1)
     interpreter = Interpreter(encoder, generation, catalogue, settings, decoders.uploads)
     changed_items = ChangedItems(settings, catalogue, generation, encoder, decoders.catalogue)
+    main = main_segment(generation)
     serving = Serving(
         wanted,
         generation,
         encoder,
         interpreter,
-        [main_segment(generation)],
+        [main],
         no_changes(generation.catalogue_revision),
         changed_items,
         Compaction(changed_items),
-        ItemMemory(catalogue),
+        ShownItems(catalogue, main, generation.cards),
         alarms,
     )
     return _caught_up(serving, catalogue, before.delta.revision if before else 0)
@@ -110,7 +111,7 @@ def with_changes(serving: Serving, catalogue: Catalogue) -> Serving:
     if delta is serving.delta and segments is delta.segments:
         return serving
     main = serving.segments[0].without(delta.dead_ids)
-    items = serving.items if delta is serving.delta else ItemMemory(catalogue)
+    items = serving.items if delta is serving.delta else ShownItems(catalogue, main, serving.generation.cards)
     return replace(serving, segments=[main, *segments], delta=with_segments(delta, segments), items=items)
 
 

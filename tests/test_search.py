@@ -1,21 +1,19 @@
 """The read path on a small drawn shop: words, pictures, items, filters, paging, and changes since the index."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.catalogue import Catalogue, Item, ItemDraft
+from data.catalogue import Catalogue, ItemDraft
 from data.database import open_database
 from data.errors import BadFilter, BadPicture, BadQuery, ItemNotFound, NoIndex
 from data.settings import Settings
 from indexer.rebuild import rebuild
 from search.engine import SearchEngine
-from search.item_memory import ItemMemory
 from search.request import MODES, SearchRequest
 from search.suggestions import complete
 from tests.shop import draw
@@ -195,20 +193,3 @@ def test_completions_are_ordered_by_frequency() -> None:
     assert complete(phrases, "red sh", 8) == ["red shoes", "red shirt"]
     assert complete(phrases, "  ", 8) == []
     assert complete(phrases, "bl", 1) == ["blue"]
-
-
-def test_items_shown_before_are_not_read_again(shop: Settings) -> None:
-    class CountingCatalogue(Catalogue):
-        asked: ClassVar[list[int]] = []
-
-        def get_many(self, ids: Sequence[int]) -> dict[int, Item]:
-            self.asked.extend(ids)
-            return super().get_many(ids)
-
-    database = open_database(shop)
-    memory = ItemMemory(CountingCatalogue(database, shop))
-    first = memory.get_many([1, 2, 999])
-    assert list(first) == [1, 2]
-    assert memory.get_many([2, 3, 1])[1] is first[1]
-    assert CountingCatalogue.asked == [1, 2, 999, 3]
-    database.close()
