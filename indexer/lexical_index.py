@@ -17,6 +17,8 @@ import tantivy
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
+from indexer.small_arrays import best_first
+
 FIELDS = {"title": 1.0, "attributes": 1.0, "body": 0.5}
 _ANALYZER = "magpie"
 _BM25_SHARE = 0.2
@@ -136,7 +138,7 @@ class LexicalIndex:
         scored, addresses = zip(*hits, strict=True)
         rows = np.array(self._searcher.fast_field_values("row", list(addresses)), np.int64)
         scores = np.array(scored, np.float32)
-        order = np.lexsort((rows, -scores))
+        order = best_first(scores, rows)
         return rows[order], scores[order]
 
     def _words(self, text: str, right: Iterable[str]) -> list[_Word]:

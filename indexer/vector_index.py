@@ -8,6 +8,7 @@ import faiss
 import numpy as np
 
 from data.errors import BadSetting
+from indexer.small_arrays import best_first
 
 EXACT = "SQfp16"
 FAST_SCAN = "PQ{parts}x4fs,Refine(SQfp16)"
@@ -160,7 +161,7 @@ class VectorIndex:
         if k < len(rows):
             kept = np.argpartition(-scores, k)[:k]
             rows, scores = rows[kept], scores[kept]
-        order = np.lexsort((rows, -scores))
+        order = best_first(scores, rows)
         return Neighbours(rows[order], scores[order])
 
 

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from indexer.lexical_index import LexicalMatches
+from indexer.small_arrays import best_first, widened
 from indexer.vector_index import Neighbours
 from search.expectation import expect_words
 from search.question import Question
@@ -97,24 +98,28 @@ def rank(
     is_lexical = question.source == "lexical"
     place = _places(matches.rows, near.rows)
     is_near = place >= 0
-    others = matches.rows[~is_near]
+    is_other = ~is_near
+    others, num_near = matches.rows[is_other], len(near.rows)
     rows = np.concatenate([near.rows, others])
     matched = matches.scores if is_lexical else words_score(matches, served)
-    words = np.concatenate([np.zeros(len(near.rows), np.float32), matched[~is_near]])
+    words = np.zeros(len(rows), np.float32)
     words[place[is_near]] = matched[is_near]
-    against = -_at(rows, avoided.rows, avoided.scores if is_lexical else avoided_words_score(avoided))
+    words[num_near:] = matched[is_other]
+    against = np.zeros(len(rows), np.float32)
+    if len(avoided.rows):
+        against -= _at(rows, avoided.rows, avoided.scores if is_lexical else avoided_words_score(avoided))
     similarity = np.zeros(len(rows), np.float32)
     if question.vector is not None:
-        vectors = segment.fused if question.source == "fused" else segment.parts[question.source]
-        similarity = np.concatenate([near.scores, compare(segment, question, others)])
-        if question.words:
+        similarity[:num_near] = near.scores
+        similarity[num_near:] = compare(segment, question, others)
+        if question.words and segment.has_wordless:
             is_wordless = segment.is_wordless[near.rows]
-            words[: len(near.rows)] = expect_words(words[: len(near.rows)], near.scores, is_wordless)
+            words[:num_near] = expect_words(words[:num_near], near.scores, is_wordless)
         if question.avoid is not None:
             # in proportion to what the words gave: a title with the right word must not outweigh the wrong colour
-            penalties = question.avoid.penalties(vectors[rows].astype(np.float32)).astype(np.float32)
-            against = against - penalties * (1 + words)
-    order = np.lexsort((rows, -(similarity + words + against)))
+            penalties = question.avoid.penalties(widened(_vectors(segment, question)[rows])).astype(np.float32)
+            against -= penalties * (1 + words)
+    order = best_first(similarity + words + against, rows)
     return Candidates(segment, rows[order], similarity[order], words[order], against[order])
 
 
@@ -122,8 +127,12 @@ def compare(segment: Segment, question: Question, rows: np.ndarray) -> np.ndarra
     """(n,) float32 similarities of these rows with what is looked for, which must have a vector."""
     if question.resemblance is not None:
         return question.resemblance.similarity(segment, rows)
-    vectors = segment.fused if question.source == "fused" else segment.parts[question.source]
-    return np.asarray(vectors[rows].astype(np.float32) @ question.vector)
+    return np.asarray(widened(_vectors(segment, question).take(rows, axis=0)) @ question.vector)
+
+
+def _vectors(segment: Segment, question: Question) -> np.ndarray:
+    """(n, dim) float16 of the items, which the question's vector is compared with."""
+    return segment.fused if question.source == "fused" else segment.parts[question.source]
 
 
 def _at(rows: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -84,6 +84,8 @@ def _match_any(
     segment: Segment, things: Sequence[str], right_words: frozenset[str], depth: int, allowed: np.ndarray | None
 ) -> LexicalMatches:
     """What has any of the things, each row with its best score."""
+    if not things:
+        return _NO_MATCHES
     found = [_match(segment, words, right_words, depth, allowed) for words in things]
     if len(found) == 1:
         return found[0]

@@ -17,6 +17,7 @@ _WHOLE_ROWS = 4_000
 _WORKED_OUT = (
     "prices",
     "is_wordless",
+    "has_wordless",
     "yardstick",
     "whole_rows",
     "with_and_without_words",
@@ -74,6 +75,11 @@ class Segment:
     def is_wordless(self) -> np.ndarray:
         """(n,) bool items that have no text at all."""
         return ~np.asarray(self.parts["text"].any(axis=1))
+
+    @cached_property
+    def has_wordless(self) -> bool:
+        """Whether there are any."""
+        return bool(self.is_wordless.any())
 
     def telling(self, rows: np.ndarray) -> np.ndarray:
         """(n,) how telling these items' texts are, from 0 to 1."""
