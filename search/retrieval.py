@@ -1,7 +1,7 @@
 """A question → candidates: the nearest rows of the dense index and the best of the lexical one, within the filters."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +14,11 @@ from search.question import Question
 from search.ranking import Candidates, compare, rank
 from search.request import FilterValue
 from search.segment import Segment
+from search.thread_pool import ThreadPool
 
 _NOTHING_NEAR = Neighbours(np.zeros(0, np.int64), np.zeros(0, np.float32))
 _NO_MATCHES = LexicalMatches(np.zeros(0, np.int64), np.zeros(0, np.float32))
-_beside = ThreadPoolExecutor(thread_name_prefix="magpie-words")
+_beside = ThreadPool("magpie-words")
 
 
 @dataclass(frozen=True)

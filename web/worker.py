@@ -19,6 +19,7 @@ from typing import Any
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from data.fault_trail import fault_trail
+from search.thread_pool import ThreadPool
 from web.patient_socket import PatientSocket
 from web.unreadable import FAILED, refusal_of
 from web.wire import (
@@ -40,6 +41,7 @@ SLOWEST_BYTES_PER_S = 10_000  # of a body
 STALLED_S = 20.0  # without a byte taken of an answer
 LINGER_S, LINGER_AFTER_REFUSAL_S = 2.0, 30.0  # for a client to read an answer's end, or to stop sending
 SWEEP_INTERVAL_S = 0.5
+SIGN_INTERVAL_S = 1.0  # of life, to the process that watches over this one
 _CHUNK_BYTES = 262_144
 _WATCHERS = (b"GET /healthz ", b"GET /readyz ")
 _NOTHING_THERE = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED, errno.EINTR)
@@ -76,8 +78,18 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         self._lines: dict[Any, Line] = {}
         self._working = 0
         self._reserved_bytes = 0
-        self._swept_at = 0.0
+        self._swept_at = self._notified_at = 0.0
         super().init_process()
+
+    def get_thread_pool(self) -> ThreadPool:
+        return ThreadPool("magpie-request", self.cfg.threads)
+
+    def notify(self) -> None:
+        """Gives a sign of life. Called at every turn of the loop, where it would stop a search that just begins."""
+        now = time.monotonic()
+        if now - self._notified_at >= SIGN_INTERVAL_S:
+            self._notified_at = now
+            super().notify()
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
