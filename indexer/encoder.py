@@ -102,7 +102,10 @@ class Encoder:
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
             encoded = network.encode_texts([pieces[k] for k in chosen])
-            np.add.at(vectors, [owners[k] for k in chosen], encoded)
+            if len(pieces) == len(texts):
+                vectors[chosen] = encoded
+            else:
+                np.add.at(vectors, [owners[k] for k in chosen], encoded)
         return unit_rows(vectors)
 
     def known_share(self, text: str) -> float:
