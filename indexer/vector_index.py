@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import faiss
@@ -109,6 +110,8 @@ class VectorIndex:
         self._by_row = faiss.downcast_index(index.index)  # answers with rows instead of ids
         self._exact = _exact_codes(self._by_row)
         self._takes_selectors = not isinstance(_coarse_codes(self._by_row), faiss.IndexFastScan)
+        # the same objects again and again: nearly every search has the same k, and FAISS makes them slowly
+        self._unrestricted = lru_cache(64)(lambda k: _Effort(k, None, 1).parameters(self._by_row))
 
     @classmethod
     def load(cls, path: Path, ids: np.ndarray, vectors: np.ndarray) -> "VectorIndex":
@@ -151,7 +154,8 @@ class VectorIndex:
     def _search(
         self, index: faiss.Index, query: np.ndarray, k: int, selector: faiss.IDSelector | None = None, share: float = 1
     ) -> Neighbours:
-        parameters = _Effort(k, selector, share).parameters(index)
+        is_restricted = selector is not None
+        parameters = _Effort(k, selector, share).parameters(index) if is_restricted else self._unrestricted(k)
         scores, rows = index.search(np.ascontiguousarray(query[None], np.float32), k, params=parameters)
         found = rows[0] >= 0
         return Neighbours(rows[0][found], scores[0][found])

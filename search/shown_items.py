@@ -34,8 +34,8 @@ class ShownItems:
     def _indexed_among(self, ids: Sequence[int]) -> dict[int, Card]:
         if self._cards is None:
             return {}
-        rows = self._indexed.rows_of(np.array(ids, np.int64)).tolist()
-        return {id_: self._cards.read(row) for id_, row in zip(ids, rows, strict=True) if row >= 0}
+        rows = self._indexed.rows_of(np.array(ids, np.int64))
+        return {card.id: card for card in self._cards.read(rows[rows >= 0].tolist())}
 
     def _from_catalogue(self, ids: Sequence[int]) -> dict[int, Card]:
         known = self._read

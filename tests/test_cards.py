@@ -49,8 +49,7 @@ def test_every_item_has_the_card_that_the_catalogue_would_give(
 ) -> None:
     items = catalogue.get_many(generation.ids.tolist())
     assert generation.cards is not None and len(items) == 32
-    for row, id_ in enumerate(generation.ids.tolist()):
-        assert generation.cards.read(row) == card_of(items[id_])
+    assert generation.cards.read(range(32)) == [card_of(items[id_]) for id_ in generation.ids.tolist()]
 
 
 def test_cards_hold_any_text_and_what_was_inferred(
@@ -67,13 +66,15 @@ def test_cards_hold_any_text_and_what_was_inferred(
     writer.finish()
     cards = Cards.open(tmp_path)
     assert cards is not None and cards.kinds == {"x": "list"}
-    assert [cards.read(row) for row in range(3)] == [card_of(item), card_of(odd), card_of(guessed)]
-    assert cards.read(2).attributes == {"x": ["a", "b"], "colour": "Red"} and cards.read(2).inferred == {"colour": 0.75}
+    assert cards.read(range(3)) == [card_of(item), card_of(odd), card_of(guessed)]
+    (last,) = cards.read([2])
+    assert last.attributes == {"x": ["a", "b"], "colour": "Red"} and last.inferred == {"colour": 0.75}
 
 
 def test_an_empty_catalogue_has_no_cards_to_read(tmp_path: Path) -> None:
     CardsWriter(tmp_path, {}).finish()
-    assert Cards.open(tmp_path) is not None
+    cards = Cards.open(tmp_path)
+    assert cards is not None and cards.read([]) == []
 
 
 def test_the_database_is_asked_only_for_what_changed_and_once(

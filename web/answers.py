@@ -46,7 +46,7 @@ def answer_search(services: Services, request: SearchRequest, private: bool, is_
     services.metrics.search_seconds.observe(time.perf_counter() - started)
     services.metrics.searches.labels(_kind(request), str(result.confident).lower()).inc()
     if is_logged:
-        services.query_log.add(replace(query_record(request, shown, is_typing), set_aside=set_aside_reason()))
+        services.query_log.add(query_record(request, shown, is_typing, set_aside_reason()))
     return result
 
 
@@ -93,7 +93,9 @@ def answer_recommendation(services: Services, asked: RecommendQuery, private: bo
     return result
 
 
-def query_record(request: SearchRequest, shown: Explored | Interleaved, is_typing: bool) -> QueryRecord:
+def query_record(
+    request: SearchRequest, shown: Explored | Interleaved, is_typing: bool, set_aside: str = ""
+) -> QueryRecord:
     """The search as the click log keeps it; the picture itself is not kept, only that there was one."""
     result = shown.result
     propensities = (isinstance(shown, Explored) and shown.propensities) or (None,) * len(result.hits)
@@ -125,6 +127,7 @@ def query_record(request: SearchRequest, shown: Explored | Interleaved, is_typin
             ShownHit(hit.item_id, hit.position, hit.score, propensity, hit.inputs)
             for hit, propensity in zip(result.hits, propensities, strict=True)
         ),
+        set_aside=set_aside,
     )
 
 

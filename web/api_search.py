@@ -14,6 +14,7 @@ from web.bodies import form_body, is_multipart, json_body, uploaded_pictures
 from web.item_addresses import is_part_of_the_id
 from web.item_schemas import ItemPath
 from web.openapi import problem_responses, request_body
+from web.queries import with_query
 from web.schemas import RecommendQuery, SearchBody, SearchQuery, SimilarQuery, SuggestQuery
 from web.services import services
 
@@ -25,6 +26,7 @@ _BODY = TypeAdapter(SearchBody)
 
 
 @api.get("/api/search", summary="Search with words", responses={200: SearchAnswer, **problem_responses(422)})
+@with_query
 def search_by_address(query: SearchQuery) -> Response:
     """Answers a search that an address can hold."""
     result = answer_search(services(), query.to_request(), wants_privacy(request.headers))

@@ -159,7 +159,7 @@ def _measure_and_secure(app: Flask, opened: Services) -> None:
         opened.metrics.request_seconds.labels(method, route, str(answer.status_code)).observe(seconds)
         if answer.status_code >= 500:
             opened.metrics.errors.labels(route).inc()
-        answer.headers.update(security_headers)
+        answer.headers.extend(security_headers)  # no view sets any of them
         if cross_origin.origins:
             cross_origin.add_headers(answer)
         return answer

@@ -3,6 +3,9 @@
 import socket
 from typing import Any
 
+_HEAD = b"HTTP/"
+_TOGETHER_BYTES = 65_536  # a larger body is not copied to be sent with its head
+
 
 class PatientSocket(socket.socket):
     """Always without blocking, whatever is asked of it. `unsent` is what the client has not taken yet."""
@@ -34,10 +37,24 @@ class PatientSocket(socket.socket):
         return len(data)
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        """Sends what goes out at once, and keeps the rest in its order."""
+        """Sends what goes out at once, and keeps the rest in its order. An answer's head is kept until its body comes
+        or `flush` is called: a client woken for the head alone only sleeps again."""
+        if not self.unsent and data[: len(_HEAD)] == _HEAD:
+            self.unsent += data
+            return
+        if len(data) <= _TOGETHER_BYTES:
+            self.unsent += data
+            self.flush()
+            return
+        self.flush()
         if not self.unsent:
             data = memoryview(data)[self._send(data, flags) :]
         self.unsent += data
+
+    def flush(self) -> None:
+        """Sends what goes out at once of what was kept."""
+        if self.unsent:
+            del self.unsent[: self._send(self.unsent, 0)]
 
     def send_more(self, most: int) -> int:
         """Sends some of what was kept; how many bytes went."""

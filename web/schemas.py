@@ -1,6 +1,5 @@
 """What the HTTP interface accepts, as strict pydantic models: the models are the documentation."""
 
-import functools
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -87,12 +86,6 @@ class SearchQuery(BaseModel):
     rerank: bool = Field(True, description="Let what was learned from clicks change the order.")
     facets: bool = Field(True, description="Count the values of the attributes.")
     layout: str = Field("", max_length=64, description="How the hits will be laid out, for the log: grid, list, ….")
-
-    @classmethod
-    @functools.cache  # flask-openapi3 asks for the schema at every request
-    def model_json_schema(cls, **options: Any) -> dict[str, Any]:  # type: ignore[override]
-        """The JSON schema of the parameters."""
-        return super().model_json_schema(**options)
 
     def to_request(self) -> SearchRequest:
         """The engine's request. Raises BadQuery or BadFilter."""

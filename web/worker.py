@@ -164,6 +164,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         line.deadline = time.monotonic() + HEAD_WITHIN_S + head.body_bytes / SLOWEST_BYTES_PER_S
         if head.waits_for_go_ahead and len(line.received) < head.total_bytes:
             line.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            line.sock.flush()
         return None
 
     def _hand_over(self, line: Line, head: Head) -> None:
@@ -181,6 +182,13 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         self.enqueue_req(line.connection)
 
     # ---- an answer goes out ----
+
+    def handle(self, conn: TConn) -> Any:
+        """Called in a thread, to answer a whole request."""
+        try:
+            return super().handle(conn)
+        finally:
+            conn.sock.flush()  # a head without a body
 
     def finish_request(self, conn: TConn, fs: "Future[Any]") -> None:
         """Called by the loop when a thread is done with a request."""
