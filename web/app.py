@@ -1,18 +1,12 @@
 """The application: everything opened once, every route and every error's answer in its place."""
 
 import atexit
-import base64
-import functools
-import hashlib
 import time
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
 from flask import Flask, Response, g, request
 from flask_compress import Compress
 from flask_openapi3 import Info, OpenAPI
-from markupsafe import Markup
 
 from data.settings import Settings
 from web.answer_schemas import LineAnswer, Problem, UpsertAnswer
@@ -27,7 +21,8 @@ from web.item_schemas import ItemBody, NamedItemBody
 from web.json_answers import JSONAnswers
 from web.kept_answers import KeptAnswers
 from web.openapi import DESCRIPTION, SECURITY_SCHEMES, TITLE, add_form, add_schemas
-from web.pages import YEAR_S, install_page_texts, pages
+from web.page_files import SCRIPT, install_page_files, style_source
+from web.pages import install_page_texts, pages
 from web.problems import install_problem_handlers, validation_problem
 from web.proxies import BehindProxies, parse_networks
 from web.schemas import SearchBody
@@ -53,6 +48,7 @@ COMPRESSION = {
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 UNLIMITED = (
     "static",
+    SCRIPT,
     "pages.picture",
     "api_health.healthz",
     "api_health.readyz",
@@ -78,8 +74,7 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.merge_slashes = False  # an item's id may hold them
     install_problem_handlers(app)
     install_page_texts(app)
-    _version_static_files(app)
-    app.jinja_env.globals["page_style"] = Markup(_page_style(app))
+    install_page_files(app)
     for api in (search_api, events_api, items_api, health_api):
         app.register_api(api)  # type: ignore[attr-defined]
     add_schemas(app, SearchBody, Event, ItemBody, NamedItemBody, LineAnswer, UpsertAnswer)
@@ -99,36 +94,9 @@ def create_app(settings: Settings) -> Flask:
     return app
 
 
-def _page_style(app: Flask) -> str:
-    """The page's look, which travels within the page: nothing can be painted before it is there (docs/speed.md)."""
-    return Path(app.static_folder or "", "page.css").read_text(encoding="utf-8")
-
-
 def _security_headers(app: Flask) -> dict[str, str]:
-    digest = base64.b64encode(hashlib.sha256(_page_style(app).encode()).digest()).decode()
-    policy = CONTENT_SECURITY_POLICY.format(style=f"sha256-{digest}")
+    policy = CONTENT_SECURITY_POLICY.format(style=style_source(app))
     return SECURITY_HEADERS | {"Content-Security-Policy": policy}
-
-
-def _version_static_files(app: Flask) -> None:
-    """Addresses of static files change with their content, so that browsers may keep them for good."""
-
-    @functools.cache
-    def version_of(filename: str) -> str:
-        return hashlib.blake2b(Path(app.static_folder or "", filename).read_bytes(), digest_size=6).hexdigest()
-
-    @app.url_defaults
-    def add_version(endpoint: str, values: dict[str, Any]) -> None:
-        if endpoint == "static":
-            values["v"] = version_of(values["filename"])
-
-    @app.after_request
-    def keep(answer: Response) -> Response:
-        if request.endpoint == "static" and "v" in request.args:
-            answer.cache_control.no_cache = None
-            answer.cache_control.max_age = YEAR_S
-            answer.cache_control.immutable = True
-        return answer
 
 
 def _limit_rates(app: Flask, opened: Services) -> None:

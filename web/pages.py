@@ -17,6 +17,7 @@ from web.answers import answer_search, wants_privacy
 from web.bodies import uploaded_pictures
 from web.card_layout import GRID, PHONE_GRID, is_phone
 from web.card_view import card_of, field_label, item_url, outward_url, price_label, tint_label, value_label
+from web.page_files import YEAR_S
 from web.page_state import PageState
 from web.page_view import Found, PageView, view_results
 from web.pictures import picture_url
@@ -29,7 +30,6 @@ from web.texts import LANGUAGES, Text, language_of, script_texts, texts_for
 SIMILAR_SHOWN = 12
 VISIT_COOKIE = "magpie_session"
 TYPING = "X-Magpie-Typing"
-YEAR_S = 31_536_000
 HOUR_S = 3_600
 
 pages = Blueprint("pages", __name__)

@@ -9,7 +9,8 @@ from werkzeug.wrappers import Response
 from data.errors import BadInput
 from data.visitor import Deed, forget_session, stored_about
 from web.answers import wants_privacy
-from web.pages import VISIT_COOKIE, YEAR_S, visit_of_request
+from web.page_files import YEAR_S
+from web.pages import VISIT_COOKIE, visit_of_request
 from web.services import services
 from web.texts import LANGUAGE_COOKIE, LANGUAGES, language_of, texts_for
 
