@@ -272,14 +272,30 @@ def test_the_keyboard_goes_all_the_way(open_page: Any) -> None:
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
-    reached = set()
-    for _ in range(80):
+    reached: list[str] = []
+    for _ in range(150):
         page.keyboard.press("Tab")
-        reached.add(page.evaluate("document.activeElement.className"))
+        reached.append(page.evaluate("document.activeElement.className"))
         assert page.evaluate(FOCUS_IS_SEEN), page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
-    assert {"value", "card-main", "card-like"} <= reached
+        if page.evaluate("document.activeElement.closest('.foot') !== null"):
+            break
+    assert {"value", "card-main", "card-like"} <= set(reached)
+    assert reached.index("open-filters") < reached.index("card-main") < reached.index("value")
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.id") == "q"
+
+
+def test_on_a_wide_screen_the_way_to_the_filters_is_offered_to_the_keyboard(open_page: Any) -> None:
+    page = open_page("/?q=red")
+    way = page.locator("[data-open-filters]")
+    assert way.bounding_box()["width"] <= 1
+    way.focus()
+    assert way.bounding_box()["width"] > 44
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.closest('#filters') !== null")
+    assert page.evaluate("document.querySelector('.list').inert") is False  # it stays beside them
+    beside, hits = page.locator("#filters").bounding_box(), page.locator("#hits").bounding_box()
+    assert beside["x"] + beside["width"] <= hits["x"] and abs(beside["y"] - hits["y"]) < 200
 
 
 def test_suggestions_are_chosen_with_the_arrow_keys(open_page: Any) -> None:

@@ -215,10 +215,13 @@ function leaveWithPicture(picture) {
 
 // ---- links and forms of the results ----
 
+const firstFilter = () => document.querySelector("#filters a, #filters input");
+
 function openFilters(isOpen) {
+  if (isOpen && getComputedStyle($("filters")).position !== "fixed") return firstFilter()?.focus(); // beside the list
   document.body.classList.toggle("filters-open", isOpen);
   for (const part of [document.querySelector(".top"), document.querySelector(".list"), document.querySelector(".foot")]) if (part) part.inert = isOpen;
-  if (isOpen) document.querySelector("#filters a, #filters input")?.focus();
+  if (isOpen) firstFilter()?.focus();
   else document.querySelector("[data-open-filters]")?.focus({ preventScroll: true });
 }
 const filtersAreOpen = () => document.body.classList.contains("filters-open");
