@@ -45,6 +45,11 @@ class Behaviour:
         return self._counts or {}
 
     @property
+    def is_counted(self) -> bool:
+        """Whether there was a first count: of a long log it takes seconds, for which no page should wait."""
+        return self._counts is not None
+
+    @property
     def rates(self) -> dict[str, float]:
         """The click rate of every item that somebody chose and that nobody pushes, by item id."""
         return self._rates if self.counts else {}

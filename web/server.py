@@ -120,6 +120,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
         app = create_app(self._settings)
         opened = app.extensions["magpie"]
         opened.warm_up()
+        for name in app.jinja_env.list_templates():
+            app.jinja_env.get_template(name)  # compiled now: the first page would wait a sixth of a second for it
         gc.collect()
         gc.freeze()  # else a search now and then waits a quarter of a second while a million old objects are looked at
         app.extensions["line_limits"] = {
