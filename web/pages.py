@@ -99,6 +99,7 @@ def picture() -> Response:
     served = services().pictures.find(request.args.get("item", ""), number, width)
     answer = send_file(served.file, mimetype=served.mimetype, conditional=True, etag=served.version)
     if served.version.startswith(request.args.get("v") or "-"):
+        answer.cache_control.no_cache = None
         answer.cache_control.public = True
         answer.cache_control.max_age = YEAR_S
         answer.cache_control.immutable = True

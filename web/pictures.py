@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 WIDTHS = (160, 320, 640, 960)
 HASH_CHARS = 16
 SMALL_BYTES = 60_000
+_MOST_KNOWN = 4_000  # items
 
 # what browsers show, by first bytes; anything else is converted
 _SIGNATURES = (
@@ -57,6 +58,7 @@ class PictureShelf:
         self._decoder = decoder
         self._folder = settings.home / "thumbnails"
         self._max_pixels = settings.max_picture_pixels
+        self._known: tuple[int, dict[str, list[Picture]]] = (-1, {})  # the catalogue's revision, and pictures by item
 
     def find(self, item_id: str, number: int, width: int | None) -> ServedPicture:
         """The item's `number`-th good picture (from 1), fitted into a square of `width` pixels where given.
@@ -66,7 +68,7 @@ class PictureShelf:
         """
         if width is not None and width not in WIDTHS:
             raise BadInput(f"w: {width} is not offered; use one of {', '.join(map(str, WIDTHS))}, or leave it out")
-        good = [picture for picture in self._catalogue.get(item_id).pictures if picture.status == "ok"]
+        good = self._good_pictures(item_id)
         if not 1 <= number <= len(good):
             raise NotFound(f"n: item {item_id!r} has {len(good)} readable pictures, not a picture {number}")
         picture = good[number - 1]
@@ -74,6 +76,16 @@ class PictureShelf:
         if mimetype and (width is None or _is_small(picture, width)):
             return ServedPicture(picture.path, mimetype, picture.content_hash[:HASH_CHARS])
         return self._thumbnail(picture, width or max(WIDTHS))
+
+    def _good_pictures(self, item_id: str) -> list[Picture]:
+        """From memory as long as the catalogue stays as it is: a page asks for two dozen while it is drawn."""
+        revision = self._catalogue.revision()
+        if self._known[0] != revision or len(self._known[1]) >= _MOST_KNOWN:
+            self._known = revision, {}
+        pictures = self._known[1]  # another thread may put a newer state in its place meanwhile
+        if item_id not in pictures:
+            pictures[item_id] = [one for one in self._catalogue.get(item_id).pictures if one.status == "ok"]
+        return pictures[item_id]
 
     def _thumbnail(self, picture: Picture, width: int) -> ServedPicture:
         version = f"{picture.content_hash[:HASH_CHARS]}-{width}"
