@@ -1,5 +1,6 @@
 """What hits show of items: of what is as it was indexed from the index's own cards, of the rest from the catalogue."""
 
+import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ from indexer.cards import Card, Cards, card_of
 from search.segment import Segment
 
 _MOST_REMEMBERED = 4_000
+log = logging.getLogger(__name__)
 
 
 class ShownItems:
@@ -27,7 +29,7 @@ class ShownItems:
 
     def get_many(self, ids: Sequence[int]) -> dict[int, Card]:
         """The cards of the items of these numbers, by number; those that are gone are left out."""
-        found = self._indexed_among(ids) if self._cards else {}
+        found = self._indexed_among(ids)
         missing = [id_ for id_ in ids if id_ not in found]
         return found | self._from_catalogue(missing) if missing else found
 
@@ -35,7 +37,12 @@ class ShownItems:
         if self._cards is None:
             return {}
         rows = self._indexed.rows_of(np.array(ids, np.int64))
-        return {card.id: card for card in self._cards.read(rows[rows >= 0].tolist())}
+        try:
+            return {card.id: card for card in self._cards.read(rows[rows >= 0].tolist())}
+        except (ValueError, TypeError) as error:  # a large index is not read through when it is opened
+            log.error("cards of the index are damaged (%s): hits are read from the catalogue until a rebuild", error)
+            self._cards = None
+            return {}
 
     def _from_catalogue(self, ids: Sequence[int]) -> dict[int, Card]:
         known = self._read

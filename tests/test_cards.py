@@ -96,6 +96,21 @@ def test_an_index_without_cards_shows_the_same(catalogue: CountingCatalogue, gen
     assert without.get_many(ids[:2]).keys() == set(ids[:2]) and catalogue.asked == ids
 
 
+def test_damaged_cards_are_said_once_and_hits_come_from_the_catalogue(
+    catalogue: CountingCatalogue, generation: Generation, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = generation.folder / "cards.jsonl"
+    content = bytearray(path.read_bytes())
+    content[5] ^= 0xFF
+    path.write_bytes(content)
+    ids = generation.ids.tolist()
+    shown = ShownItems(catalogue, main_segment(generation), Cards.open(generation.folder))
+    assert shown.get_many(ids[1:3]).keys() == set(ids[1:3]) and not caplog.records  # these are sound
+    for _ in range(2):
+        assert [shown.get_many([id_])[id_].item_id for id_ in ids[:2]] == ["ball-red", "ball-green"]
+    assert len(caplog.records) == 1 and "damaged" in caplog.text
+
+
 def test_numbers_among_which_words_came_are_shown_as_words(
     own_shop: Settings, shop_database: Database, catalogue: CountingCatalogue
 ) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from data.settings import Settings
-from tests.browsing import PHONE, asked, shown, wait_for_first, wait_until
-from tests.serving import free_port, serving
+from tests.browsing import ARGUMENTS, CHROMIUM, PHONE, WIDE, asked, axe_violations, shown, wait_for_first, wait_until
+from tests.serving import Server, free_port, serving
 from tests.test_page import picture_file
 
 ON_A_PHONE = {"viewport": PHONE, "has_touch": True, "is_mobile": True}
@@ -53,6 +53,28 @@ def test_a_phone_offers_its_camera_and_its_pictures(open_page: Any, shop: Settin
     page.wait_for_url("**/?picture=*")
     wait_for_first(page, "kite-green")
     assert page.locator("#picture-menu").is_hidden()
+
+
+def test_a_desktop_photographs_with_its_own_camera(browser: Any, server: Server) -> None:
+    fake = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    with browser.browser_type.launch(executable_path=CHROMIUM, args=ARGUMENTS + fake) as seeing:
+        page = seeing.new_page(viewport=WIDE)
+        page.goto(server.url)
+        page.wait_for_selector("body.has-webcam")
+        assert page.locator("#picture-form").is_hidden()
+        for _ in range(2):
+            page.get_by_role("button", name="Search with a picture").click()
+            page.get_by_label("Take a photo").click()
+            wait_until(page, "document.querySelector('#webcam video').videoWidth > 0")
+            page.keyboard.press("Escape")
+            assert page.evaluate("document.querySelector('#webcam video').srcObject") is None  # its light goes out
+        page.get_by_role("button", name="Search with a picture").click()
+        page.get_by_label("Take a photo").click()
+        wait_until(page, "document.querySelector('#webcam video').videoWidth > 0")
+        assert not axe_violations(page)
+        page.get_by_role("button", name="Take a photo").click()
+        page.wait_for_url("**/?picture=*")
+        assert len(shown(page)) > 0 and page.locator("#webcam").is_hidden()
 
 
 def test_from_an_item_s_page_a_picture_takes_the_typed_words_along(open_page: Any, shop: Settings) -> None:

@@ -14,7 +14,7 @@ LANGUAGE_COOKIE = "magpie_language"
 # what the page's scripts say
 _SCRIPT_TEXTS = (
     *("failed", "searching", "suggestions_count", "recent", "recent_clear", "recent_remove", "listening", "no_speech"),
-    *("noted_up", "noted_down", "noted_none", "loading", "up_to", "crop_changed"),
+    *("noted_up", "noted_down", "noted_none", "loading", "up_to", "crop_changed", "no_camera"),
 )
 
 

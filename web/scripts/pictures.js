@@ -1,5 +1,7 @@
 // Pictures to search with: chosen, taken, pasted or dropped; large photographs are shrunk before they travel.
 
+import { installWebcam } from "./webcam.js";
+
 const LONGEST_SIDE = 1024; // pixels
 
 const $ = (id) => document.getElementById(id);
@@ -43,6 +45,7 @@ export function installPictures(search) {
     searchWith(picture);
   });
   installDropping(searchWith);
+  installWebcam(searchWith);
 }
 
 function installDropping(searchWith) {
