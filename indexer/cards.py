@@ -55,23 +55,24 @@ def card_of(item: Item) -> Card:
 
 
 class CardsWriter:
-    """Writes cards into a folder one after the other; a card's row is its place in order."""
+    """Writes cards into a folder, some at a time; a card's row is its place in order."""
 
     def __init__(self, folder: Path, kinds: Mapping[str, Kind]) -> None:
         """`kinds` are those by which the items' attributes are shown."""
         self._folder, self._kinds = folder, dict(kinds)
-        self._file = (folder / _TEXTS).open("wb")
+        (folder / _TEXTS).touch()
         self._starts = array("q", [0])
 
-    def add(self, item: Item) -> None:
-        """Appends the card of one item."""
-        line = _ENCODE(card_of(item)).encode()
-        self._file.write(line + b"\n")
-        self._starts.append(self._starts[-1] + len(line) + 1)
+    def add(self, items: Iterable[Item]) -> None:
+        """Appends the cards of these items."""
+        with (self._folder / _TEXTS).open("ab") as file:
+            for item in items:
+                line = _ENCODE(card_of(item)).encode()
+                file.write(line + b"\n")
+                self._starts.append(self._starts[-1] + len(line) + 1)
 
     def finish(self) -> None:
-        """Closes the files; nothing can be added afterwards."""
-        self._file.close()
+        """Writes where each card starts; nothing can be added afterwards."""
         np.save(self._folder / _PLACES, np.array(self._starts, np.int64))
         (self._folder / _KINDS).write_text(json.dumps(self._kinds, ensure_ascii=False), encoding="utf-8")
 

@@ -76,11 +76,11 @@ def read_catalogue(
             texts = np.concatenate([texts[: len(ids)], np.zeros((2 * len(pooled), encoder.spec.dim), np.float32)])
         texts[len(ids) : len(ids) + len(pooled)] = pooled
         num_encoded += encoded
+        cards.add(items)
         for item, text in zip(items, read, strict=True):
             ids.append(item.id)
             names.append((item.item_id, item.title))
             columns.add(item)
-            cards.add(item)
             descriptive.append(text.count_descriptive(words))
             lexical.add(text.searched_fields())
             sampler.add(text)

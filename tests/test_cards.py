@@ -61,8 +61,8 @@ def test_cards_hold_any_text_and_what_was_inferred(
     )
     guessed = replace(odd, inferred={"colour": Label("Red", 0.75)})
     writer = CardsWriter(tmp_path, {"x": "list"})
-    for one in (item, odd, guessed):
-        writer.add(one)
+    writer.add([item])
+    writer.add([odd, guessed])
     writer.finish()
     cards = Cards.open(tmp_path)
     assert cards is not None and cards.kinds == {"x": "list"}

@@ -1,9 +1,11 @@
 """Whole ways through the page: with the keyboard alone, with the voice, misspelt, in Chinese, over a slow line."""
 
 import json
+import time
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -129,18 +131,23 @@ def test_other_words_are_not_insisted_upon(open_page: Any) -> None:
 def chinese_item(server: Server) -> Iterator[str]:
     """An item with a Chinese title, taken in while the server runs, and away again."""
 
-    def ask(method: str, body: dict[str, Any] | None = None) -> None:
+    def ask(method: str, address: str, body: dict[str, Any] | None = None) -> Any:
         asked = urllib.request.Request(
-            f"{server.url}/api/items/qiu",
+            f"{server.url}{address}",
             json.dumps(body).encode() if body else None,
             {"Content-Type": "application/json"},
             method=method,
         )
-        urllib.request.urlopen(asked, timeout=30).close()
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            return json.loads(answer.read() or b"null")
 
-    ask("PUT", {"title": "红色的皮球", "description": "孩子们玩的橡胶皮球"})
+    ask("PUT", "/api/items/qiu", {"title": "红色的皮球", "description": "孩子们玩的橡胶皮球"})
+    deadline = time.monotonic() + 15
+    while "qiu" not in [hit["item_id"] for hit in ask("GET", f"/api/search?q={quote('皮球')}")["hits"]]:
+        assert time.monotonic() < deadline, "the item cannot be searched for within 15 s"
+        time.sleep(0.05)
     yield "qiu"
-    ask("DELETE")
+    ask("DELETE", "/api/items/qiu")
 
 
 def test_a_chinese_query_finds_what_has_its_words(open_page: Any, chinese_item: str) -> None:
