@@ -34,17 +34,17 @@ class FacetTable:
         self._several: list[tuple[Countable, np.ndarray]] = []  # a column of lists, and the number of each of its codes
         lengths, singles = [], []
         for column in columns.values():
-            words = column.values_as_words
+            words, codes = column.values_as_words, column.only_codes
             order = sorted(range(len(words)), key=words.__getitem__)
             numbers = np.empty(len(words) + 1, np.int64)
             numbers[order] = len(self._values) + np.arange(len(words))
             numbers[-1] = -1  # of a row without a value, whose code is -1
             self._values += [words[code] for code in order]
             lengths.append(len(words))
-            if column.only_codes is None:
+            if codes is None:
                 self._several.append((column, numbers))
             else:
-                singles.append(numbers[column.only_codes])
+                singles.append(numbers[codes])
         total = len(self._values)
         self._column_of = np.repeat(np.arange(len(lengths)), lengths)
         table = np.stack(singles, axis=1) if singles else np.zeros((num_rows, 0), np.int64)

@@ -34,11 +34,12 @@ class ShownItems:
         return found | self._from_catalogue(missing) if missing else found
 
     def _indexed_among(self, ids: Sequence[int]) -> dict[int, Card]:
-        if self._cards is None:
+        cards = self._cards  # another thread may find them damaged meanwhile
+        if cards is None:
             return {}
         rows = self._indexed.rows_of(np.array(ids, np.int64))
         try:
-            return {card.id: card for card in self._cards.read(rows[rows >= 0].tolist())}
+            return {card.id: card for card in cards.read(rows[rows >= 0].tolist())}
         except (ValueError, TypeError) as error:  # a large index is not read through when it is opened
             log.error("cards of the index are damaged (%s): hits are read from the catalogue until a rebuild", error)
             self._cards = None

@@ -55,6 +55,7 @@ def search_by_body() -> Response:
 
 
 @api.get("/api/suggest", summary="Ways to complete a query", responses={200: SuggestAnswer})
+@with_query
 def suggest(query: SuggestQuery) -> Response:
     """Suggests whole queries for what was typed so far."""
     prefix = query.q.strip()
@@ -74,6 +75,7 @@ def similar(path: ItemPath, query: SimilarQuery) -> Response:
     summary="What to show beside an item, or to a person",
     responses={200: SearchAnswer, **problem_responses(422)},
 )
+@with_query
 def recommend(query: RecommendQuery) -> Response:
     """Recommends items for one that people look at, or for somebody by what they chose before."""
     asked = query.checked()
