@@ -8,6 +8,7 @@ import hashlib
 import logging
 import platform
 import shutil
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from indexer.generation_store import OWN_FIELDS, check_files, current_id, read_m
 INPUTS = "inputs"
 log = logging.getLogger(__name__)
 _PACKAGES = (Path(__file__).parent, Path(__file__).parents[1] / "data")
-_CODE = ("*.py", "training/*.py", "training/*.json")
+_CODE = ("*.py", "*.json")  # of every folder below
+_NOT_CODE = ("demo", "models")  # of data/: they hold no code that makes an index
 
 
 def digest_inputs(*given: object) -> str:
@@ -36,9 +38,17 @@ def digest_inputs(*given: object) -> str:
 
 @cache
 def _code() -> str:
+    return digest_code(_PACKAGES)
+
+
+def digest_code(packages: Sequence[Path]) -> str:
+    """A hash of every source file in these folders and below, with its path, and of what they are run by."""
     digest = hashlib.blake2b(f"{platform.python_version()} {np.__version__} {faiss.__version__}".encode())
-    for path in sorted(path for package in _PACKAGES for pattern in _CODE for path in package.glob(pattern)):
-        digest.update(path.name.encode() + path.read_bytes())
+    for package in packages:
+        for path in sorted(path for pattern in _CODE for path in package.rglob(pattern)):
+            name = path.relative_to(package)
+            if name.parts[0] not in _NOT_CODE:
+                digest.update(name.as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 

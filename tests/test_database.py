@@ -1,5 +1,6 @@
 """The database: made and migrated on opening, refused when newer, safe with threads, forks and kills."""
 
+import ast
 import os
 import shutil
 import sqlite3
@@ -214,3 +215,14 @@ def test_a_lock_ends_with_its_holder(tmp_path: Path) -> None:
         holder.wait()
         with lock_home(tmp_path, "rebuild", wait_s=5):
             pass
+
+
+def test_migrations_stand_on_nothing_that_may_change() -> None:
+    versions = sorted((Path(data.database.__file__).parent / "migrations" / "versions").glob("*.py"))
+    assert len(versions) >= 8
+    allowed = {"alembic", "sqlalchemy", *sys.stdlib_module_names}
+    for path in versions:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert {name.split(".")[0] for name in names} <= allowed, path.name
