@@ -27,6 +27,7 @@ test: $(VENV)/.installed-dev
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@mkdir -p build/types/magpie && for each in $(wildcard magpie/*.py) data indexer search web; do ln -sfn $(CURDIR)/$$each build/types/magpie/; done
 	$(BIN)/mypy
 
 # in an environment of its own, so that it changes no pinned library; strict: what cannot be looked up is a failure

@@ -15,16 +15,16 @@ from pathlib import Path
 
 import numpy as np
 
-from data.click_cells import read_cells, refresh_cells
-from data.click_log import ClickLog
-from data.database import open_database
-from data.hygiene import set_aside_misuse
-from data.settings import Settings
-from data.ubi import EventRecord, QueryRecord, ShownHit
-from search.learning.browsing import choose_browsing_model
-from search.learning.overclicked import OVERCLICKED, judged_by_the_known
-from search.learning.training import learn
-from tests.clicked_world import DAYS, SHOWN, World, make_world
+from magpie.data.aggregates.click_cells import read_cells, refresh_cells
+from magpie.data.database.connection import open_database
+from magpie.data.events.event_log import ClickLog
+from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
+from magpie.data.settings import Settings
+from magpie.data.spam.click_spam import set_aside_misuse
+from magpie.search.click_models.click_models import choose_browsing_model
+from magpie.search.click_models.overclicked_items import OVERCLICKED, judged_by_the_known
+from magpie.search.ranker_training.train_ranker import learn
+from tests.support.clicked_world import DAYS, SHOWN, World, make_world
 
 BOTS_SHARE = 0.2
 START_MS = 1_790_000_000_000

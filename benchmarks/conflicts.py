@@ -15,7 +15,7 @@ import numpy as np
 from homes import Shop, open_shop
 from scipy.stats import wilcoxon
 
-from indexer.conflicts import load_conflicts
+from magpie.indexer.fusion.modality_conflicts import load_conflicts
 
 DEPTH = 100
 MODES = ("hybrid", "fused")

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from data.pictures import SUFFIXES
-from indexer.decoding import decode_pictures
-from indexer.embedding_cache import EmbeddingCache
-from indexer.encoder import Encoder, open_encoder
-from indexer.encoding import encode_missing_pictures
+from magpie.data.pictures.decode import SUFFIXES
+from magpie.indexer.encoder.embedding_cache import EmbeddingCache
+from magpie.indexer.encoder.encode_catalogue import encode_missing_pictures
+from magpie.indexer.encoder.encoder import Encoder, open_encoder
+from magpie.indexer.encoder.image_decoding import decode_pictures
 
 
 def main() -> None:

@@ -19,8 +19,8 @@ import torch
 import train_magpie_mini
 from PIL import Image
 
-import indexer.training.towers  # noqa: F401
-from indexer.training.captions import misspell
+import magpie.indexer.encoder.torch_image_tower  # noqa: F401
+from magpie.indexer.encoder_training.captions import misspell
 
 SYNONYMS = {
     "sneakers": ["Casual Shoes", "Sports Shoes"], "trainers": ["Casual Shoes", "Sports Shoes"], "tee": ["Tshirts"],

@@ -17,13 +17,13 @@ import numpy as np
 import torch
 from train_magpie_mini import read_fashion
 
-from indexer.training.batches import Batch, BatchPlan
-from indexer.training.model import Shape, new_model, read_config, take_over
-from indexer.training.objective import Objective
-from indexer.training.options import TrainingOptions
-from indexer.training.run import TrainingRun
-from indexer.training.tokenizer import load_tokenizer
-from indexer.training.validation import encode_all_pictures, validate
+from magpie.indexer.encoder_training.batches import Batch, BatchPlan
+from magpie.indexer.encoder_training.model import Shape, new_model, read_config, take_over
+from magpie.indexer.encoder_training.objective import Objective
+from magpie.indexer.encoder_training.options import TrainingOptions
+from magpie.indexer.encoder_training.run import TrainingRun
+from magpie.indexer.encoder_training.train_tokenizer import load_tokenizer
+from magpie.indexer.encoder_training.validation import encode_all_pictures, validate
 
 SHIPPED = Path(__file__).parent.parent / "data" / "models" / "magpie-mini"
 BATCH = 256

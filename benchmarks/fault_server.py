@@ -12,10 +12,10 @@ from contextlib import closing
 from typing import Any
 from urllib.parse import quote
 
-from data.catalogue import Catalogue
-from data.database import open_database
-from data.settings import Settings
-from web.server import serve
+from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.database.connection import open_database
+from magpie.data.settings import Settings
+from magpie.web.serve import serve
 
 Tell = Callable[[Any], None]
 TURNS = 60

@@ -16,27 +16,27 @@ from typing import Any
 import numpy as np
 
 from benchmarks.fault_server import Tell, check_written, serve_and_write
-from data.backup import back_up
-from data.catalogue import Catalogue, ItemDraft
-from data.click_log import ClickLog
-from data.database import open_database
-from data.importing import import_feed
-from data.restoring import restore
-from data.settings import Settings
-from data.ubi import EventRecord, QueryRecord, ShownHit
-from data.upsert import BATCH
-from indexer.generation_store import current_id, prune, publish_generation, verify_current
-from indexer.learned_fusion import KINDS as FUSIONS
-from indexer.learned_fusion import LearnedFusion, fusion_file
-from indexer.rebuild import RebuildOptions, rebuild
-from indexer.training.fusion import FusionOptions, train_fusion
-from indexer.training.model import Shape
-from indexer.training.train import TrainingItem, TrainingOptions, train_encoder
-from search.engine import SearchEngine
-from search.learning.examination import read_examination
-from search.learning.training import train as train_ranker
-from search.request import SearchRequest
-from tests.shop import COLOURS, KINDS, build_shop
+from magpie.data.backup.backup import back_up
+from magpie.data.backup.restore import restore
+from magpie.data.catalogue.catalogue import Catalogue, ItemDraft
+from magpie.data.catalogue.upsert import BATCH
+from magpie.data.database.connection import open_database
+from magpie.data.events.event_log import ClickLog
+from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
+from magpie.data.feeds.import_feed import import_feed
+from magpie.data.settings import Settings
+from magpie.indexer.encoder_training.model import Shape
+from magpie.indexer.encoder_training.train_encoder import TrainingItem, TrainingOptions, train_encoder
+from magpie.indexer.fusion.learned_fusion import KINDS as FUSIONS
+from magpie.indexer.fusion.learned_fusion import LearnedFusion, fusion_file
+from magpie.indexer.fusion_training.train_fusion import FusionOptions, train_fusion
+from magpie.indexer.generations.store import current_id, prune, publish_generation, verify_current
+from magpie.indexer.rebuild import RebuildOptions, rebuild
+from magpie.search.click_models.saved_bias import read_examination
+from magpie.search.engine import SearchEngine
+from magpie.search.ranker_training.train_ranker import train as train_ranker
+from magpie.search.request import SearchRequest
+from tests.support.shop import COLOURS, KINDS, build_shop
 
 FEED_ROWS = 4 * BATCH
 MARKS = ("before", "after")  # items of which a backup holds one

@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from data.settings import Settings
+from magpie.data.settings import Settings
 
 SETTLED_EVERY = 10
 ORPHANS_END_WITHIN_S = 15.0

@@ -23,17 +23,17 @@ import numpy as np
 from scipy.stats import t as students_t
 from scipy.stats import ttest_rel
 
-from data.catalogue import Catalogue
-from data.database import Database, open_database
-from data.errors import BadInput
-from data.importing import import_feed
-from data.settings import Settings
-from indexer.learned_fusion import KINDS
-from indexer.rebuild import RebuildOptions, rebuild
-from indexer.training.fusion import FusionOptions, train_fusion
-from search.engine import SearchEngine
-from search.evaluation import EvaluationOptions, read_qrels, read_queries
-from search.request import SearchRequest
+from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.database.connection import Database, open_database
+from magpie.data.errors import BadInput
+from magpie.data.feeds.import_feed import import_feed
+from magpie.data.settings import Settings
+from magpie.indexer.fusion.learned_fusion import KINDS
+from magpie.indexer.fusion_training.train_fusion import FusionOptions, train_fusion
+from magpie.indexer.rebuild import RebuildOptions, rebuild
+from magpie.search.engine import SearchEngine
+from magpie.search.evaluation.evaluate import EvaluationOptions, read_qrels, read_queries
+from magpie.search.request import SearchRequest
 
 PARTS_ALONE = ("text", "image", "lexical")
 MODES = ("fused", "hybrid")

@@ -26,20 +26,20 @@ import pyarrow
 from PIL import Image
 from pyarrow import parquet
 
-from data.backup import back_up
-from data.catalogue import Catalogue
-from data.database import open_database
-from data.errors import MagpieError
-from data.importing import import_feed
-from data.pictures import open_picture
-from data.restoring import restore
-from data.settings import Settings
-from data.ubi_lines import parse_line
-from tests.serving import Client, client_of
-from tests.shop import build_shop
-from web.app import create_app
-from web.openapi import NDJSON
-from web.wire import read_head
+from magpie.data.backup.backup import back_up
+from magpie.data.backup.restore import restore
+from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.database.connection import open_database
+from magpie.data.errors import MagpieError
+from magpie.data.events.ubi_ndjson import parse_line
+from magpie.data.feeds.import_feed import import_feed
+from magpie.data.pictures.decode import open_picture
+from magpie.data.settings import Settings
+from magpie.web.api.openapi import NDJSON
+from magpie.web.app import create_app
+from magpie.web.wire import read_head
+from tests.support.serving import Client, client_of
+from tests.support.shop import build_shop
 
 Chance = random.Random
 Attempt = Callable[[Chance], str]

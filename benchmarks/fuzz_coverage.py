@@ -22,14 +22,14 @@ import atheris
 with atheris.instrument_imports(include=["data", "web", "PIL"]):
     from PIL import Image
 
-    from data.catalogue import Catalogue
-    from data.database import open_database
-    from data.errors import MagpieError
-    from data.importing import import_feed
-    from data.pictures import FORMATS, open_picture
-    from data.settings import Settings
-    from data.ubi_lines import parse_line
-    from web.wire import read_head
+    from magpie.data.catalogue.catalogue import Catalogue
+    from magpie.data.database.connection import open_database
+    from magpie.data.errors import MagpieError
+    from magpie.data.events.ubi_ndjson import parse_line
+    from magpie.data.feeds.import_feed import import_feed
+    from magpie.data.pictures.decode import FORMATS, open_picture
+    from magpie.data.settings import Settings
+    from magpie.web.wire import read_head
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 MAX_PIXELS = 100_000

@@ -6,15 +6,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.catalogue import Catalogue
-from data.database import open_database
-from data.importing import import_feed
-from data.settings import Settings
-from indexer.generation import Generation
-from indexer.generation_store import open_current
-from indexer.rebuild import rebuild
-from search.engine import SearchEngine
-from search.request import SearchRequest
+from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.database.connection import open_database
+from magpie.data.feeds.import_feed import import_feed
+from magpie.data.settings import Settings
+from magpie.indexer.generations.generation import Generation
+from magpie.indexer.generations.store import open_current
+from magpie.indexer.rebuild import rebuild
+from magpie.search.engine import SearchEngine
+from magpie.search.request import SearchRequest
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from search.benchmark import draw_queries
+from magpie.search.evaluation.latency_benchmark import draw_queries
 
 
 class Line:

@@ -10,10 +10,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from data.catalogue import Catalogue
-from data.database import open_database
-from data.importing import import_feed
-from data.settings import Settings
+from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.database.connection import open_database
+from magpie.data.feeds.import_feed import import_feed
+from magpie.data.settings import Settings
 
 WORDS = ["red", "blue", "shirt", "dress", "shoe", "lamp", "chair", "oak", "silk", "cotton", "summer", "winter"]
 

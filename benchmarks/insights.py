@@ -16,13 +16,13 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from data.click_log import ClickLog
-from data.settings import Settings
-from data.ubi import EventRecord, QueryRecord, ShownHit, now_ms
-from search.request import SearchRequest
-from web.app import create_app
-from web.insights_figures import FiguresShelf
-from web.services import Services
+from magpie.data.events.event_log import ClickLog
+from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit, now_ms
+from magpie.data.settings import Settings
+from magpie.search.request import SearchRequest
+from magpie.web.app import create_app
+from magpie.web.insights.figures import FiguresShelf
+from magpie.web.services import Services
 
 DAY_MS = 86_400_000
 NUM_TITLES, NUM_TIMED, BATCH = 400, 200, 2_000

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from homes import open_shop
 
-from indexer.labelling import LabelRequest, label_items
+from magpie.indexer.labelling.infer_labels import LabelRequest, label_items
 
 FIELDS = ("colour", "gender", "type")
 NUM_VALUES = 20

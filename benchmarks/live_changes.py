@@ -17,11 +17,11 @@ from itertools import islice
 from pathlib import Path
 
 from benchmarks.http_latency import make_queries
-from data.catalogue import Catalogue, Item, ItemDraft
-from data.database import open_database
-from data.settings import Settings
-from search.engine import SearchEngine
-from search.request import SearchRequest
+from magpie.data.catalogue.catalogue import Catalogue, Item, ItemDraft
+from magpie.data.database.connection import open_database
+from magpie.data.settings import Settings
+from magpie.search.engine import SearchEngine
+from magpie.search.request import SearchRequest
 
 LOT = 1_000
 SINGLE_CHANGES = 20

@@ -82,7 +82,7 @@ def main() -> None:
 
 def measure(home: Path, rate: float, rest_s: float, options: list[str]) -> None:
     """Serves, searches, rebuilds, and prints."""
-    magpie = [sys.executable, "-c", "from web.cli import main; main()", "--home", str(home)]
+    magpie = [sys.executable, "-P", "-m", "magpie", "--home", str(home)]
     queries, port = make_queries(home, 2000), free_port()
     server = subprocess.Popen([*magpie, "serve", "--port", str(port)], stdout=subprocess.DEVNULL)
     try:

@@ -20,8 +20,8 @@ from http_latency import free_port, wait_until_ready
 from insights import fill_log
 from playwright.sync_api import Page, sync_playwright
 
-from data.settings import Settings
-from web.app import create_app
+from magpie.data.settings import Settings
+from magpie.web.app import create_app
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 WIDE = {"width": 1280, "height": 800}

@@ -154,7 +154,7 @@ def main() -> None:
         home = Path(folder) / "home"
         shutil.copytree(given.home, home)
         server = subprocess.Popen(
-            [sys.executable, "-c", "from web.cli import main; main()", "--home", home, "serve", "--port", str(port)],
+            [sys.executable, "-P", "-m", "magpie", "--home", home, "serve", "--port", str(port)],
             env={**os.environ, "MAGPIE_RATE_LIMIT": "100000 per second", "MAGPIE_THREADS": str(THREADS)},
             stdout=subprocess.DEVNULL,
         )

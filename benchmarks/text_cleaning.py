@@ -3,8 +3,8 @@
 python benchmarks/text_cleaning.py FLIPKART_DIR
 FLIPKART_DIR holds products.csv. A query is the name of a category (any level of the path with 5 to 200 products), and
 the products below it are relevant; the category itself is hidden from the texts. "raw" encodes and indexes title,
-attributes and description as the feed has them, "cleaned" what `indexer/item_text.py` makes of them; the weights of
-the three, and everything else, are the same.
+attributes and description as the feed has them, "cleaned" what `indexer/text/item_text.py` makes of them; the weights
+of the three, and everything else, are the same.
 """
 
 import argparse
@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import wilcoxon
 
-from data.catalogue import Catalogue, Item
-from data.database import open_database
-from data.importing import import_feed
-from data.settings import Settings
-from indexer.encoder import Encoder, open_encoder, unit_rows
-from indexer.item_text import ItemText, TextPlanBuilder
-from indexer.lexical_index import LexicalIndexBuilder
+from magpie.data.catalogue.catalogue import Catalogue, Item
+from magpie.data.database.connection import open_database
+from magpie.data.feeds.import_feed import import_feed
+from magpie.data.settings import Settings
+from magpie.indexer.encoder.encoder import Encoder, open_encoder, unit_rows
+from magpie.indexer.indexes.lexical_index import LexicalIndexBuilder
+from magpie.indexer.text.item_text import ItemText, TextPlanBuilder
 
 MAPPING = {
     "id": "uniq_id",

@@ -10,7 +10,7 @@ import json
 import time
 from pathlib import Path
 
-from indexer.training.train import Progress, Shape, TrainingItem, TrainingOptions, train_encoder
+from magpie.indexer.encoder_training.train_encoder import Progress, Shape, TrainingItem, TrainingOptions, train_encoder
 
 DEMO = Path(__file__).parent.parent / "data" / "demo"
 SHOP = ("gender", "category", "subcategory", "type", "colour", "season", "usage")

@@ -10,33 +10,44 @@ from typing import Any
 import faiss
 import numpy as np
 
-from data.catalogue import Catalogue
-from data.clicked_queries import ClickedQuery
-from data.database import Database
-from data.home_lock import lock_home
-from data.leftovers import remove_leftovers
-from data.settings import Settings
-from data.ubi import now_ms
-from indexer.clicked_part import ClickedPart, make_clicked_part
-from indexer.columns import Columns
-from indexer.concepts import Concepts, gather_words, make_family
-from indexer.conflicts import category_numbers, describe_conflicts, find_conflicts, save_conflicts
-from indexer.embedding_cache import EmbeddingCache
-from indexer.encoder import Encoder, open_encoder
-from indexer.encoding import EncodingReport, Progress, encode_missing_pictures, encode_texts, pool_pictures
-from indexer.exchange import learn_exchanges
-from indexer.fusion import PARTS, Fusion, Means, TextWeighing, estimate_means, fuse_all
-from indexer.generation import Generation
-from indexer.generation_store import new_generation, prune, publish_generation, seal
-from indexer.imputation import ImputedAverage
-from indexer.learned_fusion import LearnedFusion, choose_fusion, fusion_file
-from indexer.probes import calibrate_confidence
-from indexer.snapshot import Snapshot, read_catalogue, without_garbage_collection
-from indexer.tints import first_tints
-from indexer.training.lexicon import load_lexicon
-from indexer.unchanged import INPUTS, digest_inputs, take_over
-from indexer.vector_index import build_index, choose_factory, empty_index
-from indexer.verification import measure_recall
+from magpie.data.aggregates.clicked_queries import ClickedQuery
+from magpie.data.backup.leftovers import remove_leftovers
+from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.database.connection import Database
+from magpie.data.events.ubi import now_ms
+from magpie.data.home.locks import lock_home
+from magpie.data.settings import Settings
+from magpie.indexer.composition.attribute_subspaces import Concepts, gather_words, make_family
+from magpie.indexer.composition.exchange_tuning import learn_exchanges
+from magpie.indexer.encoder.dominant_colour import first_tints
+from magpie.indexer.encoder.embedding_cache import EmbeddingCache
+from magpie.indexer.encoder.encode_catalogue import (
+    EncodingReport,
+    Progress,
+    encode_missing_pictures,
+    encode_texts,
+    pool_pictures,
+)
+from magpie.indexer.encoder.encoder import Encoder, open_encoder
+from magpie.indexer.fusion.average_fusion import PARTS, Fusion, Means, TextWeighing, estimate_means, fuse_all
+from magpie.indexer.fusion.click_part import ClickedPart, make_clicked_part
+from magpie.indexer.fusion.learned_fusion import LearnedFusion, choose_fusion, fusion_file
+from magpie.indexer.fusion.missing_part_imputation import ImputedAverage
+from magpie.indexer.fusion.modality_conflicts import (
+    category_numbers,
+    describe_conflicts,
+    find_conflicts,
+    save_conflicts,
+)
+from magpie.indexer.generations.generation import Generation
+from magpie.indexer.generations.input_digest import INPUTS, digest_inputs, take_over
+from magpie.indexer.generations.recall_check import measure_recall
+from magpie.indexer.generations.store import new_generation, prune, publish_generation, seal
+from magpie.indexer.indexes.attribute_columns import Columns
+from magpie.indexer.indexes.vector_index import build_index, choose_factory, empty_index
+from magpie.indexer.read_catalogue import Snapshot, read_catalogue, without_garbage_collection
+from magpie.indexer.text.lexicon import load_lexicon
+from magpie.indexer.text.synthetic_queries import calibrate_confidence
 
 TAKEN_OVER = "taken over"
 

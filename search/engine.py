@@ -8,38 +8,38 @@ from typing import Any
 
 import numpy as np
 
-from data.catalogue import Catalogue, Item
-from data.database import Database
-from data.erasing import forgotten_at
-from data.errors import MagpieError, NoIndex
-from data.picture_process import Decoders
-from data.query_ids import open_query_ids
-from data.settings import Settings
-from data.ubi import now_ms
-from data.visits import read_visits
-from indexer.cards import Card
-from indexer.columns import Columns, check_names
-from indexer.encoder import Encoder
-from indexer.generation import Generation
-from indexer.generation_store import NO_INDEX, current_id, is_stale
-from indexer.lexical_index import LexicalMatches
-from indexer.verification import warn_of_recall
-from search.behaviour import Behaviour
-from search.confidence import is_confident
-from search.facets import count_facets, find_ranges
-from search.freshness import Freshness
-from search.interleaving import CURRENT, compared_versions
-from search.learning.examination import measured_looks
-from search.merging import Merged, best_score, check_sort, matching_rows, merge
-from search.question import Question
-from search.ranking import Candidates
-from search.request import Hit, SearchRequest, SearchResult
-from search.reranking import FIRST_STAGE, Reranked, Reranker
-from search.retrieval import look_up, retrieve
-from search.segment import Segment, find_row
-from search.serving import Serving, open_serving, serve, with_changes
-from search.suggestions import complete_with_searches
-from search.taste import Taste, personalise, taste_of
+from magpie.data.aggregates.recent_choices import read_visits
+from magpie.data.catalogue.catalogue import Catalogue, Item
+from magpie.data.database.connection import Database
+from magpie.data.erasure.erase import forgotten_at
+from magpie.data.errors import MagpieError, NoIndex
+from magpie.data.events.signed_query_ids import open_query_ids
+from magpie.data.events.ubi import now_ms
+from magpie.data.pictures.sandbox import Decoders
+from magpie.data.settings import Settings
+from magpie.indexer.encoder.encoder import Encoder
+from magpie.indexer.generations.generation import Generation
+from magpie.indexer.generations.recall_check import warn_of_recall
+from magpie.indexer.generations.store import NO_INDEX, current_id, is_stale
+from magpie.indexer.indexes.attribute_columns import Columns, check_names
+from magpie.indexer.indexes.lexical_index import LexicalMatches
+from magpie.indexer.indexes.stored_hits import Card
+from magpie.search.click_models.saved_bias import measured_looks
+from magpie.search.experiments.interleaving import CURRENT, compared_versions
+from magpie.search.live_index.segment import Segment, find_row
+from magpie.search.personalisation.freshness import Freshness
+from magpie.search.personalisation.personalise import Taste, personalise, taste_of
+from magpie.search.personalisation.popularity import Behaviour
+from magpie.search.query.autocomplete import complete_with_searches
+from magpie.search.query.interpret import Question
+from magpie.search.ranker.reranker import FIRST_STAGE, Reranked, Reranker
+from magpie.search.request import Hit, SearchRequest, SearchResult
+from magpie.search.retrieval.candidates import look_up, retrieve
+from magpie.search.retrieval.confidence import is_confident
+from magpie.search.retrieval.facets import count_facets, find_ranges
+from magpie.search.retrieval.merge import Merged, best_score, check_sort, matching_rows, merge
+from magpie.search.retrieval.scoring import Candidates
+from magpie.search.serving import Serving, open_serving, serve, with_changes
 
 _STALE_ALARMS = {
     "index": "Something was forgotten after the index had learned of it: it is gone after `magpie index rebuild`.",

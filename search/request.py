@@ -7,9 +7,9 @@ request and render a result without knowing how the engine comes by it.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from data.items import Value
-from indexer.columns import RANGE_OPERATORS, FilterValue
-from search.histogram import Histogram
+from magpie.data.catalogue.items import Value
+from magpie.indexer.indexes.attribute_columns import RANGE_OPERATORS, FilterValue
+from magpie.search.histogram import Histogram
 
 __all__ = ["MODES", "RANGE_OPERATORS", "FacetValue", "FilterValue", "Hit", "Range", "SearchRequest", "SearchResult"]
 

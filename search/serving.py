@@ -6,20 +6,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from data.catalogue import Catalogue
-from data.errors import MagpieError
-from data.picture_process import Decoders
-from data.settings import Settings
-from indexer.encoder import Encoder
-from indexer.generation import Generation, open_encoder_of
-from indexer.generation_store import open_current
-from indexer.vector_index import limit_threads
-from search.changed_items import ChangedItems
-from search.compaction import Compaction
-from search.delta import Delta, follow, no_changes, with_segments
-from search.question import Interpreter
-from search.segment import Segment
-from search.shown_items import ShownItems
+from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.errors import MagpieError
+from magpie.data.pictures.sandbox import Decoders
+from magpie.data.settings import Settings
+from magpie.indexer.encoder.encoder import Encoder
+from magpie.indexer.generations.generation import Generation, open_encoder_of
+from magpie.indexer.generations.store import open_current
+from magpie.indexer.indexes.vector_index import limit_threads
+from magpie.search.live_index.compaction import Compaction
+from magpie.search.live_index.delta import Delta, follow, no_changes, with_segments
+from magpie.search.live_index.delta_builder import ChangedItems
+from magpie.search.live_index.hit_store import ShownItems
+from magpie.search.live_index.segment import Segment
+from magpie.search.query.interpret import Interpreter
 
 CATCH_UP_S = 20.0
 log = logging.getLogger(__name__)

@@ -8,10 +8,10 @@ import hypothesis
 import pytest
 from PIL import Image
 
-from data.catalogue import Catalogue
-from data.database import Database, open_database
-from data.settings import Settings
-from tests.browsing import browser, open_page, server  # noqa: F401  # fixtures
+from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.database.connection import Database, open_database
+from magpie.data.settings import Settings
+from tests.support.browsing import browser, open_page, server  # noqa: F401  # fixtures
 
 # no deadline: the machine that runs the tests may be busy
 hypothesis.settings.register_profile("magpie", deadline=None, max_examples=50)
@@ -54,7 +54,7 @@ def picture(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A home with a small shop in it, imported and indexed once; tests that change it take `own_shop`."""
-    from tests.shop import build_shop  # brings torch: only for tests that search
+    from tests.support.shop import build_shop  # brings torch: only for tests that search
 
     return build_shop(tmp_path_factory.mktemp("shop"))
 

@@ -12,10 +12,10 @@ import click
 import pytest
 from flask import Flask
 
-from data.settings import Settings
-from tests.serving import COMMAND, client_of
-from web.app import create_app
-from web.cli import cli
+from magpie.data.settings import Settings
+from magpie.web.app import create_app
+from magpie.web.cli.main import cli
+from tests.support.serving import COMMAND, client_of
 
 ROOT = Path(__file__).parent.parent
 DOCS = sorted((ROOT / "docs").glob("*.md"))

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from benchmarks.faults import Killer, table
-from data.settings import Settings
+from magpie.data.settings import Settings
 
 
 @pytest.fixture(scope="module")

@@ -14,23 +14,23 @@ from flask import Flask, request
 from sqlalchemy import insert, text
 from sqlalchemy.exc import IntegrityError
 
-from data.click_cells import read_cells, refresh_cells
-from data.click_log import ClickLog
-from data.click_rows import event_values, query_values
-from data.clicked_queries import clicked_queries
-from data.client_ids import SPAN_MS, drop_old_salts, pseudonyms_of
-from data.database import Database, open_database
-from data.erasing import Forgotten, forgotten_at
-from data.settings import Settings
-from data.shared_queries import shared_queries
-from data.tables import client_salts, events, queries
-from data.tokens import create_token
-from data.ubi import EventRecord, QueryRecord, ShownHit, now_ms
-from data.visitor import forget_session
-from search.behaviour import Behaviour
-from search.learning.versions import is_stale
-from tests.serving import client_of
-from web.app import create_app
+from magpie.data.aggregates.click_cells import read_cells, refresh_cells
+from magpie.data.aggregates.clicked_queries import clicked_queries
+from magpie.data.aggregates.k_anonymous_queries import shared_queries
+from magpie.data.database.api_tokens import create_token
+from magpie.data.database.connection import Database, open_database
+from magpie.data.database.tables import client_salts, events, queries
+from magpie.data.erasure.erase import Forgotten, forgotten_at
+from magpie.data.erasure.subject_access import forget_session
+from magpie.data.events.event_log import ClickLog
+from magpie.data.events.pseudonyms import SPAN_MS, drop_old_salts, pseudonyms_of
+from magpie.data.events.rows import event_values, query_values
+from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit, now_ms
+from magpie.data.settings import Settings
+from magpie.search.personalisation.popularity import Behaviour
+from magpie.search.ranker.ranker_store import is_stale
+from magpie.web.app import create_app
+from tests.support.serving import client_of
 
 CLIENT = "kim.visitor-4711"
 ADDRESS = "203.0.113.77"

@@ -8,26 +8,26 @@ from flask import Flask, Response, g, request
 from flask_compress import Compress
 from flask_openapi3 import Info, OpenAPI
 
-from data.settings import Settings
-from web.answer_schemas import LineAnswer, Problem, UpsertAnswer
-from web.api_events import api as events_api
-from web.api_items import api as items_api
-from web.api_search import api as search_api
-from web.cross_origin import CrossOrigin, parse_origins
-from web.event_schemas import Event
-from web.health import api as health_api
-from web.insights import insights
-from web.item_schemas import ItemBody, NamedItemBody
-from web.json_answers import JSONAnswers
-from web.kept_answers import KeptAnswers
-from web.openapi import DESCRIPTION, SECURITY_SCHEMES, TITLE, add_form, add_schemas
-from web.page_files import SCRIPT, install_page_files, style_source
-from web.pages import install_page_texts, pages
-from web.problems import install_problem_handlers, validation_problem
-from web.proxies import BehindProxies, parse_networks
-from web.schemas import SearchBody
-from web.services import Services, open_services
-from web.visitor_pages import visitor_pages
+from magpie.data.settings import Settings
+from magpie.web.api.event_schemas import Event
+from magpie.web.api.events import api as events_api
+from magpie.web.api.health import api as health_api
+from magpie.web.api.item_schemas import ItemBody, NamedItemBody
+from magpie.web.api.items import api as items_api
+from magpie.web.api.json_answers import JSONAnswers
+from magpie.web.api.openapi import DESCRIPTION, SECURITY_SCHEMES, TITLE, add_form, add_schemas
+from magpie.web.api.problems import install_problem_handlers, validation_problem
+from magpie.web.api.responses import LineAnswer, Problem, UpsertAnswer
+from magpie.web.api.search import api as search_api
+from magpie.web.api.search_requests import SearchBody
+from magpie.web.insights.routes import insights
+from magpie.web.middleware.cors import CrossOrigin, parse_origins
+from magpie.web.middleware.static_cache import KeptAnswers
+from magpie.web.middleware.trusted_proxies import BehindProxies, parse_networks
+from magpie.web.page.assets import SCRIPT, install_page_files, style_source
+from magpie.web.page.privacy_page import visitor_pages
+from magpie.web.page.routes import install_page_texts, pages
+from magpie.web.services import Services, open_services
 
 # nothing on a page comes from elsewhere, and nothing in a page is code
 CONTENT_SECURITY_POLICY = (
@@ -63,6 +63,8 @@ def create_app(settings: Settings) -> Flask:
         info=Info(title=TITLE, version=version("magpie-search"), description=DESCRIPTION),
         security_schemes=SECURITY_SCHEMES,
         doc_ui=False,
+        template_folder="page/templates",
+        static_folder="page/static",
         validation_error_status=400,
         validation_error_model=Problem,
         validation_error_callback=validation_problem,

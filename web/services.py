@@ -9,25 +9,25 @@ from typing import Any
 
 from flask import current_app
 
-from data.catalogue import Catalogue
-from data.click_log import ClickLog
-from data.database import Database, open_database
-from data.errors import MagpieError, NoIndex
-from data.fault_trail import fault_trail
-from data.hygiene import set_aside_lately, set_aside_pushing
-from data.query_ids import QueryIds, open_query_ids
-from data.settings import Settings
-from data.ubi import now_ms
-from search.behaviour import WINDOW_DAYS
-from search.engine import SearchEngine
-from search.recommender import Recommender
-from web.access import Access
-from web.auto_rebuild import AutoRebuild
-from web.metrics import Metrics
-from web.pictures import PictureShelf
-from web.query_log import QueryLogWriter
-from web.rate_limits import RateLimits
-from web.uploads import UploadShelf
+from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.database.connection import Database, open_database
+from magpie.data.errors import MagpieError, NoIndex
+from magpie.data.events.event_log import ClickLog
+from magpie.data.events.signed_query_ids import QueryIds, open_query_ids
+from magpie.data.events.ubi import now_ms
+from magpie.data.home.safe_traceback import fault_trail
+from magpie.data.settings import Settings
+from magpie.data.spam.click_spam import set_aside_lately, set_aside_pushing
+from magpie.search.engine import SearchEngine
+from magpie.search.personalisation.popularity import WINDOW_DAYS
+from magpie.search.recommendations.recommender import Recommender
+from magpie.web.background.auto_rebuild import AutoRebuild
+from magpie.web.background.query_logger import QueryLogWriter
+from magpie.web.media.picture_shelf import PictureShelf
+from magpie.web.media.upload_shelf import UploadShelf
+from magpie.web.middleware.access import Access
+from magpie.web.middleware.metrics import Metrics
+from magpie.web.middleware.rate_limits import RateLimits
 
 log = logging.getLogger(__name__)
 

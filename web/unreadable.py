@@ -12,7 +12,7 @@ from gunicorn.http.errors import (
     UnsupportedTransferCoding,
 )
 
-from web.wire import Refusal
+from magpie.web.wire import Refusal
 
 MAX_ADDRESS_CHARS = 8190  # gunicorn's own most
 FAILED = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed at this request. Its log says why.")

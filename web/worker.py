@@ -18,11 +18,11 @@ from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from data.fault_trail import fault_trail
-from search.thread_pool import ThreadPool
-from web.patient_socket import PatientSocket
-from web.unreadable import FAILED, refusal_of
-from web.wire import (
+from magpie.data.home.safe_traceback import fault_trail
+from magpie.search.thread_pool import ThreadPool
+from magpie.web.patient_socket import PatientSocket
+from magpie.web.unreadable import FAILED, refusal_of
+from magpie.web.wire import (
     HEAD_TOO_LARGE,
     LENGTH_NEEDED,
     MAX_HEAD_BYTES,

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 from people import BEHAVIOURS, HELD_OUT, browse, load_world
 
-from data.clicked_queries import ClickedQuery, weigh_clicked_queries
-from data.database import open_database
-from data.query_keys import query_key
-from data.settings import Settings
-from indexer.rebuild import rebuild
-from search.engine import SearchEngine
-from search.evaluation import EvaluationOptions, read_qrels, read_queries
+from magpie.data.aggregates.clicked_queries import ClickedQuery, weigh_clicked_queries
+from magpie.data.database.connection import open_database
+from magpie.data.events.query_normalisation import query_key
+from magpie.data.settings import Settings
+from magpie.indexer.rebuild import rebuild
+from magpie.search.engine import SearchEngine
+from magpie.search.evaluation.evaluate import EvaluationOptions, read_qrels, read_queries
 
 MODES = ("hybrid", "fused")
 

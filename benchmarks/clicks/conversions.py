@@ -15,8 +15,8 @@ from outcomes import Orders
 from people import BEHAVIOURS, SHOWN, Behaviour, World, browse, load_world
 from threadpoolctl import threadpool_limits
 
-from search.learning.browsing import choose_browsing_model
-from search.learning.training import learn
+from magpie.search.click_models.click_models import choose_browsing_model
+from magpie.search.ranker_training.train_ranker import learn
 
 
 def main() -> None:

@@ -4,8 +4,8 @@ from itertools import combinations
 
 import numpy as np
 
-from data.click_cells import Cells
-from search.learning.propensities import POSITIONS, strata_of
+from magpie.data.aggregates.click_cells import Cells
+from magpie.search.click_models.position_bias import POSITIONS, strata_of
 
 _FEWEST_CLICKS = 3
 _SMOOTHNESS = 3.0

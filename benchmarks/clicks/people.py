@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from data.catalogue import Catalogue
-from data.click_cells import Cells
-from data.database import open_database
-from data.query_keys import query_key
-from data.settings import Settings
-from search.engine import SearchEngine
-from search.evaluation import read_qrels
-from search.learning.first_stage import FirstStage, gather_first_stage
-from search.request import SearchRequest
+from magpie.data.aggregates.click_cells import Cells
+from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.database.connection import open_database
+from magpie.data.events.query_normalisation import query_key
+from magpie.data.settings import Settings
+from magpie.search.engine import SearchEngine
+from magpie.search.evaluation.evaluate import read_qrels
+from magpie.search.ranker.first_stage_arrays import FirstStage, gather_first_stage
+from magpie.search.request import SearchRequest
 
 DAYS, SHOWN, HELD_OUT = 14, 20, 0.27
 SWAPPED = 0.1  # of the searches, one random pair of what is shown

@@ -15,9 +15,9 @@ from attribute_queries import NAMED, AttributeQuery, TrueFeed, draw_queries
 from people import World
 from shoppers import QUERIES, Shop
 
-from data.query_keys import query_key
-from search.learning.first_stage import DEPTH, FirstStage
-from search.learning.tags import Tags
+from magpie.data.events.query_normalisation import query_key
+from magpie.search.ranker.attribute_tags import Tags
+from magpie.search.ranker.first_stage_arrays import DEPTH, FirstStage
 
 _DIM = 96
 _WEIGHTS = {"type": 1.0, "subcategory": 0.6, "colour": 0.55, "gender": 0.4, "usage": 0.25, "brand": 0.15}

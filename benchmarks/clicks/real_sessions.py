@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from data.click_cells import Cells
-from search.learning.browsing import fit_cascade
-from search.learning.posterior import fit_kappa, gamma_posterior, rates_by_rank
-from search.learning.propensities import assumed_propensities, measure_propensities
+from magpie.data.aggregates.click_cells import Cells
+from magpie.search.click_models.click_models import fit_cascade
+from magpie.search.click_models.position_bias import assumed_propensities, measure_propensities
+from magpie.search.ranker.gamma_posterior import fit_kappa, gamma_posterior, rates_by_rank
 
 PAGE = 10
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)  # of the prior of an attraction, in looks

@@ -20,10 +20,10 @@ from sweep import read_runs
 from threadpoolctl import threadpool_limits
 from ways import GUARDED, NAIVE, RAW, by_raw_rate, train_naive
 
-from data.click_cells import Cells
-from search.learning.browsing import choose_browsing_model
-from search.learning.propensities import measure_propensities
-from search.learning.training import learn
+from magpie.data.aggregates.click_cells import Cells
+from magpie.search.click_models.click_models import choose_browsing_model
+from magpie.search.click_models.position_bias import measure_propensities
+from magpie.search.ranker_training.train_ranker import learn
 
 WAYS = (RAW, NAIVE, GUARDED)
 HABIT = BEHAVIOURS["eta 1"]

@@ -17,15 +17,15 @@ from attribute_queries import TrueFeed, read_true_feed
 from people import BEHAVIOURS
 from shoppers import SHOWN, Searches, Shoppers, draw_searches, look_and_click, open_shop
 
-from data.database import open_database
-from data.settings import Settings
-from data.visits import Visit
-from search.engine import SearchEngine
-from search.merging import Merged
-from search.question import Question
-from search.request import SearchRequest
-from search.segment import Segment
-from search.taste import find_shift, taste_of
+from magpie.data.aggregates.recent_choices import Visit
+from magpie.data.database.connection import open_database
+from magpie.data.settings import Settings
+from magpie.search.engine import SearchEngine
+from magpie.search.live_index.segment import Segment
+from magpie.search.personalisation.personalise import find_shift, taste_of
+from magpie.search.query.interpret import Question
+from magpie.search.request import SearchRequest
+from magpie.search.retrieval.merge import Merged
 
 HABIT = BEHAVIOURS["eta 1"]
 

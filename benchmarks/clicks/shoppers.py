@@ -12,14 +12,14 @@ import numpy as np
 from attribute_queries import AttributeQuery, TrueFeed, draw_queries
 from people import Behaviour, World, summed
 
-from data.catalogue import Catalogue
-from data.click_cells import Cells
-from data.database import open_database
-from data.query_keys import query_key
-from data.settings import Settings
-from search.engine import SearchEngine
-from search.learning.first_stage import DEPTH, gather_first_stage
-from search.request import SearchRequest
+from magpie.data.aggregates.click_cells import Cells
+from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.database.connection import open_database
+from magpie.data.events.query_normalisation import query_key
+from magpie.data.settings import Settings
+from magpie.search.engine import SearchEngine
+from magpie.search.ranker.first_stage_arrays import DEPTH, gather_first_stage
+from magpie.search.request import SearchRequest
 
 SHOWN, DAYS = 20, 15
 QUERIES, HELD_OUT = 600, 120

@@ -21,9 +21,9 @@ import threading
 import time
 from pathlib import Path
 
-from data.click_log import ClickLog
-from data.database import open_database
-from data.settings import Settings
+from magpie.data.database.connection import open_database
+from magpie.data.events.event_log import ClickLog
+from magpie.data.settings import Settings
 
 MAGPIE = Path(sys.executable).with_name("magpie")
 HITS = 10

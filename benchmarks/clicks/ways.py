@@ -10,13 +10,13 @@ from outcomes import Orders, best_order
 from people import Behaviour, World
 from threadpoolctl import threadpool_limits
 
-from data.click_cells import Cells
-from search.learning.browsing import PositionModel, choose_browsing_model
-from search.learning.evidence import gather_evidence
-from search.learning.propensities import POSITIONS, Propensities
-from search.learning.ranker import Ranker, train_ranker
-from search.learning.rates import count_pairs
-from search.learning.training import learn
+from magpie.data.aggregates.click_cells import Cells
+from magpie.search.click_models.click_models import PositionModel, choose_browsing_model
+from magpie.search.click_models.debiased_rates import count_pairs
+from magpie.search.click_models.position_bias import POSITIONS, Propensities
+from magpie.search.ranker.click_evidence import gather_evidence
+from magpie.search.ranker.ranker import Ranker, train_ranker
+from magpie.search.ranker_training.train_ranker import learn
 
 NONE, RAW, NAIVE, DEBIASED, GUARDED, PUBLISHED, BEST = (
     *("none", "raw rate", "naive ranker", "debiased, no guard", "debiased, guarded", "what the gate publishes"),

@@ -1,0 +1,1 @@
+"""How often, and by how many people? Counts over the event log."""

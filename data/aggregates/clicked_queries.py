@@ -1,0 +1,71 @@
+"""The click log → the queries that led people to each item, for vectors and suggestions, if enough people asked."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from magpie.data.aggregates.click_cells import Cells, read_cells, refresh_cells
+from magpie.data.aggregates.k_anonymous_queries import shared_queries
+from magpie.data.database.connection import Database
+from magpie.data.events.query_normalisation import query_key
+
+FEWEST_CLIENTS = 5
+HALF_LIFE_DAYS = 30.0
+_USUAL = 3.0  # expected clicks by which a pair's rate is drawn towards its query's usual one
+_LEAST_CLICKS = 2.0
+
+
+@dataclass(frozen=True)
+class ClickedQuery:
+    """A query that led to an item: chosen more often than the query's other hits. `weight` is the logarithm of how much
+    more often, above 0, drawn towards 0 where there are few clicks."""
+
+    text: str
+    weight: float
+
+
+def clicked_queries(
+    database: Database,
+    measure: Callable[[Cells], tuple[Cells, np.ndarray]] | None = None,
+    fewest_clients: int = FEWEST_CLIENTS,
+) -> dict[str, list[ClickedQuery]]:
+    """By item id, the queries of at least `fewest_clients` different clients that led to it, heaviest first.
+
+    `measure` tells from the counts which of them count, and how likely each position is looked at, (k,); it is
+    1 / position where it is not given. What is set aside does not count.
+    """
+    refresh_cells(database)
+    cells = read_cells(database)
+    popular = {query_key(text) for text, _ in shared_queries(database, 0, fewest_clients)}
+    led = weigh_clicked_queries(*measure(cells)) if measure else weigh_clicked_queries(cells)
+    kept = {item: [query for query in queries if query.text in popular] for item, queries in led.items()}
+    return {item: queries for item, queries in kept.items() if queries}
+
+
+def weigh_clicked_queries(cells: Cells, theta: np.ndarray | None = None) -> dict[str, list[ClickedQuery]]:
+    """The same of any counts, by however few people: clicks count by the looks that they took, and fade with a
+    half-life of 30 days."""
+    if not len(cells):
+        return {}
+    fading = 0.5 ** ((cells.day.max() - cells.day) / HALF_LIFE_DAYS)
+    looks = fading * cells.impressions * _looks(cells.position, theta)
+    keys, pair = np.unique(cells.query * len(cells.items) + cells.item, return_inverse=True)
+    exposure, clicks = (np.bincount(pair, x, len(keys)) for x in (looks, fading * cells.clicks))
+    query, item = np.divmod(keys, len(cells.items))
+    usual = np.bincount(query, clicks, len(cells.queries)) / np.bincount(query, exposure, len(cells.queries))
+    expected = exposure * usual[query]
+    weights = np.log((clicks + _USUAL) / (expected + _USUAL)) * clicks / (clicks + _USUAL)
+    found: dict[str, list[ClickedQuery]] = defaultdict(list)
+    for place in np.argsort(-weights, kind="stable"):
+        if weights[place] > 0 and clicks[place] >= _LEAST_CLICKS:
+            text = cells.queries[query[place]]
+            found[cells.items[item[place]]].append(ClickedQuery(text, float(weights[place])))
+    return dict(found)
+
+
+def _looks(position: np.ndarray, theta: np.ndarray | None) -> np.ndarray:
+    if theta is None:
+        return 1 / position
+    return np.asarray(theta)[np.minimum(position, len(theta)) - 1]

@@ -1,0 +1,1 @@
+"""How is a home written into one file, and read back?"""

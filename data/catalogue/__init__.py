@@ -1,0 +1,1 @@
+"""What is an item? Items, attribute types, inferred labels, upserts."""

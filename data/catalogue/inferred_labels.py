@@ -1,0 +1,82 @@
+"""Attribute values that Magpie inferred: kept apart from what the owner gave, which always goes before them."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+
+from magpie.data.catalogue.items import Label
+from magpie.data.database.connection import Database, Fetch, fetch_all
+from magpie.data.database.revisions import take_revisions
+from magpie.data.database.tables import items, labels
+
+_ROWS_PER_STATEMENT = 5_000  # backends limit the parameters of one statement
+
+
+_LABELS_SQL = str(select(labels.c.item, labels.c.name, labels.c.value, labels.c.confidence))
+
+
+def read_labels(fetch: Fetch, ids: Sequence[int]) -> dict[int, dict[str, Label]]:
+    """The labels of these items by `items.id` and attribute; items without any are left out."""
+    found: dict[int, dict[str, Label]] = {}
+    for start in range(0, len(ids), _ROWS_PER_STATEMENT):
+        numbers = ",".join(str(int(id_)) for id_ in ids[start : start + _ROWS_PER_STATEMENT])
+        for item, name, value, confidence in fetch(f"{_LABELS_SQL} WHERE labels.item IN ({numbers})"):
+            found.setdefault(item, {})[name] = Label(value, confidence)
+    return found
+
+
+def count_labels(database: Database) -> dict[str, int]:
+    """How many items have an inferred value, by attribute."""
+    with database.reading() as connection:
+        counted = select(labels.c.name, func.count()).group_by(labels.c.name).order_by(labels.c.name)
+        return {row[0]: row[1] for row in connection.execute(counted)}
+
+
+def replace_labels(database: Database, field: str, found: Mapping[int, Label]) -> int:
+    """Makes these the only labels of the attribute, by `items.id`, and returns how many there were before.
+
+    Items that gain, lose or change a label count as changed, so that a running server and the next index see it.
+    Items that were deleted meanwhile are left out.
+    """
+    with database.writing() as connection:
+        known = select(labels.c.item, labels.c.value, labels.c.confidence).where(labels.c.name == field)
+        before = {item: Label(value, confidence) for item, value, confidence in connection.execute(known)}
+        changed = sorted(item for item in before.keys() | found.keys() if before.get(item) != found.get(item))
+        living = set(_living(connection, changed))
+        connection.execute(delete(labels).where(labels.c.name == field))
+        rows: list[dict[str, Any]] = [
+            {"item": item, "name": field, "value": label.value, "confidence": label.confidence}
+            for item, label in found.items()
+            if item in living or before.get(item) == label
+        ]
+        if rows:
+            connection.execute(insert(labels), rows)
+        _count_as_changed(connection, sorted(living))
+    return len(before)
+
+
+def drop_answered(connection: Connection, given: Mapping[int, Mapping[str, object]]) -> None:
+    """Deletes the labels of attributes that these items (by `items.id`) now have a given value of."""
+    for item, by_name in read_labels(partial(fetch_all, connection), list(given)).items():
+        answered = [name for name in by_name if name in given[item]]
+        if answered:
+            connection.execute(delete(labels).where(labels.c.item == item, labels.c.name.in_(answered)))
+
+
+def _living(connection: Connection, ids: Sequence[int]) -> list[int]:
+    found: list[int] = []
+    for start in range(0, len(ids), _ROWS_PER_STATEMENT):
+        chosen = items.c.id.in_(ids[start : start + _ROWS_PER_STATEMENT])
+        found += connection.execute(select(items.c.id).where(chosen)).scalars()
+    return found
+
+
+def _count_as_changed(connection: Connection, ids: Sequence[int]) -> None:
+    if not ids:
+        return
+    first = take_revisions(connection, len(ids))
+    values = [{"known_id": id_, "fresh": first + n} for n, id_ in enumerate(ids)]
+    chosen = update(items).where(items.c.id == bindparam("known_id"))
+    connection.execute(chosen.values(revision=bindparam("fresh")), values)

@@ -1,0 +1,281 @@
+"""The write path's first step: drafts become catalogue rows, a batch a transaction, touching only what changed."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Literal
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from magpie.data.catalogue.attribute_types import Kind, kind_of, widen
+from magpie.data.catalogue.inferred_labels import drop_answered
+from magpie.data.catalogue.items import ItemDraft, hash_content, version_of
+from magpie.data.database.connection import Database, Fetch, fetch_all
+from magpie.data.database.revisions import take_revisions
+from magpie.data.database.tables import attribute_kinds, items, pictures
+from magpie.data.pictures.local_files import PictureFile, PictureRoot
+
+BATCH = 2_000
+Outcome = Literal["inserted", "updated", "unchanged"]
+_EMPTY: tuple[object, ...] = ("", [], None)
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True)
+class UpsertCounts:
+    """What became of the drafts, and how many of their pictures could not be used."""
+
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    images_missing: int = 0
+    images_broken: int = 0
+
+    def __add__(self, other: "UpsertCounts") -> "UpsertCounts":
+        return UpsertCounts(*(getattr(self, name) + getattr(other, name) for name in UpsertCounts.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class PictureFault:
+    """A picture that an item goes without."""
+
+    item_id: str
+    line: int
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class UpsertWatch:
+    """Who is told what an upsert does, and who may refuse it.
+
+    `check` gets an item's id and its stored version (None where there is no such item) in the transaction that would
+    change it; what it raises leaves the whole batch unwritten. `on_outcome` is told once the batch is committed.
+    """
+
+    on_fault: Callable[[PictureFault], None] = lambda fault: None
+    on_outcome: Callable[[ItemDraft, Outcome], None] = lambda draft, outcome: None
+    check: Callable[[str, str | None], None] = lambda item_id, version: None
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One draft, ready to be written."""
+
+    draft: ItemDraft
+    content_hash: bytes
+    files: tuple[PictureFile, ...]
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What the catalogue has under a draft's id."""
+
+    id: int
+    content_hash: bytes
+    version: str
+
+
+def upsert_batches(
+    database: Database, drafts: Iterable[ItemDraft], root: PictureRoot, watch: UpsertWatch
+) -> Iterator[UpsertCounts]:
+    """Writes the drafts, without their empty attributes, and yields the counts of each committed batch.
+
+    A yielded batch survives a power cut. Raises BadItem for a draft that cannot be stored, and what `watch.check`
+    raises; the batches before it stay.
+    """
+    with database.reading() as connection:
+        kinds = load_kinds(partial(fetch_all, connection))
+    for batch in _batches(drafts):
+        # pictures are read before the transaction: nobody waits for the disk while others want to write
+        rows = _read_pictures(database, batch, root)
+        counts = UpsertCounts()
+        for row in rows:
+            for file in row.files:
+                if file.status != "ok":
+                    watch.on_fault(PictureFault(row.draft.item_id, row.draft.line, file.path, file.reason))
+                    counts += UpsertCounts(**{f"images_{file.status}": 1})
+        with database.writing(durable=True) as connection:
+            outcomes = _write(connection, rows, kinds, watch.check)
+        for row in rows:
+            watch.on_outcome(row.draft, outcomes[row.draft.item_id])
+        yield counts + _count(outcomes)
+
+
+# as text once and for all: every search reads it, and building the statement would take longer than running it
+_KINDS_SQL = str(select(attribute_kinds.c.name, attribute_kinds.c.kind))
+
+
+def load_kinds(fetch: Fetch) -> dict[str, Kind]:
+    """The kind of every attribute seen so far."""
+    return dict(fetch(_KINDS_SQL))
+
+
+def _batches(drafts: Iterable[ItemDraft]) -> Iterator[list[ItemDraft]]:
+    """Runs of at most BATCH drafts with distinct ids, so that a later draft of the same item meets the earlier one."""
+    batch: dict[str, ItemDraft] = {}
+    for draft in drafts:
+        if len(batch) == BATCH or draft.item_id in batch:
+            yield list(batch.values())
+            batch = {}
+        batch[draft.item_id] = draft
+    if batch:
+        yield list(batch.values())
+
+
+def _read_pictures(database: Database, batch: list[ItemDraft], root: PictureRoot) -> list[_Row]:
+    root.fetch(given for draft in batch for given in draft.pictures)
+    known = _known_pictures(database, [draft.item_id for draft in batch if draft.pictures])
+    rows = []
+    for draft in batch:
+        if any(value in _EMPTY for value in draft.attributes.values()):
+            kept = {name: value for name, value in draft.attributes.items() if value not in _EMPTY}
+            draft = replace(draft, attributes=kept)
+        files = {file.path: file for file in (root.look_up(given, known) for given in draft.pictures)}
+        states = [f"{file.path}\0{file.content_hash}{file.status}" for file in files.values()]
+        rows.append(_Row(draft, hash_content(draft.canonical, states), tuple(files.values())))
+    return rows
+
+
+def _known_pictures(database: Database, item_ids: list[str]) -> dict[str, PictureFile]:
+    columns = [pictures.c[field.name] for field in fields(PictureFile) if field.name != "reason"]
+    with database.reading() as connection:
+        joined = select(*columns).join(items, items.c.id == pictures.c.item).where(items.c.item_id.in_(item_ids))
+        return {row.path: PictureFile(*row) for row in connection.execute(joined)} if item_ids else {}
+
+
+def _write(
+    connection: Connection, rows: list[_Row], kinds: dict[str, Kind], check: Callable[[str, str | None], None]
+) -> dict[str, Outcome]:
+    """What became of each row, by item id."""
+    stored = _stored_items(connection, rows)
+    for row in rows:
+        before = stored.get(row.draft.item_id)
+        check(row.draft.item_id, before.version if before else None)
+    outcomes = {row.draft.item_id: _outcome(row, stored.get(row.draft.item_id)) for row in rows}
+    fresh, changed, unchanged = (
+        [row for row in rows if outcomes[row.draft.item_id] == outcome]
+        for outcome in ("inserted", "updated", "unchanged")
+    )
+    if fresh or changed:
+        _widen_kinds(connection, fresh + changed, kinds)
+        revision = take_revisions(connection, len(fresh) + len(changed))
+        values = [_values(row, revision + n) for n, row in enumerate(fresh + changed)]
+        if fresh:
+            born = [value | {"created_at": value["updated_at"]} for value in values[: len(fresh)]]
+            connection.execute(insert(items), born)
+        if changed:
+            _update(connection, values[len(fresh) :], stored)
+            drop_answered(connection, {stored[row.draft.item_id].id: row.draft.attributes for row in changed})
+    stored |= _stored_items(connection, [row for row in fresh if row.files])
+    stale = changed + _with_new_times(connection, unchanged, stored)
+    _write_pictures(connection, [row for row in fresh if row.files], stale, stored)
+    return outcomes
+
+
+def _outcome(row: _Row, before: _Stored | None) -> Outcome:
+    if before is None:
+        return "inserted"
+    return "unchanged" if before.content_hash == row.content_hash else "updated"
+
+
+def _count(outcomes: Mapping[str, Outcome]) -> UpsertCounts:
+    counted = Counter(outcomes.values())
+    return UpsertCounts(counted["inserted"], counted["updated"], counted["unchanged"])
+
+
+def _stored_items(connection: Connection, rows: list[_Row]) -> dict[str, _Stored]:
+    """By item id those of the rows that are in the catalogue."""
+    if not rows:
+        return {}
+    wanted = select(items.c.item_id, items.c.id, items.c.content_hash, items.c.revision, items.c.updated_at)
+    wanted = wanted.where(items.c.item_id.in_([row.draft.item_id for row in rows]))
+    return {
+        item_id: _Stored(id_, content_hash, version_of(revision, datetime.fromtimestamp(updated_at, UTC)))
+        for item_id, id_, content_hash, revision, updated_at in connection.execute(wanted)
+    }
+
+
+def _values(row: _Row, revision: int) -> dict[str, Any]:
+    draft = row.draft
+    return {
+        "item_id": draft.item_id,
+        "title": draft.title,
+        "description": draft.description,
+        "category": draft.category,
+        "price": draft.price,
+        "currency": draft.currency,
+        "url": draft.url,
+        "attributes": _COMPACT.encode(draft.attributes),
+        "content_hash": row.content_hash,
+        "revision": revision,
+        "updated_at": time.time(),
+    }
+
+
+def _update(connection: Connection, values: list[dict[str, Any]], stored: dict[str, _Stored]) -> None:
+    for value in values:
+        value["known_id"] = stored[value.pop("item_id")].id
+    columns: dict[str, Any] = {name: bindparam(name) for name in values[0] if name != "known_id"}
+    connection.execute(update(items).where(items.c.id == bindparam("known_id")).values(columns), values)
+
+
+def _widen_kinds(connection: Connection, rows: list[_Row], kinds: dict[str, Kind]) -> None:
+    """Takes the rows' attributes into account, here and in the database."""
+    widened = {}
+    for row in rows:
+        for name, value in row.draft.attributes.items():
+            known = kinds.get(name)
+            # prose is most of what comes: decide it without parsing it
+            if known == "list" or (known == "text" and isinstance(value, str) and "|" not in value):
+                continue
+            kind = widen(known, kind_of(value))
+            if kind != known:
+                kinds[name] = widened[name] = kind
+    if not widened:
+        return
+    wanted = select(attribute_kinds.c.name, attribute_kinds.c.kind).where(attribute_kinds.c.name.in_(list(widened)))
+    # another process may have widened them further meanwhile
+    for name, kind in connection.execute(wanted).all():
+        kinds[name] = widened[name] = widen(kind, widened[name])
+    connection.execute(delete(attribute_kinds).where(attribute_kinds.c.name.in_(list(widened))))
+    connection.execute(insert(attribute_kinds), [{"name": name, "kind": kind} for name, kind in widened.items()])
+
+
+def _with_new_times(connection: Connection, rows: list[_Row], stored: dict[str, _Stored]) -> list[_Row]:
+    """Those rows whose picture files were touched but hold the same bytes: remembered, lest they be read again."""
+    wanted = {stored[row.draft.item_id].id: row for row in rows if row.files}
+    if not wanted:
+        return []
+    times: dict[int, set[tuple[str, int]]] = {}
+    chosen = select(pictures.c.item, pictures.c.path, pictures.c.mtime_ns).where(pictures.c.item.in_(list(wanted)))
+    for item, path, mtime_ns in connection.execute(chosen):
+        times.setdefault(item, set()).add((path, mtime_ns))
+    return [row for item, row in wanted.items() if times.get(item) != {(f.path, f.mtime_ns) for f in row.files}]
+
+
+def _write_pictures(connection: Connection, fresh: list[_Row], stale: list[_Row], stored: dict[str, _Stored]) -> None:
+    if stale:
+        ids = [stored[row.draft.item_id].id for row in stale]
+        connection.execute(delete(pictures).where(pictures.c.item.in_(ids)))
+    values = [
+        {
+            "item": stored[row.draft.item_id].id,
+            "position": position,
+            "path": file.path,
+            "size_bytes": file.size_bytes,
+            "mtime_ns": file.mtime_ns,
+            "content_hash": file.content_hash,
+            "width": file.width,
+            "height": file.height,
+            "status": file.status,
+        }
+        for row in fresh + stale
+        for position, file in enumerate(row.files, 1)
+    ]
+    if values:
+        connection.execute(insert(pictures), values)

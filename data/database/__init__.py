@@ -1,0 +1,1 @@
+"""How is the database opened, and which tables has it? Connections, migrations, API tokens."""

@@ -1,0 +1,87 @@
+"""A bearer token → who bears it and what they may do; of tokens only SHA-256 digests are kept."""
+
+import hmac
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from sqlalchemy import delete, insert, select
+
+from magpie.data.database.connection import Database
+from magpie.data.database.tables import tokens
+from magpie.data.errors import BadInput, Conflict, NotFound
+from magpie.data.events.ubi import now_ms
+
+READ, EVENTS, WRITE, ADMIN = "read", "events", "write", "admin"
+SCOPES = (READ, EVENTS, WRITE, ADMIN)
+PREFIX = "magpie_"  # so that people and scanners of leaked secrets know one when they see it
+_RANDOM_BYTES = 32  # nobody guesses them, so a fast hash without salt is enough
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Bearer:
+    """Somebody with a token: its name, what it opens, and when it was made (milliseconds since 1970)."""
+
+    name: str
+    scopes: tuple[str, ...]
+    created_at: int = 0
+
+    def may(self, scope: str) -> bool:
+        """Whether the token opens what is kept under this scope; `admin` opens everything."""
+        return scope in self.scopes or ADMIN in self.scopes
+
+
+@dataclass(frozen=True)
+class KnownToken:
+    """A kept token."""
+
+    digest: bytes
+    bearer: Bearer
+
+
+def digest_of(token: str) -> bytes:
+    """What is kept of a token."""
+    return sha256(token.encode()).digest()
+
+
+def create_token(database: Database, name: str, scopes: Sequence[str]) -> str:
+    """A new token, which is never shown again. Raises BadInput for a bad name or scope, Conflict for a known name."""
+    if not _NAME.fullmatch(name):
+        raise BadInput(f"{name!r} is no name for a token; use up to 64 letters, digits, dots, dashes and underscores")
+    unknown = sorted(set(scopes) - set(SCOPES))
+    if unknown or not scopes:
+        raise BadInput(f"{', '.join(unknown) or 'no scope'}: give one or more of {', '.join(SCOPES)}")
+    token = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
+    kept = " ".join(scope for scope in SCOPES if scope in scopes)
+    with database.writing(durable=True) as connection:
+        if connection.execute(select(tokens.c.name).where(tokens.c.name == name)).first():
+            raise Conflict(f"There is a token {name!r} already; revoke it first, or choose another name")
+        values = {"name": name, "digest": digest_of(token), "scopes": kept, "created_at": now_ms()}
+        connection.execute(insert(tokens).values(values))
+    return token
+
+
+def revoke_token(database: Database, name: str) -> None:
+    """Makes a token worthless. Raises NotFound."""
+    with database.writing(durable=True) as connection:
+        if not connection.execute(delete(tokens).where(tokens.c.name == name)).rowcount:
+            raise NotFound(f"There is no token {name!r}; `magpie token list` shows those there are")
+
+
+def read_tokens(database: Database) -> list[KnownToken]:
+    """All kept tokens, by name."""
+    with database.reading() as connection:
+        rows = connection.execute(select(tokens).order_by(tokens.c.name)).all()
+    return [KnownToken(row.digest, Bearer(row.name, tuple(row.scopes.split()), row.created_at)) for row in rows]
+
+
+def bearer_of(known: Sequence[KnownToken], token: str) -> Bearer | None:
+    """Whose token this is, if anybody's; takes as long for a nearly right one as for a wrong one."""
+    given, found = digest_of(token), None
+    for one in known:
+        if hmac.compare_digest(one.digest, given):
+            found = one.bearer
+    return found

@@ -1,0 +1,1 @@
+"""How is something forgotten? Purging, forgetting a client, subject access."""

@@ -1,0 +1,1 @@
+"""Who holds the home directory? Locks, whole files, faults of the disk."""

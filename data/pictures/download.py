@@ -1,0 +1,243 @@
+"""Picture addresses in feeds and requests → files in the home, from hosts that the owner named, and from nowhere else.
+
+A name is resolved once and the connection goes to that very address, so that a name cannot lead elsewhere between being
+checked and being used. The whole answer has so many bytes and seconds; redirects pass every check anew.
+"""
+
+import contextlib
+import json
+import secrets
+import socket
+import ssl
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from hashlib import blake2b
+from http.client import HTTPException
+from pathlib import Path
+from urllib.parse import urljoin
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
+from urllib3.response import BaseHTTPResponse
+
+from magpie.data.errors import BadPicture, NotFetched, TooLarge
+from magpie.data.pictures.decode import decode_coarsely, verify_picture
+from magpie.data.pictures.sandbox import PictureProcess
+from magpie.data.pictures.url_rules import HostRule, Target, is_public, parse_address, parse_rules
+from magpie.data.settings import Settings
+
+MOST_REDIRECTS = 3
+AT_ONCE = 8
+FETCH_AGAIN_AFTER_S = 7 * 86_400.0
+GIVE_UP_AFTER = 5  # failures of one host in a row, within one batch
+_CONNECT_S, _WHOLE_S = 5.0, 15.0
+_CHUNK_BYTES = 65_536
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """The IP addresses of a host. Raises OSError."""
+    return list(dict.fromkeys(str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+
+
+@dataclass(frozen=True)
+class FetchPolicy:
+    """Which hosts may be asked, how their names are resolved, and which IP addresses may be connected to."""
+
+    rules: Sequence[HostRule]
+    max_bytes: int
+    max_pixels: int
+    whole_s: float = _WHOLE_S
+    resolve: Callable[[str, int], list[str]] = resolve
+    may_connect: Callable[[str], bool] = is_public
+
+
+class PictureFetcher:
+    """Fetches each address once and keeps what came under `images/`, by its content; addresses under `fetched/`."""
+
+    def __init__(self, home: Path, policy: FetchPolicy, decoder: PictureProcess) -> None:
+        self._decoder = decoder
+        self._images = home.absolute() / "images"
+        self._addresses = home.absolute() / "fetched"
+        self._policy = policy
+
+    @classmethod
+    def of(cls, settings: Settings, decoder: PictureProcess) -> "PictureFetcher":
+        """The fetcher that these settings allow. Raises BadSetting."""
+        rules = parse_rules(settings.picture_hosts or "")
+        policy = FetchPolicy(rules, settings.max_upload_bytes, settings.max_picture_pixels)
+        return cls(settings.home, policy, decoder)
+
+    def fetch_all(self, addresses: Iterable[str]) -> dict[str, Path | str]:
+        """For each address the file that holds its picture, or the reason why there is none."""
+        wanted = list(dict.fromkeys(addresses))
+        if not wanted:
+            return {}
+        failures: Counter[str] = Counter()
+
+        def fetch(address: str) -> Path | str:
+            host = address.split("/")[2:3]
+            place = host[0] if host else ""
+            if failures[place] >= GIVE_UP_AFTER:
+                return "was not fetched: its host did not answer before"
+            try:
+                found = self.fetch(address)
+            except NotFetched as error:
+                failures[place] += error.is_of_the_host
+                return str(error)
+            failures[place] = 0
+            return found
+
+        with ThreadPoolExecutor(min(AT_ONCE, len(wanted)), thread_name_prefix="magpie-fetch") as threads:
+            return dict(zip(wanted, threads.map(fetch, wanted), strict=True))
+
+    def fetch(self, address: str) -> Path:
+        """The file with the picture at this address, fetched lately or now. Raises NotFetched."""
+        parse_address(address, self._policy.rules)
+        record = self._addresses / blake2b(address.encode(), digest_size=16).hexdigest()
+        kept = self._kept(record)
+        if kept and time.time() - record.stat().st_mtime < FETCH_AGAIN_AFTER_S:
+            return kept
+        try:
+            content = self._download(address)
+            self._verify(content)
+        except (BadPicture, TooLarge) as error:
+            raise NotFetched(str(error)) from error
+        except NotFetched:
+            if kept:  # better an older picture than none
+                return kept
+            raise
+        path = self._images / blake2b(content, digest_size=16).hexdigest()
+        if not path.exists():
+            _write(path, content)
+        _write(record, json.dumps({"address": address, "content": path.name}).encode())
+        return path
+
+    def _verify(self, content: bytes) -> None:
+        """Raises BadPicture where it is not whole, TooLarge."""
+        verify_picture(content, "it", self._policy.max_pixels, partial(self._decoder.run, "it", decode_coarsely))
+
+    def _kept(self, record: Path) -> Path | None:
+        try:
+            path = self._images / str(json.loads(record.read_bytes())["content"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return path if path.is_file() else None
+
+    def _download(self, address: str) -> bytes:
+        until = time.monotonic() + self._policy.whole_s
+        for _ in range(MOST_REDIRECTS + 1):
+            target = parse_address(address, self._policy.rules)
+            with self._asking(target, until) as answer:
+                if answer.status == 200:
+                    return self._read(answer, until)
+                location = answer.headers.get("Location")
+                if answer.status not in _REDIRECTS or not location:
+                    raise NotFetched(f"was not fetched: {target.host} answered {answer.status}")
+            following = urljoin(address, location)
+            if target.scheme == "https" and not following.startswith("https:"):
+                raise NotFetched(f"was not fetched: {target.host} leads on to an address without https")
+            address = following
+        raise NotFetched(f"was not fetched: more than {MOST_REDIRECTS} redirects")
+
+    @contextmanager
+    def _asking(self, target: Target, until: float) -> Iterator[BaseHTTPResponse]:
+        """The beginning of an answer; whatever goes wrong with the connection is raised as NotFetched."""
+        connection = _open(target, self._pin(target), min(_CONNECT_S, max(0.1, until - time.monotonic())))
+        # a host that sends a byte now and then would keep every single read within its time
+        watchdog = threading.Timer(max(0.1, until - time.monotonic()), connection.cut)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            headers = {"Accept": "image/*", "Accept-Encoding": "identity", "User-Agent": "Magpie"}
+            connection.request("GET", target.path, headers=headers, preload_content=False, decode_content=False)
+            yield connection.getresponse()
+        except (OSError, HTTPError, HTTPException, ValueError) as error:
+            late = " in time" if time.monotonic() >= until else ""
+            reason = f"was not fetched: {target.host} did not answer{late} ({type(error).__name__})"
+            raise NotFetched(reason, is_of_the_host=True) from error
+        finally:
+            watchdog.cancel()
+            connection.close()
+
+    def _pin(self, target: Target) -> str:
+        """The one IP address to connect to."""
+        try:
+            found = self._policy.resolve(target.host, target.port)
+        except (OSError, UnicodeError) as error:
+            raise NotFetched(f"was not fetched: {target.host} is not known ({error})", is_of_the_host=True) from error
+        if not found or not all(map(self._policy.may_connect, found)):
+            raise NotFetched(f"is not fetched: {target.host} is no public address")
+        return found[0]
+
+    def _read(self, answer: BaseHTTPResponse, until: float) -> bytes:
+        most, content = self._policy.max_bytes, bytearray()
+        while chunk := answer.read1(_CHUNK_BYTES):
+            content += chunk
+            if len(content) > most:
+                raise NotFetched(f"is larger than {most:,} bytes")
+            if time.monotonic() >= until:
+                break
+        if time.monotonic() >= until:  # the watchdog's cut looks like an end
+            raise NotFetched("was not fetched: it takes too long", is_of_the_host=True)
+        said = answer.headers.get("Content-Length", "")
+        if said.isdigit() and int(said) != len(content):
+            raise NotFetched("was not fetched: the answer was cut off", is_of_the_host=True)
+        return bytes(content)
+
+
+class _Pinned:
+    """A connection to one IP address, whatever its host's name would lead to now; TLS and `Host` go by the name."""
+
+    address = ""
+    _line: socket.socket | None = None
+
+    def _new_conn(self) -> socket.socket:
+        port, timeout = self.port, self.timeout  # type: ignore[attr-defined]
+        opened = socket.create_connection((self.address, port), timeout)
+        self._line = opened.dup()  # TLS takes the other one away
+        return opened
+
+    def cut(self) -> None:
+        """Ends whatever is waited for."""
+        if self._line is not None:
+            with contextlib.suppress(OSError):
+                self._line.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Ends the connection."""
+        super().close()  # type: ignore[misc]
+        if self._line is not None:
+            self._line.close()
+
+
+class _PinnedHTTP(_Pinned, HTTPConnection):
+    pass
+
+
+class _PinnedHTTPS(_Pinned, HTTPSConnection):
+    pass
+
+
+def _open(target: Target, address: str, timeout_s: float) -> _PinnedHTTP | _PinnedHTTPS:
+    connection: _PinnedHTTP | _PinnedHTTPS
+    if target.scheme == "https":
+        context = ssl.create_default_context()
+        connection = _PinnedHTTPS(target.host, target.port, timeout=timeout_s, ssl_context=context)
+    else:
+        connection = _PinnedHTTP(target.host, target.port, timeout=timeout_s)
+    connection.address = address
+    return connection
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    beside.write_bytes(content)
+    beside.replace(path)

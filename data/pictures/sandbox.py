@@ -1,0 +1,135 @@
+"""A picture's file or bytes → what a function makes of it, in a process of its own: a decoder may crash or hang there.
+
+Decoders are large programs in C that are fed by strangers. One that crashes takes its process along, one that hangs
+keeps its thread for good; neither may be the process that answers searches.
+"""
+
+import os
+import resource
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
+from typing import Any, TypeVar
+
+from magpie.data.errors import BadPicture, DecoderBusy
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class DecodeLimits:
+    """What one file may cost: seconds of processor, seconds by the clock (longer: the work runs at low priority), and
+    bytes of memory of the process."""
+
+    cpu_s: float = 60.0
+    clock_s: float = 600.0
+    memory_bytes: int = 6_000_000_000
+
+
+WHILE_SERVING = DecodeLimits(cpu_s=10.0, clock_s=30.0, memory_bytes=2_000_000_000)
+WHILE_ASKED = DecodeLimits(cpu_s=5.0, clock_s=10.0, memory_bytes=2_000_000_000)  # somebody waits for the answer
+PATIENCE_S = 2.0
+
+
+class PictureProcess:
+    """One process, started when first needed and again when it was lost; threads take turns, and wait for theirs for
+    `patience_s` at most, where it is given."""
+
+    def __init__(self, limits: DecodeLimits | None = None, patience_s: float | None = None) -> None:
+        self._limits = limits or WHILE_SERVING
+        self._patience_s = -1.0 if patience_s is None else patience_s
+        self._turn = threading.Lock()
+        self._pool: ProcessPoolExecutor | None = None
+
+    def run(self, name: str, work: Callable[..., T], *given: Any) -> T:
+        """What `work` returns there for what is given, all of which can be pickled.
+
+        Raises what `work` raises, BadPicture, by this name, where it crashes or takes too long, and DecoderBusy where
+        others were before it for too long.
+        """
+        if not self._turn.acquire(timeout=self._patience_s):
+            raise DecoderBusy(f"{name}: others' pictures take too long to decode; send it again in a moment.")
+        try:
+            self._pool = self._pool or start_workers(1, self._limits)
+            try:
+                return self._pool.submit(_timed, self._limits, work, given).result()
+            except BrokenProcessPool as error:
+                self._pool = None
+                raise BadPicture(f"{name}: {LOST}") from error
+        finally:
+            self._turn.release()
+
+    def start(self) -> None:
+        """Starts the process without waiting for it, so that the first picture does not wait for it either."""
+        with self._turn:
+            self._pool = self._pool or start_workers(1, self._limits)
+            self._pool.submit(os.getpid)
+
+    def close(self) -> None:
+        """Ends the process."""
+        with self._turn:
+            if self._pool is not None:
+                self._pool.shutdown()
+                self._pool = None
+
+
+@dataclass(frozen=True)
+class Decoders:
+    """The catalogue's pictures are decoded in one process, those of people who ask in another: neither waits for the
+    other, and what harms one leaves the other alone."""
+
+    catalogue: PictureProcess
+    uploads: PictureProcess
+
+    @classmethod
+    def opened(cls) -> "Decoders":
+        return cls(PictureProcess(), PictureProcess(WHILE_ASKED, PATIENCE_S))
+
+    def close(self) -> None:
+        """Ends both processes."""
+        self.catalogue.close()
+        self.uploads.close()
+
+
+LOST = "its decoder crashed, or was ended because it took too long"
+
+
+def start_workers(count: int, limits: DecodeLimits) -> ProcessPoolExecutor:
+    """Processes with so much memory each, which end when this one does, however it ends."""
+    return ProcessPoolExecutor(
+        count, mp_context=get_context("spawn"), initializer=_prepare, initargs=(limits.memory_bytes,)
+    )
+
+
+def start_timers(cpu_s: float, clock_s: float) -> None:
+    """The signals of these timers end the process: a decoder that is stuck never comes back to Python."""
+    signal.setitimer(signal.ITIMER_PROF, cpu_s)
+    signal.setitimer(signal.ITIMER_REAL, clock_s)
+
+
+def _timed(limits: DecodeLimits, work: Callable[..., T], given: tuple[Any, ...]) -> T:
+    start_timers(limits.cpu_s, limits.clock_s)
+    try:
+        return work(*given)
+    finally:
+        start_timers(0.0, 0.0)
+
+
+def _prepare(memory_bytes: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that started us, which then ends us
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    most = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A process that waits for work never learns by itself that nobody is left who could send any."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

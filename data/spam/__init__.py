@@ -1,0 +1,1 @@
+"""Which events do not count? Validation, click spam, promoted items."""

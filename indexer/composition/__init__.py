@@ -1,0 +1,1 @@
+"""How is "this, but in red" composed from an example and words?"""

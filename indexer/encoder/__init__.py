@@ -1,0 +1,1 @@
+"""How does a text or a picture become a vector?"""

@@ -1,0 +1,123 @@
+"""Fills the embedding cache: decodes pictures in worker processes while the parent encodes, and encodes texts.
+
+What is cached is not encoded again, and every few thousand vectors are stored as they come, so an
+interrupted run goes on where it stopped.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from magpie.indexer.encoder.embedding_cache import EmbeddingCache
+from magpie.indexer.encoder.encoder import Encoder, unit_rows
+from magpie.indexer.encoder.image_decoding import cpu_count, decode_pictures
+from magpie.indexer.encoder.video_pooling import pool_frames
+from magpie.indexer.text.item_text import Segment, text_key
+
+Progress = Callable[[str, int, int], None]  # stage, done, total
+_POOLED_ROWS = 20_000
+_TRIAL_BATCHES = 8
+_TRIAL_WARM_UP = 3  # batches that were decoded before the number of threads changed
+
+
+@dataclass
+class EncodingReport:
+    """How many vectors were made now, and the pictures that could not be decoded with the reason."""
+
+    num_encoded: int = 0
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def encode_texts(encoder: Encoder, texts: Sequence[str], cache: EmbeddingCache) -> tuple[np.ndarray, int]:
+    """(n, dim) unit rows of the texts, and how many of them the cache lacked."""
+    key_of = {text: text_key(text) for text in texts}
+    found = cache.get_many(list(key_of.values()))
+    missing = [text for text, key in key_of.items() if key not in found]
+    if missing:
+        vectors = encoder.encode_texts(missing)
+        keys = [key_of[text] for text in missing]
+        cache.put_many(keys, vectors)
+        found.update(zip(keys, vectors, strict=True))
+    rows = [found[key_of[text]] for text in texts]
+    return unit_rows(np.stack(rows)) if rows else np.zeros((0, encoder.spec.dim), np.float32), len(missing)
+
+
+def pool_texts(encoder: Encoder, cache: EmbeddingCache, items: Sequence[Sequence[Segment]]) -> tuple[np.ndarray, int]:
+    """(n, dim) text vectors: each item's segments by weight, unit rows, zero without words; how many were encoded."""
+    flat = [segment for segments in items for segment in segments]
+    vectors, num_encoded = encode_texts(encoder, [segment.text for segment in flat], cache)
+    pooled = np.zeros((len(items), encoder.spec.dim), np.float32)
+    owners = [row for row, segments in enumerate(items) for _ in segments]
+    if flat:
+        np.add.at(pooled, owners, vectors * np.array([[s.weight] for s in flat], np.float32))
+    return unit_rows(pooled), num_encoded
+
+
+def pool_pictures(cache: EmbeddingCache, pictures: Sequence[Sequence[str]], dim: int) -> np.ndarray:
+    """(n, dim) picture vectors: the mean of each item's pictures (by content hash), unit rows, zero without any."""
+    pooled = np.zeros((len(pictures), dim), np.float32)
+    for start in range(0, len(pictures), _POOLED_ROWS):
+        rows = pictures[start : start + _POOLED_ROWS]
+        found = cache.get_many([key for keys in rows for key in keys])
+        for row, keys in enumerate(rows, start):
+            for key in keys:
+                if key in found:
+                    pooled[row] += found[key]
+    return unit_rows(pooled)
+
+
+def encode_missing_pictures(
+    encoder: Encoder, pictures: Mapping[str, str], cache: EmbeddingCache, progress: Progress
+) -> EncodingReport:
+    """Encodes the pictures (content hash → file) that the cache lacks. Ones that cannot be decoded are reported."""
+    missing = [(key, Path(pictures[key])) for key in cache.missing(pictures)]
+    report = EncodingReport()
+    if not missing:
+        return report
+    encoder.expect_pictures(len(missing))
+    encoder.warm_up()  # before the pool, so that the first batch does not wait in the queue's memory
+    trial = _ThreadTrial(encoder)
+    done = 0
+    for batch in decode_pictures(missing, encoder.spec.preprocessing):
+        if batch.keys:
+            keys, vectors = pool_frames(batch.keys, encoder.encode_pictures(batch.pixels))
+            cache.put_tints(batch.keys, batch.tints)  # first: who has a vector is not looked at again
+            cache.put_many(keys, vectors)
+            report.num_encoded += len(keys)
+            done += len(keys)
+            trial.next_batch()
+        report.failures.update(batch.failures)
+        done += len(batch.failures)
+        progress("pictures", done, len(missing))
+    return report
+
+
+class _ThreadTrial:
+    """Finds out whether the network is quicker with all cores or with one, while decoding needs the others.
+
+    A small network gains little from a second thread and waits for the one that shares its core with a decoder; a large
+    one gains nearly all. So a few batches are encoded each way, waiting included, and the quicker way is kept.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._choices = [cpu_count(), 1]
+        encoder.set_threads(self._choices[0])
+        self._seconds = [0.0, 0.0]
+        self._batches = 0
+        self._since = time.perf_counter()
+
+    def next_batch(self) -> None:
+        """To be called after each batch."""
+        now = time.perf_counter()
+        turn, place = divmod(self._batches, _TRIAL_BATCHES)
+        if turn < len(self._choices) and place >= _TRIAL_WARM_UP:
+            self._seconds[turn] += now - self._since
+        self._batches, self._since = self._batches + 1, now
+        if self._batches == _TRIAL_BATCHES:
+            self._encoder.set_threads(self._choices[1])
+        elif self._batches == 2 * _TRIAL_BATCHES:
+            self._encoder.set_threads(self._choices[self._seconds.index(min(self._seconds))])

@@ -1,0 +1,1 @@
+"""How is an encoder trained on a catalogue?"""

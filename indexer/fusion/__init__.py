@@ -1,0 +1,1 @@
+"""How do an item's parts become one vector?"""

@@ -1,0 +1,1 @@
+"""How is a fusion trained, and when is it better than the average?"""

@@ -1,0 +1,1 @@
+"""How is an index sealed, published, verified, and rolled back?"""

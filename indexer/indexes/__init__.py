@@ -1,0 +1,1 @@
+"""How are vectors, words and attributes looked up? FAISS, tantivy, columns."""

@@ -1,0 +1,1 @@
+"""Which attribute values can be inferred from vectors?"""

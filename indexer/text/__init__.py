@@ -1,0 +1,1 @@
+"""Which of an item's words are encoded and searched? Item text, lexicon, phrases."""

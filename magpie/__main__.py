@@ -1,0 +1,5 @@
+"""`python -m magpie`: the same as the command `magpie`."""
+
+from magpie.web.cli.main import main
+
+main()

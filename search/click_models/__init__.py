@@ -1,0 +1,1 @@
+"""Where do people look? Click models and position bias."""

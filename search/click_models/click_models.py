@@ -1,0 +1,208 @@
+"""Two models of how people look through a list, position by position or from click to click, compared."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from magpie.data.aggregates.click_cells import Cells
+from magpie.search.click_models.layout_bias import measure_by_layout
+from magpie.search.click_models.position_bias import Propensities, measure_propensities
+
+_HELD_OUT_SHARE = 1 / 3
+_CLEARLY = 2.0  # standard errors by which the cascade must win: the position model explains itself more easily
+_FEWEST_CLICKS = 1_000
+_REACH = 100
+_POWER_IN_CASCADES = 0.5
+
+
+@dataclass(frozen=True)
+class PositionModel:
+    """Every position has its chance of being looked at, whatever was clicked before; in some layouts another one.
+
+    Exposures take the chances to a `power`: below 1 where chances by position are not to be believed in full.
+    """
+
+    propensities: Propensities
+    by_layout: Mapping[str, Propensities] = field(default_factory=dict)
+    power: float = 1.0
+    name = "position"
+
+    def exposure(self, cells: Cells) -> np.ndarray:
+        """(n,) impressions of each cell by their chance of being looked at."""
+        looked_at = self.propensities.at(cells.position)
+        for number, layout in enumerate(cells.layouts):
+            if layout in self.by_layout:
+                own = cells.layout == number
+                looked_at[own] = self.by_layout[layout].at(cells.position[own])
+        return cells.impressions * looked_at**self.power
+
+    def examination(self, position: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """(n,) chance that an item at this position is looked at."""
+        return self.propensities.at(position)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"model": self.name, "power": self.power}
+
+
+@dataclass(frozen=True)
+class CascadeModel:
+    """People look from the top down; after each hit they go on with one chance, after a click with another.
+
+    The dynamic Bayesian network of Chapelle and Zhang (2009) with one satisfaction for all items: given the last
+    click above, the chance to be looked at follows from the hits skipped since, which make it likelier that
+    nobody is looking any more. `attraction` is the mean chance of a click on what is looked at.
+    """
+
+    after_skip: float
+    after_click: float
+    attraction: float
+    name = "cascade"
+
+    def exposure(self, cells: Cells) -> np.ndarray:
+        """(n,) impressions of each cell by their chance of being looked at."""
+        return cells.impressions * self.examination(cells.position, cells.after)
+
+    def examination(self, position: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """(n,) chance that an item at this position is looked at, given the last click above it (0: none)."""
+        from_top, from_click = self._falls(1.0), self._falls(self.after_click)
+        since = np.minimum(np.maximum(position - after - 1, 0), _REACH - 1)
+        return np.where(after == 0, from_top[since], from_click[since])
+
+    def _falls(self, start: float) -> np.ndarray:
+        """(_REACH,) the chance to look at the hits one by one while none is clicked."""
+        chances = [start]
+        while len(chances) < _REACH:
+            last, liked = chances[-1], min(self.attraction, 0.999)  # a fit tries extremes too
+            chances.append(max(self.after_skip * last * (1 - liked) / (1 - last * liked), 1e-4))
+        return np.array(chances)
+
+    def as_dict(self) -> dict[str, Any]:
+        values = {"after_skip": self.after_skip, "after_click": self.after_click, "attraction": self.attraction}
+        return {"model": self.name} | {name: round(value, 4) for name, value in values.items()}
+
+
+BrowsingModel = PositionModel | CascadeModel
+
+
+@dataclass(frozen=True)
+class BrowsingReport:
+    """The model that serves, what both say, and by how much the cascade explained held-out clicks better.
+
+    `advantage` is in nats a click, with its standard error over queries; both are None while the log is too short.
+    """
+
+    model: PositionModel
+    propensities: Propensities
+    cascade: CascadeModel | None
+    advantage: float | None
+    advantage_se: float | None
+    by_layout: Mapping[str, Propensities] = field(default_factory=dict)
+
+    @property
+    def likelier(self) -> str:
+        """The model that explains the later days' clicks better, the simpler one where that is not sure."""
+        wins = self.advantage is not None and self.advantage > _CLEARLY * (self.advantage_se or 0.0)
+        return CascadeModel.name if wins else PositionModel.name
+
+    def as_dict(self) -> dict[str, Any]:
+        shown: dict[str, Any] = {
+            "chosen": self.model.name,
+            "power": self.model.power,
+            "likelier": self.likelier,
+            "propensities": self.propensities.as_dict(),
+            "layouts": {name: measured.as_dict() for name, measured in self.by_layout.items()},
+        }
+        if self.cascade is not None:
+            shown |= {"cascade": self.cascade.as_dict(), "cascade_advantage": self.advantage}
+            shown |= {"cascade_advantage_se": self.advantage_se}
+        return shown
+
+
+def choose_browsing_model(cells: Cells) -> BrowsingReport:
+    """Both models are fitted to the earlier days and compared by the likelihood of the later days' clicks.
+
+    Exposures stay by position even where the cascade explains clicks better: with one attraction for all items it
+    falls too steeply. But how far down people look then differs from list to list, so rates are only divided by the
+    root of the chances: what was clicked far down is not taken for a treasure (docs/clicks.md).
+    """
+    propensities = measure_propensities(cells)
+    by_layout = measure_by_layout(cells, propensities)
+    position = PositionModel(propensities, by_layout)
+    early, late = split_by_day(cells, _HELD_OUT_SHARE)
+    if min(early.num_clicks, late.num_clicks) < _FEWEST_CLICKS:
+        return BrowsingReport(position, propensities, None, None, None, by_layout)
+    cascade = fit_cascade(early)
+    sooner = measure_propensities(early)
+    contenders = (PositionModel(sooner, measure_by_layout(early, sooner)), cascade)
+    by_position, by_cascade = (_likelihood_by_query(late, one) for one in contenders)
+    gains, clicks = by_cascade - by_position, np.bincount(late.query, late.clicks, len(late.queries))
+    advantage = float(gains.sum() / clicks.sum())
+    deviation = float(np.sqrt(((gains - advantage * clicks) ** 2).sum()) / clicks.sum())
+    report = BrowsingReport(position, propensities, cascade, round(advantage, 5), round(deviation, 5), by_layout)
+    if report.likelier == PositionModel.name:
+        return report
+    return replace(report, model=replace(position, power=_POWER_IN_CASCADES))
+
+
+def fit_cascade(cells: Cells) -> CascadeModel:
+    """The cascade under which the clicks are likeliest, given how many each item got for each query."""
+    from scipy.optimize import minimize  # here: a server that has no ranker does without it
+
+    exposures = _Exposures.of(cells)
+
+    def loss(logits: np.ndarray) -> float:
+        model = CascadeModel(*(float(value) for value in 1 / (1 + np.exp(-logits))))
+        return -float(exposures.likelihood_by_query(model.examination).sum()) + 0.1 * float((logits**2).sum())
+
+    found = minimize(loss, np.array([2.0, 0.0, -1.5]), method="Nelder-Mead", options={"maxfev": 200, "xatol": 0.01})
+    return CascadeModel(*(float(value) for value in 1 / (1 + np.exp(-found.x))))
+
+
+def split_by_day(cells: Cells, late_share: float) -> tuple[Cells, Cells]:
+    """The earlier days and the later ones, which hold about this share of the clicks and at least one day."""
+    days, place = np.unique(cells.day, return_inverse=True)
+    clicks = np.bincount(place, cells.clicks, len(days))
+    early = np.cumsum(clicks) <= (1 - late_share) * clicks.sum()
+    if len(early):
+        early[-1] = False
+    return cells.where(early[place]), cells.where(~early[place])
+
+
+def _likelihood_by_query(cells: Cells, model: BrowsingModel) -> np.ndarray:
+    """(queries,) log-likelihood of where an item's clicks fell among its exposures for a query.
+
+    Given their number, the clicks on an item fall on its exposures in proportion to these, however much it is liked:
+    what a conditional Poisson likelihood leaves is the examination alone.
+    """
+    exposure = model.exposure(cells)
+    _, pair = np.unique(cells.query * max(len(cells.items), 1) + cells.item, return_inverse=True)
+    share = exposure / np.bincount(pair, exposure)[pair] if len(exposure) else exposure
+    return np.bincount(cells.query, cells.clicks * np.log(np.maximum(share, 1e-12)), len(cells.queries))
+
+
+@dataclass(frozen=True)
+class _Exposures:
+    """Cells without their days and rankers, (n,) columns; `pair` numbers the (query, item)."""
+
+    num_queries: int
+    query: np.ndarray
+    pair: np.ndarray
+    position: np.ndarray
+    after: np.ndarray
+    impressions: np.ndarray
+    clicks: np.ndarray
+
+    @classmethod
+    def of(cls, cells: Cells) -> "_Exposures":
+        keys = np.stack([cells.query, cells.item, cells.position, cells.after])
+        (query, item, position, after), place = np.unique(keys, axis=1, return_inverse=True)
+        impressions, clicks = (np.bincount(place, x, len(query)) for x in (cells.impressions, cells.clicks))
+        _, pair = np.unique(query * max(len(cells.items), 1) + item, return_inverse=True)
+        return cls(len(cells.queries), query, pair, position, after, impressions, clicks)
+
+    def likelihood_by_query(self, examination: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+        exposure = self.impressions * examination(self.position, self.after)
+        share = exposure / np.bincount(self.pair, exposure)[self.pair] if len(exposure) else exposure
+        return np.bincount(self.query, self.clicks * np.log(np.maximum(share, 1e-12)), self.num_queries)

@@ -1,0 +1,69 @@
+"""How far people look, as training measured it: kept as a file, so that nobody who only shows it measures it again."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from magpie.data.aggregates.click_cells import Cells
+from magpie.data.settings import Settings
+from magpie.search.click_models.position_bias import Propensities, assumed_propensities
+from magpie.search.confidence_intervals import Interval, even_by_factor
+
+_FILE = "examination.json"
+
+
+@dataclass(frozen=True)
+class Examination:
+    """How likely each position is looked at, and how many days, impressions and clicks say so; the first and the last
+    of the days count from 1970, and are 0 where that was not kept."""
+
+    propensities: Propensities
+    days: int = 0
+    impressions: int = 0
+    clicks: int = 0
+    first_day: int = 0
+    last_day: int = 0
+
+    def estimate(self, position: int) -> tuple[float, float]:
+        """The examination of a 1-based position that was measured, and its standard error."""
+        return float(self.propensities.theta[position - 1]), float(self.propensities.se[position - 1])
+
+    def at(self, position: int) -> Interval:
+        """The same with its interval, which never leaves 0 to 1."""
+        theta, error = self.estimate(position)
+        return even_by_factor(theta, error / theta, most=1.0)
+
+
+def save_examination(settings: Settings, cells: Cells, propensities: Propensities) -> None:
+    """Keeps what was measured of these cells, in place of what was before."""
+    counted = {"days": len(np.unique(cells.day)), "impressions": int(cells.impressions.sum())}
+    counted |= {"clicks": cells.num_clicks}
+    if len(cells.day):
+        counted |= {"first_day": int(cells.day.min()), "last_day": int(cells.day.max())}
+    settings.rankers_dir.mkdir(parents=True, exist_ok=True)
+    beside = settings.rankers_dir / f"{_FILE}.new"
+    beside.write_text(json.dumps(propensities.as_dict() | counted), encoding="utf-8")
+    beside.replace(settings.rankers_dir / _FILE)
+
+
+def measured_looks(settings: Settings) -> np.ndarray | None:
+    """(POSITIONS,) how likely each position is looked at, None where that was never measured."""
+    found = read_examination(settings).propensities
+    return found.theta if found.is_measured else None
+
+
+def read_examination(settings: Settings) -> Examination:
+    """What was measured last; the assumption 1 / position, of no days, before that."""
+    try:
+        kept = json.loads((settings.rankers_dir / _FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Examination(assumed_propensities())
+    measured = Propensities(np.array(kept["theta"]), np.array(kept["se"]), kept["pairs"])
+    return Examination(
+        measured,
+        kept["days"],
+        kept["impressions"],
+        kept["clicks"],
+        *(kept.get(f"{one}_day", 0) for one in ("first", "last")),
+    )

@@ -1,0 +1,1 @@
+"""How are rankings tried on people? Exploration and interleaving."""

@@ -1,1 +1,0 @@
-"""What is learned from clicks: log → exposures → rates → a ranker that is published only when it is better."""

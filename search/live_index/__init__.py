@@ -1,0 +1,1 @@
+"""What is searchable now? The generation and the changes since."""

@@ -1,0 +1,164 @@
+"""Changed items → a small segment of the index, made as a rebuild would make it; several such segments → one."""
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from magpie.data.catalogue.catalogue import Catalogue, Item
+from magpie.data.errors import BadPicture, TooLarge
+from magpie.data.pictures.sandbox import PictureProcess
+from magpie.data.settings import Settings
+from magpie.indexer.encoder.dominant_colour import find_tints, first_tints
+from magpie.indexer.encoder.embedding_cache import EmbeddingCache
+from magpie.indexer.encoder.encode_catalogue import pool_pictures, pool_texts
+from magpie.indexer.encoder.encoder import Encoder
+from magpie.indexer.encoder.image_decoding import decode_views
+from magpie.indexer.encoder.video_pooling import pool_frames
+from magpie.indexer.fusion.average_fusion import PARTS, fuse
+from magpie.indexer.generations.generation import Generation
+from magpie.indexer.indexes.attribute_columns_builder import ColumnsBuilder
+from magpie.indexer.indexes.lexical_index import LexicalIndexBuilder
+from magpie.indexer.indexes.vector_index import EXACT, VectorIndex, build_index
+from magpie.indexer.text.item_text import ItemText
+from magpie.indexer.text.lexicon import load_lexicon
+from magpie.search.live_index.segment import Segment
+
+_READ_AT_ONCE = 500
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Vectors:
+    """What is compared of some items: (n, dim) unit rows by part and fused, and (n,) the weights of their texts; and
+    (n, 3) the tints of their pictures."""
+
+    parts: Mapping[str, np.ndarray]
+    fused: np.ndarray
+    text_weights: np.ndarray
+    tints: np.ndarray
+
+
+class ChangedItems:
+    """Indexes changed items beside one generation. For one thread at a time."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalogue: Catalogue,
+        generation: Generation,
+        encoder: Encoder,
+        decoder: PictureProcess,
+    ) -> None:
+        self._embeddings = settings.embeddings_dir
+        self._catalogue = catalogue
+        self._generation = generation
+        self._encoder = encoder
+        self._decoder = decoder
+
+    def index(self, items: Sequence[Item]) -> Segment:
+        """A segment of these items, which are in ascending number."""
+        generation = self._generation
+        texts = [generation.text_plan.read(item) for item in items]
+        encoded, tints = self._encode(items, texts)
+        parts = {name: generation.means.centre(name, encoded[name]) for name in PARTS}
+        words = load_lexicon().single_words()
+        told = np.array([text.count_descriptive(words) for text in texts])
+        weights = generation.text_weighing.weigh(parts, told)
+        fused = fuse(generation.fusion.contributions(parts, weights))
+        ids = np.array([item.id for item in items], np.int64)
+        vectors = _Vectors(parts, generation.clicked.lean(ids, fused), weights, tints)
+        return self._assemble(items, lambda _: vectors)
+
+    def merge(self, segments: Sequence[Segment]) -> Segment | None:
+        """One segment of all that is alive in these; None where nothing is. Nothing is encoded again."""
+        ids = np.concatenate([segment.living_ids for segment in segments])
+        order = np.argsort(ids)
+
+        def gather(wanted: np.ndarray) -> _Vectors:
+            places = order[np.searchsorted(ids[order], wanted)]
+
+            def rows(of_each: list[np.ndarray]) -> np.ndarray:
+                living = [rows[~segment.dead] for rows, segment in zip(of_each, segments, strict=True)]
+                return np.concatenate(living)[places]
+
+            parts = {name: rows([segment.parts[name] for segment in segments]) for name in PARTS}
+            others = ([getattr(segment, name) for segment in segments] for name in ("fused", "text_weights", "tints"))
+            return _Vectors(parts, *map(rows, others))
+
+        merged = self._assemble(self._read(ids[order]), gather)
+        return merged if len(merged.ids) else None
+
+    def _read(self, ids: np.ndarray) -> Iterator[Item]:
+        """Those of these items that are still there, without holding all of them at once."""
+        for start in range(0, len(ids), _READ_AT_ONCE):
+            wanted = ids[start : start + _READ_AT_ONCE].tolist()
+            found = self._catalogue.get_many(wanted)
+            yield from (found[id_] for id_ in wanted if id_ in found)
+
+    def _assemble(self, items: Iterable[Item], vectors_of: Callable[[np.ndarray], _Vectors]) -> Segment:
+        """The segment of these items, in ascending number, with the vectors for their `items.id`."""
+        columns, lexical = ColumnsBuilder(self._catalogue.attribute_kinds()), LexicalIndexBuilder(None)
+        found: list[int] = []
+        for item in items:
+            found.append(item.id)
+            columns.add(item)
+            lexical.add(self._generation.text_plan.read(item).searched_fields())
+        ids = np.array(found, np.int64)
+        vectors = vectors_of(ids)
+        rows = {"fused": vectors.fused, **vectors.parts}
+        kept = {name: of_name.astype(np.float16) for name, of_name in rows.items()}
+        return Segment(
+            ids=ids,
+            parts={name: kept[name] for name in PARTS},
+            fused=kept["fused"],
+            text_weights=vectors.text_weights,
+            tints=vectors.tints,
+            fusion=self._generation.fusion,
+            clicked=self._generation.clicked,
+            indexes={name: VectorIndex(build_index(rows[name], ids, EXACT), ids, kept[name]) for name in rows},
+            lexical=lexical.finish(),
+            columns=columns.build(),
+            dead=np.zeros(len(ids), bool),
+        )
+
+    def _encode(self, items: Sequence[Item], texts: Sequence[ItemText]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """(n, dim) vectors by part, and (n, 3) tints. They are kept where the next rebuild looks, if the disk allows
+        it."""
+        try:
+            return self._encode_with(self._embeddings, items, texts)
+        except (OSError, sqlite3.Error) as error:
+            log.warning("%s: vectors of changed items cannot be kept there (%s)", self._embeddings, error)
+            with TemporaryDirectory() as folder:
+                return self._encode_with(Path(folder), items, texts)
+
+    def _encode_with(
+        self, embeddings: Path, items: Sequence[Item], texts: Sequence[ItemText]
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        spec = self._encoder.spec
+        cache = EmbeddingCache(embeddings, spec.fingerprint, spec.dim)
+        try:
+            read, _ = pool_texts(self._encoder, cache, [text.segments() for text in texts])
+            self._encode_pictures(items, cache)
+            keys = [[picture.content_hash for picture in item.pictures if picture.status == "ok"] for item in items]
+            return {"text": read, "image": pool_pictures(cache, keys, spec.dim)}, first_tints(cache, keys)
+        finally:
+            cache.close()
+
+    def _encode_pictures(self, items: Sequence[Item], cache: EmbeddingCache) -> None:
+        """Fills in the pictures that the cache lacks; one that cannot be decoded is logged and left out."""
+        wanted = self._encoder.spec.preprocessing
+        shown = {p.content_hash: (p.path, item.item_id) for item in items for p in item.pictures if p.status == "ok"}
+        for key in cache.missing(shown):
+            path, item_id = shown[key]
+            try:
+                pixels = self._decoder.run(str(path), decode_views, path, wanted)
+            except (BadPicture, TooLarge) as error:
+                log.warning("%s is searchable without a picture: %s", item_id, error)
+                continue
+            cache.put_tints([key], find_tints(pixels[:1]))
+            cache.put_many(*pool_frames([key] * len(pixels), self._encoder.encode_pictures(pixels)))

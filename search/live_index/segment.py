@@ -1,0 +1,169 @@
+"""What is searched at one moment: the published generation, and in a small second segment what changed after it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from magpie.indexer.fusion.average_fusion import PARTS, Fusion, fuse, tell_from_weights
+from magpie.indexer.fusion.click_part import ClickedPart
+from magpie.indexer.indexes.attribute_columns import Columns, NumberColumn
+from magpie.indexer.indexes.lexical_index import LexicalIndex
+from magpie.indexer.indexes.vector_index import VectorIndex
+
+_SAMPLE_ROWS = 2_000
+_WHOLE_ROWS = 4_000
+_WORKED_OUT = (
+    "prices",
+    "is_wordless",
+    "has_wordless",
+    "yardstick",
+    "whole_rows",
+    "with_and_without_words",
+)  # of the rows, dead ones among them
+_FEWEST_TELLING = 20
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """Some items that have both parts: what similarities are usual here.
+
+    `parts` are (m, dim) float32 unit rows by part, preferably of items whose text tells something;
+    `typical_telling` is the mean over all items with both parts, 1 where there are none.
+    """
+
+    parts: Mapping[str, np.ndarray]
+    typical_telling: float
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Items with everything that a search needs of them; all arrays are in row order.
+
+    `parts` and `fused` are (n, dim) unit rows, `ids` (n,) ascending `items.id`, `dead` (n,) bool rows that
+    were deleted or changed since, `text_weights` (n,) the weight of the text in an
+    average, `tints` (n, 3) uint8 what an item's first picture shows most of. `fusion` made `fused` of the parts,
+    and `clicked` lets it lean towards queries.
+    """
+
+    ids: np.ndarray
+    parts: Mapping[str, np.ndarray]
+    fused: np.ndarray
+    text_weights: np.ndarray
+    tints: np.ndarray
+    fusion: Fusion
+    clicked: ClickedPart
+    indexes: Mapping[str, VectorIndex]
+    lexical: LexicalIndex
+    columns: Columns
+    dead: np.ndarray
+
+    @cached_property
+    def prices(self) -> np.ndarray:
+        """(n,) price of each row, NaN where it has none."""
+        if "price" in self.columns and isinstance(column := self.columns["price"], NumberColumn):
+            return column.values
+        return np.full(len(self.ids), np.nan)
+
+    def tint(self, row: int) -> tuple[int, int, int]:
+        """Red, green and blue of what the first picture of the row's item shows most of."""
+        red, green, blue = self.tints[row].tolist()
+        return red, green, blue
+
+    @cached_property
+    def is_wordless(self) -> np.ndarray:
+        """(n,) bool items that have no text at all."""
+        return ~np.asarray(self.parts["text"].any(axis=1))
+
+    @cached_property
+    def has_wordless(self) -> bool:
+        """Whether there are any."""
+        return bool(self.is_wordless.any())
+
+    def telling(self, rows: np.ndarray) -> np.ndarray:
+        """(n,) how telling these items' texts are, from 0 to 1."""
+        return tell_from_weights(self.text_weights[rows])
+
+    @cached_property
+    def yardstick(self) -> Yardstick:
+        """A sample spread evenly over the rows."""
+        rows = np.unique(np.linspace(0, max(0, len(self.ids) - 1), min(_SAMPLE_ROWS, len(self.ids)), dtype=np.int64))
+        sample = {name: np.asarray(self.parts[name][rows], np.float32) for name in PARTS}
+        both = sample["text"].any(axis=1) & sample["image"].any(axis=1)
+        telling = self.telling(rows)
+        telling_both = both & (telling > 0.5)
+        chosen = telling_both if np.count_nonzero(telling_both) >= _FEWEST_TELLING else both
+        typical = float(telling[both].mean()) if both.any() else 1.0
+        return Yardstick({name: vectors[chosen] for name, vectors in sample.items()}, typical)
+
+    @cached_property
+    def whole_rows(self) -> np.ndarray:
+        """(m,) some rows that have both parts, spread evenly."""
+        whole = np.flatnonzero(~self.is_wordless & np.asarray(self.parts["image"].any(axis=1)))
+        return whole[np.linspace(0, len(whole), min(_WHOLE_ROWS, len(whole)), endpoint=False, dtype=np.int64)]
+
+    @cached_property
+    def with_and_without_words(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of those twice (m, dim) float32 fused vectors: as they are, and as they would be if there were no text."""
+        rows = self.whole_rows
+        pictures = np.asarray(self.parts["image"][rows], np.float32)
+        alone = {"text": np.zeros_like(pictures), "image": pictures}
+        wordless = fuse(self.fusion.contributions(alone, self.text_weights[rows]))
+        return np.asarray(self.fused[rows], np.float32), wordless
+
+    @property
+    def num_living(self) -> int:
+        """How many items can be found here."""
+        return len(self.ids) - int(np.count_nonzero(self.dead))
+
+    @property
+    def living_ids(self) -> np.ndarray:
+        """(m,) ascending `items.id` of those."""
+        return self.ids[~self.dead]
+
+    def without(self, ids: np.ndarray) -> "Segment":
+        """The same with these items ((m,) `items.id`) dead as well; what was worked out of the rows is kept."""
+        rows = np.searchsorted(self.ids, ids)
+        rows = rows[rows < len(self.ids)] if len(self.ids) else rows[:0]
+        rows = rows[np.isin(self.ids[rows], ids) & ~self.dead[rows]]
+        if not len(rows):
+            return self
+        dead = self.dead.copy()
+        dead[rows] = True
+        other = replace(self, dead=dead)
+        vars(other).update({name: vars(self)[name] for name in _WORKED_OUT if name in vars(self)})
+        return other
+
+    def row_of(self, id_: int) -> int | None:
+        """The row of a living item, None where it is not here."""
+        row = int(np.searchsorted(self.ids, id_))
+        is_here = row < len(self.ids) and self.ids[row] == id_ and not self.dead[row]
+        return row if is_here else None
+
+    def rows_of(self, ids: np.ndarray) -> np.ndarray:
+        """(n,) the rows of living items, -1 for those that are not here."""
+        if not len(self.ids):
+            return np.full(len(ids), -1)
+        rows = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
+        return np.where((self.ids[rows] == ids) & ~self.dead[rows], rows, -1)
+
+    def vector_of(self, row: int, mode: str) -> np.ndarray | None:
+        """(dim,) float32: the part of an item that a mode compares, or its fused vector where it lacks that part."""
+        for vectors in (self.parts.get(mode), self.fused):
+            if vectors is not None and vectors[row].any():
+                return np.asarray(vectors[row], np.float32)
+        return None
+
+    def parts_of(self, row: int) -> dict[str, np.ndarray]:
+        """(dim,) float32 vectors of the parts that an item has."""
+        return {name: np.asarray(rows[row], np.float32) for name, rows in self.parts.items() if rows[row].any()}
+
+
+def find_row(segments: Sequence[Segment], id_: int) -> tuple[Segment, int] | None:
+    """The segment that has a living item, and the item's row there; None where none has."""
+    for segment in segments:
+        row = segment.row_of(id_)
+        if row is not None:
+            return segment, row
+    return None

@@ -1,0 +1,1 @@
+"""What does this person prefer? Recent choices, freshness, popularity."""

@@ -1,0 +1,224 @@
+"""What somebody chose lately → what each candidate gains by it, within bounds: this session's wishes, a person's taste.
+
+What choices agree on counts, as far as they agree more than any items of the catalogue would. What the query names
+is left out: it says itself what is wanted there.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from magpie.data.aggregates.recent_choices import Visit
+from magpie.search.live_index.segment import Segment
+from magpie.search.query.interpret import Question
+from magpie.search.request import SearchRequest
+from magpie.search.retrieval.merge import RELEVANCE, Merged
+
+TOP = 60  # candidates that may move
+HALF_LIFE_DAYS = 30.0  # after which an earlier choice counts half
+_EARLIER = 0.5  # what a choice of an earlier session counts, against one of this session
+_ACTIONS = {"click": 1.0, "add_to_cart": 2.0, "purchase": 2.0}
+_FADING = 0.9  # from one choice of this session to the one before
+_MOST_CHOICES = 20  # the weightiest; more would cost time and say the same
+_ALIKE = 0.5  # weight of looking like what was chosen
+_AGREEING = 1.0  # weight of the attributes on which the choices agree
+_MOST = 1.0  # most that a candidate may gain or lose, in standard deviations of the candidates' scores
+_DOUBT = 2.0  # choices by which taste is drawn towards nothing
+_PRIOR_PAIRS = 2.0
+_MAX_WORDS = 3  # of a value that a query may name
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True)
+class Taste:
+    """Chosen items, newest first: (h,) `items.id` and (h,) how much each counts; an item chosen twice counts once."""
+
+    ids: np.ndarray
+    weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class Located:
+    """Items and where they stand: (n,) place of the segment and row in it, (n, dim) float32 fused vectors."""
+
+    segments: Sequence[Segment]
+    of_segment: np.ndarray
+    rows: np.ndarray
+    vectors: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def words(self, name: str) -> list[list[str]]:
+        """The values that each item has of a field."""
+        columns = [segment.columns.grouping.get(name) for segment in self.segments]
+        found = [(columns[number], row) for number, row in zip(self.of_segment, self.rows, strict=True)]
+        return [column.words(int(row)) if column else [] for column, row in found]
+
+    def sums(self, name: str, worth: Mapping[str, float]) -> np.ndarray:
+        """(n,) what each item's values of a field are worth together."""
+        total = np.zeros(len(self))
+        for number, segment in enumerate(self.segments):
+            column, mine = segment.columns.grouping.get(name), self.of_segment == number
+            if column and mine.any():
+                total[mine] = column.sums(self.rows[mine], worth)
+        return total
+
+
+def taste_of(visits: Sequence[Visit], now_ms: int) -> Taste | None:
+    """What the visits say, None where there are none."""
+    strongest: dict[int, float] = {}
+    in_session = 0
+    for visit in visits:
+        weight = _ACTIONS.get(visit.action_name, 1.0)
+        if visit.is_this_session:
+            weight *= _FADING**in_session
+            in_session += 1
+        else:
+            weight *= _EARLIER * 0.5 ** (max(0, now_ms - visit.timestamp_ms) / (_DAY_MS * HALF_LIFE_DAYS))
+        strongest[visit.id] = max(strongest.get(visit.id, 0.0), weight)
+    if not strongest:
+        return None
+    kept = sorted(strongest, key=lambda id_: -strongest[id_])[:_MOST_CHOICES]
+    chosen = [id_ for id_ in strongest if id_ in kept]
+    return Taste(np.array(chosen, np.int64), np.array([strongest[id_] for id_ in chosen], np.float32))
+
+
+@dataclass(frozen=True)
+class Shift:
+    """What taste does to an order: (n,) the place from which each candidate comes, and what its score gains."""
+
+    rank: np.ndarray
+    added: np.ndarray
+
+
+def personalise(
+    order: Merged, request: SearchRequest, question: Question, segments: Sequence[Segment], taste: Taste | None
+) -> Merged:
+    """The order with what taste adds to the first 60; those below stay below. Unchanged without taste or relevance."""
+    if taste is None or request.sort != RELEVANCE or question.is_browsing or len(order) < 2:
+        return order
+    shift = find_shift(order, request, question, segments, taste)
+    if shift is None:
+        return order
+    return order.reordered(shift.rank, "session", shift.added)
+
+
+def find_shift(
+    order: Merged, request: SearchRequest, question: Question, segments: Sequence[Segment], taste: Taste
+) -> Shift | None:
+    """How taste moves the first 60 of an order, None where none of the choices is searchable any more."""
+    chosen, weights = locate_chosen(taste, segments)
+    if not len(chosen):
+        return None
+    top = min(TOP, len(order))
+    skipped = {name.casefold() for name in request.filters} | named_fields(question, request, segments)
+    gain = taste_gain(chosen, weights, _candidates(order, top), question.vector, skipped)
+    scores = order.top_scores(top)
+    added = np.zeros(len(order), np.float32)
+    added[:top] = (gain - gain.min()) * float(scores.std())
+    best = np.lexsort((order.ids[:top], -(scores + added[:top])))
+    rank = np.concatenate([best, np.arange(top, len(order))])
+    return Shift(rank, added[rank])
+
+
+def taste_gain(
+    chosen: Located, weights: np.ndarray, candidates: Located, query: np.ndarray | None, skipped: set[str]
+) -> np.ndarray:
+    """(n,) what each candidate gains, from -1 to 1; `weights` (h,) are those of the choices, `skipped` fields count
+    nothing."""
+    gain = _ALIKE * _centred(_likeness(chosen, weights, candidates.vectors, query))
+    for name in sorted({name for segment in candidates.segments for name in segment.columns.grouping}):
+        if name.casefold() not in skipped:
+            shares, agreement = shared_values(chosen.words(name), weights, usual_agreement(candidates.segments, name))
+            if agreement > 0:
+                gain = gain + _AGREEING * agreement * _centred(candidates.sums(name, shares))
+    total = float(weights.sum())
+    return np.asarray(np.clip(gain * total / (total + _DOUBT), -_MOST, _MOST), np.float32)
+
+
+def named_fields(question: Question, request: SearchRequest, segments: Sequence[Segment]) -> set[str]:
+    """Names, in lower case, of the columns of which the query names a value."""
+    phrases = set(_phrases(question.corrected or request.text))
+    return {
+        name.casefold()
+        for segment in segments
+        for name, column in segment.columns.grouping.items()
+        if not phrases.isdisjoint(column.code_of)
+    }
+
+
+def locate_chosen(taste: Taste, segments: Sequence[Segment]) -> tuple[Located, np.ndarray]:
+    """Those chosen items that are still searchable, and their weights."""
+    of_segment, rows = np.full((2, len(taste.ids)), -1)
+    for number, segment in enumerate(segments):
+        own = segment.rows_of(taste.ids)
+        of_segment[own >= 0], rows[own >= 0] = number, own[own >= 0]
+    kept = np.flatnonzero(rows >= 0)
+    return locate(segments, of_segment[kept], rows[kept]), taste.weights[kept]
+
+
+def locate(segments: Sequence[Segment], of_segment: np.ndarray, rows: np.ndarray) -> Located:
+    """These items with their vectors."""
+    dim = segments[0].fused.shape[1]
+    vectors = np.zeros((len(rows), dim), np.float32)
+    for number, segment in enumerate(segments):
+        mine = of_segment == number
+        vectors[mine] = segment.fused[rows[mine]]
+    return Located(segments, of_segment, rows, vectors)
+
+
+def _candidates(order: Merged, top: int) -> Located:
+    of_segment, places = order.of_list[:top], order.places[:top]
+    rows = np.zeros(len(places), np.int64)
+    for number, candidates in enumerate(order.lists):
+        own = of_segment == number
+        rows[own] = candidates.rows[places[own]]
+    return locate([one.segment for one in order.lists], of_segment, rows)
+
+
+def _likeness(chosen: Located, weights: np.ndarray, vectors: np.ndarray, query: np.ndarray | None) -> np.ndarray:
+    """(n,) cosine with the choices that have to do with the query: each counts by its weight and its likeness to it."""
+    about = weights if query is None else weights * np.maximum(chosen.vectors @ query, 0)
+    return np.asarray(vectors @ (about @ chosen.vectors) / weights.sum(), np.float32)
+
+
+def shared_values(chosen: Sequence[Sequence[str]], weights: np.ndarray, usual: float) -> tuple[dict[str, float], float]:
+    """The weighted share of each value among the choices, and how far the choices agree, from 0 to 1.
+
+    Agreement is the chance that two choices have the same value, above what any two items have (Simpson's index),
+    drawn towards that by two pairs: 0 says nothing, 1 says that all of many choices are the same.
+    """
+    shares: dict[str, float] = {}
+    counts: dict[str, int] = {}
+    known = 0.0
+    for words, weight in zip(chosen, weights, strict=True):
+        known += float(weight) if words else 0.0
+        for word in words:
+            shares[word] = shares.get(word, 0.0) + float(weight)
+            counts[word] = counts.get(word, 0) + 1
+    told = sum(counts.values())
+    pairs, agreeing = told * (told - 1) / 2, sum(n * (n - 1) / 2 for n in counts.values())
+    agreement = (agreeing + _PRIOR_PAIRS * usual) / (pairs + _PRIOR_PAIRS)
+    above = (agreement - usual) / (1 - usual) if usual < 1 else 0.0
+    return {word: value / known for word, value in shares.items()}, max(0.0, above)
+
+
+def usual_agreement(segments: Sequence[Segment], name: str) -> float:
+    """The chance that two items of the catalogue have the same value, as the largest segment, the index, has it."""
+    column = segments[0].columns.grouping.get(name)
+    return column.agreement if column else 0.0
+
+
+def _phrases(text: str) -> list[str]:
+    """One to three neighbouring words of a text in lower case, each also without and with a plural's s."""
+    words = re.findall(r"\w+", text.casefold())
+    spans = [(at, at + length) for length in range(1, _MAX_WORDS + 1) for at in range(len(words) - length + 1)]
+    found = [" ".join(words[start:end]) for start, end in spans]
+    return found + [phrase.removesuffix("s") for phrase in found] + [phrase + "s" for phrase in found]
+
+
+def _centred(values: np.ndarray) -> np.ndarray:
+    return values - values.mean()

@@ -1,0 +1,1 @@
+"""What is meant? A request becomes a parsed query."""

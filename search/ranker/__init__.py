@@ -1,0 +1,1 @@
+"""How does the learned ranker reorder candidates?"""

@@ -1,0 +1,91 @@
+"""The order before any click counts, as arrays: the one place from which training and serving take their features."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from magpie.search.query.interpret import Question
+from magpie.search.ranker.attribute_tags import NO_TAGS, Likely, Tags, fit_of_tags, guess_tags, read_tags
+from magpie.search.retrieval.merge import Merged
+
+DEPTH = 200  # what re-ranking may reorder
+PLACES = ("rank", "gap", "fit", "conflict")
+
+
+@dataclass(frozen=True)
+class FirstStage:
+    """The best candidates of one search in first-stage order, (n,) columns, n at most DEPTH.
+
+    `ids` are `items.id`, `vectors` (n, dim) float32 fused vectors, `query` the (dim,) query vector; `by_text` and
+    `by_image` are the similarities of the parts, 0 where an item lacks one (`has_text`, `has_image`).
+    """
+
+    query: np.ndarray
+    ids: np.ndarray
+    scores: np.ndarray
+    similarity: np.ndarray
+    words: np.ndarray
+    vectors: np.ndarray
+    by_text: np.ndarray
+    by_image: np.ndarray
+    has_text: np.ndarray
+    has_image: np.ndarray
+    text_weight: np.ndarray
+    price: np.ndarray
+    tags: Tags = NO_TAGS
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @classmethod
+    def blank(cls, number: int, dim: int) -> "FirstStage":
+        """So many candidates of which nothing is known."""
+        columns = {name: np.zeros(number, np.float32) for name in _SCALARS}
+        columns |= {"query": np.zeros(dim, np.float32), "vectors": np.zeros((number, dim), np.float32)}
+        return cls(ids=np.arange(number), tags=NO_TAGS, **columns)
+
+    @cached_property
+    def likely(self) -> Likely:
+        """What the candidates are, as far as they or those like them say."""
+        return guess_tags(self.tags, self.vectors)
+
+    def places(self, key: str) -> np.ndarray:
+        """(n, len(PLACES)) where each candidate stands before any click: the logarithm of its rank, how far its score
+        is from the best, and how its attributes fit the words of the query with this key."""
+        rank, gap = np.log1p(np.arange(len(self))), self.scores - self.scores.max(initial=0)
+        return np.column_stack([rank, gap, fit_of_tags(self.likely, key, len(self))])
+
+
+def gather_first_stage(order: Merged, question: Question) -> FirstStage:
+    """What is known of the first DEPTH candidates before any click. The question must have a vector."""
+    if question.vector is None:
+        raise ValueError("a question without a vector has no features")
+    ids, of_list, places = order.ids[:DEPTH], order.of_list[:DEPTH], order.places[:DEPTH]
+    columns: dict[str, np.ndarray] = {name: np.zeros(len(ids), np.float32) for name in _SCALARS}
+    columns["vectors"] = np.zeros((len(ids), len(question.vector)), np.float32)
+    tagged = []
+    for number, candidates in enumerate(order.lists):
+        mine = np.flatnonzero(of_list == number)
+        if not len(mine):
+            continue
+        at, segment = places[mine], candidates.segment
+        rows = candidates.rows[at]
+        columns["scores"][mine] = candidates.scores[at]
+        columns["similarity"][mine] = candidates.similarity[at]
+        columns["words"][mine] = candidates.words[at]
+        columns["vectors"][mine] = segment.fused[rows].astype(np.float32)
+        columns["text_weight"][mine] = segment.text_weights[rows]
+        columns["price"][mine] = segment.prices[rows]
+        tagged.append((mine, rows, segment.columns.grouping))
+        for part in ("text", "image"):
+            vectors = segment.parts[part][rows].astype(np.float32)
+            columns[f"by_{part}"][mine] = vectors @ question.vector
+            columns[f"has_{part}"][mine] = vectors.any(axis=1)
+    return FirstStage(query=question.vector, ids=ids, tags=read_tags(tagged), **columns)
+
+
+_SCALARS = (
+    *("scores", "similarity", "words", "by_text", "by_image", "has_text", "has_image"),
+    *("text_weight", "price"),
+)

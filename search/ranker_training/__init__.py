@@ -1,0 +1,1 @@
+"""How is a ranker trained from clicks, and when is it published?"""

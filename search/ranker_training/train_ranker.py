@@ -1,0 +1,155 @@
+"""`magpie train ranker`: the click log → a ranker that serves if later days say that it is better, and a report."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from magpie.data.aggregates.click_cells import Cells, read_cells, refresh_cells
+from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.database.connection import Database
+from magpie.data.erasure.erase import forgotten_at
+from magpie.data.events.query_normalisation import query_key
+from magpie.data.events.ubi import now_ms
+from magpie.data.home.locks import lock_home
+from magpie.data.settings import Settings
+from magpie.data.spam.click_spam import set_aside_counts, set_aside_misuse
+from magpie.search.click_models.click_models import BrowsingReport, PositionModel, choose_browsing_model, split_by_day
+from magpie.search.click_models.debiased_rates import Pairs, count_pairs
+from magpie.search.click_models.overclicked_items import OVERCLICKED, judged_by_the_known
+from magpie.search.click_models.position_bias import POSITIONS, Propensities
+from magpie.search.click_models.saved_bias import save_examination
+from magpie.search.engine import SearchEngine
+from magpie.search.ranker.click_evidence import gather_evidence
+from magpie.search.ranker.first_stage_arrays import FirstStage, gather_first_stage
+from magpie.search.ranker.ranker import Ranker, train_ranker
+from magpie.search.ranker.ranker_store import drop_stale_rankers, publish_ranker, save_ranker
+from magpie.search.ranker_training.cold_query_share import with_new_share
+from magpie.search.ranker_training.gradient_boosting import LAMBDAMART, POISSON
+from magpie.search.ranker_training.model_selection import hold_contest
+from magpie.search.ranker_training.off_policy_gate import Contenders, Verdict, judge
+from magpie.search.request import SearchRequest
+
+FEWEST_CLICKS = 1_000  # below, re-ranking was as likely to harm as to help
+MOST_QUERIES = 1_000  # those with the most exposures are searched again for their features
+_LATER_SHARE = 0.25
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """What was learned from what, and the gate's verdict. `version` is None where no ranker was trained."""
+
+    version: str | None
+    published: bool
+    data: dict[str, int]
+    set_aside: dict[str, int]
+    browsing: BrowsingReport
+    verdict: Verdict
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "version": self.version,
+            "published": self.published,
+            "data": self.data,
+            "set_aside": self.set_aside,
+            "browsing": self.browsing.as_dict(),
+            "gate": self.verdict.as_dict(),
+            "seconds": self.seconds,
+        }
+
+
+def train(
+    settings: Settings,
+    database: Database,
+    engine: SearchEngine,
+    on_progress: Progress = lambda stage, done, total: None,
+) -> TrainingReport:
+    """Trains on the whole log and publishes the ranker if the gate lets it pass. Raises NoIndex, HomeLocked.
+
+    Rankers that learned from what was forgotten since are deleted, whatever comes of the new one.
+    """
+    started = time.perf_counter()
+    # thousands of short vector operations: on a busy machine their threads would mostly wait for each other
+    with lock_home(settings.home, "ranker"), threadpool_limits(1, "blas"):
+        forgotten_ms, log_read_ms = forgotten_at(database), now_ms()
+        set_aside_misuse(database)
+        counted = refresh_cells(database)
+        cells = read_cells(database)
+        browsing = choose_browsing_model(cells)
+        num_clicks = cells.num_clicks
+        cells, browsing = judged_by_the_known(database, cells, browsing)
+        num_overclicked = num_clicks - cells.num_clicks
+        save_examination(settings, cells, browsing.propensities)
+        aim = cells.with_conversions(settings.conversion_weight)
+        pairs = count_pairs(aim, browsing.model)
+        version, verdict = None, _too_few(cells)
+        if verdict is None:
+            stages = _first_stages(engine, pairs, on_progress)
+            numbers = Catalogue(database, settings).ids_of(pairs.items)
+            ranker, verdict = learn(aim, browsing, stages, numbers)
+            version = save_ranker(settings, ranker, engine.fingerprint, verdict.as_dict(), log_read_ms)
+            if verdict.is_better:
+                publish_ranker(settings, version)
+        drop_stale_rankers(settings, forgotten_ms)
+    data = {"days": counted.days, "searches": counted.searches, "capped": counted.capped}
+    data |= {"impressions": int(cells.impressions.sum()), "clicks": cells.num_clicks}
+    data |= {"conversions": int(cells.conversions.sum()), "queries": len(cells.queries), "items": len(cells.items)}
+    seconds = round(time.perf_counter() - started, 2)
+    aside = set_aside_counts(database) | ({OVERCLICKED: num_overclicked} if num_overclicked else {})
+    return TrainingReport(version, verdict.is_better, data, aside, browsing, verdict, seconds)
+
+
+def _too_few(cells: Cells) -> Verdict | None:
+    if cells.num_clicks < FEWEST_CLICKS:
+        return Verdict(False, f"There are {cells.num_clicks:,} clicks to learn from; {FEWEST_CLICKS:,} are needed.")
+    if len(np.unique(cells.day)) < 2:
+        return Verdict(False, "All clicks are of one day; a later day is needed to judge by.")
+    return None
+
+
+def _first_stages(engine: SearchEngine, pairs: Pairs, on_progress: Progress) -> dict[str, FirstStage]:
+    """The first stage's candidates of the queries with the most exposures, as it ranks today."""
+    busiest = np.argsort(-pairs.query_exposure, kind="stable")[:MOST_QUERIES]
+    stages: dict[str, FirstStage] = {}
+    for done, place in enumerate(busiest, 1):
+        key = pairs.queries[place]
+        question, order = engine.first_stage(SearchRequest(text=key, facets=False))
+        if len(order) > 1 and question.vector is not None:
+            stages[query_key(key)] = gather_first_stage(order, question)
+        on_progress("queries", done, len(busiest))
+    return stages
+
+
+def learn(
+    cells: Cells, browsing: BrowsingReport, stages: Mapping[str, FirstStage], numbers: Mapping[str, int]
+) -> tuple[Ranker, Verdict]:
+    """The ranker of all cells, and the verdict on it, both by what counts as clicks in the cells; `numbers` gives
+    `items.id` by item id."""
+    early, late = split_by_day(cells, _LATER_SHARE)
+    known = gather_evidence(count_pairs(early, browsing.model), stages, numbers)
+    later = gather_evidence(count_pairs(late, browsing.model), {}, numbers)
+    looks = browsing.propensities.theta * _reach(cells)
+    earlier = {objective: train_ranker(known, stages, objective) for objective in (POISSON, LAMBDAMART)}
+    share = with_new_share(earlier[POISSON], stages, looks).new_share
+    earlier = {objective: replace(ranker, new_share=share) for objective, ranker in earlier.items()}
+    contest = hold_contest(earlier, later, stages, looks)
+    as_clicked = PositionModel(Propensities(np.ones(POSITIONS), np.zeros(POSITIONS), 0))
+    naive, whole = (
+        train_ranker(gather_evidence(count_pairs(part, model), stages, numbers), stages, contest.winner)
+        for part, model in ((early, as_clicked), (cells, browsing.model))
+    )
+    naive, whole = replace(naive, new_share=share), with_new_share(whole, stages, looks)
+    verdict = judge(Contenders(earlier[contest.winner], naive, whole), later, stages, looks)
+    verdict = replace(verdict, contest=contest.as_dict())
+    return replace(whole, depth=verdict.depth, serves_new_queries=verdict.serves_new_queries), verdict
+
+
+def _reach(cells: Cells) -> np.ndarray:
+    """(POSITIONS,) how often each position is shown, relative to the first."""
+    shown = np.bincount(cells.position, cells.impressions, POSITIONS + 1)[1 : POSITIONS + 1]
+    return np.minimum(shown / max(shown[0], 1.0), 1.0)

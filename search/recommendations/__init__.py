@@ -1,0 +1,1 @@
+"""What goes with an item, or with a person's choices?"""

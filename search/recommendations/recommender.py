@@ -1,0 +1,114 @@
+"""Who asks, or which item is looked at → recommended hits, from the index, the log and the catalogue."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from heapq import nlargest
+
+import numpy as np
+
+from magpie.data.aggregates.co_clicks import chosen_together
+from magpie.data.aggregates.recent_choices import BOUGHT, chosen_items, read_visits
+from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.database.connection import Database
+from magpie.data.errors import ItemNotFound
+from magpie.data.events.ubi import now_ms
+from magpie.search.engine import SearchEngine
+from magpie.search.personalisation.personalise import taste_of
+from magpie.search.recommendations.candidate_models import (
+    Recommended,
+    recommend_beside,
+    recommend_for_taste,
+    recommend_popular,
+    together_scores,
+)
+from magpie.search.request import SearchResult
+
+_MOST_POPULAR = 300
+_STARTS = 5  # latest choices whose company counts
+_WAITING = 100  # newest, and again so many random items, among which hardly shown ones are looked for
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The hits, and the positions (1-based) that were given to hardly shown items."""
+
+    result: SearchResult
+    new_positions: tuple[int, ...] = ()
+
+
+class Recommender:
+    """Recommends from what is served now and what the log says now. Safe to share among threads."""
+
+    def __init__(self, database: Database, catalogue: Catalogue, engine: SearchEngine) -> None:
+        self._database = database
+        self._catalogue = catalogue
+        self._engine = engine
+
+    def beside(self, item_id: str, k: int = 10, client_id: str = "", session_id: str = "") -> Recommendation:
+        """What resembles an item or was chosen together with it; nothing that this client bought.
+
+        Raises ItemNotFound, NoIndex.
+        """
+        found = self._catalogue.ids_of([item_id])
+        if item_id not in found:
+            raise ItemNotFound(f"There is no item {item_id!r} to recommend for.")
+        bought = chosen_items(self._database, session_id, client_id, BOUGHT)
+        together = self._together([item_id])
+        return self._present(
+            recommend_beside(self._engine.segments, found[item_id], together, bought, k), "recommend-item"
+        )
+
+    def for_person(self, client_id: str, session_id: str = "", k: int = 10) -> Recommendation:
+        """What suits what somebody chose lately, nothing of what they chose; for a stranger, what is popular.
+
+        Raises NoIndex.
+        """
+        segments = self._engine.segments
+        rates = self._engine.behaviour.rates
+        popular = self._by_number(dict(nlargest(max(_MOST_POPULAR, 2 * k), rates.items(), key=lambda pair: pair[1])))
+        taste = taste_of(read_visits(self._database, session_id, client_id), now_ms())
+        chosen = chosen_items(self._database, session_id, client_id)
+        if taste is not None:
+            latest = self._catalogue.get_many([int(one) for one in taste.ids[:_STARTS]])
+            together = self._together([item.item_id for item in latest.values()])
+            highest = max(popular.values(), default=1.0)
+            liked = {one: rate / highest for one, rate in popular.items()}
+            found = recommend_for_taste(segments, taste, together, liked, chosen, k)
+            if len(found.ids):
+                return self._present(found, "recommend-taste")
+        cold = self._cold_items(client_id or session_id)
+        return self._present(recommend_popular(segments, popular, cold, chosen, k), "recommend-popular")
+
+    def _together(self, item_ids: Sequence[str]) -> dict[int, float]:
+        """From 0 to 1 by `items.id` how often an item is chosen together with one of these."""
+        best: dict[str, float] = {}
+        for item_id in item_ids:
+            people = chosen_together(self._database, item_id)
+            scores = together_scores(people, item_id, self._engine.behaviour.counts)
+            scores = {other: score for other, score in scores.items() if other not in self._engine.behaviour.pushed}
+            best |= {other: max(score, best.get(other, 0.0)) for other, score in scores.items()}
+        return self._by_number(best)
+
+    def _cold_items(self, who: str) -> list[int]:
+        """Hardly shown items in random order, the same for a person all day; none for somebody without a name."""
+        if not who:
+            return []
+        seed = blake2b(f"{datetime.now(UTC).date()}\0{who}".encode(), digest_size=8).digest()
+        chance = random.Random(int.from_bytes(seed, "big"))
+        living = np.sort(np.concatenate([segment.ids[~segment.dead] for segment in self._engine.segments])).tolist()
+        waiting = {*living[-_WAITING:], *chance.sample(living, min(_WAITING, len(living)))}
+        items = self._catalogue.get_many(sorted(waiting))
+        cold = [id_ for id_, item in sorted(items.items()) if self._engine.behaviour.is_cold(item.item_id)]
+        chance.shuffle(cold)
+        return cold
+
+    def _by_number(self, values: Mapping[str, float]) -> dict[int, float]:
+        numbers = self._catalogue.ids_of(list(values))
+        return {number: values[item_id] for item_id, number in numbers.items()}
+
+    def _present(self, found: Recommended, ranker: str) -> Recommendation:
+        result = self._engine.present(found.ids.tolist(), found.scores.tolist(), ranker)
+        return Recommendation(result, tuple(place + 1 for place in found.new))

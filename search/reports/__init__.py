@@ -1,0 +1,1 @@
+"""What did rankings and people do? Figures for the owner."""

@@ -1,0 +1,1 @@
+"""Which items match, how well, and in what order?"""

@@ -1,0 +1,138 @@
+"""Candidates of all segments → one order: by score, or by a field among those that match."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from magpie.indexer.indexes.attribute_columns import Columns, NumberColumn, check_names
+from magpie.search.query.interpret import Question
+from magpie.search.retrieval.scoring import Candidates
+
+# A candidate matches when it scores at least this share of the best one; those below are near, but not meant.
+_MATCHING_SHARE = 0.45
+NEWEST = "newest"
+RELEVANCE = "relevance"
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The order over all segments: (n,) which candidates list, the place in it, and the items' ids.
+
+    `learned` holds what else adds to each score, (n,) by source: "clicks", "session", "freshness".
+    """
+
+    lists: Sequence[Candidates]
+    of_list: np.ndarray
+    places: np.ndarray
+    ids: np.ndarray
+    learned: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def first_stage_score(self, k: int) -> float:
+        """The score of the k-th candidate before anything learned."""
+        return float(self.lists[self.of_list[k]].scores[self.places[k]])
+
+    def top_scores(self, top: int) -> np.ndarray:
+        """(top,) float32 scores of the first candidates."""
+        scores = np.zeros(top, np.float32)
+        for number, candidates in enumerate(self.lists):
+            own = self.of_list[:top] == number
+            scores[own] = candidates.scores[self.places[:top][own]]
+        return np.asarray(scores + sum(added[:top] for added in self.learned.values()), np.float32)
+
+    def score(self, k: int) -> float:
+        """The score of the k-th candidate."""
+        return self.first_stage_score(k) + sum(float(added[k]) for added in self.learned.values())
+
+    def tint(self, k: int) -> tuple[int, int, int]:
+        """Red, green and blue of what the k-th candidate's first picture shows most of."""
+        candidates = self.lists[self.of_list[k]]
+        return candidates.segment.tint(int(candidates.rows[self.places[k]]))
+
+    def explain(self, k: int, question: Question) -> dict[str, float]:
+        """The addends of the k-th candidate's score by source; they sum to the score."""
+        addends = self.lists[self.of_list[k]].explain(int(self.places[k]), question)
+        return addends | {source: float(added[k]) for source, added in self.learned.items()}
+
+    def reordered(self, rank: np.ndarray, source: str, added: np.ndarray) -> "Merged":
+        """The candidates at the places `rank` (n,), in that order, each with what `source` adds to its score (n,)."""
+        learned = {name: before[rank] for name, before in self.learned.items()}
+        return Merged(self.lists, self.of_list[rank], self.places[rank], self.ids[rank], {**learned, source: added})
+
+
+def best_score(lists: Sequence[Candidates]) -> float:
+    """The score of the best candidate of all, 0 without any."""
+    return max((float(c.scores[0]) for c in lists if len(c.scores)), default=0.0)
+
+
+def matching_rows(lists: Sequence[Candidates], is_browsing: bool, best: float) -> list[np.ndarray]:
+    """Per list the rows that match the question, not only lie nearest to it: by the `best` score of its answer."""
+    if is_browsing or best <= 0:
+        return [c.rows for c in lists]
+    return [c.rows[c.scores >= _MATCHING_SHARE * best] for c in lists]
+
+
+def merge(lists: Sequence[Candidates], matching: Sequence[np.ndarray], sort: str) -> Merged:
+    """All candidates by score, or the matching ones by a field; raises UnknownField for a field that is not there.
+
+    Ties go to the older item, so pages are stable; items without the field come last in both directions.
+    """
+    name, is_descending = sort.removeprefix("-"), sort.startswith("-")
+    if name == RELEVANCE:
+        merged = _all(lists, [np.arange(len(c.rows)) for c in lists])
+        scores = np.concatenate([c.scores for c in lists])
+        return merged if _is_in_order(scores, merged.ids) else _taken(merged, np.lexsort((merged.ids, -scores)))
+    kept = [np.flatnonzero(np.isin(c.rows, rows)) for c, rows in zip(lists, matching, strict=True)]
+    merged = _all(lists, kept)
+    if name == NEWEST:
+        return _taken(merged, np.argsort(-merged.ids if not is_descending else merged.ids))
+    keys = [_keys(c.segment.columns, c.rows[at], name) for c, at in zip(lists, kept, strict=True)]
+    return _taken(merged, _order(np.concatenate(keys), merged.ids, is_descending))
+
+
+def _is_in_order(scores: np.ndarray, ids: np.ndarray) -> bool:
+    """Whether scores fall and equal ones have rising ids: of one segment they do, and sorting takes thrice as long."""
+    before, after = scores[:-1], scores[1:]
+    return bool(np.all((before > after) | ((before == after) & (ids[:-1] < ids[1:]))))
+
+
+def _order(keys: np.ndarray, ids: np.ndarray, is_descending: bool) -> np.ndarray:
+    """Places by key, then by id; None and NaN last. The ranks make words and numbers sort alike."""
+    known = np.array([key is not None and key == key for key in keys], bool)
+    ranks = np.zeros(len(keys), np.int64)
+    if known.any():
+        ranks[known] = np.unique(keys[known], return_inverse=True)[1]
+    return np.lexsort((ids, -ranks if is_descending else ranks, ~known))
+
+
+def _keys(columns: Columns, rows: np.ndarray, name: str) -> np.ndarray:
+    """(n,) objects: a number, a casefolded word, or None. A segment whose items all lack the field has no column."""
+    if name not in columns:
+        return np.full(len(rows), None, object)
+    column = columns[name]
+    if isinstance(column, NumberColumn):
+        return column.values[rows].astype(object)
+    firsts = [column.codes[column.starts[r]] if column.starts[r] < column.starts[r + 1] else -1 for r in rows]
+    words = [column.vocabulary[code].casefold() if code >= 0 else None for code in firsts]
+    return np.array([*words, None], object)[:-1]
+
+
+def check_sort(sort: str, segments: Sequence[Columns]) -> None:
+    """Raises UnknownField for a field that no segment has."""
+    check_names([sort.removeprefix("-")], segments, "sort", also=(RELEVANCE, NEWEST))
+
+
+def _all(lists: Sequence[Candidates], kept: Sequence[np.ndarray]) -> Merged:
+    return Merged(
+        lists,
+        np.concatenate([np.full(len(at), k) for k, at in enumerate(kept)]),
+        np.concatenate(list(kept)),
+        np.concatenate([c.segment.ids[c.rows[at]] for c, at in zip(lists, kept, strict=True)]),
+    )
+
+
+def _taken(merged: Merged, order: np.ndarray) -> Merged:
+    return Merged(merged.lists, merged.of_list[order], merged.places[order], merged.ids[order])

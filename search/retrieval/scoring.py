@@ -1,0 +1,152 @@
+"""Candidates → one order: similarity of the vectors plus the words that match, as addends that explain themselves."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from magpie.indexer.indexes.fast_arrays import best_first, widened
+from magpie.indexer.indexes.lexical_index import LexicalMatches
+from magpie.indexer.indexes.vector_index import Neighbours
+from magpie.search.live_index.segment import Segment
+from magpie.search.query.interpret import Question
+from magpie.search.retrieval.expectation import expect_words
+
+_WORDS_WEIGHT = 1.0
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Rows of one segment in ranking order with their scores, (n,) int64 and (n,) float32.
+
+    A score is the sum of three addends: `similarity`, `words`, and `avoided`, which is never positive.
+    """
+
+    segment: Segment
+    rows: np.ndarray
+    similarity: np.ndarray
+    words: np.ndarray
+    avoided: np.ndarray
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        return self.similarity + self.words + self.avoided
+
+    def explain(self, place: int, question: Question) -> dict[str, float]:
+        """The addends of one candidate's score by source; they sum to the score."""
+        addends = {"lexical": float(self.words[place])}
+        if question.vector is not None:
+            similarity = float(self.similarity[place])
+            row = int(self.rows[place])
+            addends |= _similarity_by_part(self.segment, row, question, similarity)
+        if question.avoid is not None or question.not_words:
+            addends["not"] = float(self.avoided[place])
+        return addends
+
+
+def _similarity_by_part(segment: Segment, row: int, question: Question, similarity: float) -> dict[str, float]:
+    if question.source != "fused" or question.vector is None:
+        return {question.source: similarity}
+    if question.resemblance is not None:
+        addends = question.resemblance.addends(segment, np.array([row]))
+        return {name: float(addend[0]) for name, addend in addends.items()}
+    own, addend = segment.clicked.addend(int(segment.ids[row]), np.asarray(segment.fused[row], np.float32))
+    led = float(addend @ question.vector)
+    shares = _own_shares(segment, row, question.vector, similarity - led, own)
+    return shares | ({"queries": led} if led else {})
+
+
+def _own_shares(segment: Segment, row: int, query: np.ndarray, similarity: float, factor: float) -> dict[str, float]:
+    """What an item's text and picture gave to the similarity, where its own vector counts by this factor."""
+    if segment.text_weights[row] in (0, 1):  # what is expected of a missing part comes from the other one
+        text = similarity * float(segment.text_weights[row])
+        return {"text": text, "image": similarity - text}
+    parts = {name: vectors[row : row + 1].astype(np.float32) for name, vectors in segment.parts.items()}
+    shares = segment.fusion.contributions(parts, segment.text_weights[row : row + 1])
+    length = float(np.linalg.norm(sum(shares.values())))
+    text = factor * float(shares["text"][0] @ query) / length if length > 0 else 0.0
+    return {"text": text, "image": similarity - text}  # what half-precision rounds away goes to the picture
+
+
+def words_score(matches: LexicalMatches, served: float) -> np.ndarray:
+    """(n,) addends of the lexical scores where the best item has the share `served` of the words.
+
+    The cube of that share keeps words from deciding where they cannot: an item that has one word of two, and no item
+    has both, must not outrank one that looks right. On titles without informative words that saves what the words
+    alone would cost, and where words serve well they count in full (docs/relevance.md).
+    """
+    return np.asarray(_WORDS_WEIGHT * min(1.0, served) ** 3 * matches.scores, np.float32)
+
+
+def avoided_words_score(matches: LexicalMatches) -> np.ndarray:
+    """(n,) what the words of "not" cost; the cube spares an item that has only some of them."""
+    return np.asarray(_WORDS_WEIGHT * matches.scores**3, np.float32)
+
+
+def rank(
+    segment: Segment,
+    question: Question,
+    near: Neighbours,
+    matches: LexicalMatches,
+    avoided: LexicalMatches,
+    served: float,
+) -> Candidates:
+    """The near rows and those that match, best first; ties go to the older item, so that pages are stable.
+
+    `served` is the share of the query's words that the best item of all has.
+    """
+    is_lexical = question.source == "lexical"
+    place = _places(matches.rows, near.rows)
+    is_near = place >= 0
+    is_other = ~is_near
+    others, num_near = matches.rows[is_other], len(near.rows)
+    rows = np.concatenate([near.rows, others])
+    matched = matches.scores if is_lexical else words_score(matches, served)
+    words = np.zeros(len(rows), np.float32)
+    words[place[is_near]] = matched[is_near]
+    words[num_near:] = matched[is_other]
+    against = np.zeros(len(rows), np.float32)
+    if len(avoided.rows):
+        against -= _at(rows, avoided.rows, avoided.scores if is_lexical else avoided_words_score(avoided))
+    similarity = np.zeros(len(rows), np.float32)
+    if question.vector is not None:
+        similarity[:num_near] = near.scores
+        similarity[num_near:] = compare(segment, question, others)
+        if question.words and segment.has_wordless:
+            is_wordless = segment.is_wordless[near.rows]
+            words[:num_near] = expect_words(words[:num_near], near.scores, is_wordless)
+        if question.avoid is not None:
+            # in proportion to what the words gave: a title with the right word must not outweigh the wrong colour
+            penalties = question.avoid.penalties(widened(_vectors(segment, question)[rows])).astype(np.float32)
+            against -= penalties * (1 + words)
+    order = best_first(similarity + words + against, rows)
+    return Candidates(segment, rows[order], similarity[order], words[order], against[order])
+
+
+def compare(segment: Segment, question: Question, rows: np.ndarray) -> np.ndarray:
+    """(n,) float32 similarities of these rows with what is looked for, which must have a vector."""
+    if question.resemblance is not None:
+        return question.resemblance.similarity(segment, rows)
+    return np.asarray(widened(_vectors(segment, question).take(rows, axis=0)) @ question.vector)
+
+
+def _vectors(segment: Segment, question: Question) -> np.ndarray:
+    """(n, dim) float16 of the items, which the question's vector is compared with."""
+    return segment.fused if question.source == "fused" else segment.parts[question.source]
+
+
+def _at(rows: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(n,) the values of the rows that are known, zero for the others."""
+    result = np.zeros(len(rows), np.float32)
+    place = _places(rows, known)
+    result[place >= 0] = values[place[place >= 0]]
+    return result
+
+
+def _places(rows: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """(n,) where each row stands in `among`, -1 for those that are not there."""
+    if not len(among):
+        return np.full(len(rows), -1)
+    order = np.argsort(among)
+    place = order[np.minimum(np.searchsorted(among, rows, sorter=order), len(among) - 1)]
+    return np.where(among[place] == rows, place, -1)

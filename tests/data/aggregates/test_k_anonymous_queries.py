@@ -1,0 +1,79 @@
+"""Suggestions from searches: only what enough different people searched, and nothing that tells of one of them."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from magpie.data.aggregates.k_anonymous_queries import shared_queries
+from magpie.data.database.connection import Database
+from magpie.data.events.event_log import ClickLog
+from magpie.data.events.pseudonyms import SPAN_MS
+from magpie.data.events.ubi import QueryRecord
+from magpie.data.settings import Settings
+from magpie.search.query.autocomplete import complete_with_searches
+from magpie.web.app import create_app
+from tests.support.serving import client_of
+
+NOON = 690 * SPAN_MS
+
+
+def searches(database: Database, words: str, *clients: str, **fields: Any) -> None:
+    records = [
+        QueryRecord(f"{words}-{client}-{fields}", words, client_id=client, **({"timestamp_ms": NOON} | fields))
+        for client in clients
+    ]
+    ClickLog(database).record_queries(records)
+
+
+def test_enough_different_clients_make_a_query_common(database: Database) -> None:
+    searches(database, "Red  Ball", "c1", "c2")
+    searches(database, "red ball", "c2", "c3")
+    searches(database, "secret wish", "c1", "c2")
+    for again in range(5):
+        searches(database, "my own", "c1", session_id=str(again))
+        searches(database, "nobody's", "", session_id=str(again))
+    assert shared_queries(database, NOON, min_clients=3) == [("red ball", 3)]
+    assert shared_queries(database, NOON, min_clients=2) == [("red ball", 3), ("secret wish", 2)]
+    assert shared_queries(database, NOON + 1, min_clients=2) == []
+
+
+def test_a_client_with_two_names_is_still_one(database: Database) -> None:
+    for span in range(3):
+        searches(database, "my own", "c1", timestamp_ms=NOON + span * SPAN_MS)
+    assert shared_queries(database, NOON, min_clients=2) == []
+
+
+@pytest.mark.parametrize("words", ["ann@example.org", "call 0171 234567", "https://x.example", "x", "y" * 61])
+def test_what_tells_of_somebody_is_never_common(database: Database, words: str) -> None:
+    searches(database, words, "c1", "c2", "c3")
+    assert shared_queries(database, 0, min_clients=2) == []
+
+
+def test_half_typed_misunderstood_and_odd_searches_do_not_count(database: Database) -> None:
+    searches(database, "re", "c1", "c2", application="magpie", query_attributes={"typing": True, "confident": True})
+    searches(database, "zzz", "c1", "c2", application="magpie")
+    searches(database, "bots", "c1", "c2", set_aside="bot")
+    searches(database, "good", "c1", "c2", application="magpie", query_attributes={"confident": True})
+    assert shared_queries(database, 0, min_clients=2) == [("good", 2)]
+
+
+def test_searches_come_first_and_leave_room_for_the_catalogue() -> None:
+    searched = [("red ball", 9), ("red box", 12), ("red kite", 5), ("rose", 4)]
+    phrases = [("red", 30), ("red ball", 3), ("red ring", 2)]
+    assert complete_with_searches(searched, phrases, "Re", 4) == ["red box", "red ball", "red", "red ring"]
+    assert complete_with_searches([], phrases, "re", 2) == ["red", "red ball"]
+    assert complete_with_searches(searched, phrases, " ", 4) == []
+
+
+def test_searches_are_suggested_over_http(own_shop: Settings) -> None:
+    app: Flask = create_app(own_shop.model_copy(update={"min_clients": 2}))
+    client, opened = client_of(app), app.extensions["magpie"]
+    for name in ("c1", "c2"):
+        client.post("/api/search", json={"query": "blue ball for kim", "client_id": name})
+    client.post("/api/search", json={"query": "blue ball for joe", "client_id": "c1"})
+    opened.query_log.close()
+    opened.engine.behaviour.refresh()
+    suggestions = client.get("/api/suggest?q=blue+ball").get_json()["suggestions"]
+    opened.close()
+    assert suggestions[0] == "blue ball for kim" and "blue ball for joe" not in suggestions

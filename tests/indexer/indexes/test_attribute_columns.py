@@ -1,0 +1,124 @@
+"""Filters, facets and sorting over columns, against plain Python over the same items."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from magpie.data.catalogue.catalogue import Item, Value
+from magpie.data.errors import BadFilter
+from magpie.indexer.indexes.attribute_columns import Columns, check_names
+from magpie.indexer.indexes.attribute_columns_builder import ColumnsBuilder
+
+KINDS = {"year": "number", "colour": "text", "tags": "list", "new": "boolean"}
+COLOURS = ["Red", "Blue", "dark green"]
+
+
+def item(number: int, price: float | None = None, category: str = "", **attributes: Value) -> Item:
+    return Item(
+        id=number, item_id=str(number), title=f"Item {number}", description="", category=category, price=price,
+        currency="", url="", attributes=attributes, pictures=(), revision=1, updated_at=datetime.now(UTC),
+    )  # fmt: skip
+
+
+def built(items: list[Item]) -> Columns:
+    builder = ColumnsBuilder(KINDS)
+    for one in items:
+        builder.add(one)
+    return builder.build()
+
+
+ITEMS = [
+    item(1, 10, "Toys", year=2010, colour="Red", tags=["a", "b"], new=True),
+    item(2, 20.5, "Toys", year=2012, colour="Blue", tags=["b"]),
+    item(3, None, "Home", colour="Red", new=False),
+    item(4, 5, year=2012),
+]
+
+
+@pytest.fixture(scope="module", params=["built", "loaded"])
+def columns(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Columns:
+    made = built(ITEMS)
+    if request.param == "loaded":
+        folder: Path = tmp_path_factory.mktemp("columns")
+        made.save(folder)
+        return Columns.load(folder)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("filters", "rows"),
+    [
+        ({"colour": ["Red"]}, [0, 2]),
+        ({"colour": ["red", "BLUE"]}, [0, 1, 2]),
+        ({"colour": ["Red"], "year": {"gte": 2000}}, [0]),
+        ({"price": {"gt": 5, "lte": 20.5}}, [0, 1]),
+        ({"price": {"gte": 5, "lt": 10}}, [3]),
+        ({"year": ["2012"]}, [1, 3]),
+        ({"tags": ["b"]}, [0, 1]),
+        ({"new": ["true"]}, [0]),
+        ({"category": ["Toys"]}, [0, 1]),
+        ({"colour": ["Purple"]}, []),
+        ({"year": ["not a number"]}, []),
+        ({"material": ["wood"]}, []),
+    ],
+)
+def test_filters(columns: Columns, filters: dict, rows: list[int]) -> None:
+    assert list(np.flatnonzero(columns.allowed(filters))) == rows
+
+
+def test_no_filter_lets_everything_pass(columns: Columns) -> None:
+    assert columns.allowed({}) is None
+
+
+@pytest.mark.parametrize(
+    ("filters", "message"),
+    [
+        ({"year": {"near": 3}}, "'near'"),
+        ({"year": {"gte": "x"}}, "not a number"),
+        ({"year": {"gte": float("nan")}}, "not a number"),
+        ({"year": {}}, "gte"),
+        ({"colour": {"gte": 3}}, "holds words"),
+        ({"colour": []}, "no values"),
+    ],
+)
+def test_bad_filters_say_what_is_wrong(columns: Columns, filters: dict, message: str) -> None:
+    with pytest.raises(BadFilter, match=message):
+        columns.allowed(filters)
+
+
+def test_unknown_names_are_answered_with_the_known_ones(columns: Columns) -> None:
+    with pytest.raises(BadFilter, match="colour"):
+        check_names(["color"], [columns], "filter")
+    check_names(["newest"], [columns], "sort", also=("newest",))
+
+
+@given(st.lists(st.tuples(st.sampled_from([*COLOURS, ""]), st.lists(st.sampled_from("abc"), unique=True)), max_size=30))
+def test_facets_count_like_plain_python(rows: list[tuple[str, list[str]]]) -> None:
+    items = [item(n, colour=colour, tags=tags) for n, (colour, tags) in enumerate(rows, 1)]
+    facets = built(items).facets(np.arange(len(items)))
+    for name, values in (("colour", [c for c, _ in rows if c]), ("tags", [t for _, tags in rows for t in tags])):
+        expected = sorted(((v, values.count(v)) for v in set(values)), key=lambda pair: (-pair[1], pair[0]))
+        assert facets.get(name, []) == expected
+
+
+def test_measurements_are_ranges_and_years_also_facets() -> None:
+    items = [item(n, year=2010 + n % 3, width=n / 7) for n in range(1, 60)]
+    builder = ColumnsBuilder({"year": "number", "width": "number"})
+    for one in items:
+        builder.add(one)
+    columns = builder.build()
+    assert set(columns.facets(np.arange(5))) == {"year"}
+    assert set(columns.numbers(np.arange(5))) == {"year", "width"}
+
+
+def test_ranges_leave_out_what_has_no_number(columns: Columns) -> None:
+    numbers = {name: values.tolist() for name, values in columns.numbers(np.arange(4)).items()}
+    assert {name: (min(values), max(values)) for name, values in numbers.items()} == {
+        "price": (5, 20.5),
+        "year": (2010, 2012),
+    }
+    assert columns.numbers(np.array([2])) == {}

@@ -1,0 +1,195 @@
+"""The read path on a small drawn shop: words, pictures, items, filters, paging, and changes since the index."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from magpie.data.catalogue.catalogue import Catalogue, ItemDraft
+from magpie.data.database.connection import open_database
+from magpie.data.errors import BadFilter, BadPicture, BadQuery, ItemNotFound, NoIndex
+from magpie.data.settings import Settings
+from magpie.indexer.rebuild import rebuild
+from magpie.search.engine import SearchEngine
+from magpie.search.query.autocomplete import complete
+from magpie.search.request import MODES, SearchRequest
+from tests.support.shop import draw
+
+
+@pytest.fixture(scope="module")
+def engine(shop: Settings) -> Iterator[SearchEngine]:
+    database = open_database(shop)
+    yield SearchEngine(shop, database)
+    database.close()
+
+
+@pytest.fixture
+def changing(own_shop: Settings) -> Iterator[tuple[SearchEngine, Catalogue, Settings]]:
+    database = open_database(own_shop)
+    yield SearchEngine(own_shop, database), Catalogue(database, own_shop), own_shop
+    database.close()
+
+
+def ids(engine: SearchEngine, **request: object) -> list[str]:
+    return [hit.item_id for hit in engine.search(SearchRequest(**request)).hits]
+
+
+def test_words_find_what_they_name(engine: SearchEngine) -> None:
+    assert ids(engine, text="red ball", k=1) == ["ball-red"]
+    assert ids(engine, text="yelow kite", k=1) == ["kite-yellow"]
+
+
+def test_a_picture_finds_its_item_in_image_mode(engine: SearchEngine, tmp_path: Path) -> None:
+    picture = draw("box", "green", tmp_path / "x.png").read_bytes()
+    assert ids(engine, picture=picture, mode="image", k=1) == ["box-green"]
+
+
+def test_like_never_returns_its_own_item(engine: SearchEngine) -> None:
+    found = ids(engine, like="ball-red", k=100)
+    assert "ball-red" not in found
+    assert len(found) == 31
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_returns_k_and_explains_its_scores(engine: SearchEngine, mode: str) -> None:
+    result = engine.search(SearchRequest(text="blue box", mode=mode, explain=True, k=5))
+    assert [hit.position for hit in result.hits] == list(range(1, len(result.hits) + 1))
+    assert len(result.hits) == 5
+    for hit in result.hits:
+        assert hit.explain is not None
+        assert math.isclose(sum(hit.explain.values()), hit.score, abs_tol=1e-5)
+
+
+def test_not_pushes_down(engine: SearchEngine) -> None:
+    plain = ids(engine, text="ball", k=32)
+    without = ids(engine, text="ball", not_text="red", k=32)
+    assert without.index("ball-red") > plain.index("ball-red")
+    assert without[0].startswith("ball")
+
+
+def test_not_may_name_several_things(engine: SearchEngine) -> None:
+    first = ids(engine, text="ball", not_text="red, blue", k=4)
+    assert set(first) == {"ball-green", "ball-yellow", "ball-black", "ball-orange"}
+
+
+def test_filters_hold_and_still_fill_the_page(engine: SearchEngine) -> None:
+    result = engine.search(SearchRequest(text="ball", filters={"colour": ["Red"]}, k=5))
+    assert [hit.attributes["colour"] for hit in result.hits] == ["Red"] * 5
+    result = engine.search(SearchRequest(text="ball", filters={"price": {"gte": 10, "lt": 20}}, k=50))
+    assert len(result.hits) == 10
+    assert all(10 <= hit.price < 20 for hit in result.hits)
+
+
+@given(st.integers(1, 12), st.integers(0, 30))
+def test_pages_are_cut_from_one_order(engine: SearchEngine, k: int, offset: int) -> None:
+    everything = ids(engine, text="round toy", k=32)
+    assert ids(engine, text="round toy", k=k, offset=offset) == everything[offset : offset + k]
+
+
+@pytest.mark.parametrize(("sort", "key"), [("price", lambda p: p), ("-price", lambda p: -p)])
+def test_sorting_by_price_puts_items_without_one_last(engine: SearchEngine, sort: str, key) -> None:
+    prices = [hit.price for hit in engine.search(SearchRequest(sort=sort, k=50)).hits]
+    known = [p for p in prices if p is not None]
+    assert known == sorted(known, key=key)
+    assert prices[-2:] == [None, None]
+
+
+def test_sorting_by_words_and_newest(engine: SearchEngine) -> None:
+    titles = [hit.title.casefold() for hit in engine.search(SearchRequest(sort="title", k=50)).hits]
+    assert titles == sorted(titles)
+    assert ids(engine, sort="newest", k=1) == ["no-picture"]
+
+
+def test_facets_follow_the_filter(engine: SearchEngine) -> None:
+    result = engine.search(SearchRequest(filters={"kind": ["ball"]}, k=1))
+    assert {f.value: f.count for f in result.facets["colour"]} == dict.fromkeys(
+        ["Red", "Green", "Blue", "Yellow", "Black", "Orange"], 1
+    )
+    assert result.total == 6
+    assert (result.ranges["price"].minimum, result.ranges["price"].maximum) == (5, 10)
+
+
+def test_choosing_a_value_leaves_the_others_of_its_field_to_choose(engine: SearchEngine) -> None:
+    free = engine.search(SearchRequest(filters={"kind": ["ball"]}, k=1)).facets
+    chosen = engine.search(SearchRequest(filters={"kind": ["ball"], "colour": ["red", "Blue"]}, k=1))
+    assert chosen.facets["colour"] == free["colour"]
+    assert {f.value: f.count for f in chosen.facets["kind"]}["ball"] == chosen.total == 2
+
+
+def test_a_range_filter_leaves_the_whole_range_to_choose(engine: SearchEngine) -> None:
+    result = engine.search(SearchRequest(filters={"kind": ["ball"], "price": {"lt": 7}}, k=1))
+    assert result.total < 6
+    assert (result.ranges["price"].minimum, result.ranges["price"].maximum) == (5, 10)
+
+
+def test_nonsense_is_not_shown_as_an_answer(engine: SearchEngine) -> None:
+    assert engine.search(SearchRequest(text="zzxqv wqkjhd")).confident is False
+    assert engine.search(SearchRequest(text="blue ball")).confident is True
+
+
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        (SearchRequest(text="x", k=0), BadQuery),
+        (SearchRequest(text="x", k=1001), BadQuery),
+        (SearchRequest(text="x", offset=9_995, k=10), BadQuery),
+        (SearchRequest(text="x" * 1001), BadQuery),
+        (SearchRequest(text="x", mode="magic"), BadQuery),
+        (SearchRequest(not_text="red"), BadQuery),
+        (SearchRequest(text="x", image_weight=2), BadQuery),
+        (SearchRequest(picture=b"x", like="ball-red"), BadQuery),
+        (SearchRequest(like="nobody"), ItemNotFound),
+        (SearchRequest(text="x", filters={"size": ["M"]}), BadFilter),
+        (SearchRequest(text="x", sort="size"), BadFilter),
+        (SearchRequest(picture=b"no picture"), BadPicture),
+        (SearchRequest(mode="lexical", like="ball-red"), BadQuery),
+    ],
+)
+def test_bad_requests_are_refused(engine: SearchEngine, request_: SearchRequest, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        engine.search(request_)
+
+
+def test_without_an_index(settings: Settings, database) -> None:
+    with pytest.raises(NoIndex):
+        SearchEngine(settings, database).search(SearchRequest(text="x"))
+
+
+def test_changes_are_found_at_once_and_kept_by_the_rebuild(changing, tmp_path: Path) -> None:
+    engine, catalogue, settings = changing
+    assert ids(engine, text="red ball", k=1) == ["ball-red"]
+    umbrella = ItemDraft(item_id="new", title="Zorblatt umbrella", price=3.0, attributes={"colour": "Teal"})
+    catalogue.upsert([umbrella], tmp_path)
+    catalogue.upsert([ItemDraft(item_id="ball-red", title="Crumpled paper")], tmp_path)
+    catalogue.delete("box-blue")
+    for rebuilt in (False, True):
+        if rebuilt:
+            rebuild(settings, catalogue.database)
+        engine.refresh()
+        assert ids(engine, text="zorblatt umbrella", k=1) == ["new"]
+        assert ids(engine, text="crumpled paper", k=1) == ["ball-red"]
+        everything = ids(engine, text="ball", k=100)
+        assert "box-blue" not in everything
+        assert sorted(everything) == sorted(set(everything))
+        assert len(everything) == 32
+        assert ids(engine, filters={"colour": ["Teal"]}) == ["new"]
+        assert ids(engine, sort="price", k=1) == ["new"]
+        assert engine.status()["changes_since"] == (0 if rebuilt else 3)
+
+
+def test_a_changed_item_can_be_liked(changing, tmp_path: Path) -> None:
+    engine, catalogue, _ = changing
+    catalogue.upsert([ItemDraft(item_id="new", title="Red ball")], tmp_path)
+    engine.refresh()
+    assert ids(engine, like="new", k=1) == ["ball-red"]
+
+
+def test_completions_are_ordered_by_frequency() -> None:
+    phrases = [("black", 9), ("black shoes", 4), ("blue", 12), ("red", 1), ("shirt", 5), ("shoes", 7)]
+    assert complete(phrases, "bl", 8) == ["blue", "black", "black shoes"]
+    assert complete(phrases, "red sh", 8) == ["red shoes", "red shirt"]
+    assert complete(phrases, "  ", 8) == []
+    assert complete(phrases, "bl", 1) == ["blue"]

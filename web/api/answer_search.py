@@ -1,0 +1,185 @@
+"""One search as every edge asks it: run the engine, count it, log it unless privacy is asked for, render it."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from flask import request as http_request
+from werkzeug.datastructures import Headers
+
+from magpie.data.events.personal_fields import BOT, is_crawler
+from magpie.data.events.ubi import QueryRecord, ShownHit
+from magpie.search.experiments.exploration import Explored, Shares, explore, is_by_somebody
+from magpie.search.experiments.interleaving import Interleaved, check_rankings, interleave
+from magpie.search.request import Hit, Range, SearchRequest, SearchResult
+from magpie.web.api.filter_notation import format_filter_parameters
+from magpie.web.api.search_requests import RecommendQuery
+from magpie.web.media.picture_shelf import picture_url
+from magpie.web.services import Services
+
+APPLICATION = "magpie"
+
+
+def wants_privacy(headers: Headers) -> bool:
+    """Whether the visitor's browser asks that no behaviour be kept (Do Not Track, Global Privacy Control)."""
+    return headers.get("DNT") == "1" or headers.get("Sec-GPC") == "1"
+
+
+def set_aside_reason() -> str:
+    """Why nothing is learned from what this HTTP request does: because a crawler sends it, which says so; else ""."""
+    return BOT if is_crawler(http_request.headers.get("User-Agent", "")) else ""
+
+
+def answer_search(services: Services, request: SearchRequest, private: bool, is_typing: bool = False) -> SearchResult:
+    """The engine's answer, counted, and logged with its impressions unless `private`.
+
+    `is_typing` marks what was shown while the query was still being typed: its words may be no words yet.
+    A private search is answered as if nobody were known: without exploration, and without the searcher's taste.
+    """
+    services.rate_limits.count_client(request.client_id or request.session_id)
+    if private:
+        request = replace(request, client_id="", session_id="")
+    is_logged = not private and _kind(request) != "browse"
+    started = time.perf_counter()
+    shown = _shown(services, request, may_try=is_logged)
+    result = shown.result
+    services.metrics.search_seconds.observe(time.perf_counter() - started)
+    services.metrics.searches.labels(_kind(request), str(result.confident).lower()).inc()
+    if is_logged:
+        services.query_log.add(query_record(request, shown, is_typing, set_aside_reason()))
+    return result
+
+
+def _shown(services: Services, request: SearchRequest, may_try: bool) -> Explored | Interleaved:
+    """The answer: of two rankings that are compared, or explored, or just as it is found."""
+    search, settings = services.engine.search, services.settings
+    may_try = may_try and is_by_somebody(request)
+    if may_try and settings.compare:
+        rankings = check_rankings(settings.compare)
+        if all(services.engine.ranks_by(name) for name in rankings):
+            return interleave(search, request, rankings)
+    if may_try:
+        shares = Shares(settings.explore_share, settings.explore_new_share, settings.explore_draw_share)
+        return explore(search, request, shares, services.engine.behaviour.is_cold)
+    return Explored(search(request))
+
+
+def answer_recommendation(services: Services, asked: RecommendQuery, private: bool) -> SearchResult:
+    """Recommendations, logged with their impressions where somebody is to see them who gives a name."""
+    services.rate_limits.count_client(asked.client_id or asked.session_id)
+    client, session = ("", "") if private else (asked.client_id, asked.session_id)
+    started = time.perf_counter()
+    if asked.item:
+        found = services.recommender.beside(asked.item, asked.k, client, session)
+    else:
+        found = services.recommender.for_person(client, session, asked.k)
+    result = replace(found.result, took_ms=1000 * (time.perf_counter() - started))
+    if client or session:
+        attributes: dict[str, Any] = {"ranker": result.ranker, "generation": result.generation, "k": asked.k}
+        attributes |= {"item": asked.item} if asked.item else {}
+        attributes |= {"new_positions": list(found.new_positions)} if found.new_positions else {}
+        hits = tuple(ShownHit(hit.item_id, hit.position, hit.score) for hit in result.hits)
+        services.query_log.add(
+            QueryRecord(
+                query_id=result.query_id,
+                client_id=client,
+                session_id=session,
+                application=APPLICATION,
+                query_attributes=attributes,
+                hits=hits,
+                set_aside=set_aside_reason(),
+            )
+        )
+    return result
+
+
+def query_record(
+    request: SearchRequest, shown: Explored | Interleaved, is_typing: bool, set_aside: str = ""
+) -> QueryRecord:
+    """The search as the click log keeps it; the picture itself is not kept, only that there was one."""
+    result = shown.result
+    propensities = (isinstance(shown, Explored) and shown.propensities) or (None,) * len(result.hits)
+    attributes: dict[str, Any] = {
+        "mode": request.mode,
+        "sort": request.sort,
+        "offset": request.offset,
+        "k": request.k,
+        "filters": format_filter_parameters(request.filters),
+        "like": request.like,
+        "not": request.not_text,
+        "picture": request.picture is not None,
+        "typing": is_typing,
+        "layout": request.layout,
+        "generation": result.generation,
+        "ranker": result.ranker,
+        "confident": result.confident,
+        "total": result.total,
+        **shown.attributes,
+    }
+    return QueryRecord(
+        query_id=result.query_id,
+        user_query=request.text,
+        client_id=request.client_id,
+        session_id=request.session_id,
+        application=APPLICATION,
+        query_attributes={name: value for name, value in attributes.items() if value not in (None, "", [], False)},
+        hits=tuple(
+            ShownHit(hit.item_id, hit.position, hit.score, propensity, hit.inputs)
+            for hit, propensity in zip(result.hits, propensities, strict=True)
+        ),
+        set_aside=set_aside,
+    )
+
+
+def result_as_dict(result: SearchResult) -> dict[str, Any]:
+    """The answer as DESIGN's JSON names it."""
+    return {
+        "query_id": result.query_id,
+        "generation": result.generation,
+        "ranker": result.ranker,
+        "took_ms": round(result.took_ms, 3),
+        "total": result.total,
+        "confident": result.confident,
+        "hits": [hit_as_dict(hit) for hit in result.hits],
+        "facets": {
+            name: [{"value": one.value, "count": one.count} for one in values] for name, values in result.facets.items()
+        },
+        "ranges": {name: _range_as_dict(span) for name, span in result.ranges.items()},
+        "notices": result.notices,
+        "corrected": result.corrected,
+    }
+
+
+def _range_as_dict(span: Range) -> dict[str, Any]:
+    return {
+        "min": span.minimum,
+        "max": span.maximum,
+        "histogram": {"edges": list(span.spread.edges), "counts": list(span.spread.counts)},
+    }
+
+
+def hit_as_dict(hit: Hit) -> dict[str, Any]:
+    """One hit, its picture as an address on this server."""
+    fields = {
+        "item_id": hit.item_id,
+        "position": hit.position,
+        "score": hit.score,
+        "title": hit.title,
+        "description": hit.description,
+        "category": hit.category,
+        "price": hit.price,
+        "currency": hit.currency,
+        "url": hit.url,
+        "image_url": picture_url(hit.item_id, hit.image) if hit.image else None,
+        "attributes": hit.attributes,
+    }
+    if hit.inferred:
+        fields["inferred"] = hit.inferred
+    if hit.explain is not None:
+        fields["explain"] = hit.explain
+    return fields
+
+
+def _kind(request: SearchRequest) -> str:
+    asked = [("words", request.text.strip()), ("picture", request.picture), ("item", request.like)]
+    return "+".join(name for name, given in asked if given) or ("filters" if request.filters else "browse")

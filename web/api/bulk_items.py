@@ -1,0 +1,89 @@
+"""Many items as lines of JSON → a result for each line: what became of it, or why it was not taken."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from flask import Response, request
+from pydantic import TypeAdapter, ValidationError
+
+from magpie.data.catalogue.catalogue import Catalogue, PictureFault
+from magpie.data.catalogue.items import ItemDraft
+from magpie.data.catalogue.upsert import Outcome, UpsertWatch
+from magpie.data.errors import BadInput, BadItem, TooLarge
+from magpie.web.api.item_drafts import ANYWHERE, drafts_of
+from magpie.web.api.item_schemas import MAX_BULK_LINES, NamedItemBody
+from magpie.web.api.openapi import NDJSON
+from magpie.web.api.problems import describe_wrong_fields
+
+_ITEM = TypeAdapter(NamedItemBody)
+
+
+def put_lines(catalogue: Catalogue) -> Response:
+    """Writes every line of the request that is an item, and answers a line for each.
+
+    What is answered as written is on disk. Raises TooLarge for more than MAX_BULK_LINES lines, BadInput for none.
+    """
+    results = _Results()
+    bodies = dict(_bodies(_numbered_lines(request.get_data(cache=False)), results))
+    drafts = zip(bodies, drafts_of(catalogue, list(bodies.values())), strict=True)
+    sound = [replace(draft, line=number) for number, draft in drafts if _is_storable(draft, number, results)]
+    catalogue.upsert(sound, ANYWHERE, UpsertWatch(on_fault=results.lacks, on_outcome=results.written))
+    return Response(results.lines(), mimetype=NDJSON)
+
+
+class _Results:
+    """What became of each line, by its number."""
+
+    def __init__(self) -> None:
+        self._of_line: dict[int, dict[str, Any]] = {}
+        self._faults: dict[int, str] = {}
+
+    def lacks(self, fault: PictureFault) -> None:
+        self._faults.setdefault(fault.line, f"without a picture: {fault.path} {fault.reason}")
+
+    def written(self, draft: ItemDraft, outcome: Outcome) -> None:
+        fault = {"detail": self._faults[draft.line]} if draft.line in self._faults else {}
+        self._of_line[draft.line] = {"line": draft.line, "item_id": draft.item_id, "result": outcome, **fault}
+
+    def rejected(self, number: int, reason: str) -> None:
+        self._of_line[number] = {"line": number, "result": "rejected", "detail": reason}
+
+    def lines(self) -> str:
+        ordered = (self._of_line[number] for number in sorted(self._of_line))
+        return "".join(json.dumps(result, ensure_ascii=False) + "\n" for result in ordered)
+
+
+def _numbered_lines(body: bytes) -> Sequence[tuple[int, bytes]]:
+    numbered = [(number, line) for number, line in enumerate(body.split(b"\n"), 1) if line.strip()]
+    if len(numbered) > MAX_BULK_LINES:
+        raise TooLarge(f"{len(numbered):,} lines came, at most {MAX_BULK_LINES:,} are taken; send them in parts")
+    if not numbered:
+        raise BadInput("The body holds no line. Send one item a line, as JSON.")
+    return numbered
+
+
+def _bodies(lines: Sequence[tuple[int, bytes]], results: _Results) -> Iterator[tuple[int, NamedItemBody]]:
+    """The lines that are items, each item's first only."""
+    seen: dict[str, int] = {}
+    for number, line in lines:
+        try:
+            body = _ITEM.validate_json(line)
+        except ValidationError as error:
+            results.rejected(number, describe_wrong_fields(error))
+            continue
+        if body.item_id in seen:
+            results.rejected(number, f"item_id: {body.item_id!r} stands in line {seen[body.item_id]} already")
+            continue
+        seen[body.item_id] = number
+        yield number, body
+
+
+def _is_storable(draft: ItemDraft, number: int, results: _Results) -> bool:
+    try:
+        _ = draft.canonical
+    except BadItem as error:
+        results.rejected(number, str(error))
+        return False
+    return True

@@ -1,0 +1,81 @@
+"""Behaviour over HTTP: what is acknowledged is on disk, unless the visitor asked that nothing be kept."""
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+from flask import Response, jsonify, request
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import TypeAdapter
+
+from magpie.data.database.api_tokens import EVENTS
+from magpie.data.errors import BadEvent
+from magpie.data.events.ubi import EventRecord, now_ms, parse_event
+from magpie.data.spam.event_validation import doubted
+from magpie.web.api.answer_search import set_aside_reason, wants_privacy
+from magpie.web.api.event_schemas import Event
+from magpie.web.api.openapi import SECURITY, problem_responses, request_body
+from magpie.web.api.request_bodies import json_body
+from magpie.web.api.responses import EventsAnswer
+from magpie.web.api.search_requests import MAX_LIST
+from magpie.web.services import Services, services
+
+_TAG = Tag(name="events", description="What people did with what they found (OpenSearch User Behavior Insights 1.3).")
+
+api = APIBlueprint("api_events", __name__, abp_tags=[_TAG], abp_responses=problem_responses())
+
+_ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
+
+
+@api.post(
+    "/api/events",
+    summary="Record what people did",
+    security=SECURITY,
+    responses={200: EventsAnswer},
+    openapi_extensions=request_body(Event, shape="one or list"),
+)
+def record_events() -> Response:
+    """Takes one event or up to 1,000; all of them or, when one is wrong, none."""
+    records = _parse_events(json_body(_ANYTHING))
+    opened = services()
+    for name, deeds in Counter(record.client_id or record.session_id for record in records).items():
+        opened.rate_limits.count_client(name, deeds)
+    if wants_privacy(request.headers):
+        opened.metrics.events.labels("private").inc(len(records))
+        detail = "Not stored: the browser asks for privacy (DNT or Sec-GPC)."
+        return jsonify({"accepted": len(records), "duplicates": 0, "stored": False, "detail": detail})
+    if not _is_trusted(opened):
+        received = now_ms()
+        reason = set_aside_reason()
+        records = [
+            replace(record, set_aside=reason) if reason else doubted(record, received, opened.query_ids)
+            for record in records
+        ]
+    counts = opened.click_log.record_events(records)
+    opened.metrics.events.labels("stored").inc(counts.accepted - counts.set_aside)
+    opened.metrics.events.labels("set aside").inc(counts.set_aside)
+    opened.metrics.events.labels("duplicate").inc(counts.duplicates)
+    return jsonify({"accepted": counts.accepted, "duplicates": counts.duplicates, "stored": True, "detail": "On disk."})
+
+
+def _is_trusted(opened: Services) -> bool:
+    """Whether whoever sends this may tell of searches that other systems answered, and of other days."""
+    bearer = opened.access.bearer()
+    return bearer is not None and bearer.may(EVENTS)
+
+
+def _parse_events(body: Any) -> list[EventRecord]:
+    """The records of one event or a list of them. Raises BadEvent that says which and what."""
+    many = body if isinstance(body, list) else [body]
+    if not many or len(many) > MAX_LIST:
+        raise BadEvent(f"{len(many)} events came; send one event, or a list of 1 to {MAX_LIST}")
+    received = now_ms()
+    records = []
+    for at, raw in enumerate(many):
+        try:
+            if isinstance(raw, dict) and "set_aside" in raw:
+                raise BadEvent("set_aside: is decided by the server; leave it out")
+            records.append(parse_event(raw, received))
+        except BadEvent as error:
+            raise BadEvent(f"event {at}: {error}" if isinstance(body, list) else str(error)) from error
+    return records

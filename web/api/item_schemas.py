@@ -1,0 +1,98 @@
+"""Items as HTTP takes them, as strict pydantic models; their schemas say also what `data.items` refuses."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, WithJsonSchema, field_validator
+
+from magpie.data.catalogue.items import KNOWN_FIELDS, MAX_ATTRIBUTES, MAX_ID_CHARS, MAX_NAME_CHARS
+from magpie.web.api.event_schemas import NO_NUL
+from magpie.web.api.filter_notation import brief
+from magpie.web.api.search_requests import MAX_TEXT, Strict
+
+MAX_BULK_LINES = 10_000
+MAX_PICTURES = 20  # of one item in one request
+_CONTROLS = r"\x00-\x1f\x7f-\x9f"
+_SPACES = r" \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # \s is not the same everywhere
+# neither control characters nor a space at an end
+_ID_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "maxLength": MAX_ID_CHARS,
+    "pattern": rf"^[^{_SPACES}{_CONTROLS}](?:[^{_CONTROLS}]*[^{_SPACES}{_CONTROLS}])?$",
+}
+_PLAIN: Any = {"pattern": NO_NUL}
+_TEXT_SCHEMA = {"type": "string", "pattern": NO_NUL}
+_ATTRIBUTES_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "maxProperties": MAX_ATTRIBUTES,
+    "propertyNames": {
+        "minLength": 1,
+        "maxLength": MAX_NAME_CHARS,
+        "pattern": NO_NUL,
+        "not": {"enum": sorted(KNOWN_FIELDS)},
+    },
+    "additionalProperties": {
+        "anyOf": [_TEXT_SCHEMA, {"type": "number"}, {"type": "boolean"}, {"type": "array", "items": _TEXT_SCHEMA}]
+    },
+}
+
+
+class ItemPath(BaseModel):
+    """An item's own id."""
+
+    item_id: Annotated[str, WithJsonSchema(_ID_SCHEMA)] = Field(
+        max_length=MAX_TEXT, description="The item's id, percent-encoded."
+    )
+
+
+PictureAddress = Annotated[str, Field(pattern=r"^https?://[^\x00-\x20\x7f]+$", max_length=4_000)]
+
+
+class ItemBody(Strict):
+    """An item to put into the catalogue. What is left out is empty; `images` left out keeps the pictures it has."""
+
+    title: str = Field(min_length=1, max_length=10_000, json_schema_extra=_PLAIN)
+    description: str = Field("", json_schema_extra=_PLAIN)
+    category: str = Field("", max_length=1000, json_schema_extra=_PLAIN)
+    price: float | None = Field(None, ge=0, lt=1e15, allow_inf_nan=False)
+    currency: str = Field("", max_length=10, json_schema_extra=_PLAIN)
+    url: str = Field("", max_length=4000, json_schema_extra=_PLAIN)
+    attributes: Annotated[dict[str, Any], WithJsonSchema(_ATTRIBUTES_SCHEMA)] = Field(
+        default_factory=dict, description="Texts, numbers, booleans, or lists of texts, by name."
+    )
+    images: list[PictureAddress] | None = Field(
+        None,
+        max_length=MAX_PICTURES,
+        description="[] removes the pictures. New ones are sent as multipart files named `image`, or as addresses on "
+        "hosts that the owner allows.",
+    )
+
+    @field_validator("attributes")
+    @classmethod
+    def _plain_values(cls, attributes: dict[str, Any]) -> dict[str, Any]:
+        for name, value in attributes.items():
+            listed = value if isinstance(value, list) else [value]
+            if not all(isinstance(one, str | int | float | bool) for one in listed):
+                raise ValueError(f"{name}: {brief(value)} is no text, number, boolean or list of texts")
+        return attributes
+
+
+class DeleteHeader(BaseModel):
+    """Which state of the item a write is meant for."""
+
+    if_match: str | None = Field(
+        None, alias="If-Match", description="Write only if the item's ETag is one of these; * for any item that exists."
+    )
+
+
+class PutHeader(DeleteHeader):
+    """The same, and which states it is not meant for."""
+
+    if_none_match: str | None = Field(
+        None, alias="If-None-Match", description="Write only if the item's ETag is none of these; * for a new item."
+    )
+
+
+class NamedItemBody(ItemBody):
+    """An item with its id, for POST /api/items."""
+
+    item_id: Annotated[str, WithJsonSchema(_ID_SCHEMA)] = Field(min_length=1, max_length=MAX_TEXT)

@@ -1,0 +1,172 @@
+"""What the HTTP interface accepts, as strict pydantic models: the models are the documentation."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from magpie.data.errors import BadQuery, NotTogether
+from magpie.search.request import MODES, RANGE_OPERATORS, SearchRequest
+from magpie.web.api.filter_notation import FIELD_AND_VALUE, brief, parse_filter_parameters, parse_filters
+
+MAX_K = 1000
+MAX_DEPTH = 10_000
+MAX_TEXT = 1000
+SORTS = [sign + name for name in ("relevance", "price", "title", "newest") for sign in ("", "-")]
+MAX_LIST = 1000  # events or items in one request
+# what a search says at least one of
+ASKING: list[Any] = [
+    {"required": ["query"], "properties": {"query": {"pattern": r"\S"}}},
+    {"required": ["like"], "properties": {"like": {"type": "string", "minLength": 1}}},
+    {"required": ["filters"], "properties": {"filters": {"minProperties": 1}}},
+]
+
+FILTERS_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "By field: the wanted values (or-ed), or a range of numbers. Fields are and-ed.",
+    "additionalProperties": {
+        "anyOf": [
+            {"type": "array", "minItems": 1, "items": {"type": ["string", "number", "boolean"]}},
+            {"type": ["string", "number", "boolean"]},
+            {
+                "type": "object",
+                "minProperties": 1,
+                "additionalProperties": False,
+                "properties": {operator: {"type": "number"} for operator in RANGE_OPERATORS},
+            },
+        ]
+    },
+    "examples": [{"colour": ["Red", "Blue"], "price": {"gte": 10, "lt": 50}}],
+}
+
+Sort = Annotated[
+    str, WithJsonSchema({"anyOf": [{"type": "string", "enum": SORTS}, {"type": "string", "maxLength": 200}]})
+]
+# pydantic's own message for what a pattern refuses would not say how filters are written
+FilterParameter = Annotated[str, WithJsonSchema({"type": "string", "pattern": FIELD_AND_VALUE})]
+
+
+# JSON may write 5 as 5.0, and its schema takes that for an integer
+Whole = Annotated[int, BeforeValidator(lambda value: int(value) if _is_whole(value) else value)]
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, float) and value.is_integer()
+
+
+class Strict(BaseModel):
+    """Unknown fields are refused, and JSON values are taken as they are: "5" is no number."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, str_max_length=100_000)
+
+
+class SearchQuery(BaseModel):
+    """The parameters of GET /api/search."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    q: str = Field("", max_length=MAX_TEXT, description="Words to search for.")
+    k: int = Field(10, ge=1, le=MAX_K, description="Hits wanted.")
+    offset: int = Field(0, ge=0, le=MAX_DEPTH, description="Hits to skip; offset + k is at most 10,000.")
+    mode: str = Field("hybrid", description="One of " + ", ".join(MODES) + ".", json_schema_extra={"enum": list(MODES)})
+    sort: Sort = Field(
+        "relevance", max_length=200,
+        description="relevance, price, title, newest or an attribute's name; a leading - reverses.",
+    )  # fmt: skip
+    filter: list[FilterParameter] = Field(
+        default_factory=list, max_length=200,
+        description="field:value, repeatable, such as colour:Red; or a range: price:10..50, price:10.. or price:..50.",
+    )  # fmt: skip
+    explain: bool = Field(False, description="Give the addends of each score by source.")
+    like: str | None = Field(None, max_length=MAX_TEXT, description="Id of an item to resemble.")
+    not_: str = Field("", alias="not", max_length=MAX_TEXT, description="Words that hits should not be about.")
+    image_weight: float | None = Field(None, ge=0, le=1, description="0: words only … 1: picture only.")
+    correct: bool = Field(True, description="Put misspelt words right; false takes them as they are written.")
+    client_id: str = Field("", max_length=200, description="Who searches, as that client's events say.")
+    session_id: str = Field("", max_length=200)
+    rerank: bool = Field(True, description="Let what was learned from clicks change the order.")
+    facets: bool = Field(True, description="Count the values of the attributes.")
+    layout: str = Field("", max_length=64, description="How the hits will be laid out, for the log: grid, list, ….")
+
+    def to_request(self) -> SearchRequest:
+        """The engine's request. Raises BadQuery or BadFilter."""
+        fields = self.model_dump(exclude={"q", "filter", "not_"})
+        return checked(
+            SearchRequest(text=self.q, not_text=self.not_, filters=parse_filter_parameters(self.filter), **fields)
+        )
+
+
+class SearchBody(Strict):
+    """The body of POST /api/search, as JSON or as multipart/form-data beside the file `image`."""
+
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema.update(anyOf=ASKING))
+
+    query: str = Field("", max_length=MAX_TEXT, description="Words to search for.")
+    k: Whole = Field(10, ge=1, le=MAX_K, description="Hits wanted.")
+    offset: Whole = Field(0, ge=0, le=MAX_DEPTH, description="Hits to skip; offset + k is at most 10,000.")
+    mode: str = Field("hybrid", description="One of " + ", ".join(MODES) + ".", json_schema_extra={"enum": list(MODES)})
+    sort: Sort = Field(
+        "relevance", max_length=200,
+        description="relevance, price, title, newest or an attribute's name; a leading - reverses.",
+    )  # fmt: skip
+    filters: Annotated[dict[str, Any], WithJsonSchema(FILTERS_SCHEMA)] = Field(default_factory=dict)
+    explain: bool = Field(False, description="Give the addends of each score by source.")
+    like: str | None = Field(None, max_length=MAX_TEXT, description="Id of an item to resemble.")
+    not_: str = Field("", alias="not", max_length=MAX_TEXT, description="Words that hits should not be about.")
+    image_weight: float | None = Field(None, ge=0, le=1, description="0: words only … 1: picture only.")
+    correct: bool = Field(True, description="Put misspelt words right; false takes them as they are written.")
+    client_id: str = Field("", max_length=200, description="Who searches, as that client's events say.")
+    session_id: str = Field("", max_length=200)
+    rerank: bool = Field(True, description="Let what was learned from clicks change the order.")
+    facets: bool = Field(True, description="Count the values of the attributes.")
+    layout: str = Field("", max_length=64, description="How the hits will be laid out, for the log: grid, list, ….")
+
+    def to_request(self, picture: bytes | None) -> SearchRequest:
+        """The engine's request. Raises BadQuery or BadFilter."""
+        fields = self.model_dump(exclude={"query", "filters", "not_"})
+        return checked(
+            SearchRequest(
+                text=self.query, not_text=self.not_, filters=parse_filters(self.filters), picture=picture, **fields
+            )
+        )
+
+
+def checked(request: SearchRequest) -> SearchRequest:
+    """The request itself, when what spans several fields is right. Raises BadQuery."""
+    if not (request.text.strip() or request.picture or request.like or request.filters):
+        raise NotTogether("Nothing to search for: give words (query, or q in an address), an image, like, or filters")
+    if request.mode not in MODES:
+        raise BadQuery(f"mode: {brief(request.mode)} is unknown; use one of {', '.join(MODES)}")
+    if request.offset + request.k > MAX_DEPTH:
+        raise NotTogether(
+            f"offset + k: {request.offset + request.k} goes past {MAX_DEPTH}; narrow the search with filters"
+        )
+    return request
+
+
+class SimilarQuery(BaseModel):
+    """How many items to give."""
+
+    model_config = ConfigDict(extra="forbid")
+    k: int = Field(10, ge=1, le=MAX_K, description="Hits wanted.")
+
+
+class RecommendQuery(SimilarQuery):
+    """What to recommend for: an item, or a person."""
+
+    item: str = Field("", max_length=MAX_TEXT, description="Id of the item that people look at.")
+    client_id: str = Field("", max_length=200, description="Who is to see them, as that client's events say.")
+    session_id: str = Field("", max_length=200)
+
+    def checked(self) -> "RecommendQuery":
+        """Itself. Raises BadQuery where there is nothing to recommend for."""
+        if not (self.item or self.client_id or self.session_id):
+            raise NotTogether("Nothing to recommend for: give item, client_id or session_id")
+        return self
+
+
+class SuggestQuery(BaseModel):
+    """What was typed so far."""
+
+    model_config = ConfigDict(extra="forbid")
+    q: str = Field("", max_length=MAX_TEXT, description="The beginning of a query.")
+    limit: int = Field(8, ge=1, le=20)

@@ -1,0 +1,1 @@
+"""What the server does beside answering: rebuilds, the query log."""

@@ -1,0 +1,42 @@
+"""`magpie backup` and `magpie restore`: the home as one file, and back."""
+
+from pathlib import Path
+
+import click
+
+from magpie.web.cli.main import open_settings
+from magpie.web.cli.output import as_json, print_facts, print_json, progress_on_stderr, say
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@as_json
+@click.pass_context
+def backup(ctx: click.Context, file: Path, as_json: bool) -> None:
+    """Write the whole home into FILE, also while it is served."""
+    from magpie.data.backup.backup import back_up
+
+    with progress_on_stderr(is_quiet=as_json) as progress:
+        report = back_up(open_settings(ctx), file, progress)
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        print_facts({name: fact for name, fact in report.as_dict().items() if fact != []})
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--replace", is_flag=True, help="Put aside what is in the home now.")
+@as_json
+@click.pass_context
+def restore(ctx: click.Context, file: Path, replace: bool, as_json: bool) -> None:
+    """Make the home what it was when FILE was written; every byte of FILE is checked first."""
+    from magpie.data.backup.restore import restore as restore_home
+
+    with progress_on_stderr(is_quiet=as_json) as progress:
+        report = restore_home(open_settings(ctx), file, replace, progress)
+    if as_json:
+        print_json(report.as_dict())
+        return
+    print_facts(report.as_dict())
+    say("Next: magpie serve")

@@ -1,0 +1,78 @@
+"""`magpie token`: who may write, read insights and measurements, and send events for others."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from magpie.data.database.api_tokens import SCOPES, create_token, read_tokens, revoke_token
+from magpie.data.events.ubi import format_timestamp
+from magpie.web.cli.main import open_settings
+from magpie.web.cli.output import as_json, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from magpie.data.database.connection import Database
+
+
+@click.group()
+def token() -> None:
+    """Who may write, and see what is measured."""
+
+
+@token.command()
+@click.argument("name")
+@click.option(
+    "--scope", "scopes", type=click.Choice(SCOPES), multiple=True, required=True, help="What it opens; repeatable."
+)
+@as_json
+@click.pass_context
+def create(ctx: click.Context, name: str, scopes: tuple[str, ...], as_json: bool) -> None:
+    """Make a token called NAME and print it, this once."""
+    with _database(ctx) as database:
+        made = create_token(database, name, scopes)
+    if as_json:
+        print_json({"name": name, "scopes": list(scopes), "token": made})
+        return
+    click.echo(made)
+    say("Keep it well: it is not shown again. From now on, writing and measurements need a token.")
+
+
+@token.command("list")
+@as_json
+@click.pass_context
+def list_(ctx: click.Context, as_json: bool) -> None:
+    """List the tokens, not what they are."""
+    with _database(ctx) as database:
+        bearers = [known.bearer for known in read_tokens(database)]
+    rows = [(one.name, " ".join(one.scopes), format_timestamp(one.created_at)) for one in bearers]
+    if as_json:
+        shown = [{"name": name, "scopes": scopes.split(), "created_at": made} for name, scopes, made in rows]
+        print_json({"tokens": shown})
+    else:
+        print_table(["name", "scopes", "created at"], rows)
+
+
+@token.command()
+@click.argument("name")
+@as_json
+@click.pass_context
+def revoke(ctx: click.Context, name: str, as_json: bool) -> None:
+    """Make the token called NAME worthless, within a second on a running server."""
+    with _database(ctx) as database:
+        revoke_token(database, name)
+    if as_json:
+        print_json({"revoked": name})
+    else:
+        say(f"{name} opens nothing any more.")
+
+
+@contextmanager
+def _database(ctx: click.Context) -> "Iterator[Database]":
+    from magpie.data.database.connection import open_database
+
+    database = open_database(open_settings(ctx))
+    try:
+        yield database
+    finally:
+        database.close()

@@ -1,0 +1,1 @@
+"""The pictures that are served: those of items, and uploads."""

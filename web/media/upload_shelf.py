@@ -1,0 +1,70 @@
+"""Pictures that people search by stay in memory for a while, so that an address can refer to one, or a part of it."""
+
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from magpie.data.errors import PictureForgotten
+from magpie.data.pictures.decode import copy_upload, cut_upload
+from magpie.data.pictures.sandbox import PictureProcess
+
+KEEP_S = 3600
+MAX_KEPT = 200
+SIDE = 640  # pixels; encoders look at less
+
+Crop = tuple[int, int, int, int]  # left, top, right, bottom in percent of the sides
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A kept picture: JPEG bytes, and its size in pixels."""
+
+    content: bytes
+    width: int
+    height: int
+
+
+class UploadShelf:
+    """Re-encoded copies by an unguessable name: at most 200, for an hour, never on disk."""
+
+    def __init__(self, max_pixels: int, decoder: PictureProcess) -> None:
+        self._max_pixels = max_pixels
+        self._decoder = decoder
+        self._kept: OrderedDict[str, tuple[float, Upload]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, content: bytes) -> str:
+        """The name under which a JPEG copy of this picture is kept. Raises BadPicture, TooLarge, DecoderBusy."""
+        copy = Upload(*self._decoder.run("the picture", copy_upload, content, self._max_pixels, SIDE))
+        name = secrets.token_urlsafe(12)
+        now = time.monotonic()
+        with self._lock:
+            self._kept[name] = (now, copy)
+            while len(self._kept) > MAX_KEPT or next(iter(self._kept.values()))[0] < now - KEEP_S:
+                self._kept.popitem(last=False)
+        return name
+
+    def get(self, name: str) -> Upload:
+        """The kept picture. Raises PictureForgotten for one that is not."""
+        with self._lock:
+            since, upload = self._kept.get(name, (0.0, None))
+        if upload is None or since < time.monotonic() - KEEP_S:
+            raise PictureForgotten(
+                "The picture of this search is no longer kept (for an hour at most, and not over a restart of the "
+                "server); choose it again"
+            )
+        return upload
+
+    def part(self, name: str, crop: Crop | None) -> bytes:
+        """The JPEG bytes of a part of the picture, of all of it for None. Raises PictureForgotten, DecoderBusy."""
+        upload = self.get(name)
+        if crop is None:
+            return upload.content
+        left, top, right, bottom = crop
+        box = (
+            *(left * upload.width // 100, top * upload.height // 100),
+            *(-(-right * upload.width // 100), -(-bottom * upload.height // 100)),
+        )
+        return self._decoder.run("the picture", cut_upload, upload.content, self._max_pixels, SIDE, box)

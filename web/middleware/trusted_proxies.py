@@ -1,0 +1,41 @@
+"""Behind a proxy that the owner trusts, a request's address, scheme and host are those that the proxy says."""
+
+import functools
+import ipaddress
+from collections.abc import Iterable
+from typing import Any
+
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from magpie.data.errors import BadSetting
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class BehindProxies:
+    """A WSGI application that believes `X-Forwarded-…` from these networks only, and only their nearest word."""
+
+    def __init__(self, application: Any, networks: Iterable[Network]) -> None:
+        self._application = application
+        self._believing = ProxyFix(application, x_for=1, x_proto=1, x_host=1)
+        self._networks = tuple(networks)
+        self._is_trusted = functools.lru_cache(maxsize=1024)(self._look_up)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        trusted = self._is_trusted(environ.get("REMOTE_ADDR", ""))
+        return (self._believing if trusted else self._application)(environ, start_response)
+
+    def _look_up(self, address: str) -> bool:
+        try:
+            peer = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(peer.version == network.version and peer in network for network in self._networks)
+
+
+def parse_networks(text: str) -> list[Network]:
+    """The networks of a list such as `127.0.0.1, 10.0.0.0/8`. Raises BadSetting."""
+    try:
+        return [ipaddress.ip_network(one.strip()) for one in text.split(",") if one.strip()]
+    except ValueError as error:
+        raise BadSetting(f"MAGPIE_TRUSTED_PROXIES: {error}; list addresses or networks such as 10.0.0.0/8") from error

@@ -1,0 +1,1 @@
+"""The search page: its state, views, texts, templates and scripts."""

@@ -1,0 +1,112 @@
+"""Items as people read them: labels of their fields and values, and cards in a grid."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode, urlsplit
+
+from magpie.data.catalogue.items import Value
+from magpie.search.request import Hit
+from magpie.web.api.filter_notation import format_number
+from magpie.web.media.picture_shelf import picture_url
+from magpie.web.page.state import PageState
+from magpie.web.page.texts import Text
+
+_SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "INR": "₹", "JPY": "¥", "CNY": "¥", "KRW": "₩"}
+_NAMED_FIELDS = ("category", "price")
+
+_WHITE_FROM = 232  # of 255 in each channel: what is nearly white gets no tint, the page's own ground suits it better
+
+
+@dataclass(frozen=True)
+class Card:
+    """One hit in the grid. `tint` stands in for the picture while it loads."""
+
+    item_id: str
+    position: int
+    title: str
+    price: str
+    notes: str
+    url: str
+    like_url: str
+    image: str
+    image_set: str
+    tint: str
+
+
+def card_of(hit: Hit) -> Card:
+    """The card of one hit."""
+    image = picture_url(hit.item_id, hit.image) if hit.image else ""
+    return Card(
+        item_id=hit.item_id,
+        position=hit.position,
+        title=hit.title or hit.item_id,
+        price=price_label(hit.price, hit.currency),
+        notes=_notes(hit.title, hit.category, hit.attributes),
+        url=item_url(hit.item_id),
+        like_url=PageState(like=hit.item_id).url,
+        image=f"{image}&w=320" if image else "",
+        image_set=f"{image}&w=320 320w, {image}&w=640 640w" if image else "",
+        tint=tint_label(hit.tint) if hit.image and hit.tint else "",
+    )
+
+
+def tint_label(tint: tuple[int, int, int]) -> str:
+    """A tint as the page writes it, such as "#a1b2c3"; "" for what is nearly white."""
+    return "" if min(tint) >= _WHITE_FROM else "#{:02x}{:02x}{:02x}".format(*tint)
+
+
+def field_label(name: str, text: Text) -> str:
+    """A field's name as people read it; those that every catalogue may have are in the page's language."""
+    if name in _NAMED_FIELDS:
+        return text(f"field_{name}")
+    return plain_label(name)
+
+
+def plain_label(name: str) -> str:
+    """A field's name as the catalogue has it, as words."""
+    words = name.replace("_", " ").replace("-", " ").strip()
+    return words[:1].upper() + words[1:] if words.islower() else words
+
+
+def value_label(value: Value, text: Text) -> str:
+    """A value as people read it."""
+    if isinstance(value, bool):
+        return text("yes") if value else text("no")
+    if isinstance(value, list):
+        return ", ".join(value)
+    return format_number(value) if isinstance(value, int | float) else value
+
+
+def price_label(price: float | None, currency: str) -> str:
+    """A price as people read it, "" when there is none."""
+    if price is None:
+        return ""
+    amount = f"{price:,.0f}" if float(price).is_integer() else f"{price:,.2f}"
+    symbol = _SYMBOLS.get(currency.upper())
+    return f"{symbol}{amount}" if symbol else f"{currency} {amount}".strip()
+
+
+def outward_url(url: str) -> str:
+    """The item's own address when it is one that may be linked to, else ""."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return url if parts.scheme in ("http", "https") and parts.netloc else ""
+
+
+def item_url(item_id: str) -> str:
+    """The page of one item."""
+    return "/item?" + urlencode({"id": item_id})
+
+
+def _notes(title: str, category: str, attributes: Mapping[str, Value]) -> str:
+    """Up to three short values that the title does not say already."""
+    said = title.casefold()
+    short: list[str] = []
+    for value in attributes.values():
+        if not isinstance(value, str) or not 2 <= len(value) <= 24 or value.startswith(("http:", "https:")):
+            continue
+        if value.casefold() not in said and value not in short:
+            short.append(value)
+    return " · ".join(short[:3]) or (category if len(category) <= 40 else "")

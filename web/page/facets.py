@@ -1,0 +1,162 @@
+"""What the answer can be narrowed by, worked out before the template: values with counts, ranges with histograms."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from magpie.search.request import FacetValue, FilterValue, Range, SearchResult
+from magpie.web.api.filter_notation import format_number
+from magpie.web.page.cards import field_label
+from magpie.web.page.state import PageState
+from magpie.web.page.texts import Text
+
+MAX_GROUPS = 10
+VALUES_SHOWN = 6
+MAX_VALUES = 60
+MAX_RANGES = 5
+HISTOGRAM_WIDTH, HISTOGRAM_HEIGHT = 240, 40  # units of the drawing
+_GAP = 1.5
+_LEAST = 2.0  # height of the bar of a single item, which must be seen
+
+
+@dataclass(frozen=True)
+class FacetLink:
+    """One value of a facet, and where choosing (or unchoosing) it leads."""
+
+    label: str
+    count: int | None
+    url: str
+    is_selected: bool
+    key: str
+
+
+@dataclass(frozen=True)
+class FacetGroup:
+    """All shown values of one field."""
+
+    label: str
+    links: list[FacetLink]
+
+    @property
+    def first(self) -> list[FacetLink]:
+        """The values shown at once: those selected, and the most frequent."""
+        return self.links[:VALUES_SHOWN]
+
+    @property
+    def rest(self) -> list[FacetLink]:
+        """The values behind "show all"."""
+        return self.links[VALUES_SHOWN:]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar of a histogram, in units of its drawing; `is_inside` where the chosen range takes it in."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    is_inside: bool
+
+
+@dataclass(frozen=True)
+class RangeForm:
+    """The two ends of a number, as chosen and as possible, and the rest of the state to keep.
+
+    The slider's places are those of `edges`; `low_at` and `high_at` are where its handles stand.
+    """
+
+    field: str
+    label: str
+    low: str
+    high: str
+    minimum: str
+    maximum: str
+    keep: list[tuple[str, str]]
+    bars: list[Bar]
+    edges: list[str]
+    low_at: int
+    high_at: int
+
+
+def facet_groups(state: PageState, result: SearchResult, is_confident: bool, text: Text) -> list[FacetGroup]:
+    """The facets worth showing; what is selected always is, even when the answer no longer has it.
+
+    A field of numbers is left to its range, unless one of its numbers is selected.
+    """
+    groups = []
+    facets: Mapping[str, Sequence[FacetValue]] = result.facets if is_confident else {}
+    wanted = {name: value for name, value in state.filters.items() if isinstance(value, list)}
+    names = [*facets, *(name for name in wanted if name not in facets)]
+    for name in sorted(names, key=lambda name: (name not in wanted, name != "category")):
+        found = {value.value: value.count for value in facets.get(name, [])}
+        selected = wanted.get(name, [])
+        spelt = {value.casefold(): value for value in found}  # the engine takes "glass" for "Glass" too
+        chosen = {spelt.get(value.casefold(), value): value for value in selected}
+        if not selected and (len(found) < 2 or name in result.ranges):
+            continue
+        values = [*chosen, *(value for value in found if value not in chosen)][:MAX_VALUES]
+        links = [_facet_link(state, name, value, found.get(value), chosen.get(value)) for value in values]
+        groups.append(FacetGroup(field_label(name, text), links))
+    return groups[:MAX_GROUPS]
+
+
+def range_forms(state: PageState, result: SearchResult, is_confident: bool, text: Text) -> list[RangeForm]:
+    """The ranges worth showing, price first; a chosen one always is."""
+    ranges = result.ranges if is_confident else {}
+    chosen = {name: value for name, value in state.filters.items() if isinstance(value, Mapping)}
+    names = [*ranges, *(name for name in chosen if name not in ranges)]
+    forms = [
+        _range_form(state, name, ranges.get(name), chosen.get(name, {}), text)
+        for name in names
+        if name in chosen or ranges[name].minimum != ranges[name].maximum
+    ]
+    forms.sort(key=lambda form: (form.field != "price", form.field not in chosen))
+    return forms[:MAX_RANGES]
+
+
+def range_ends(chosen: FilterValue) -> tuple[str, str]:
+    """Both ends of a range as they are written, "" for an open one."""
+    if isinstance(chosen, list):
+        return "", ""
+    return format_number(chosen.get("gte", chosen.get("gt"))), format_number(chosen.get("lte", chosen.get("lt")))
+
+
+def _facet_link(state: PageState, name: str, value: str, count: int | None, selected: str | None) -> FacetLink:
+    """`selected` is the value as the state has it, None where it is not chosen."""
+    target = state.with_value(name, value) if selected is None else state.without_value(name, selected)
+    return FacetLink(value, count, target.url, selected is not None, f"{name}:{value}")
+
+
+def _range_form(state: PageState, name: str, span: Range | None, chosen: Mapping[str, float], text: Text) -> RangeForm:
+    low, high = range_ends(chosen)
+    edges = span.spread.edges if span else ()
+    low_at = max((at for at, edge in enumerate(edges) if low and edge <= float(low)), default=0)
+    high_at = min((at for at, edge in enumerate(edges) if high and edge >= float(high)), default=len(edges) - 1)
+    return RangeForm(
+        field=name,
+        label=field_label(name, text),
+        low=low,
+        high=high,
+        minimum=format_number(span.minimum) if span else "",
+        maximum=format_number(span.maximum) if span else "",
+        keep=[pair for pair in state.without_field(name).parameters() if pair[0] != "page"],
+        bars=_bars(span.spread.counts, low_at, high_at) if span else [],
+        edges=[format_number(edge) for edge in edges],
+        low_at=low_at,
+        high_at=high_at,
+    )
+
+
+def _bars(counts: Sequence[int], low_at: int, high_at: int) -> list[Bar]:
+    """The bars, as high as the square root of their counts: single items beside many must still be seen."""
+    most = max(counts, default=0) ** 0.5
+    places = [HISTOGRAM_WIDTH * at / max(1, len(counts)) for at in range(len(counts) + 1)]
+    bars = []
+    for at, ((left, right), count) in enumerate(zip(pairwise(places), counts, strict=True)):
+        if count:
+            height = max(_LEAST, HISTOGRAM_HEIGHT * count**0.5 / most)
+            is_inside = low_at <= at < high_at
+            top, width = round(HISTOGRAM_HEIGHT - height, 1), round(right - left - _GAP, 1)
+            bars.append(Bar(round(left, 1), top, width, height, is_inside))
+    return bars

@@ -1,0 +1,41 @@
+"""A search whose filters leave nothing → what would match with one of them, or all, dropped."""
+
+from dataclasses import dataclass, replace
+
+from magpie.search.engine import SearchEngine
+from magpie.search.request import SearchRequest
+from magpie.web.page.cards import field_label
+from magpie.web.page.state import PageState
+from magpie.web.page.texts import Text
+
+_MOST = 5
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """A wider search: what it leaves out, where it is, and how many items match."""
+
+    label: str
+    url: str
+    total: int
+
+
+def relax(engine: SearchEngine, state: PageState, request: SearchRequest, text: Text) -> list[Relaxed]:
+    """The wider searches that find something, dropping one filter at a time, then all; the most matches first."""
+    wider = [(text("relaxed", filter=field_label(name, text)), state.without_field(name)) for name in state.filters]
+    found = [
+        Relaxed(label, other.url, total)
+        for label, other in wider[:_MOST]
+        if (total := _count(engine, replace(request, filters=other.filters)))
+    ]
+    found.sort(key=lambda one: -one.total)
+    if len(state.filters) == 1 or found:
+        return found
+    total = _count(engine, replace(request, filters={}))
+    return [Relaxed(text("without_filters"), state.but(filters={}).url, total)] if total else []
+
+
+def _count(engine: SearchEngine, request: SearchRequest) -> int:
+    """How many items match, 0 where nothing really does."""
+    result = engine.search(replace(request, k=1, facets=False, client_id="", session_id=""))
+    return result.total if result.confident else 0

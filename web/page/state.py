@@ -1,0 +1,193 @@
+"""The search page's state: all of it is in the address, so that a link, a reload and the back button just work."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlencode
+
+from werkzeug.datastructures import MultiDict
+
+from magpie.data.errors import BadFilter, BadQuery
+from magpie.search.query.negation import split_avoided
+from magpie.search.request import FilterValue, SearchRequest
+from magpie.web.api.filter_notation import format_filter_parameters, format_number, parse_filter_parameters
+from magpie.web.api.search_requests import MAX_K, MAX_TEXT, checked
+from magpie.web.media.upload_shelf import Crop
+
+PAGE_SIZE = 24
+MAX_PAGES = MAX_K // PAGE_SIZE
+_BOUND_FIELDS = ("min:", "max:")
+_CROP = re.compile(r"(\d{1,3})-(\d{1,3})-(\d{1,3})-(\d{1,3})")
+_SMALLEST_PART = 5  # percent of a side
+
+
+@dataclass(frozen=True)
+class PageState:
+    """What is searched for and how much of the answer is shown.
+
+    `picture` names an upload, `crop` is the part of it that counts; `weight` is what a picture or item counts beside
+    words, in percent, None for "as the engine sees fit"; `exact` takes the words as they are written.
+    """
+
+    q: str = ""
+    exact: bool = False
+    like: str = ""
+    picture: str = ""
+    crop: Crop | None = None
+    weight: int | None = None
+    avoided: tuple[str, ...] = ()
+    filters: Mapping[str, FilterValue] = field(default_factory=dict)
+    sort: str = "relevance"
+    page: int = 1
+
+    @classmethod
+    def from_parameters(cls, parameters: "MultiDict[str, str]") -> "PageState":
+        """The state in these parameters; others are ignored. Raises BadQuery or BadFilter."""
+        for name in ("q", "like", "picture", "sort"):
+            if len(parameters.get(name, "")) > MAX_TEXT:
+                raise BadQuery(f"{name}: at most {MAX_TEXT} characters are taken; shorten it")
+        page = parameters.get("page", "1")
+        if not (page.isascii() and page.isdigit() and 1 <= int(page[:6]) <= MAX_PAGES):
+            raise BadQuery(f"page: must be a number from 1 to {MAX_PAGES}")
+        return cls(
+            q=parameters.get("q", "").strip(),
+            exact=parameters.get("exact", "") == "1",
+            like=parameters.get("like", ""),
+            picture=parameters.get("picture", ""),
+            crop=_crop(parameters.get("crop", "")),
+            weight=_weight(parameters.get("weight", "")),
+            avoided=_avoided(parameters.getlist("not")),
+            filters=parse_filter_parameters(_filter_parameters(parameters)),
+            sort=parameters.get("sort", "") or "relevance",
+            page=int(page),
+        )
+
+    @property
+    def is_browsing(self) -> bool:
+        """Whether nothing is searched for: the page shows the catalogue."""
+        return not (self.q or self.is_composing)
+
+    @property
+    def is_composing(self) -> bool:
+        """Whether a picture or an item is searched with, to which words may be added."""
+        return bool(self.like or self.picture)
+
+    @property
+    def is_start(self) -> bool:
+        """Whether this is the page that visitors come to first."""
+        return self.is_browsing and not self.filters and self.sort == "relevance" and self.page == 1
+
+    @property
+    def num_filters(self) -> int:
+        """How many values and ranges narrow the answer."""
+        return len(format_filter_parameters(self.filters))
+
+    def parameters(self) -> list[tuple[str, str]]:
+        """Name and value of all that differs from the first page of everything, always in the same order."""
+        pairs = [
+            ("q", self.q),
+            ("exact", "1" if self.exact and self.q else ""),
+            ("like", self.like),
+            ("picture", self.picture),
+        ]
+        pairs += [("crop", "-".join(map(str, self.crop)) if self.crop and self.picture else "")]
+        pairs += [("weight", str(self.weight) if self.weight is not None and self.is_composing else "")]
+        pairs += [("not", one) for one in self.avoided if not self.is_browsing]
+        pairs += [("filter", one) for one in format_filter_parameters(self.filters)]
+        pairs += [
+            ("sort", "" if self.sort == "relevance" else self.sort),
+            ("page", str(self.page) if self.page > 1 else ""),
+        ]
+        return [(name, value) for name, value in pairs if value]
+
+    @property
+    def url(self) -> str:
+        """The one address of this state."""
+        query = urlencode(self.parameters())
+        return f"/?{query}" if query else "/"
+
+    def but(self, **changes: object) -> "PageState":
+        """This state with something changed, at its first page again unless a page is given."""
+        return replace(self, **{"page": 1, **changes})  # type: ignore[arg-type]
+
+    def unfiltered(self) -> "PageState":
+        """This state with nothing that narrows the answer."""
+        return self.but(filters={}, avoided=())
+
+    def with_value(self, name: str, value: str) -> "PageState":
+        """This state with one more wanted value of a field."""
+        present = self.filters.get(name)
+        values = [*present, value] if isinstance(present, list) else [value]
+        return self.but(filters={**self.filters, name: values})
+
+    def without_value(self, name: str, value: str) -> "PageState":
+        """This state without one of a field's wanted values."""
+        present = self.filters.get(name)
+        rest = [one for one in present if one != value] if isinstance(present, list) else []
+        return self.but(filters={**self.filters, name: rest}) if rest else self.without_field(name)
+
+    def without_field(self, name: str) -> "PageState":
+        """This state without anything wanted of a field."""
+        return self.but(filters={field: value for field, value in self.filters.items() if field != name})
+
+    def to_request(self, picture: bytes | None) -> SearchRequest:
+        """The engine's request for all that is shown: page 3 shows the first three pages. Raises BadQuery."""
+        is_mixed = self.weight is not None and self.q and self.is_composing
+        request = SearchRequest(
+            text=self.q, picture=picture, like=self.like or None, filters=self.filters, k=PAGE_SIZE * self.page,
+            not_text="" if self.is_browsing else ", ".join(self.avoided), sort=self.sort,
+            image_weight=(self.weight or 0) / 100 if is_mixed else None, correct=not self.exact,
+        )  # fmt: skip
+        return request if self.is_browsing else checked(request)
+
+
+def _crop(given: str) -> Crop | None:
+    """Left, top, right and bottom in percent of the picture, None for all of it."""
+    if not given:
+        return None
+    found = _CROP.fullmatch(given)
+    left, top, right, bottom = (int(number) for number in found.groups()) if found else (0, 0, 0, 0)
+    if max(right, bottom) > 100 or right - left < _SMALLEST_PART or bottom - top < _SMALLEST_PART:
+        raise BadQuery("crop: give left-top-right-bottom in percent of the picture, such as 10-20-90-80")
+    return None if (left, top, right, bottom) == (0, 0, 100, 100) else (left, top, right, bottom)
+
+
+def _weight(given: str) -> int | None:
+    if not given:
+        return None
+    if not (given.isascii() and given.isdigit() and int(given[:4]) <= 100):
+        raise BadQuery("weight: must be a whole number from 0 (words only) to 100 (picture only)")
+    return int(given)
+
+
+def _avoided(given: Iterable[str]) -> tuple[str, ...]:
+    things = tuple(dict.fromkeys(one for text in given for one in split_avoided(text)))
+    if len(", ".join(things)) > MAX_TEXT:
+        raise BadQuery(f"not: at most {MAX_TEXT} characters are taken; shorten it")
+    return things
+
+
+def _filter_parameters(parameters: "MultiDict[str, str]") -> list[str]:
+    """The filters, those from the fields of a range form (min:price=10, max:price=50) among them."""
+    filters = [one for one in parameters.getlist("filter") if one]
+    names = {name[4:] for name in parameters if name.startswith(_BOUND_FIELDS)}
+    for name in sorted(names):
+        low, high = (_bound(name, parameters.get(f"{bound}{name}", "")) for bound in _BOUND_FIELDS)
+        if low or high:
+            filters += format_filter_parameters(
+                {name: {bound: float(end) for bound, end in (("gte", low), ("lte", high)) if end}}
+            )
+    return filters
+
+
+def _bound(name: str, typed: str) -> str:
+    if not typed.strip():
+        return ""
+    try:
+        bound = float(typed)
+    except ValueError:
+        bound = math.nan
+    if not math.isfinite(bound):
+        raise BadFilter(f"{name}: {typed[:40]!r} is not a number")
+    return format_number(bound)

@@ -1,0 +1,39 @@
+"""The page's languages: which one a visitor reads, and its sentences by name."""
+
+from collections.abc import Callable, Mapping
+
+from werkzeug.wrappers import Request
+
+from magpie.web.page.texts_chinese import CHINESE
+from magpie.web.page.texts_english import ENGLISH
+
+Text = Callable[..., str]
+
+LANGUAGES: Mapping[str, Mapping[str, str]] = {"en": ENGLISH, "zh": CHINESE}
+LANGUAGE_COOKIE = "magpie_language"
+# what the page's scripts say
+_SCRIPT_TEXTS = (
+    *("failed", "searching", "suggestions_count", "recent", "recent_clear", "recent_remove", "listening", "no_speech"),
+    *("noted_up", "noted_down", "noted_none", "loading", "up_to", "crop_changed", "no_camera"),
+)
+
+
+def language_of(request: Request) -> str:
+    """The language that the visitor chose, else the one that their browser likes best of those there are."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+    return chosen if chosen in LANGUAGES else request.accept_languages.best_match(list(LANGUAGES), "en") or "en"
+
+
+def texts_for(language: str) -> Text:
+    """The function that gives a named sentence of this language, filled with what it is about."""
+    texts = LANGUAGES[language]
+
+    def text(name: str, **values: object) -> str:
+        return texts[name].format(**values) if values else texts[name]
+
+    return text
+
+
+def script_texts(language: str) -> dict[str, str]:
+    """The sentences that scripts need, by name."""
+    return {name: LANGUAGES[language][name] for name in _SCRIPT_TEXTS}

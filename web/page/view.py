@@ -1,0 +1,156 @@
+"""What the search page shows, worked out before the template: cards, facets, chips, headlines and their links."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from magpie.data.catalogue.catalogue import Item
+from magpie.search.request import SearchResult
+from magpie.web.media.picture_shelf import picture_url
+from magpie.web.media.upload_shelf import Upload
+from magpie.web.page.cards import Card, card_of, field_label
+from magpie.web.page.facets import FacetGroup, RangeForm, facet_groups, range_ends, range_forms
+from magpie.web.page.filter_relaxation import Relaxed
+from magpie.web.page.start_page_rows import Strip
+from magpie.web.page.state import MAX_PAGES, PAGE_SIZE, PageState
+from magpie.web.page.texts import Text
+
+SORTS = ("relevance", "newest", "price", "-price", "title")
+NEAREST_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Found:
+    """An answer and what else the page needs of the catalogue: the item to resemble, the picture searched by."""
+
+    result: SearchResult
+    liked: Item | None = None
+    upload: Upload | None = None
+    relaxed: Sequence[Relaxed] = ()
+    strips: Sequence[Strip] = ()
+
+
+@dataclass(frozen=True)
+class Chip:
+    """One active condition and the address without it."""
+
+    label: str
+    url: str
+    remove_label: str
+    image: str = ""
+
+
+@dataclass(frozen=True)
+class PageView:
+    """All that the results' template needs."""
+
+    state: PageState
+    found: Found
+    headline: str
+    count: str
+    is_confident: bool
+    cards: list[Card]
+    groups: list[FacetGroup]
+    ranges: list[RangeForm]
+    chips: list[Chip]
+    context: list[Chip]
+    sorts: list[tuple[str, str]]
+    more_url: str
+    num_to_come: int
+    shown: str
+    corrected_url: str
+    exact_url: str
+
+
+def view_results(state: PageState, found: Found, text: Text) -> PageView:
+    """The page for one answer."""
+    result = found.result
+    is_confident = result.confident and bool(result.hits)
+    hits = result.hits if is_confident else result.hits[:NEAREST_SHOWN]
+    # the values of what does not match would be noise as well, but what was chosen must stay within reach
+    has_filters = is_confident or bool(state.filters)
+    has_more = is_confident and len(result.hits) < result.total and state.page < MAX_PAGES
+    return PageView(
+        state=state,
+        found=found,
+        headline=_headline(state, found.liked, text) if is_confident else _no_headline(state, text),
+        count=count_label(result.total if is_confident else 0, text),
+        is_confident=is_confident,
+        cards=[card_of(hit) for hit in hits],
+        groups=facet_groups(state, result, is_confident, text) if has_filters else [],
+        ranges=range_forms(state, result, is_confident, text) if has_filters else [],
+        chips=_chips(state, text),
+        context=_context(state, found.liked, text),
+        sorts=_sorts(state, result, text),
+        more_url=state.but(page=state.page + 1).url if has_more else "",
+        num_to_come=min(PAGE_SIZE, result.total - len(hits)),
+        shown=text("shown_of", shown=f"{len(hits):,}", total=f"{result.total:,}") if result.total > PAGE_SIZE else "",
+        corrected_url=state.but(q=result.corrected).url if result.corrected else "",
+        exact_url=state.but(exact=True).url,
+    )
+
+
+def count_label(total: int, text: Text) -> str:
+    """How many results there are, in words."""
+    if total == 0:
+        return text("count_none")
+    return text("count_one") if total == 1 else text("count_many", n=f"{total:,}")
+
+
+def _headline(state: PageState, liked: Item | None, text: Text) -> str:
+    if state.is_composing:
+        own = text("crop_headline") if state.crop else text("picture_headline")
+        about = text("like_headline", title=liked.title or liked.item_id) if liked else own
+        return text("with_words", headline=about, q=state.q) if state.q else about
+    if state.q:
+        return text("results_for", q=state.q)
+    return text("results") if state.filters or state.sort != "relevance" else text("everything")
+
+
+def _no_headline(state: PageState, text: Text) -> str:
+    return text("nothing_q", q=state.q) if state.q else text("nothing")
+
+
+def _chips(state: PageState, text: Text) -> list[Chip]:
+    """What narrows the answer."""
+    labels = [] if state.is_browsing else [(text("chip_not", text=one), _without(state, one)) for one in state.avoided]
+    for name, value in state.filters.items():
+        field = field_label(name, text)
+        if isinstance(value, list):
+            labels += [(f"{field}: {one}", state.without_value(name, one).url) for one in value]
+        else:
+            labels.append((f"{field}: {_range_label(*range_ends(value), text)}", state.without_field(name).url))
+    return [Chip(label, url, text("remove_filter", filter=label)) for label, url in labels]
+
+
+def _range_label(low: str, high: str, text: Text) -> str:
+    if low and high:
+        return f"{low} – {high}"
+    return text("range_from", low=low) if low else text("range_to", high=high)
+
+
+def _without(state: PageState, avoided: str) -> str:
+    return state.but(avoided=tuple(one for one in state.avoided if one != avoided)).url
+
+
+def _context(state: PageState, liked: Item | None, text: Text) -> list[Chip]:
+    """What is searched with besides words."""
+    context = []
+    if state.picture:
+        without = state.but(picture="", crop=None, weight=None).url
+        context.append(Chip(text("chip_picture"), without, text("remove_picture"), f"/uploads/{state.picture}"))
+    if liked:
+        good = [picture for picture in liked.pictures if picture.status == "ok"]
+        image = picture_url(liked.item_id, good[0].content_hash) + "&w=160" if good else ""
+        label = text("chip_like", title=liked.title or liked.item_id)
+        context.append(Chip(label, state.but(like="", weight=None).url, text("remove_like"), image))
+    return context
+
+
+def _sorts(state: PageState, result: SearchResult, text: Text) -> list[tuple[str, str]]:
+    """The orders on offer; by price only where there are prices."""
+    has_prices = "price" in result.ranges or any(hit.price is not None for hit in result.hits)
+    offered = [name for name in SORTS if has_prices or "price" not in name]
+    sorts = [
+        (name, text("sort_browse" if name == "relevance" and state.is_browsing else f"sort_{name}")) for name in offered
+    ]
+    return sorts if state.sort in offered else [*sorts, (state.sort, field_label(state.sort.lstrip("-"), text))]
