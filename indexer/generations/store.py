@@ -27,7 +27,17 @@ NO_INDEX = "There is no index yet. Import a catalogue with `magpie catalog impor
 MANIFEST = "manifest.json"
 OWN_FIELDS = ("format", "created_at", "size_bytes", "files", "checksum")  # what sealing says of a folder
 # fields that manifests of this format have had from the first, and what later ones are where they are missing
-_NEEDED = ("items", "catalogue_revision", "parts", "dim", "model", "fingerprint", "recall", "index", "size_bytes")
+_NEEDED: tuple[str, ...] = (
+    "items",
+    "catalogue_revision",
+    "parts",
+    "dim",
+    "model",
+    "fingerprint",
+    "recall",
+    "index",
+    "size_bytes",
+)
 _NEEDED += ("files", "text_weighing", "confidence")
 _ADDED_LATER = {"pretrained": None, "created_at": "", "clicked_items": 0, "log_read_ms": 0}
 _CHECKED_AT_OPEN_BYTES = 2_000_000_000
