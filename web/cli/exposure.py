@@ -62,7 +62,7 @@ def comparison(ctx: click.Context, as_json: bool) -> None:
     from dataclasses import asdict
 
     from magpie.data.database.connection import open_database
-    from magpie.search.experiments.interleaving import read_comparisons
+    from magpie.search.reports.interleaving_report import read_comparisons
 
     database = open_database(open_settings(ctx))
     try:
