@@ -18,7 +18,7 @@ from magpie.search.ranker.click_evidence import Evidence
 from magpie.search.ranker.features import NAMES
 from magpie.search.ranker.ranker import Ranker
 from magpie.search.ranker.tree_inference import Forest
-from magpie.search.ranker_training.gradient_boosting import Trees
+from magpie.search.ranker.trees import Trees
 
 FORMAT = 5
 KEPT_RANKERS = 5

@@ -8,8 +8,8 @@ import numpy as np
 
 from magpie.search.ranker.features import NAMES
 from magpie.search.ranker.tree_inference import Forest, forest_of
+from magpie.search.ranker.trees import LAMBDAMART, POISSON, Trees
 
-POISSON, LAMBDAMART = "poisson", "lambdamart"
 _MOST_EXPOSURE = 30.0  # of one row: no hot query may own the model
 _TREES = 120
 _FEW_ROWS = 10  # bagging must find some among them
@@ -71,27 +71,6 @@ class Rows:
     def where(self, chosen: np.ndarray) -> "Rows":
         """Only the chosen rows."""
         return Rows(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
-
-
-@dataclass(frozen=True)
-class Trees:
-    """One forest per fold, `forests[fold]` without the fold's queries, and the last one with all.
-
-    `objective` is POISSON or LAMBDAMART. The latter's scores are no rates: their logarithms are `level` plus `slope`
-    times the score.
-    """
-
-    objective: str
-    forests: Sequence[Forest]
-    level: float = 0.0
-    slope: float = 1.0
-
-    def rates(self, fold: int, values: np.ndarray) -> np.ndarray:
-        """(n,) expected rates, relative to the query's usual one, of candidates with these features."""
-        found = self.forests[fold].predict(values)
-        if self.objective == LAMBDAMART:
-            found = np.exp(self.level + self.slope * found)
-        return np.maximum(found, 1e-4)
 
 
 def grow_trees(rows: Rows, objective: str, folds: int) -> Trees:

@@ -9,7 +9,7 @@ import numpy as np
 from magpie.search.ranker.click_evidence import Evidence
 from magpie.search.ranker.first_stage_arrays import FirstStage
 from magpie.search.ranker.ranker import Ranker
-from magpie.search.ranker_training.gradient_boosting import POISSON
+from magpie.search.ranker.trees import POISSON
 from magpie.search.ranker_training.off_policy_gate import Estimate, estimate
 
 

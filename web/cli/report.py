@@ -100,7 +100,7 @@ def comparison(ctx: click.Context, as_json: bool) -> None:
     from dataclasses import asdict
 
     from magpie.data.database.connection import open_database
-    from magpie.search.experiments.interleaving import read_comparisons
+    from magpie.search.reports.interleaving_report import read_comparisons
 
     database = open_database(open_settings(ctx))
     try:
@@ -123,9 +123,9 @@ def clicks_report(settings: "Settings", database: "Database") -> dict[str, Any]:
     from magpie.data.erasure.erase import forgotten_at
     from magpie.data.spam.click_spam import set_aside_counts
     from magpie.search.click_models.click_models import choose_browsing_model
-    from magpie.search.experiments.interleaving import read_comparisons
+    from magpie.search.ranker.named_rankings import FIRST_STAGE
     from magpie.search.ranker.ranker_store import current_ranker, is_stale, ranker_versions, read_manifest
-    from magpie.search.ranker.reranker import FIRST_STAGE
+    from magpie.search.reports.interleaving_report import read_comparisons
 
     counted, cells = refresh_cells(database), read_cells(database)
     rankers, forgotten_ms = [], forgotten_at(database)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from magpie.search.confidence_intervals import Interval, share_of
-from magpie.search.ranker_training.train_ranker import FEWEST_CLICKS
+from magpie.search.ranker.ranker import FEWEST_CLICKS
 from magpie.web.insights.figures import Figures
 from magpie.web.insights.tables import unanswered_table, unclicked_table
 

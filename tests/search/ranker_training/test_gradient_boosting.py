@@ -10,9 +10,11 @@ from magpie.search.click_models.debiased_rates import count_pairs
 from magpie.search.click_models.position_bias import POSITIONS, measure_propensities
 from magpie.search.ranker.click_evidence import FOLDS, Evidence, gather_evidence
 from magpie.search.ranker.features import NAMES
-from magpie.search.ranker.ranker import LEAST_SHARE, Ranker, train_ranker, training_rows
+from magpie.search.ranker.ranker import LEAST_SHARE, Ranker
+from magpie.search.ranker.trees import LAMBDAMART, POISSON
 from magpie.search.ranker_training.cold_query_share import SHARES, with_new_share
-from magpie.search.ranker_training.gradient_boosting import LAMBDAMART, POISSON, Rows, grow_trees
+from magpie.search.ranker_training.fit_ranker import fit_ranker, training_rows
+from magpie.search.ranker_training.gradient_boosting import Rows, grow_trees
 from magpie.search.ranker_training.model_selection import Contest, Showing, hold_contest
 from magpie.search.ranker_training.off_policy_gate import Estimate
 from magpie.search.ranker_training.train_ranker import learn
@@ -80,7 +82,7 @@ def test_without_rows_all_rates_are_alike(rows: Rows, objective: str) -> None:
 
 def test_the_later_days_choose(world: World, halves: tuple[Evidence, Evidence]) -> None:
     known, later = halves
-    good = train_ranker(known, world.stages)
+    good = fit_ranker(known, world.stages)
     spoilt = replace(good, evidence=replace(known, counts=known.counts * np.array([[1], [0.0], [1], [1]])))
     assert winner_of({POISSON: good, LAMBDAMART: spoilt}, later, world) == POISSON
     turned = replace(good, trees=replace(good.trees, objective=LAMBDAMART, slope=-9.0))  # the best last
@@ -113,7 +115,7 @@ def test_trees_are_followed_for_new_queries_as_far_as_left_out_ones_say(world: W
     evidence = gather_evidence(
         count_pairs(cells, PositionModel(measure_propensities(cells))), world.stages, world.numbers
     )
-    ranker = train_ranker(evidence, world.stages)
+    ranker = fit_ranker(evidence, world.stages)
     good = with_new_share(ranker, world.stages, LOOKS)
     assert good.new_share in SHARES and good.evidence is ranker.evidence
     forests = [replace(forest, leaves=-4 * forest.leaves) for forest in ranker.trees.forests]  # most is least
