@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from magpie.indexer.composition.attribute_subspaces import Exchange, Family
-from magpie.indexer.fusion_training.acceptance_test import Comparison, ndcg
 from magpie.indexer.indexes.attribute_columns import Columns, WordColumn
+from magpie.indexer.paired_test import Comparison, ndcg
 from magpie.indexer.text.lexicon import load_lexicon
 
 _POOL = 3_000  # items among which pairs are sought and answers ranked
@@ -92,7 +92,7 @@ def learn_exchanges(
         if compared.gain > 0 and compared.p < _SIGNIFICANT:
             chosen[part] = best
         about[part] = asdict(chosen.get(part, _IN_FULL)) | {
-            "in_full": compared.average, "learned": compared.learned, "p": compared.p, "pairs": int(judging.sum()),
+            "in_full": compared.baseline, "learned": compared.candidate, "p": compared.p, "pairs": int(judging.sum()),
         }  # fmt: skip
     return chosen, about
 

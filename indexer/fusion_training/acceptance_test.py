@@ -1,8 +1,6 @@
-"""A trained fusion against the average, on items that it was not trained on: is it better, and does it hurt nowhere?"""
+"""Is a trained fusion better than the average on items that it was not trained on, and worse nowhere?"""
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,37 +8,11 @@ import numpy as np
 from magpie.indexer.fusion.average_fusion import Fusion, TextWeighing, fuse
 from magpie.indexer.fusion.missing_part_imputation import ImputedAverage
 from magpie.indexer.fusion_training.examples import FusionExamples
+from magpie.indexer.paired_test import Comparison, ndcg
 
 FEWEST_JUDGED = 100  # queries; on fewer no fusion is judged to be better
-_DEPTH = 10
 _DECISIVE = "held_out"  # what the text itself says, the lexical index finds anyway
 _USUAL = "whole"
-_SIGNIFICANT = 0.05
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """nDCG@10 of the average and of the trained fusion over the same queries, and the p value of their difference."""
-
-    average: float
-    learned: float
-    p: float
-
-    @classmethod
-    def of(cls, average: np.ndarray, learned: np.ndarray) -> "Comparison":
-        """Compares (n,) figures of the same queries, two-sided (the normal approximation of the paired t-test)."""
-        difference = learned - average
-        error = float(difference.std(ddof=1)) / math.sqrt(len(difference)) if len(difference) > 1 else 0.0
-        p = math.erfc(abs(float(difference.mean())) / error / math.sqrt(2)) if error > 0 else 1.0
-        return cls(round(float(average.mean()), 4), round(float(learned.mean()), 4), round(p, 4))
-
-    @property
-    def gain(self) -> float:
-        return self.learned - self.average
-
-    @property
-    def is_significant(self) -> bool:
-        return self.p < _SIGNIFICANT
 
 
 def judge(fusion: Fusion, examples: FusionExamples, num_queries: int, weighing: TextWeighing) -> dict[str, Any]:
@@ -74,8 +46,13 @@ def judge(fusion: Fusion, examples: FusionExamples, num_queries: int, weighing: 
         "gain": round(overall.gain, 4),
         "p": overall.p,
         "queries": num_queries,
-        "kinds": {name: asdict(kind) for name, kind in kinds.items()},
+        "kinds": {name: _as_reported(kind) for name, kind in kinds.items()},
     }
+
+
+def _as_reported(comparison: Comparison) -> dict[str, float]:
+    """A comparison as judgements are stored and shown."""
+    return {"average": comparison.baseline, "learned": comparison.candidate, "p": comparison.p}
 
 
 def _by_picture(
@@ -93,17 +70,6 @@ def _by_picture(
         scores[np.arange(len(asked)), asked] = -np.inf
         figures.append(ndcg(scores, others[asked]))
     return Comparison.of(*figures) if len(asked) else Comparison(0.0, 0.0, 1.0)
-
-
-def ndcg(scores: np.ndarray, relevant: np.ndarray) -> np.ndarray:
-    """(q,) nDCG@10 of (q, n) scores with binary relevance (q, n); each query has at least one relevant item."""
-    best = np.argpartition(-scores, min(_DEPTH, scores.shape[1]) - 1, axis=1)[:, :_DEPTH]
-    order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
-    ranked = np.take_along_axis(best, order, axis=1)
-    discounts = 1 / np.log2(np.arange(2, 2 + ranked.shape[1]))
-    found = np.take_along_axis(relevant, ranked, axis=1) @ discounts
-    ideal = np.cumsum(discounts)[np.minimum(relevant.sum(axis=1), ranked.shape[1]) - 1]
-    return np.asarray(found / ideal)
 
 
 def _conditions(examples: FusionExamples) -> dict[str, tuple[Mapping[str, np.ndarray], np.ndarray]]:

@@ -18,7 +18,7 @@ from magpie.data.settings import Settings
 from magpie.indexer.fusion.average_fusion import PARTS, TextWeighing, fuse
 from magpie.indexer.fusion.learned_fusion import KINDS, LearnedFusion, choose_fusion, fusion_file
 from magpie.indexer.fusion.missing_part_imputation import ImputedAverage, plain_average
-from magpie.indexer.fusion_training.acceptance_test import FEWEST_JUDGED, judge, ndcg
+from magpie.indexer.fusion_training.acceptance_test import FEWEST_JUDGED, judge
 from magpie.indexer.fusion_training.examples import (
     FEWEST_CLICKED,
     FusionExamples,
@@ -30,6 +30,7 @@ from magpie.indexer.fusion_training.train_fusion import _split, train_fusion
 from magpie.indexer.fusion_training.training_loop import MODULES, FusionOptions, train_weights
 from magpie.indexer.generations.generation import open_encoder_of
 from magpie.indexer.generations.store import current_id, open_current, read_manifest
+from magpie.indexer.paired_test import ndcg
 from magpie.indexer.rebuild import RebuildOptions, rebuild
 from magpie.indexer.text.item_text import ItemText
 from magpie.indexer.vectors import unit_rows
@@ -187,13 +188,6 @@ def test_words_that_do_not_describe_judge_nothing_and_people_do() -> None:
     assert 100 < len(_split(described)[1]) < 200
     asked = replace(examples, led_by=tuple(frozenset([name]) for name in examples.query_texts))
     assert 150 < len(_split(asked)[1]) < 250
-
-
-def test_ndcg_of_a_known_order() -> None:
-    scores = np.array([[0.9, 0.8, 0.7], [0.1, 0.2, 0.3]])
-    relevant = np.array([[False, True, True], [False, False, True]])
-    ideal = 1 + 1 / math.log2(3)
-    np.testing.assert_allclose(ndcg(scores, relevant), [(1 / math.log2(3) + 1 / math.log2(4)) / ideal, 1.0])
 
 
 def test_words_held_out_are_nowhere_in_the_text() -> None:
