@@ -28,11 +28,11 @@ def judge(fusion: Fusion, examples: FusionExamples, num_queries: int, weighing: 
         return {"passed": False, "gain": 0.0, "p": 1.0, "queries": num_queries, "kinds": {}}
     relevant, queries = examples.answers_to(num_queries), examples.queries[:num_queries]
     whole = {"text": examples.text, "image": examples.image}
-    average = ImputedAverage.fit(whole, weighing.weigh(whole, examples.told))
+    average = ImputedAverage.fit(whole, weighing.weigh(whole, examples.num_descriptive))
     kinds = {}
     averages, learned = [], []
-    for name, (parts, told) in _conditions(examples).items():
-        weights = weighing.weigh(parts, told)
+    for name, (parts, num_descriptive) in _conditions(examples).items():
+        weights = weighing.weigh(parts, num_descriptive)
         figures = [ndcg(queries @ fuse(one.contributions(parts, weights)).T, relevant) for one in (average, fusion)]
         kinds[name] = Comparison.of(*figures)
         averages.append(figures[0])
@@ -63,7 +63,7 @@ def _by_picture(
     others = relevant & ~np.eye(num_queries, relevant.shape[1], dtype=bool)
     asked = np.flatnonzero(examples.image[:num_queries].any(axis=1) & others.any(axis=1))
     whole = {"text": examples.text, "image": examples.image}
-    weights = weighing.weigh(whole, examples.told)
+    weights = weighing.weigh(whole, examples.num_descriptive)
     figures = []
     for fusion in fusions:
         scores = examples.image[asked] @ fuse(fusion.contributions(whole, weights)).T
@@ -77,12 +77,12 @@ def _conditions(examples: FusionExamples) -> dict[str, tuple[Mapping[str, np.nda
     text, image, nothing = examples.text, examples.image, np.zeros_like(examples.text)
     third = np.arange(len(examples))[:, None] % 3
     return {
-        "whole": ({"text": text, "image": image}, examples.told),
-        "held_out": ({"text": examples.reduced, "image": image}, examples.told_reduced),
-        "text_only": ({"text": text, "image": nothing}, examples.told),
-        "image_only": ({"text": nothing, "image": image}, np.zeros_like(examples.told)),
+        "whole": ({"text": text, "image": image}, examples.num_descriptive),
+        "held_out": ({"text": examples.reduced, "image": image}, examples.num_descriptive_reduced),
+        "text_only": ({"text": text, "image": nothing}, examples.num_descriptive),
+        "image_only": ({"text": nothing, "image": image}, np.zeros_like(examples.num_descriptive)),
         "mixed": (
             {"text": np.where(third == 1, 0, text), "image": np.where(third == 2, 0, image)},
-            np.where(third[:, 0] == 1, 0, examples.told),
+            np.where(third[:, 0] == 1, 0, examples.num_descriptive),
         ),
     }
