@@ -85,9 +85,7 @@ class Ranker:
 
     def believed_rates(self, stage: FirstStage, key: str, values: np.ndarray) -> np.ndarray:
         """(n,) clicks per look: what is expected, corrected by what this query itself showed and got."""
-        return self._believed(self.evidence.of_query(key, stage.ids), key, values)
-
-    def _believed(self, own: QueryEvidence, key: str, values: np.ndarray) -> np.ndarray:
+        own = self.evidence.of_query(key, stage.ids)
         return gamma_posterior(self._mean_rates(own, key, values), own.exposure, own.clicks, self.kappa)
 
     def _mean_rates(self, own: QueryEvidence, key: str, values: np.ndarray) -> np.ndarray:
@@ -96,8 +94,8 @@ class Ranker:
 
     def scores(self, stage: FirstStage, key: str, values: np.ndarray) -> np.ndarray:
         """(n,) scores, the higher the better."""
-        own = self.evidence.of_query(key, stage.ids)
-        return self._guarded(self._believed(own, key, values), key, values, float(own.exposure.sum()))
+        exposure = float(self.evidence.of_query(key, stage.ids).exposure.sum())
+        return self._guarded(self.believed_rates(stage, key, values), key, values, exposure)
 
     def _guarded(self, rates: np.ndarray, key: str, values: np.ndarray, exposure: float) -> np.ndarray:
         """The rates pulled towards what the place in the first stage and the words of the query promise."""

@@ -9,14 +9,13 @@ from magpie.search.ranker.features import NAMES, features
 from magpie.search.ranker.first_stage_arrays import FirstStage
 from magpie.search.ranker.gamma_posterior import fit_kappa, level, rates_by_rank
 from magpie.search.ranker.ranker import Ranker
-from magpie.search.ranker.trees import POISSON
 from magpie.search.ranker_training.gradient_boosting import Rows, grow_trees
 
 
-def fit_ranker(evidence: Evidence, stages: Mapping[str, FirstStage], objective: str = POISSON) -> Ranker:
+def fit_ranker(evidence: Evidence, stages: Mapping[str, FirstStage]) -> Ranker:
     """The ranker of this evidence; deterministic."""
     rows = training_rows(evidence, stages)
-    trees = grow_trees(rows, objective, FOLDS)
+    trees = grow_trees(rows, FOLDS)
     mean = np.zeros(len(rows.fold))
     for fold in range(FOLDS):
         mine = rows.fold == fold

@@ -27,10 +27,8 @@ from magpie.search.ranker.click_evidence import gather_evidence
 from magpie.search.ranker.first_stage_arrays import FirstStage, gather_first_stage
 from magpie.search.ranker.ranker import FEWEST_CLICKS, Ranker
 from magpie.search.ranker.ranker_store import drop_stale_rankers, publish_ranker, save_ranker
-from magpie.search.ranker.trees import LAMBDAMART, POISSON
 from magpie.search.ranker_training.cold_query_share import with_new_share
 from magpie.search.ranker_training.fit_ranker import fit_ranker
-from magpie.search.ranker_training.model_selection import hold_contest
 from magpie.search.ranker_training.off_policy_gate import Contenders, Verdict, judge
 from magpie.search.request import SearchRequest
 from magpie.search.retrieval.merge import Merged
@@ -139,18 +137,14 @@ def learn(
     known = gather_evidence(count_pairs(early, browsing.model), stages, numbers)
     later = gather_evidence(count_pairs(late, browsing.model), {}, numbers)
     looks = browsing.propensities.theta * _reach(cells)
-    earlier = {objective: fit_ranker(known, stages, objective) for objective in (POISSON, LAMBDAMART)}
-    share = with_new_share(earlier[POISSON], stages, looks).new_share
-    earlier = {objective: replace(ranker, new_share=share) for objective, ranker in earlier.items()}
-    contest = hold_contest(earlier, later, stages, looks)
+    earlier = with_new_share(fit_ranker(known, stages), stages, looks)
     as_clicked = PositionModel(Propensities(np.ones(POSITIONS), np.zeros(POSITIONS), 0))
     naive, whole = (
-        fit_ranker(gather_evidence(count_pairs(part, model), stages, numbers), stages, contest.winner)
+        fit_ranker(gather_evidence(count_pairs(part, model), stages, numbers), stages)
         for part, model in ((early, as_clicked), (cells, browsing.model))
     )
-    naive, whole = replace(naive, new_share=share), with_new_share(whole, stages, looks)
-    verdict = judge(Contenders(earlier[contest.winner], naive, whole), later, stages, looks)
-    verdict = replace(verdict, contest=contest.as_dict())
+    naive, whole = replace(naive, new_share=earlier.new_share), with_new_share(whole, stages, looks)
+    verdict = judge(Contenders(earlier, naive, whole), later, stages, looks)
     return replace(whole, depth=verdict.depth, serves_new_queries=verdict.serves_new_queries), verdict
 
 
