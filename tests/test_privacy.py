@@ -21,13 +21,14 @@ from magpie.data.clock import now_ms
 from magpie.data.database.api_tokens import create_token
 from magpie.data.database.connection import Database, open_database
 from magpie.data.database.tables import client_salts, events, queries
-from magpie.data.erasure.erase import Forgotten, forgotten_at
+from magpie.data.erasure.erase import Forgotten, forget_client, forgotten_at, purge
 from magpie.data.erasure.subject_access import forget_session
 from magpie.data.events.event_log import ClickLog
 from magpie.data.events.pseudonyms import SPAN_MS, drop_old_salts, pseudonyms_of
 from magpie.data.events.rows import event_values, query_values
 from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
+from magpie.data.spam.click_spam import set_aside_misuse
 from magpie.search.personalisation.popularity import Behaviour
 from magpie.search.ranker.ranker_store import is_stale
 from magpie.web.app import create_app
@@ -102,7 +103,7 @@ def test_an_imported_log_loses_addresses_and_browsers_and_keeps_the_verdict(
     feed = tmp_path / "log.ndjson"
     feed.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
     log = ClickLog(database)
-    counts = log.import_lines(feed, settings.rejects_dir)
+    counts = log.import_lines(feed, settings.rejects_dir, set_aside_misuse)
     assert (counts["queries"], counts["events"], counts["rejected"]) == (2, 3, 0)
     exported = list(log.export())
     assert [line.get("set_aside") for line in exported] == [None, "bot", None, "bot", "bot"]
@@ -190,7 +191,7 @@ def test_without_its_salt_a_name_leads_to_nobody(database: Database) -> None:
         assert set(pseudonyms_of(connection, CLIENT)) == names
         drop_old_salts(connection, at_ms + 2 * SPAN_MS)
         assert pseudonyms_of(connection, CLIENT) == []
-    assert log.forget(CLIENT).events == 0
+    assert forget_client(log.database, CLIENT).events == 0
 
 
 # ---- what was derived ----
@@ -228,7 +229,7 @@ def test_forgetting_somebody_changes_all_that_was_derived(database: Database, se
     assert "vase" in before["rates"] and SECRET_WORDS in before["searched"] and "vase" in before["led"]
     manifest = {"log_read_ms": now_ms()}
     for name in people:
-        ClickLog(database).forget(name)
+        forget_client(database, name)
     assert SECRET_WORDS not in read_cells(database).queries  # before anything is counted again
     after = derived(database)
     assert all("vase" not in found and SECRET_WORDS not in found for found in after.values())
@@ -252,7 +253,7 @@ def test_who_has_their_visit_forgotten_leaves_nothing_behind(database: Database,
 
 def test_purging_changes_all_that_was_derived(database: Database, settings: Settings) -> None:
     shown_and_clicked(database, SECRET_WORDS, "vase", ["p1", "p2"])
-    ClickLog(database).purge(datetime.now(UTC))
+    purge(database, datetime.now(UTC))
     assert SECRET_WORDS.encode() not in bytes_of(settings.home)
     assert not any(derived(database).values())
 

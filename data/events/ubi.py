@@ -13,7 +13,8 @@ from typing import Any
 
 from magpie.data.clock import now_ms
 from magpie.data.errors import BadEvent
-from magpie.data.events.personal_fields import BOT, without_personal_fields
+from magpie.data.events.filter_reasons import BOT
+from magpie.data.events.personal_fields import without_personal_fields
 
 MAX_JSON_CHARS = 32_768
 _LIMITS = {

@@ -7,7 +7,8 @@ from typing import Any
 from flask import request as http_request
 from werkzeug.datastructures import Headers
 
-from magpie.data.events.personal_fields import BOT, is_crawler
+from magpie.data.events.filter_reasons import BOT
+from magpie.data.events.personal_fields import is_crawler
 from magpie.data.events.ubi import QueryRecord, ShownHit
 from magpie.search.experiments.exploration import Explored, Shares, explore, is_by_somebody
 from magpie.search.experiments.interleaving import Interleaved, interleave

@@ -31,9 +31,13 @@ def events() -> None:
 @click.pass_context
 def import_(ctx: click.Context, file: Path, as_json: bool) -> None:
     """Import FILE: OpenSearch UBI as NDJSON, one query or event a line."""
+    from magpie.data.spam.click_spam import set_aside_misuse
+
     settings = open_settings(ctx)
     with _click_log(ctx) as log, progress_on_stderr(is_quiet=as_json) as progress:
-        counts = log.import_lines(file, settings.rejects_dir, lambda done, total: progress("import", done, total))
+        counts = log.import_lines(
+            file, settings.rejects_dir, set_aside_misuse, lambda done, total: progress("import", done, total)
+        )
     _show(counts, as_json)
 
 
@@ -55,9 +59,11 @@ def purge(ctx: click.Context, older_than: str, as_json: bool) -> None:
     age = re.fullmatch(r"(\d{1,6})([smhdw])", older_than)
     if not age:
         raise click.BadParameter(f"{older_than!r} is no age; write 90d, 12h or 6w", param_hint="--older-than")
+    from magpie.data.erasure.erase import purge as purge_log
+
     before = datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
     with _click_log(ctx) as log:
-        gone = log.purge(before)
+        gone = purge_log(log.database, before)
     _show(gone, as_json)
     _say_what_is_stale(ctx, gone)
 
@@ -68,8 +74,10 @@ def purge(ctx: click.Context, older_than: str, as_json: bool) -> None:
 @click.pass_context
 def forget(ctx: click.Context, client_id: str, as_json: bool) -> None:
     """Delete all behaviour of one client, for good."""
+    from magpie.data.erasure.erase import forget_client
+
     with _click_log(ctx) as log:
-        gone = log.forget(client_id)
+        gone = forget_client(log.database, client_id)
     _show(gone, as_json)
     _say_what_is_stale(ctx, gone)
 

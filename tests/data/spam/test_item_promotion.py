@@ -15,9 +15,10 @@ from magpie.data.aggregates.item_counts import count_items
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database, open_database
 from magpie.data.events.event_log import ClickLog
+from magpie.data.events.filter_reasons import PROMOTION
 from magpie.data.events.ubi import EventRecord
 from magpie.data.settings import Settings
-from magpie.data.spam.click_spam import PUSHES, set_aside_counts, set_aside_misuse
+from magpie.data.spam.click_spam import set_aside_counts, set_aside_misuse
 from magpie.data.spam.item_promotion import pushing_sources
 from magpie.search.click_models.click_models import choose_browsing_model
 from magpie.search.click_models.overclicked_items import judged_by_the_known, without_overclicked
@@ -55,9 +56,9 @@ def test_bots_are_found_and_people_are_not(database: Database, attack: Attack) -
     bots = bot_log(WORLD, TARGET, attack, BOTS_CLICKS, seed=7)
     keep(database, HONEST, bots)
     found = set_aside_misuse(database)
-    assert len(bots[0]) + len(bots[1]) <= found[PUSHES] <= 1.05 * (len(bots[0]) + len(bots[1]))
-    assert set_aside_counts(database)[PUSHES] == found[PUSHES]
-    assert set_aside_misuse(database)[PUSHES] == 0
+    assert len(bots[0]) + len(bots[1]) <= found[PROMOTION] <= 1.05 * (len(bots[0]) + len(bots[1]))
+    assert set_aside_counts(database)[PROMOTION] == found[PROMOTION]
+    assert set_aside_misuse(database)[PROMOTION] == 0
 
 
 def test_people_click_nothing_more_often_than_they_look() -> None:
@@ -127,7 +128,7 @@ def test_hidden_bots_lay_no_queries_into_what_they_push(database: Database, sett
 def test_who_pushes_without_searching_is_found(database: Database) -> None:
     bots = [EventRecord("add_to_cart", "", f"bot {n}", timestamp_ms=START_MS, object_id=TARGET) for n in range(500)]
     keep(database, HONEST, ([], bots))
-    assert set_aside_misuse(database)[PUSHES] >= 500
+    assert set_aside_misuse(database)[PROMOTION] >= 500
     assert TARGET not in {item for item, count in count_items(database, 0).items() if count.people > 20}
 
 
@@ -141,7 +142,7 @@ def test_a_server_sets_aside_who_pushes_without_waiting_for_training(own_shop: S
             if behaviour.searched:  # counted, after what nobody should learn from was set aside
                 break
             time.sleep(0.1)
-        assert set_aside_counts(app.extensions["magpie"].database)[PUSHES] >= 2 * BOTS_CLICKS
+        assert set_aside_counts(app.extensions["magpie"].database)[PROMOTION] >= 2 * BOTS_CLICKS
         rates = behaviour.rates
         assert rates.get(TARGET, 0.0) < float(np.median(list(rates.values())))
     finally:
@@ -151,4 +152,4 @@ def test_a_server_sets_aside_who_pushes_without_waiting_for_training(own_shop: S
 def test_an_item_that_bots_push_keeps_its_rank_for_people(tmp_path: Path) -> None:
     folders = iter([tmp_path / "without", tmp_path / "with"])
     found, aside = rises(WORLD, TARGET, Attack("once", 1), HONEST, lambda: next(folders))
-    assert found and max(found) <= 1 and aside[PUSHES]
+    assert found and max(found) <= 1 and aside[PROMOTION]

@@ -13,6 +13,7 @@ import pytest
 
 from magpie.data.aggregates.click_cells import Cells
 from magpie.data.database.connection import Database, open_database
+from magpie.data.erasure.erase import forget_client
 from magpie.data.events.event_log import ClickLog
 from magpie.data.events.ubi import EventRecord
 from magpie.data.settings import Settings
@@ -287,7 +288,7 @@ def test_a_ranker_that_knows_what_was_forgotten_says_so_and_does_not_outlive_the
     log.record_events([EventRecord("click", client_id="somebody")])
     engine.refresh()
     assert engine.status()["stale"] == [] and engine.status()["ranker"] == version
-    log.forget("somebody")
+    forget_client(log.database, "somebody")
     engine.refresh()
     assert engine.status()["stale"] == ["ranker"] and "train ranker" in engine.status()["alarms"][0]
     assert not train(

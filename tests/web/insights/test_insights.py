@@ -17,10 +17,9 @@ from flask import Flask
 from prometheus_client import CollectorRegistry, Histogram
 
 from magpie.data.database.connection import open_database
+from magpie.data.events.filter_reasons import FLOOD, FORGED, REASONS
 from magpie.data.events.ubi import EventRecord, QueryRecord
 from magpie.data.settings import Settings
-from magpie.data.spam.click_spam import FLOOD
-from magpie.data.spam.event_validation import FORGED, REASONS
 from magpie.indexer.generations.store import MANIFEST, current_id
 from magpie.web.app import create_app
 from magpie.web.insights.plots import SIZES, THEMES
