@@ -10,11 +10,11 @@ import numpy as np
 
 from magpie.data.aggregates.recent_choices import read_visits
 from magpie.data.catalogue.catalogue import Catalogue, Item
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.erasure.erase import forgotten_at
 from magpie.data.errors import MagpieError, NoIndex
 from magpie.data.events.signed_query_ids import open_query_ids
-from magpie.data.events.ubi import now_ms
 from magpie.data.pictures.sandbox import Decoders
 from magpie.data.settings import Settings
 from magpie.indexer.encoder.encoder import Encoder
@@ -23,7 +23,7 @@ from magpie.indexer.generations.recall_check import warn_of_recall
 from magpie.indexer.generations.store import NO_INDEX, current_id, is_stale
 from magpie.indexer.indexes.attribute_columns import Columns, check_names
 from magpie.indexer.indexes.lexical_index import LexicalMatches
-from magpie.indexer.indexes.stored_hits import Card
+from magpie.indexer.indexes.stored_hits import StoredHit
 from magpie.search.click_models.saved_bias import measured_position_bias
 from magpie.search.live_index.segment import Segment, find_row
 from magpie.search.personalisation.freshness import Freshness
@@ -295,7 +295,7 @@ def _tint_of(segments: Sequence[Segment], id_: int) -> tuple[int, int, int] | No
 
 
 def _hit(
-    card: Card,
+    card: StoredHit,
     position: int,
     score: float,
     tint: tuple[int, int, int] | None,
