@@ -13,8 +13,8 @@ import numpy as np
 from magpie.data.aggregates.clicked_queries import ClickedQuery
 from magpie.data.backup.leftovers import remove_leftovers
 from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
-from magpie.data.events.ubi import now_ms
 from magpie.data.home.locks import lock_home
 from magpie.data.settings import Settings
 from magpie.indexer.composition.attribute_subspaces import AttributeSubspaces, fit_subspace, gather_words

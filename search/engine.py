@@ -10,11 +10,11 @@ import numpy as np
 
 from magpie.data.aggregates.recent_choices import read_visits
 from magpie.data.catalogue.catalogue import Catalogue, Item
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.erasure.erase import forgotten_at
 from magpie.data.errors import MagpieError, NoIndex
 from magpie.data.events.signed_query_ids import open_query_ids
-from magpie.data.events.ubi import now_ms
 from magpie.data.pictures.sandbox import Decoders
 from magpie.data.settings import Settings
 from magpie.indexer.encoder.encoder import Encoder

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from magpie.data.aggregates.click_cells import read_cells, refresh_cells
 from magpie.data.aggregates.clicked_queries import clicked_queries
 from magpie.data.aggregates.k_anonymous_queries import shared_queries
+from magpie.data.clock import now_ms
 from magpie.data.database.api_tokens import create_token
 from magpie.data.database.connection import Database, open_database
 from magpie.data.database.tables import client_salts, events, queries
@@ -25,7 +26,7 @@ from magpie.data.erasure.subject_access import forget_session
 from magpie.data.events.event_log import ClickLog
 from magpie.data.events.pseudonyms import SPAN_MS, drop_old_salts, pseudonyms_of
 from magpie.data.events.rows import event_values, query_values
-from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit, now_ms
+from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
 from magpie.search.personalisation.popularity import Behaviour
 from magpie.search.ranker.ranker_store import is_stale

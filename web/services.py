@@ -10,11 +10,11 @@ from typing import Any
 from flask import current_app
 
 from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database, open_database
 from magpie.data.errors import MagpieError, NoIndex
 from magpie.data.events.event_log import ClickLog
 from magpie.data.events.signed_query_ids import QueryIds, open_query_ids
-from magpie.data.events.ubi import now_ms
 from magpie.data.home.safe_traceback import fault_trail
 from magpie.data.settings import Settings
 from magpie.data.spam.click_spam import set_aside_lately, set_aside_pushing

@@ -8,8 +8,8 @@ import numpy as np
 
 from magpie.data.aggregates.item_counts import ItemCount, count_items, count_places, is_cold
 from magpie.data.aggregates.k_anonymous_queries import shared_queries
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
-from magpie.data.events.ubi import now_ms
 from magpie.search.click_models.overclicked_items import overclicked_items
 
 WINDOW_DAYS = 30

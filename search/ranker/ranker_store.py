@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from magpie.data.clock import now_ms
 from magpie.data.errors import RankerBroken
-from magpie.data.events.ubi import now_ms
 from magpie.data.settings import Settings
 from magpie.search.ranker.affinities import Affinities, Table
 from magpie.search.ranker.click_evidence import Evidence

@@ -10,10 +10,10 @@ from threadpoolctl import threadpool_limits
 
 from magpie.data.aggregates.click_cells import Cells, read_cells, refresh_cells
 from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.erasure.erase import forgotten_at
 from magpie.data.events.query_normalisation import query_key
-from magpie.data.events.ubi import now_ms
 from magpie.data.home.locks import lock_home
 from magpie.data.settings import Settings
 from magpie.data.spam.click_spam import set_aside_counts, set_aside_misuse

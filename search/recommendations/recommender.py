@@ -12,9 +12,9 @@ import numpy as np
 from magpie.data.aggregates.co_clicks import chosen_together
 from magpie.data.aggregates.recent_choices import BOUGHT, chosen_items, read_visits
 from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.errors import ItemNotFound
-from magpie.data.events.ubi import now_ms
 from magpie.search.engine import SearchEngine
 from magpie.search.personalisation.personalise import taste_of
 from magpie.search.recommendations.candidate_models import (

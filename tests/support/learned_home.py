@@ -3,10 +3,11 @@
 import numpy as np
 
 from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import open_database
 from magpie.data.events.event_log import ClickLog
 from magpie.data.events.personal_fields import BOT
-from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit, now_ms
+from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
 from magpie.indexer.fusion.modality_conflicts import Conflicts, describe_conflicts, save_conflicts
 from magpie.indexer.generations.store import MANIFEST, current_id, read_manifest, seal

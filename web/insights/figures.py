@@ -11,8 +11,8 @@ from magpie.data.aggregates.item_counts import ItemCount, count_items
 from magpie.data.aggregates.position_counts import count_positions
 from magpie.data.aggregates.query_sessions import DAY_MS, Searches, read_searches
 from magpie.data.catalogue.items import Item
+from magpie.data.clock import now_ms
 from magpie.data.errors import MagpieError, NoIndex
-from magpie.data.events.ubi import now_ms
 from magpie.data.spam.click_spam import count_records, set_aside_counts
 from magpie.indexer.generations.store import describe_current, read_conflicts
 from magpie.search.click_models.saved_bias import Examination, read_examination

@@ -12,9 +12,10 @@ from benchmarks.click_fraud import ATTACKS, DAY_MS, START_MS, Attack, Log, bot_l
 from magpie.data.aggregates.click_cells import read_cells, refresh_cells
 from magpie.data.aggregates.clicked_queries import clicked_queries
 from magpie.data.aggregates.item_counts import count_items
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database, open_database
 from magpie.data.events.event_log import ClickLog
-from magpie.data.events.ubi import EventRecord, now_ms
+from magpie.data.events.ubi import EventRecord
 from magpie.data.settings import Settings
 from magpie.data.spam.click_spam import PUSHES, set_aside_counts, set_aside_misuse
 from magpie.data.spam.item_promotion import pushing_sources

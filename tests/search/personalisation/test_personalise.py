@@ -8,9 +8,10 @@ import pytest
 
 from magpie.data.aggregates.recent_choices import BOUGHT, Visit, chosen_items, read_visits
 from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.events.event_log import ClickLog
-from magpie.data.events.ubi import EventRecord, now_ms
+from magpie.data.events.ubi import EventRecord
 from magpie.data.settings import Settings
 from magpie.search.engine import SearchEngine
 from magpie.search.personalisation.personalise import taste_of
