@@ -1,4 +1,4 @@
-"""What every route stands on: database, engine, click log and picture shelf, opened once and closed together."""
+"""What every route stands on: database, engine, event log and pictures, opened once and closed together."""
 
 import logging
 import threading
@@ -23,8 +23,8 @@ from magpie.search.personalisation.popularity import WINDOW_DAYS
 from magpie.search.recommendations.recommender import Recommender
 from magpie.web.background.auto_rebuild import AutoRebuild
 from magpie.web.background.query_logger import QueryLogWriter
-from magpie.web.media.picture_shelf import PictureShelf
-from magpie.web.media.upload_shelf import UploadShelf
+from magpie.web.media.picture_store import PictureStore
+from magpie.web.media.upload_store import UploadStore
 from magpie.web.middleware.access import Access
 from magpie.web.middleware.metrics import Metrics
 from magpie.web.middleware.rate_limits import RateLimits
@@ -53,8 +53,8 @@ class Services:
     click_log: ClickLog
     query_ids: QueryIds
     query_log: QueryLogWriter
-    pictures: PictureShelf
-    uploads: UploadShelf
+    pictures: PictureStore
+    uploads: UploadStore
     metrics: Metrics
     access: Access
     rate_limits: RateLimits
@@ -104,8 +104,8 @@ def open_services(settings: Settings) -> Services:
         click_log=click_log,
         query_ids=open_query_ids(database),
         query_log=QueryLogWriter(click_log),
-        pictures=PictureShelf(settings, catalogue, engine.decoders.catalogue),
-        uploads=UploadShelf(settings.max_picture_pixels, engine.decoders.uploads),
+        pictures=PictureStore(settings, catalogue, engine.decoders.catalogue),
+        uploads=UploadStore(settings.max_picture_pixels, engine.decoders.uploads),
         metrics=Metrics(partial(_status, engine, auto_rebuild)),
         access=Access(settings, database),
         rate_limits=RateLimits(settings),

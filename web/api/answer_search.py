@@ -15,7 +15,7 @@ from magpie.search.ranker.named_rankings import check_rankings
 from magpie.search.request import Hit, Range, SearchRequest, SearchResult
 from magpie.web.api.filter_notation import format_filter_parameters
 from magpie.web.api.search_requests import RecommendQuery
-from magpie.web.media.picture_shelf import picture_url
+from magpie.web.media.picture_store import picture_url
 from magpie.web.services import Services
 
 APPLICATION = "magpie"

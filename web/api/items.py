@@ -26,7 +26,7 @@ from magpie.web.api.preconditions import watch_preconditions
 from magpie.web.api.request_bodies import form_body, is_multipart, json_body, uploaded_pictures
 from magpie.web.api.responses import ItemAnswer, LineAnswer, UpsertAnswer
 from magpie.web.api.search_requests import MAX_LIST
-from magpie.web.media.picture_shelf import picture_url
+from magpie.web.media.picture_store import picture_url
 from magpie.web.services import Services, services
 
 _TAG = Tag(

@@ -45,11 +45,11 @@ def _about_demand(figures: Figures) -> Iterator[Advice]:
 
 
 def _about_catalogue(figures: Figures) -> Iterator[Advice]:
-    shelf = figures.shelf
-    if shelf.conflicts:
-        yield Advice("todo_conflicts", "conflicts", {"n": f"{len(shelf.conflicts):,}"})
-    share = shelf.unseen.never_shown / max(shelf.unseen.items, 1)
-    if share > _MUCH_UNSEEN and figures.demand.searches > shelf.unseen.items / 10:
+    catalogue = figures.catalogue
+    if catalogue.conflicts:
+        yield Advice("todo_conflicts", "conflicts", {"n": f"{len(catalogue.conflicts):,}"})
+    share = catalogue.unseen.never_shown / max(catalogue.unseen.items, 1)
+    if share > _MUCH_UNSEEN and figures.demand.searches > catalogue.unseen.items / 10:
         yield Advice("todo_unseen", "never-shown", {"share": f"{share:.0%}"})
 
 

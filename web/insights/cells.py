@@ -7,9 +7,9 @@ from magpie.data.catalogue.items import Item
 from magpie.search.confidence_intervals import Interval
 from magpie.search.reports.exposure_fairness import NONE
 from magpie.web.insights.figures import Figures
-from magpie.web.insights.tables import Cell, Column, Said
-from magpie.web.insights.texts import is_said
-from magpie.web.media.picture_shelf import picture_url
+from magpie.web.insights.tables import Cell, Column, Sentence
+from magpie.web.insights.texts import has_text
+from magpie.web.media.picture_store import picture_url
 from magpie.web.page.cards import item_url, plain_label
 from magpie.web.page.state import PageState
 
@@ -58,14 +58,14 @@ class CellPainter:
     def _cell(self, cell: Cell, column: Column) -> CellView:
         if cell is None:
             return self._unknown(column)
-        if isinstance(cell, Said):
-            if not is_said(cell.name):
+        if isinstance(cell, Sentence):
+            if not has_text(cell.name):
                 return CellView(cell.english, language="en", kind="long")
             return CellView(self.text(cell.name, **cell.values), kind="long")
         words = str(cell)
         match column.kind:
             case "item":
-                return _item_cell(words, self.figures.shelf.items.get(words))
+                return _item_cell(words, self.figures.catalogue.items.get(words))
             case "query":
                 return CellView(words, url=PageState(q=words).url)
             case "fact":
@@ -95,7 +95,7 @@ class CellPainter:
     def _named(self, kind: str, words: str, unknown: str) -> str:
         """What a stored name is called, or `unknown`: another Magpie may have written the index or the log."""
         name = f"{kind}_{words.replace(' ', '_')}"
-        return self.text(name) if is_said(name) else unknown
+        return self.text(name) if has_text(name) else unknown
 
     def _unknown(self, column: Column) -> CellView:
         """A count that is missing was of too few people."""

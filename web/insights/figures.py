@@ -70,7 +70,7 @@ class Learned:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class CatalogueFigures:
     """The catalogue as people see it; `items` are those among conflicts and unseen that are shown with a picture."""
 
     conflicts: list[dict[str, Any]]
@@ -105,7 +105,7 @@ class Figures:
     min_people: int
     demand: Demand
     learned: Learned
-    shelf: Shelf
+    catalogue: CatalogueFigures
     health: Health
 
     @property
@@ -114,7 +114,7 @@ class Figures:
         return self.demand.searches > 0 and self.demand.people < self.min_people
 
 
-class FiguresShelf:
+class FiguresCache:
     """Counts figures, one period at a time, so that looking at them takes at most one thread from searching."""
 
     def __init__(self, services: Services) -> None:
@@ -143,7 +143,7 @@ class FiguresShelf:
             services.settings.min_clients,
             _demand(services, searches, period, segments),
             _learned(services, searches, period),
-            _shelf(services, searches, period, segments, field),
+            _catalogue_figures(services, searches, period, segments, field),
             _health(services),
         )
 
@@ -189,7 +189,9 @@ def _demand(services: Services, searches: Searches, period: Period, segments: Se
     )
 
 
-def _shelf(services: Services, searches: Searches, period: Period, segments: Sequence[Segment], field: str) -> Shelf:
+def _catalogue_figures(
+    services: Services, searches: Searches, period: Period, segments: Sequence[Segment], field: str
+) -> CatalogueFigures:
     counts = count_items(services.database, period.since_ms)
     conflicts, unseen = _conflicts(services), Unseen(0, 0, [])
     if segments:
@@ -197,7 +199,7 @@ def _shelf(services: Services, searches: Searches, period: Period, segments: Seq
     fields = comparable_fields(segments)
     chosen = field if field in fields else next(iter(fields), "")
     is_telling = bool(chosen) and searches.num_people >= services.settings.min_clients
-    return Shelf(
+    return CatalogueFigures(
         conflicts,
         unseen,
         fields,

@@ -11,7 +11,7 @@ from magpie.data.errors import BadInput, NotFound
 from magpie.data.settings import Settings
 from magpie.search.confidence_intervals import Interval
 from magpie.web.insights.csv_download import csv_answer
-from magpie.web.insights.figures import Figures, FiguresShelf
+from magpie.web.insights.figures import Figures, FiguresCache
 from magpie.web.insights.plots import SIZES, THEMES, Draw, draw_curve, draw_days, draw_gains, draw_shares, render_plot
 from magpie.web.insights.tables import TABLES, examination_table
 from magpie.web.insights.texts import insights_texts
@@ -97,8 +97,8 @@ def _figures() -> Figures:
     periods = {days_parameter(days): days for days in PERIODS}
     if asked not in periods:
         raise BadInput(f"days: {asked[:40]!r} is not offered; use one of {', '.join(periods)}")
-    shelf: FiguresShelf = current_app.extensions.setdefault("magpie-insights", FiguresShelf(services()))
-    return shelf.get(periods[asked], request.args.get("by", ""))
+    cache: FiguresCache = current_app.extensions.setdefault("magpie-insights", FiguresCache(services()))
+    return cache.get(periods[asked], request.args.get("by", ""))
 
 
 def _one_of(name: str, known: list[str]) -> str:

@@ -11,7 +11,7 @@ from magpie.web.insights.figures import Figures
 
 
 @dataclass(frozen=True)
-class Said:
+class Sentence:
     """A sentence that the page says in the reader's language, by its name; CSV files have it as `english`."""
 
     english: str
@@ -19,14 +19,14 @@ class Said:
     values: Mapping[str, object]
 
 
-Cell = str | int | float | Interval | Said | None
+Cell = str | int | float | Interval | Sentence | None
 
 
 @dataclass(frozen=True)
 class Column:
     """`name` heads the column in CSV; `kind` says how the page shows its values.
 
-    Kinds are text, said (a sentence), english (in any language), name, time, flag, query, item, part (of an item),
+    Kinds are text, sentence, english (in any language), name, time, flag, query, item, part (of an item),
     fact, count, bar (a count or share with a bar), reason (of setting aside), share, number, value (of a fact),
     interval (which CSV has in three columns), and csv (only in CSV).
     """
@@ -63,7 +63,7 @@ def _plain(cell: Cell, column: Column) -> list[object]:
     if column.kind == "interval":
         ends = (cell.value, cell.low, cell.high) if isinstance(cell, Interval) else (None, None, None)
         return [None if one is None else round(one, 6) for one in ends]
-    if isinstance(cell, Said):
+    if isinstance(cell, Sentence):
         return [cell.english]
     return [round(cell, 6) if isinstance(cell, float) else cell]
 
@@ -203,9 +203,9 @@ def comparisons_table(figures: Figures) -> Table:
 def conflicts_table(figures: Figures) -> Table:
     """Items whose picture and text tell of different things, the worst first."""
     columns = _columns(
-        item_id="item", looks_like="item", suspect="part", agreement="number", reason="said", suggestion="said"
+        item_id="item", looks_like="item", suspect="part", agreement="number", reason="sentence", suggestion="sentence"
     )
-    return Table(columns, [_conflict(one, figures) for one in figures.shelf.conflicts])
+    return Table(columns, [_conflict(one, figures) for one in figures.catalogue.conflicts])
 
 
 def _conflict(one: Mapping[str, Any], figures: Figures) -> tuple[Cell, ...]:
@@ -216,20 +216,20 @@ def _conflict(one: Mapping[str, Any], figures: Figures) -> tuple[Cell, ...]:
     title, alike = (_title(one[name], figures) for name in ("item_id", "looks_like"))
     return (
         *plain,
-        Said(one.get("reason", ""), "conflict_reason", {"title": title, "alike": alike}),
-        Said(one.get("suggestion", ""), f"conflict_{one['suspect']}", {"item": one["item_id"]}),
+        Sentence(one.get("reason", ""), "conflict_reason", {"title": title, "alike": alike}),
+        Sentence(one.get("suggestion", ""), f"conflict_{one['suspect']}", {"item": one["item_id"]}),
     )
 
 
 def _title(item_id: str, figures: Figures) -> str:
-    item = figures.shelf.items.get(item_id)
+    item = figures.catalogue.items.get(item_id)
     return (item.title if item else "") or item_id
 
 
 def never_shown_table(figures: Figures) -> Table:
     """The newest of the items that nobody was shown."""
-    items = {item.id: item for item in figures.shelf.items.values()}
-    newest = [items[number] for number in figures.shelf.unseen.newest if number in items]
+    items = {item.id: item for item in figures.catalogue.items.values()}
+    newest = [items[number] for number in figures.catalogue.unseen.newest if number in items]
     return Table(_columns(item_id="item", title="csv"), [(one.item_id, one.title) for one in newest])
 
 
@@ -245,8 +245,8 @@ def exposure_table(figures: Figures) -> Table:
         seen_per_merit="number",
     )
     rows: list[tuple[Cell, ...]] = []
-    for group in figures.shelf.groups:
-        chosen = round(group.people_share * figures.shelf.choices)
+    for group in figures.catalogue.groups:
+        chosen = round(group.people_share * figures.catalogue.choices)
         liked: tuple[Cell, ...] = (group.people_share, group.merit_share, group.ratio)
         liked = liked if chosen >= figures.min_people else (None, None, None)
         rows.append((group.value, group.items, group.items_share, group.exposure_share, *liked))

@@ -10,7 +10,7 @@ Text = Callable[..., str]
 LANGUAGES = {"en": ENGLISH, "zh": CHINESE}
 
 
-def is_said(name: str) -> bool:
+def has_text(name: str) -> bool:
     """Whether there is a sentence of this name: names may come from what an older or newer Magpie stored."""
     return name in ENGLISH
 

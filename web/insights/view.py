@@ -80,7 +80,7 @@ def view_insights(figures: Figures, text: Text) -> InsightsView:
         notice=_notice(figures, text),
         to_come=[] if figures.demand.searches else _to_come(text),
         privacy=text("privacy", k=figures.min_people),
-        fields=[(name, plain_label(name), name == figures.shelf.field) for name in figures.shelf.fields],
+        fields=[(name, plain_label(name), name == figures.catalogue.field) for name in figures.catalogue.fields],
         days=days_parameter(figures.period.days),
     )
 
@@ -102,10 +102,10 @@ def _is_shown(name: str, figures: Figures) -> bool:
 
 def _section(name: str, table: Table, figures: Figures, text: Text) -> SectionView:
     shown = table.rows if name in CHAPTERS["health"] else table.rows[:ROWS_SHOWN]
-    unseen = {"n": f"{figures.shelf.unseen.never_shown:,}", "items": f"{figures.shelf.unseen.items:,}"}
+    unseen = {"n": f"{figures.catalogue.unseen.never_shown:,}", "items": f"{figures.catalogue.unseen.items:,}"}
     parameters = {"days": days_parameter(figures.period.days)}
     if name == "exposure":
-        parameters["by"] = figures.shelf.field
+        parameters["by"] = figures.catalogue.field
     show = CellPainter(figures, text)
     seen = [(at, column) for at, column in enumerate(table.columns) if column.kind != "csv"]
     columns = [show.column(column, [row[at] for row in table.rows]) for at, column in seen]
@@ -130,8 +130,8 @@ def _section(name: str, table: Table, figures: Figures, text: Text) -> SectionVi
 def _basis(name: str, figures: Figures, text: Text) -> str:
     """Over which period, and from how many observations."""
     period = _days(figures.period.first_day, figures.period.last_day, text)
-    demand, learned, shelf, latency = figures.demand, figures.learned, figures.shelf, figures.health.latency
-    people, items, found = f"{demand.people:,}", f"{shelf.unseen.items:,}", learned.examination
+    demand, learned, catalogue, latency = figures.demand, figures.learned, figures.catalogue, figures.health.latency
+    people, items, found = f"{demand.people:,}", f"{catalogue.unseen.items:,}", learned.examination
 
     def counted(values: Iterable[int]) -> str:
         return f"{sum(values):,}"
@@ -157,15 +157,15 @@ def _basis(name: str, figures: Figures, text: Text) -> str:
         return f"{period} · {text('basis_comparisons', searches=searches, people=voters)}"
     index = text("basis_index", day=str(figures.health.status.get("created_at") or "–")[:10])
     if name == "tiles":
-        unseen = text("basis_unseen", n=f"{shelf.unseen.never_shown:,}", items=items)
+        unseen = text("basis_unseen", n=f"{catalogue.unseen.never_shown:,}", items=items)
         told = text("basis_searches", searches=f"{demand.searches:,}", people=people)
-        return f"{period} · {told}" + (f" · {unseen}" if shelf.unseen.items else "")
+        return f"{period} · {told}" + (f" · {unseen}" if catalogue.unseen.items else "")
     if name == "conflicts":
-        return f"{index} · {text('basis_items', n=f'{len(shelf.conflicts):,}', items=items)}"
+        return f"{index} · {text('basis_items', n=f'{len(catalogue.conflicts):,}', items=items)}"
     if name == "never-shown":
-        return f"{period} · {text('basis_items', n=f'{shelf.unseen.never_shown:,}', items=items)}"
+        return f"{period} · {text('basis_items', n=f'{catalogue.unseen.never_shown:,}', items=items)}"
     if name == "exposure":
-        return f"{period} · {text('basis_exposure', choices=f'{shelf.choices:,}', people=people)}"
+        return f"{period} · {text('basis_exposure', choices=f'{catalogue.choices:,}', people=people)}"
     if name == "set-aside":
         today = date_of(figures.period.last_day)
         return text("basis_log", day=today, n=f"{figures.health.records:,}")
@@ -187,7 +187,7 @@ def _days(first: int, last: int, text: Text) -> str:
 
 
 def _tiles(figures: Figures, text: Text) -> list[tuple[str, str]]:
-    demand, unseen = figures.demand, figures.shelf.unseen
+    demand, unseen = figures.demand, figures.catalogue.unseen
     tiles = []
     if demand.searches and not figures.is_private:
         tiles = [

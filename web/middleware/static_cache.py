@@ -10,7 +10,7 @@ _MOST = 200  # answers; an address may carry any parameters
 _VARYING = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_RANGE", "HTTP_ORIGIN")
 
 
-class KeptAnswers:
+class StaticCache:
     """A WSGI application that answers plain requests below one path as it did before, compressed and all.
 
     What lies there must not change while the server runs. Kept answers cost a tenth; the metrics do not count them.

@@ -7,7 +7,7 @@ from urllib.parse import urlencode, urlsplit
 from magpie.data.catalogue.items import Value
 from magpie.search.request import Hit
 from magpie.web.api.filter_notation import format_number
-from magpie.web.media.picture_shelf import picture_url
+from magpie.web.media.picture_store import picture_url
 from magpie.web.page.state import PageState
 from magpie.web.page.texts import Text
 

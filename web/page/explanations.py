@@ -14,7 +14,7 @@ _TELLING = 0.005  # of the largest share
 
 
 @dataclass(frozen=True)
-class Reason:
+class ScorePart:
     """What one source adds to a hit's score (or takes from it), and the length of its bar."""
 
     label: str
@@ -28,15 +28,15 @@ class Reason:
 
 
 @dataclass(frozen=True)
-class Reasons:
+class Explanation:
     """A hit's place in the answer, of how many, and what speaks for and against it."""
 
     position: int
     total: int
-    each: list[Reason]
+    parts: list[ScorePart]
 
 
-def reasons_for(opened: Services, request: SearchRequest, item_id: str, text: Text) -> Reasons:
+def explain_hit(opened: Services, request: SearchRequest, item_id: str, text: Text) -> Explanation:
     """Why the answer to this request holds the item. Raises NotFound where it does not."""
     asked = replace(request, explain=True, facets=False)
     for k in sorted({request.k, max(request.k, _DEEPEST)}):
@@ -49,8 +49,8 @@ def reasons_for(opened: Services, request: SearchRequest, item_id: str, text: Te
     shares = {name: value for name, value in (hit.explain or {}).items() if name in _SOURCES}
     most = max((abs(value) for value in shares.values()), default=0.0)
     each = [
-        Reason(text(f"why_{name}"), shares[name], round(WIDEST * abs(shares[name]) / most, 1))
+        ScorePart(text(f"why_{name}"), shares[name], round(WIDEST * abs(shares[name]) / most, 1))
         for name in _SOURCES
         if abs(shares.get(name, 0.0)) > _TELLING * most
     ]
-    return Reasons(hit.position, result.total, each)
+    return Explanation(hit.position, result.total, each)

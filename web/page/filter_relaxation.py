@@ -12,7 +12,7 @@ _MOST = 5
 
 
 @dataclass(frozen=True)
-class Relaxed:
+class WiderSearch:
     """A wider search: what it leaves out, where it is, and how many items match."""
 
     label: str
@@ -20,11 +20,13 @@ class Relaxed:
     total: int
 
 
-def relax(engine: SearchEngine, state: PageState, request: SearchRequest, text: Text) -> list[Relaxed]:
+def relax_filters(engine: SearchEngine, state: PageState, request: SearchRequest, text: Text) -> list[WiderSearch]:
     """The wider searches that find something, dropping one filter at a time, then all; the most matches first."""
-    wider = [(text("relaxed", filter=field_label(name, text)), state.without_field(name)) for name in state.filters]
+    wider = [
+        (text("without_filter", filter=field_label(name, text)), state.without_field(name)) for name in state.filters
+    ]
     found = [
-        Relaxed(label, other.url, total)
+        WiderSearch(label, other.url, total)
         for label, other in wider[:_MOST]
         if (total := _count(engine, replace(request, filters=other.filters)))
     ]
@@ -32,7 +34,7 @@ def relax(engine: SearchEngine, state: PageState, request: SearchRequest, text: 
     if len(state.filters) == 1 or found:
         return found
     total = _count(engine, replace(request, filters={}))
-    return [Relaxed(text("without_filters"), state.but(filters={}).url, total)] if total else []
+    return [WiderSearch(text("without_filters"), state.but(filters={}).url, total)] if total else []
 
 
 def _count(engine: SearchEngine, request: SearchRequest) -> int:

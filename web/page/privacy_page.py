@@ -10,14 +10,14 @@ from magpie.data.erasure.subject_access import Deed, forget_session, stored_abou
 from magpie.data.errors import BadInput
 from magpie.web.api.answer_search import wants_privacy
 from magpie.web.page.assets import YEAR_S
-from magpie.web.page.routes import VISIT_COOKIE, visit_of_request
+from magpie.web.page.routes import SESSION_COOKIE, session_of_request
 from magpie.web.page.texts import LANGUAGE_COOKIE, LANGUAGES, language_of, texts_for
 from magpie.web.services import services
 
-visitor_pages = Blueprint("visitor_pages", __name__)
+privacy_pages = Blueprint("privacy_pages", __name__)
 
 
-@visitor_pages.post("/language")
+@privacy_pages.post("/language")
 def choose_language() -> Response:
     """Remembers the language that was chosen, and goes back to the page where that was."""
     wanted = request.form.get("to", "")
@@ -30,28 +30,30 @@ def choose_language() -> Response:
     return answer
 
 
-@visitor_pages.get("/me")
+@privacy_pages.get("/me")
 def about_me() -> Response:
     """What is stored about whoever asks, in plain words."""
     private = wants_privacy(request.headers)
-    visit = "" if private else visit_of_request()
+    session_id = "" if private else session_of_request()
     services().query_log.settle()
-    stored = stored_about(services().database, visit)
+    stored = stored_about(services().database, session_id)
     titles = _titles([deed.item_id for deed in stored.deeds])
-    deeds = [(_action(deed), deed.item_id, titles.get(deed.item_id, "")) for deed in stored.deeds]
-    page = render_template("me.html", visit=visit, is_private=private, stored=stored, deeds=deeds, forgotten=None)
+    actions = [(_action(deed), deed.item_id, titles.get(deed.item_id, "")) for deed in stored.deeds]
+    page = render_template(
+        "me.html", session_id=session_id, is_private=private, stored=stored, actions=actions, forgotten=None
+    )
     return _unkept(make_response(page))
 
 
-@visitor_pages.post("/me/forget")
+@privacy_pages.post("/me/forget")
 def forget_me() -> Response:
     """Deletes what is stored about whoever asks, and the random name in their browser."""
     opened = services()
     opened.query_log.settle()
-    gone = forget_session(opened.database, visit_of_request())
-    page = render_template("me.html", visit="", is_private=False, stored=None, deeds=[], forgotten=gone)
+    gone = forget_session(opened.database, session_of_request())
+    page = render_template("me.html", session_id="", is_private=False, stored=None, actions=[], forgotten=gone)
     answer = _unkept(make_response(page))
-    answer.delete_cookie(VISIT_COOKIE)
+    answer.delete_cookie(SESSION_COOKIE)
     return answer
 
 

@@ -15,20 +15,20 @@ from magpie.data.errors import BadInput, BadPicture, NoIndex, PictureForgotten
 from magpie.search.request import SearchRequest
 from magpie.web.api.answer_search import answer_search, wants_privacy
 from magpie.web.api.request_bodies import uploaded_pictures
-from magpie.web.media.picture_shelf import picture_url
+from magpie.web.media.picture_store import picture_url
 from magpie.web.page.assets import YEAR_S
 from magpie.web.page.cards import card_of, field_label, item_url, outward_url, price_label, tint_label, value_label
-from magpie.web.page.explanations import reasons_for
-from magpie.web.page.filter_relaxation import relax
+from magpie.web.page.explanations import explain_hit
+from magpie.web.page.filter_relaxation import relax_filters
 from magpie.web.page.layout import GRID, PHONE_GRID, is_phone
-from magpie.web.page.start_page_rows import strips_for
+from magpie.web.page.start_page_rows import rows_for
 from magpie.web.page.state import PageState
 from magpie.web.page.texts import LANGUAGES, Text, language_of, script_texts, texts_for
 from magpie.web.page.view import Found, PageView, view_results
 from magpie.web.services import services
 
 SIMILAR_SHOWN = 12
-VISIT_COOKIE = "magpie_session"
+SESSION_COOKIE = "magpie_session"
 TYPING = "X-Magpie-Typing"
 HOUR_S = 3_600
 
@@ -73,8 +73,8 @@ def results_for_picture() -> AnyResponse:
 def why() -> AnyResponse:
     """Why one hit of the answer to this state is there, as a fragment for the script."""
     state = PageState.from_parameters(request.args)
-    reasons = reasons_for(services(), _asked(state), request.args.get("item", ""), _text())
-    return _fresh(make_response(render_template("why.html", reasons=reasons)))
+    explanation = explain_hit(services(), _request_for(state), request.args.get("item", ""), _text())
+    return _fresh(make_response(render_template("explanation.html", explanation=explanation)))
 
 
 @pages.get("/item")
@@ -123,9 +123,9 @@ def uploaded_picture(name: str) -> Response:
     return answer
 
 
-def visit_of_request() -> str:
-    """The random name of this visit, made by the page's script at the first click; "" before, or without scripts."""
-    given = request.cookies.get(VISIT_COOKIE, "")
+def session_of_request() -> str:
+    """The random session id, made by the page's script at the first click; "" before, or without scripts."""
+    given = request.cookies.get(SESSION_COOKIE, "")
     return given if re.fullmatch(r"[0-9a-f]{32}", given) else ""
 
 
@@ -172,24 +172,24 @@ def _fresh(answer: Response) -> Response:
 def _search(state: PageState) -> PageView:
     opened, text = services(), _text()
     private = wants_privacy(request.headers)
-    asked = _asked(state)
+    asked = _request_for(state)
     result = answer_search(opened, asked, private, is_typing=TYPING in request.headers)
     found = Found(
         result,
         liked=opened.catalogue.get(state.like) if state.like else None,
         upload=opened.uploads.get(state.picture) if state.picture else None,
-        relaxed=relax(opened.engine, state, asked, text) if state.filters and not result.confident else (),
-        strips=strips_for(opened, visit_of_request(), private, text) if state.is_start else (),
+        wider=relax_filters(opened.engine, state, asked, text) if state.filters and not result.confident else (),
+        rows=rows_for(opened, session_of_request(), private, text) if state.is_start else (),
     )
     return view_results(state, found, text)
 
 
-def _asked(state: PageState) -> SearchRequest:
+def _request_for(state: PageState) -> SearchRequest:
     """The engine's request for a state, by this visitor unless they ask for privacy."""
     part = services().uploads.part(state.picture, state.crop) if state.picture else None
-    visit = "" if wants_privacy(request.headers) else visit_of_request()
+    session_id = "" if wants_privacy(request.headers) else session_of_request()
     layout = PHONE_GRID if is_phone(request.headers) else GRID
-    return replace(state.to_request(part), session_id=visit, layout=layout)
+    return replace(state.to_request(part), session_id=session_id, layout=layout)
 
 
 def _text() -> Text:

@@ -13,7 +13,7 @@ from magpie.search.query.negation import split_avoided
 from magpie.search.request import FilterValue, SearchRequest
 from magpie.web.api.filter_notation import format_filter_parameters, format_number, parse_filter_parameters
 from magpie.web.api.search_requests import MAX_K, MAX_TEXT, checked
-from magpie.web.media.upload_shelf import Crop
+from magpie.web.media.upload_store import Crop
 
 PAGE_SIZE = 24
 MAX_PAGES = MAX_K // PAGE_SIZE

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from magpie.data.catalogue.catalogue import Item
 from magpie.search.request import SearchResult
-from magpie.web.media.picture_shelf import picture_url
-from magpie.web.media.upload_shelf import Upload
+from magpie.web.media.picture_store import picture_url
+from magpie.web.media.upload_store import Upload
 from magpie.web.page.cards import Card, card_of, field_label
 from magpie.web.page.facets import FacetGroup, RangeForm, facet_groups, range_ends, range_forms
-from magpie.web.page.filter_relaxation import Relaxed
-from magpie.web.page.start_page_rows import Strip
+from magpie.web.page.filter_relaxation import WiderSearch
+from magpie.web.page.start_page_rows import CardRow
 from magpie.web.page.state import MAX_PAGES, PAGE_SIZE, PageState
 from magpie.web.page.texts import Text
 
@@ -25,8 +25,8 @@ class Found:
     result: SearchResult
     liked: Item | None = None
     upload: Upload | None = None
-    relaxed: Sequence[Relaxed] = ()
-    strips: Sequence[Strip] = ()
+    wider: Sequence[WiderSearch] = ()
+    rows: Sequence[CardRow] = ()
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ class Upload:
     height: int
 
 
-class UploadShelf:
+class UploadStore:
     """Re-encoded copies by an unguessable name: at most 200, for an hour, never on disk."""
 
     def __init__(self, max_pixels: int, decoder: PictureProcess) -> None:

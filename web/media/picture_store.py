@@ -46,7 +46,7 @@ def picture_url(item_id: str, content_hash: str, position: int = 1) -> str:
     return f"/pictures?item={quote(item_id, safe='')}{number}&v={content_hash[:HASH_CHARS]}"
 
 
-class PictureShelf:
+class PictureStore:
     """Finds the catalogue's pictures and makes thumbnails of them.
 
     Only files that the catalogue lists as readable pictures are ever opened, and a file is sent as it is only
