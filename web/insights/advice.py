@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from magpie.search.confidence_intervals import Interval, share_of
 from magpie.search.ranker.ranker import FEWEST_CLICKS
 from magpie.web.insights.figures import Figures
-from magpie.web.insights.tables import unanswered_table, unclicked_table
+from magpie.web.insights.tables.demand import unanswered_table, unclicked_table
 
 Text = Callable[..., str]
 

@@ -13,7 +13,8 @@ from magpie.search.confidence_intervals import Interval
 from magpie.web.insights.csv_download import csv_answer
 from magpie.web.insights.figures import Figures, FiguresCache
 from magpie.web.insights.plots import SIZES, THEMES, Draw, draw_curve, draw_days, draw_gains, draw_shares, render_plot
-from magpie.web.insights.tables import TABLES, examination_table
+from magpie.web.insights.tables.by_name import TABLES
+from magpie.web.insights.tables.rankings import examination_table
 from magpie.web.insights.texts import insights_texts
 from magpie.web.insights.view import PERIODS, PLOTTED, days_parameter, legend_of, view_insights
 from magpie.web.page.texts import language_of

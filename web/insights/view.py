@@ -8,7 +8,9 @@ from urllib.parse import urlencode
 from magpie.web.insights.advice import Advice, advise, finding_of
 from magpie.web.insights.cells import CellPainter, CellView, is_numeric
 from magpie.web.insights.figures import Figures
-from magpie.web.insights.tables import TABLES, Table, date_of
+from magpie.web.insights.tables.by_name import TABLES
+from magpie.web.insights.tables.demand import date_of
+from magpie.web.insights.tables.table import Table
 from magpie.web.page.cards import plain_label
 
 Text = Callable[..., str]
