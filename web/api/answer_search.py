@@ -13,9 +13,9 @@ from magpie.search.experiments.exploration import Explored, Shares, explore, is_
 from magpie.search.experiments.interleaving import Interleaved, interleave
 from magpie.search.ranker.named_rankings import check_rankings
 from magpie.search.request import Hit, Range, SearchRequest, SearchResult
+from magpie.web.addresses import picture_url
 from magpie.web.api.filter_notation import format_filter_parameters
 from magpie.web.api.search_requests import RecommendQuery
-from magpie.web.media.picture_store import picture_url
 from magpie.web.services import Services
 
 APPLICATION = "magpie"

@@ -18,6 +18,7 @@ from magpie.data.database.api_tokens import WRITE
 from magpie.data.errors import BadInput, NotFetched, NotTogether
 from magpie.data.home.atomic_files import write_whole
 from magpie.data.pictures.decode import check_picture
+from magpie.web.addresses import picture_url
 from magpie.web.api.bulk_items import put_lines
 from magpie.web.api.item_drafts import ANYWHERE, draft_of, drafts_of, pictures_of
 from magpie.web.api.item_schemas import MAX_PICTURES, DeleteHeader, ItemBody, ItemPath, NamedItemBody, PutHeader
@@ -26,7 +27,6 @@ from magpie.web.api.preconditions import watch_preconditions
 from magpie.web.api.request_bodies import form_body, is_multipart, json_body, uploaded_pictures
 from magpie.web.api.responses import ItemAnswer, LineAnswer, UpsertAnswer
 from magpie.web.api.search_requests import MAX_LIST
-from magpie.web.media.picture_store import picture_url
 from magpie.web.services import Services, services
 
 _TAG = Tag(

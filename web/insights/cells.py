@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from magpie.data.catalogue.items import Item
 from magpie.search.confidence_intervals import Interval
 from magpie.search.reports.exposure_fairness import NONE
+from magpie.web.addresses import item_url, picture_url
 from magpie.web.insights.figures import Figures
 from magpie.web.insights.tables.table import Cell, Column, Sentence
 from magpie.web.insights.texts import has_text
-from magpie.web.media.picture_store import picture_url
-from magpie.web.page.cards import item_url, plain_label
+from magpie.web.page.cards import plain_label
 from magpie.web.page.state import PageState
 
 Text = Callable[..., str]

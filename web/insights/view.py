@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import urlencode
 
+from magpie.web.addresses import insights_csv_url, insights_plot_url, insights_url
 from magpie.web.insights.advice import Advice, advise, finding_of
 from magpie.web.insights.cells import CellPainter, CellView, is_numeric
 from magpie.web.insights.figures import Figures
@@ -45,7 +45,7 @@ class SectionView:
     more: str
     empty: str
     csv_url: str
-    plot: str
+    plot_url: str
     legend: list[str]
     is_wide: bool
 
@@ -122,8 +122,8 @@ def _section(name: str, table: Table, figures: Figures, text: Text) -> SectionVi
         rows=[list(row) for row in zip(*(column[: len(shown)] for column in columns), strict=True)],
         more=text("shown_of", shown=len(shown), total=f"{len(table.rows):,}") if len(shown) < len(table.rows) else "",
         empty="" if table.rows else text(f"{name}_empty", k=figures.min_people),
-        csv_url=f"/insights/{name}.csv?{urlencode(parameters)}",
-        plot=name if name in PLOTTED and table.rows else "",
+        csv_url=insights_csv_url(name, parameters),
+        plot_url=insights_plot_url(name, parameters["days"]) if name in PLOTTED and table.rows else "",
         legend=legend_of(name, text) if name in PLOTTED else [],
         is_wide=name in WIDE,
     )
@@ -223,4 +223,4 @@ def _to_come(text: Text) -> list[tuple[str, str]]:
 
 def _period_link(days: int | None, figures: Figures, text: Text) -> tuple[str, str, bool]:
     label = text("all") if days is None else text("last_days", n=days)
-    return label, f"/insights?days={days_parameter(days)}", days == figures.period.days
+    return label, insights_url(days_parameter(days)), days == figures.period.days

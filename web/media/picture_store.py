@@ -4,7 +4,6 @@ import logging
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from urllib.parse import quote
 
 from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.catalogue.items import Picture
@@ -13,11 +12,11 @@ from magpie.data.home.atomic_files import write_whole
 from magpie.data.pictures.decode import make_thumbnail
 from magpie.data.pictures.sandbox import PictureProcess
 from magpie.data.settings import Settings
+from magpie.web.addresses import HASH_CHARS
 
 log = logging.getLogger(__name__)
 
 WIDTHS = (160, 320, 640, 960)
-HASH_CHARS = 16
 SMALL_BYTES = 60_000
 _MOST_KNOWN = 4_000  # items
 
@@ -38,12 +37,6 @@ class ServedPicture:
     file: Path | BytesIO
     mimetype: str
     version: str
-
-
-def picture_url(item_id: str, content_hash: str, position: int = 1) -> str:
-    """The address of an item's picture. Ids travel as a parameter, since "..", "/" and "" mean something in paths."""
-    number = f"&n={position}" if position > 1 else ""
-    return f"/pictures?item={quote(item_id, safe='')}{number}&v={content_hash[:HASH_CHARS]}"
 
 
 class PictureStore:

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from magpie.data.catalogue.items import Value
 from magpie.search.request import Hit
+from magpie.web.addresses import item_url, picture_url
 from magpie.web.api.filter_notation import format_number
-from magpie.web.media.picture_store import picture_url
 from magpie.web.page.state import PageState
 from magpie.web.page.texts import Text
 
@@ -93,11 +93,6 @@ def outward_url(url: str) -> str:
     except ValueError:
         return ""
     return url if parts.scheme in ("http", "https") and parts.netloc else ""
-
-
-def item_url(item_id: str) -> str:
-    """The page of one item."""
-    return "/item?" + urlencode({"id": item_id})
 
 
 def _notes(title: str, category: str, attributes: Mapping[str, Value]) -> str:

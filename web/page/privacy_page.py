@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 
 from magpie.data.erasure.subject_access import Deed, forget_session, stored_about
 from magpie.data.errors import BadInput
+from magpie.web.addresses import search_url
 from magpie.web.api.answer_search import wants_privacy
 from magpie.web.page.assets import YEAR_S
 from magpie.web.page.routes import SESSION_COOKIE, session_of_request
@@ -25,7 +26,7 @@ def choose_language() -> Response:
         raise BadInput(f"to: {wanted[:40]!r} is none of the page's languages: {', '.join(LANGUAGES)}")
     came_from = urlsplit(request.referrer or "")
     own = came_from.netloc == request.host and came_from.path.startswith("/") and not came_from.path.startswith("//")
-    answer = redirect(came_from._replace(scheme="", netloc="").geturl() if own else "/", 303)
+    answer = redirect(came_from._replace(scheme="", netloc="").geturl() if own else search_url(), 303)
     answer.set_cookie(LANGUAGE_COOKIE, wanted, max_age=YEAR_S, samesite="Lax", httponly=True, secure=request.is_secure)
     return answer
 

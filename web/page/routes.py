@@ -13,11 +13,11 @@ from magpie.data.catalogue.catalogue import Item
 from magpie.data.database.api_tokens import READ
 from magpie.data.errors import BadInput, BadPicture, NoIndex, PictureForgotten
 from magpie.search.request import SearchRequest
+from magpie.web.addresses import address_of, item_url, picture_url, upload_url
 from magpie.web.api.answer_search import answer_search, wants_privacy
 from magpie.web.api.request_bodies import uploaded_pictures
-from magpie.web.media.picture_store import picture_url
 from magpie.web.page.assets import YEAR_S
-from magpie.web.page.cards import card_of, field_label, item_url, outward_url, price_label, tint_label, value_label
+from magpie.web.page.cards import card_of, field_label, outward_url, price_label, tint_label, value_label
 from magpie.web.page.explanations import explain_hit
 from magpie.web.page.filter_relaxation import relax_filters
 from magpie.web.page.layout import GRID, PHONE_GRID, is_phone
@@ -130,8 +130,9 @@ def session_of_request() -> str:
 
 
 def install_page_texts(app: Flask) -> None:
-    """Gives every template the page's texts, in the language of whoever reads it."""
+    """Gives every template the page's texts in the reader's language, and the functions that write addresses."""
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals.update(address_of=address_of, item_url=item_url, upload_url=upload_url)
 
     @app.context_processor
     def texts() -> dict[str, Any]:

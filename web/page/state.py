@@ -4,13 +4,13 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from urllib.parse import urlencode
 
 from werkzeug.datastructures import MultiDict
 
 from magpie.data.errors import BadFilter, BadQuery
 from magpie.search.query.negation import split_avoided
 from magpie.search.request import FilterValue, SearchRequest
+from magpie.web.addresses import search_url
 from magpie.web.api.filter_notation import format_filter_parameters, format_number, parse_filter_parameters
 from magpie.web.api.search_requests import MAX_K, MAX_TEXT, checked
 from magpie.web.media.upload_store import Crop
@@ -104,8 +104,7 @@ class PageState:
     @property
     def url(self) -> str:
         """The one address of this state."""
-        query = urlencode(self.parameters())
-        return f"/?{query}" if query else "/"
+        return search_url(self.parameters())
 
     def but(self, **changes: object) -> "PageState":
         """This state with something changed, at its first page again unless a page is given."""

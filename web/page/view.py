@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from magpie.data.catalogue.catalogue import Item
 from magpie.search.request import SearchResult
-from magpie.web.media.picture_store import picture_url
+from magpie.web.addresses import picture_url, upload_url
 from magpie.web.media.upload_store import Upload
 from magpie.web.page.cards import Card, card_of, field_label
 from magpie.web.page.facets import FacetGroup, RangeForm, facet_groups, range_ends, range_forms
@@ -137,7 +137,7 @@ def _context(state: PageState, liked: Item | None, text: Text) -> list[Chip]:
     context = []
     if state.picture:
         without = state.but(picture="", crop=None, weight=None).url
-        context.append(Chip(text("chip_picture"), without, text("remove_picture"), f"/uploads/{state.picture}"))
+        context.append(Chip(text("chip_picture"), without, text("remove_picture"), upload_url(state.picture)))
     if liked:
         good = [picture for picture in liked.pictures if picture.status == "ok"]
         image = picture_url(liked.item_id, good[0].content_hash) + "&w=160" if good else ""
