@@ -1,4 +1,4 @@
-"""The application: everything opened once, every route and every error's answer in its place."""
+"""The Flask application: its routes, error handlers, security headers and middleware, on services opened once."""
 
 import atexit
 import time
@@ -28,7 +28,7 @@ from magpie.web.page.privacy_page import privacy_pages
 from magpie.web.page.routes import install_page_texts, pages
 from magpie.web.services import Services, open_services
 
-# nothing on a page comes from elsewhere, and nothing in a page is code
+# pages load nothing from other hosts and contain no inline script
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' '{style}'; img-src 'self' data: blob:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -39,7 +39,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-# not JSON: searches must not wait for it, and an item's ETag must stay the one that If-Match is to name
+# JSON is not compressed: it would slow searches, and change the ETag of an item that If-Match names
 COMPRESSION = {
     "COMPRESS_MIMETYPES": ["text/html", "text/css", "text/javascript", "image/svg+xml", "text/csv"],
     "COMPRESS_ALGORITHM": ["br", "gzip"],

@@ -1,4 +1,4 @@
-"""The owner's page: what people search and find, in plots and tables, each table also as CSV."""
+"""The insights page for the owner, its plots as SVG and its tables as CSV."""
 
 import os
 from collections.abc import Callable
@@ -27,7 +27,7 @@ insights = Blueprint("insights", __name__)
 
 @insights.before_request
 def guard_insights() -> None:
-    """What people do is for the owner alone."""
+    """Lets only the owner in. Raises Unauthorized or Forbidden."""
     services().access.demand(READ)
 
 
@@ -43,7 +43,7 @@ def insights_page() -> AnyResponse:
 
 @insights.get("/insights/<table>.csv")
 def table_as_csv(table: str) -> AnyResponse:
-    """One table whole."""
+    """One table with all its rows, as CSV."""
     if table not in TABLES:
         raise NotFound(f"There is no table {table!r}; there are: {', '.join(TABLES)}")
     figures = _figures()
@@ -54,7 +54,7 @@ def table_as_csv(table: str) -> AnyResponse:
 
 @insights.get("/insights/plots/<name>.svg")
 def plot_as_svg(name: str) -> AnyResponse:
-    """One plot, in the theme and size that the reader's screen has."""
+    """One plot as SVG, in the theme and size of the address."""
     if name not in PLOTTED:
         raise NotFound(f"There is no plot {name!r}; there are: {', '.join(PLOTTED)}")
     theme, size = (_one_of(key, known) for key, known in (("theme", list(THEMES)), ("size", list(SIZES))))
@@ -110,7 +110,7 @@ def _one_of(name: str, known: list[str]) -> str:
 
 
 def _keep_fonts_in(settings: Settings) -> None:
-    """Matplotlib lists the machine's fonts once, in a folder that it reads from the environment when it is loaded."""
+    """Puts matplotlib's font cache into the home; matplotlib reads the folder from the environment when loaded."""
     os.environ.setdefault("MPLCONFIGDIR", str(settings.home.absolute() / "plots"))
 
 

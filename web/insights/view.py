@@ -1,4 +1,4 @@
-"""Figures → what the insights template shows: tiles, advice, and by chapter sections with a plot and a table each."""
+"""Prepares the figures for the insights template: tiles, advice, and chapters of sections with plot and table."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ CHAPTERS = {
 }
 WIDE = ("comparisons", "conflicts")
 PLOTTED = ("days", "positions", "examination", "rankers")
-WITHOUT_PEOPLE = ("rankers", "conflicts", "health", "set-aside")  # says nothing of those who searched
+WITHOUT_PEOPLE = ("rankers", "conflicts", "health", "set-aside")  # shown even if too few people searched
 
 
 @dataclass(frozen=True)
 class SectionView:
-    """One table with its plot, and in which period and from how many observations it is."""
+    """One table with its plot; `basis` says which period and how many observations it is made of."""
 
     name: str
     title: str
@@ -88,7 +88,7 @@ def view_insights(figures: Figures, text: Text) -> InsightsView:
 
 
 def days_parameter(days: int | None) -> str:
-    """The period as addresses have it."""
+    """The period as the parameter `days` of addresses."""
     return "all" if days is None else str(days)
 
 
@@ -98,7 +98,7 @@ def legend_of(name: str, text: Text) -> list[str]:
 
 
 def _is_shown(name: str, figures: Figures) -> bool:
-    """Without people to tell of, only what is known of the catalogue and the index."""
+    """Whether a section is shown; with too few people only sections about the catalogue and the index are."""
     return name in WITHOUT_PEOPLE or (figures.demand.searches > 0 and not figures.is_private)
 
 
@@ -130,7 +130,7 @@ def _section(name: str, table: Table, figures: Figures, text: Text) -> SectionVi
 
 
 def _basis(name: str, figures: Figures, text: Text) -> str:
-    """Over which period, and from how many observations."""
+    """The period and the number of observations that a section is made of."""
     period = _days(figures.period.first_day, figures.period.last_day, text)
     demand, learned, catalogue, latency = figures.demand, figures.learned, figures.catalogue, figures.health.latency
     people, items, found = f"{demand.people:,}", f"{catalogue.unseen.items:,}", learned.examination
@@ -178,7 +178,7 @@ def _basis(name: str, figures: Figures, text: Text) -> str:
 
 
 def _evidence(name: str, figures: Figures, text: Text) -> tuple[str, str] | None:
-    """Label and address of the section that bears a finding out: rankers of two times are compared by votes there."""
+    """Label and address of the section that supports a finding: interleaving, for the rankers."""
     if name != "rankers" or not figures.learned.standings or not _is_shown("comparisons", figures):
         return None
     return text("see", title=text("comparisons")), "#comparisons"
@@ -213,7 +213,7 @@ def _notice(figures: Figures, text: Text) -> tuple[str, str] | None:
 
 
 def _to_come(text: Text) -> list[tuple[str, str]]:
-    """The chapters, each with the titles of what will appear in it."""
+    """Each chapter's title with the titles of the sections that will appear in it."""
     return [
         (text(f"chapter_{chapter}"), ", ".join(text(name) for name in names if name not in WITHOUT_PEOPLE))
         for chapter, names in CHAPTERS.items()

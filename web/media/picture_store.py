@@ -20,7 +20,7 @@ WIDTHS = (160, 320, 640, 960)
 SMALL_BYTES = 60_000
 _MOST_KNOWN = 4_000  # items
 
-# what browsers show, by first bytes; anything else is converted
+# formats that browsers show, by first bytes; others are converted
 _SIGNATURES = (
     (b"\xff\xd8\xff", 0, "image/jpeg"),
     (b"\x89PNG\r\n\x1a\n", 0, "image/png"),
@@ -32,7 +32,7 @@ _SIGNATURES = (
 
 @dataclass(frozen=True)
 class ServedPicture:
-    """A file to send, or the bytes of one that could not be kept. `version` changes when the picture does."""
+    """A file to send, or its bytes if it could not be stored. `version` changes when the picture does."""
 
     file: Path | BytesIO
     mimetype: str
@@ -71,7 +71,7 @@ class PictureStore:
         return self._thumbnail(picture, width or max(WIDTHS))
 
     def _good_pictures(self, item_id: str) -> list[Picture]:
-        """From memory as long as the catalogue stays as it is: a page asks for two dozen while it is drawn."""
+        """The item's readable pictures, cached until the catalogue changes: a page asks for two dozen at once."""
         revision = self._catalogue.revision()
         if self._known[0] != revision or len(self._known[1]) >= _MOST_KNOWN:
             self._known = revision, {}
@@ -92,7 +92,7 @@ class PictureStore:
                 ) from error
             try:
                 write_whole(path, content)
-            except OSError as error:  # a full disk costs time, and nobody the picture
+            except OSError as error:  # with a full disk thumbnails are made again each time
                 log.warning("%s: the thumbnail is not kept (%s)", path, error.strerror)
                 return ServedPicture(BytesIO(content), "image/webp", version)
         return ServedPicture(path, "image/webp", version)

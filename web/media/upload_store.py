@@ -1,4 +1,4 @@
-"""Pictures that people search by stay in memory for a while, so that an address can refer to one, or a part of it."""
+"""Keeps the pictures that people search with in memory, so that an address can name one, or a part of it."""
 
 import secrets
 import threading

@@ -1,4 +1,4 @@
-"""A search whose filters leave nothing → what would match with one of them, or all, dropped."""
+"""Filter relaxation: for filters that leave no result, the searches with one filter less, or with none."""
 
 from dataclasses import dataclass, replace
 
@@ -13,7 +13,7 @@ _MOST = 5
 
 @dataclass(frozen=True)
 class WiderSearch:
-    """A wider search: what it leaves out, where it is, and how many items match."""
+    """A search with fewer filters: its label, its address, and how many items match."""
 
     label: str
     url: str
@@ -21,7 +21,7 @@ class WiderSearch:
 
 
 def relax_filters(engine: SearchEngine, state: PageState, request: SearchRequest, text: Text) -> list[WiderSearch]:
-    """The wider searches that find something, dropping one filter at a time, then all; the most matches first."""
+    """The searches with one filter less that find something, the most matches first; else the one without filters."""
     wider = [
         (text("without_filter", filter=field_label(name, text)), state.without_field(name)) for name in state.filters
     ]
@@ -38,6 +38,6 @@ def relax_filters(engine: SearchEngine, state: PageState, request: SearchRequest
 
 
 def _count(engine: SearchEngine, request: SearchRequest) -> int:
-    """How many items match, 0 where nothing really does."""
+    """How many items match, 0 without a confident answer."""
     result = engine.search(replace(request, k=1, facets=False, client_id="", session_id=""))
     return result.total if result.confident else 0

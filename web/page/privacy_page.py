@@ -1,4 +1,4 @@
-"""What concerns the visitor: the language they read, what is stored about them, and how they have it forgotten."""
+"""The privacy page, which shows and deletes what is stored about a visitor, and the choice of language."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -20,7 +20,7 @@ privacy_pages = Blueprint("privacy_pages", __name__)
 
 @privacy_pages.post("/language")
 def choose_language() -> Response:
-    """Remembers the language that was chosen, and goes back to the page where that was."""
+    """Stores the chosen language in a cookie and redirects to the page where it was chosen."""
     wanted = request.form.get("to", "")
     if wanted not in LANGUAGES:
         raise BadInput(f"to: {wanted[:40]!r} is none of the page's languages: {', '.join(LANGUAGES)}")
@@ -33,7 +33,7 @@ def choose_language() -> Response:
 
 @privacy_pages.get("/me")
 def about_me() -> Response:
-    """What is stored about whoever asks, in plain words."""
+    """The page that shows what is stored about this browser's session."""
     private = wants_privacy(request.headers)
     session_id = "" if private else session_of_request()
     services().query_log.settle()
@@ -48,7 +48,7 @@ def about_me() -> Response:
 
 @privacy_pages.post("/me/forget")
 def forget_me() -> Response:
-    """Deletes what is stored about whoever asks, and the random name in their browser."""
+    """Deletes what is stored about this browser's session, and its cookie."""
     opened = services()
     opened.query_log.settle()
     gone = forget_session(opened.database, session_of_request())
@@ -70,7 +70,7 @@ def _action(deed: Deed) -> str:
 
 
 def _titles(item_ids: Sequence[str]) -> dict[str, str]:
-    """By id the titles of those items that are still there."""
+    """The titles of these items by id, without those that no longer exist."""
     catalogue = services().catalogue
     items = catalogue.get_many(list(catalogue.ids_of(item_ids).values())).values()
     return {item.item_id: item.title or item.item_id for item in items}

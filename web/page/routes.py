@@ -1,4 +1,4 @@
-"""The pages for people: search, one item, and the pictures on them. All of it works without scripts."""
+"""The search page, the item page and their pictures. Everything works without scripts."""
 
 import re
 from contextlib import suppress
@@ -37,7 +37,7 @@ pages = Blueprint("pages", __name__)
 
 @pages.get("/")
 def search_page() -> AnyResponse:
-    """The whole page for the state in the address."""
+    """The search page for the state in the address."""
     state = PageState.from_parameters(request.args)
     if any(name.startswith(("min:", "max:")) for name in request.args):
         return redirect(state.url, 303)
@@ -46,9 +46,9 @@ def search_page() -> AnyResponse:
 
 @pages.get("/results")
 def results_fragment() -> AnyResponse:
-    """The results alone, for the script; X-Magpie-Url says which address they belong to.
+    """The results alone, for the script; the header X-Magpie-Url names the address that shows them.
 
-    While somebody types, that is the address of what they are about to type: of "blu" there is nothing to show yet.
+    While somebody types, the unfinished last word is completed: "blu" is answered, and addressed, as "blue".
     """
     state = PageState.from_parameters(request.args)
     if TYPING in request.headers and state.q and not state.exact:
@@ -59,19 +59,19 @@ def results_fragment() -> AnyResponse:
 
 @pages.post("/")
 def search_with_picture() -> AnyResponse:
-    """Takes a picture from a plain form, and sends the browser to the address that searches with it."""
+    """Stores the picture of a form, and redirects to the address that searches with it."""
     return redirect(_with_upload().url, 303)
 
 
 @pages.post("/results")
 def results_for_picture() -> AnyResponse:
-    """Takes a picture from the script, and answers at once."""
+    """Stores the picture that the script sends, and answers with the results."""
     return _answer(_with_upload(), "results.html")
 
 
 @pages.get("/why")
 def why() -> AnyResponse:
-    """Why one hit of the answer to this state is there, as a fragment for the script."""
+    """The explanation of one hit of this state's results, as a fragment for the script."""
     state = PageState.from_parameters(request.args)
     explanation = explain_hit(services(), _request_for(state), request.args.get("item", ""), _text())
     return _fresh(make_response(render_template("explanation.html", explanation=explanation)))
@@ -79,7 +79,7 @@ def why() -> AnyResponse:
 
 @pages.get("/item")
 def item_page() -> AnyResponse:
-    """One item with all that is known of it, and what resembles it."""
+    """The page of one item, with similar items."""
     opened = services()
     item = opened.catalogue.get(request.args.get("id", ""))
     try:
@@ -93,7 +93,7 @@ def item_page() -> AnyResponse:
 
 @pages.get("/pictures")
 def picture() -> Response:
-    """A picture of an item, or a thumbnail of it; an address with the right version never changes its content."""
+    """A picture of an item, or a thumbnail; an address with the current version may be cached for good."""
     number = _whole_number("n") if "n" in request.args else 1
     width = _whole_number("w") if "w" in request.args else None
     served = services().pictures.find(request.args.get("item", ""), number, width)
@@ -110,13 +110,13 @@ def picture() -> Response:
 
 @pages.get("/favicon.ico")
 def icon() -> Response:
-    """The page's icon, where browsers look for one before they have read which it is."""
+    """The icon, at the address that browsers try without reading the page."""
     return current_app.send_static_file("magpie.svg")
 
 
 @pages.get("/uploads/<name>")
 def uploaded_picture(name: str) -> Response:
-    """The picture that somebody searches by, for their own page."""
+    """A kept picture that somebody searches with."""
     answer = Response(services().uploads.get(name).content, mimetype="image/jpeg")
     answer.cache_control.private = True
     answer.cache_control.max_age = HOUR_S
@@ -124,7 +124,7 @@ def uploaded_picture(name: str) -> Response:
 
 
 def session_of_request() -> str:
-    """The random session id, made by the page's script at the first click; "" before, or without scripts."""
+    """The random session id, made by the page's script at the first click; "" before that and without scripts."""
     given = request.cookies.get(SESSION_COOKIE, "")
     return given if re.fullmatch(r"[0-9a-f]{32}", given) else ""
 
@@ -164,7 +164,7 @@ def _answer(state: PageState, template: str) -> AnyResponse:
 
 
 def _fresh(answer: Response) -> Response:
-    """The answer, which is in the reader's language and may be another one the next time."""
+    """The answer, marked to be asked for again and as dependent on language and cookies."""
     answer.cache_control.no_cache = True
     answer.headers["Vary"] = "Accept-Language, Cookie"
     return answer
@@ -186,7 +186,7 @@ def _search(state: PageState) -> PageView:
 
 
 def _request_for(state: PageState) -> SearchRequest:
-    """The engine's request for a state, by this visitor unless they ask for privacy."""
+    """The engine's request for a state, with the visitor's session unless they ask for privacy."""
     part = services().uploads.part(state.picture, state.crop) if state.picture else None
     session_id = "" if wants_privacy(request.headers) else session_of_request()
     layout = PHONE_GRID if is_phone(request.headers) else GRID
@@ -198,7 +198,7 @@ def _text() -> Text:
 
 
 def _with_upload() -> PageState:
-    """The state that searches with the picture in this form, beside what its other fields say."""
+    """The state of this form's fields, with its picture stored and searched for. Raises BadPicture."""
     uploads = uploaded_pictures(limit=1)
     if not uploads or not uploads[0]:
         raise BadPicture("No picture came with the form: choose one")

@@ -1,4 +1,4 @@
-"""A visitor on the start page → rows of cards: what goes with what they looked at, and what is popular now."""
+"""The rows of recommendations on the start page: items that go with the last one looked at, and popular items."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,13 +12,13 @@ from magpie.web.page.texts import Text
 from magpie.web.services import Services
 
 CARDS = 12
-FEWEST = 4  # cards that make a row
+FEWEST = 4  # cards in the shortest row
 FEWEST_PEOPLE = 2
 
 
 @dataclass(frozen=True)
 class CardRow:
-    """One row of cards under a heading, with the logged search that they are the answer to."""
+    """One row of cards under a heading; `query_id` names the logged recommendation that they are part of."""
 
     title: str
     query_id: str
@@ -26,13 +26,13 @@ class CardRow:
 
 
 def rows_for(opened: Services, session_id: str, private: bool, text: Text) -> list[CardRow]:
-    """The rows for which there is something to say. Raises NoIndex."""
+    """The rows that have enough cards. Raises NoIndex."""
     rows = [_because(opened, session_id, text) if session_id and not private else None, _popular(opened, private, text)]
     return [row for row in rows if row is not None and len(row.cards) >= FEWEST]
 
 
 def _because(opened: Services, session_id: str, text: Text) -> CardRow | None:
-    """What goes with the item that was looked at last."""
+    """Items that go with the one looked at last in this session; None without one."""
     choices = read_visits(opened.database, session_id, "")
     items = opened.catalogue.get_many([choices[0].id]) if choices else {}
     if not items:
@@ -44,7 +44,7 @@ def _because(opened: Services, session_id: str, text: Text) -> CardRow | None:
 
 
 def _popular(opened: Services, private: bool, text: Text) -> CardRow | None:
-    """What the most people chose lately, once that is counted; what only one chose is shown to nobody else."""
+    """The items that most people chose lately, at least two each; None until popularity is counted."""
     behaviour = opened.engine.behaviour
     if not behaviour.is_counted or len(behaviour.rates) < FEWEST:
         return None

@@ -8,7 +8,7 @@ from magpie.web.insights.tables.table import Cell, Sentence, Table, columns_of
 
 
 def conflicts_table(figures: Figures) -> Table:
-    """Items whose picture and text tell of different things, the worst first."""
+    """Items whose picture and text disagree, the least agreement first."""
     columns = columns_of(
         item_id="item", looks_like="item", suspect="part", agreement="number", reason="sentence", suggestion="sentence"
     )
@@ -16,7 +16,7 @@ def conflicts_table(figures: Figures) -> Table:
 
 
 def _conflict(one: Mapping[str, Any], figures: Figures) -> tuple[Cell, ...]:
-    """An index that was built before all of it was known lacks some."""
+    """The row of one conflict; an index of an older version has no suspect."""
     plain = tuple(one.get(name) for name in ("item_id", "looks_like", "suspect", "agreement"))
     if "suspect" not in one or "looks_like" not in one:
         return (*plain, None, None)
@@ -34,14 +34,14 @@ def _title(item_id: str, figures: Figures) -> str:
 
 
 def never_shown_table(figures: Figures) -> Table:
-    """The newest of the items that nobody was shown."""
+    """The newest of the items that were never shown."""
     items = {item.id: item for item in figures.catalogue.items.values()}
     newest = [items[number] for number in figures.catalogue.unseen.newest if number in items]
     return Table(columns_of(item_id="item", title="csv"), [(one.item_id, one.title) for one in newest])
 
 
 def exposure_table(figures: Figures) -> Table:
-    """What is seen of each value against what people like; liking is left out where too few people chose."""
+    """Exposure of each value against merit, the share of clicks that it earns; merit is left out for too few people."""
     columns = columns_of(
         value="text",
         items="csv",

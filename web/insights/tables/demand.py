@@ -8,7 +8,7 @@ from magpie.web.insights.tables.table import Cell, Table, columns_of
 
 
 def date_of(day: int) -> str:
-    """A day since 1970 as ISO 8601 has it."""
+    """A day, given as days since 1970, in ISO 8601."""
     return datetime.fromtimestamp(day * DAY_MS / 1000, UTC).date().isoformat()
 
 
@@ -22,7 +22,7 @@ def days_table(figures: Figures) -> Table:
 
 
 def queries_table(figures: Figures) -> Table:
-    """What is searched most."""
+    """The most frequent queries."""
     columns = columns_of(query="query", searches="bar", people="count", click_share="share", no_answer_share="share")
     rows: list[tuple[Cell, ...]] = [
         (one.query, one.searches, one.people, one.clicked / one.searches, one.unanswered / one.searches)
@@ -33,7 +33,7 @@ def queries_table(figures: Figures) -> Table:
 
 
 def unanswered_table(figures: Figures) -> Table:
-    """Queries that found nothing that really matches, in most of their searches."""
+    """Queries without a confident answer in most of their searches."""
     columns = columns_of(query="query", searches_without_answer="bar", people="count")
     found = [one for one in figures.demand.queries if one.unanswered > one.searches / 2]
     found.sort(key=lambda one: (-one.unanswered, one.query))
@@ -41,13 +41,13 @@ def unanswered_table(figures: Figures) -> Table:
 
 
 def unclicked_table(figures: Figures) -> Table:
-    """Queries that found something, of which nobody opened anything."""
+    """Queries with results that nobody clicked."""
     columns = columns_of(query="query", searches="bar", people="count")
     found = [one for one in figures.demand.queries if not one.clicked and one.unanswered <= one.searches / 2]
     return Table(columns, [(one.query, one.searches, one.people) for one in found])
 
 
 def missing_table(figures: Figures) -> Table:
-    """Words that people search with and no item has."""
+    """Words of queries that no item contains."""
     columns = columns_of(word="query", people="bar", searches="count")
     return Table(columns, [(one.word, one.people, one.searches) for one in figures.demand.missing])

@@ -8,7 +8,7 @@ from magpie.web.insights.tables.table import Cell, Table, columns_of
 
 
 def health_table(figures: Figures) -> Table:
-    """The index and the server in numbers; no row where nothing is known."""
+    """The served index and the latency of searches in numbers; unknown facts have no row."""
     status, manifest, latency = figures.health.status, figures.health.manifest, figures.health.latency
     recall: dict[str, float] = manifest.get("recall") or {}
     encoded: dict[str, int] = manifest.get("encoded") or {}
@@ -36,7 +36,7 @@ def health_table(figures: Figures) -> Table:
 
 
 def set_aside_table(figures: Figures) -> Table:
-    """What nothing is learned or counted from, by reason, the most first."""
+    """The number of records filtered out as spam, by reason, the most first."""
     counted = sorted(figures.health.set_aside.items(), key=lambda pair: (-pair[1], pair[0]))
     return Table(columns_of(reason="reason", records="bar"), [(name, count) for name, count in counted if count])
 
@@ -48,6 +48,6 @@ def _age_days(created_at: str) -> float | None:
 
 
 def _cache_share(encoded: Mapping[str, int]) -> float | None:
-    """Of the pictures of the last rebuild those that the embedding cache had already."""
+    """The share of the last rebuild's pictures that were in the embedding cache."""
     needed = encoded.get("pictures", 0) + encoded.get("pictures_cached", 0)
     return round(encoded["pictures_cached"] / needed, 4) if needed and "pictures_cached" in encoded else None

@@ -6,7 +6,7 @@ from magpie.web.insights.tables.table import Cell, Table, columns_of
 
 
 def positions_table(figures: Figures) -> Table:
-    """Click-through by position, as it is and by look."""
+    """Click-through rate by position: clicks per impression, and debiased."""
     columns = columns_of(
         position="count",
         impressions="count",
@@ -21,7 +21,7 @@ def positions_table(figures: Figures) -> Table:
 
 
 def examination_table(figures: Figures) -> Table:
-    """How likely each position is looked at; empty while nothing was measured."""
+    """The propensity of each position; empty until it was measured."""
     found = figures.learned.examination
     is_told = found.propensities.is_measured and figures.demand.people >= figures.min_people
     positions = range(1, len(found.propensities.theta) + 1) if is_told else ()
@@ -30,7 +30,7 @@ def examination_table(figures: Figures) -> Table:
 
 
 def rankers_table(figures: Figures) -> Table:
-    """Every trained ranker against no re-ranking, the newest first."""
+    """The gain of every trained ranker over no re-ranking, the newest first."""
     columns = columns_of(
         ranker="name",
         trained_at="time",
@@ -48,7 +48,7 @@ def rankers_table(figures: Figures) -> Table:
 
 
 def ranker_use_table(figures: Figures) -> Table:
-    """How people searched while each ranking answered."""
+    """Click share and mean reciprocal rank of the first click, by the ranker that served."""
     columns = columns_of(
         ranker="name", searches="count", people="count", click_share="interval", reciprocal_rank="interval"
     )
@@ -59,7 +59,7 @@ def ranker_use_table(figures: Figures) -> Table:
 
 
 def comparisons_table(figures: Figures) -> Table:
-    """Interleaved rankings, by people who preferred either."""
+    """Interleaved rankings, with the number of people who preferred each."""
     columns = columns_of(
         a="name",
         b="name",
