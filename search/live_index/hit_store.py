@@ -13,7 +13,7 @@ _MOST_REMEMBERED = 4_000
 log = logging.getLogger(__name__)
 
 
-class ShownItems:
+class HitStore:
     """Cards of one state of the catalogue; a changed catalogue gets a new object. Safe to share among threads.
 
     `indexed` is the segment whose rows `cards` tell of, its changed items dead. What the catalogue is asked for is

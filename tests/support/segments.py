@@ -22,7 +22,7 @@ def segment_of(text: np.ndarray, image: np.ndarray, text_weights: np.ndarray, fu
         parts=MappingProxyType({"text": text.astype(np.float16), "image": image.astype(np.float16)}),
         fused=fuse(fusion.contributions({"text": text, "image": image}, text_weights)).astype(np.float16),
         text_weights=text_weights,
-        tints=np.full((len(text), 3), NO_TINT, np.uint8),
+        dominant_colours=np.full((len(text), 3), NO_TINT, np.uint8),
         fusion=fusion,
         clicked=ClickedPart.nothing(dim),
         indexes={},

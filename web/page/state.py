@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from werkzeug.datastructures import MultiDict
 
 from magpie.data.errors import BadFilter, BadQuery
-from magpie.search.query.negation import split_avoided
+from magpie.search.query.negation import split_negated
 from magpie.search.request import FilterValue, SearchRequest
 from magpie.web.api.filter_notation import format_filter_parameters, format_number, parse_filter_parameters
 from magpie.web.api.search_requests import MAX_K, MAX_TEXT, checked
@@ -162,7 +162,7 @@ def _weight(given: str) -> int | None:
 
 
 def _avoided(given: Iterable[str]) -> tuple[str, ...]:
-    things = tuple(dict.fromkeys(one for text in given for one in split_avoided(text)))
+    things = tuple(dict.fromkeys(one for text in given for one in split_negated(text)))
     if len(", ".join(things)) > MAX_TEXT:
         raise BadQuery(f"not: at most {MAX_TEXT} characters are taken; shorten it")
     return things
