@@ -160,7 +160,7 @@ def _count_behaviour(services: Services) -> None:
             started = time.monotonic()
             set_aside_lately(services.database, now_ms() - LATELY_MS)
             set_aside_pushing(services.database, now_ms() - WINDOW_DAYS * DAY_MS)
-            services.engine.behaviour.refresh()
+            services.engine.popularity.refresh()
             pause = max(COUNTING_INTERVAL_S, (time.monotonic() - started) / COUNTING_SHARE)
         except Exception as error:
             log.error("summing up behaviour failed; trying again\n%s", fault_trail(error))
