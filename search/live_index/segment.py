@@ -6,8 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from magpie.indexer.fusion.average_fusion import PARTS, Fusion, fuse, tell_from_weights
-from magpie.indexer.fusion.click_part import ClickedPart
+from magpie.indexer.fusion.average_fusion import PARTS, Fusion, fuse, informativeness
+from magpie.indexer.fusion.click_part import ClickPart
 from magpie.indexer.indexes.attribute_columns import Columns, NumberColumn
 from magpie.indexer.indexes.lexical_index import LexicalIndex
 from magpie.indexer.indexes.vector_index import VectorIndex
@@ -42,9 +42,9 @@ class Segment:
     """Items with everything that a search needs of them; all arrays are in row order.
 
     `parts` and `fused` are (n, dim) unit rows, `ids` (n,) ascending `items.id`, `dead` (n,) bool rows that
-    were deleted or changed since, `text_weights` (n,) the weight of the text in the fused vector,
-    `dominant_colours` (n, 3) uint8 RGB of each item's first picture. `fusion` made `fused` of the parts, and
-    `clicked` adds what clicks say of the queries that an item answers.
+    were deleted or changed since, `text_weights` (n,) the weight of the text in an
+    average, `dominant_colours` (n, 3) uint8 what an item's first picture shows most of. `fusion` made `fused` of the
+    parts, and `click_part` moved it towards the queries that led people to the items.
     """
 
     ids: np.ndarray
@@ -53,7 +53,7 @@ class Segment:
     text_weights: np.ndarray
     dominant_colours: np.ndarray
     fusion: Fusion
-    clicked: ClickedPart
+    click_part: ClickPart
     indexes: Mapping[str, VectorIndex]
     lexical: LexicalIndex
     columns: Columns
@@ -83,7 +83,7 @@ class Segment:
 
     def informativeness(self, rows: np.ndarray) -> np.ndarray:
         """(n,) how telling these items' texts are, from 0 to 1."""
-        return tell_from_weights(self.text_weights[rows])
+        return informativeness(self.text_weights[rows])
 
     @cached_property
     def reference_sample(self) -> ReferenceSample:
