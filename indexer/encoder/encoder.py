@@ -18,6 +18,7 @@ import numpy as np
 from magpie.data.errors import BadSetting, ModelUnavailable
 from magpie.indexer.encoder.image_preprocessing import PicturePreprocessing
 from magpie.indexer.encoder.numpy_clip import CompactNetwork, is_compact
+from magpie.indexer.vectors import unit_rows
 
 SHIPPED_MODEL = "magpie-mini"
 SHIPPED_MODELS_DIR = Path(__file__).resolve().parents[2] / "data" / "models"
@@ -118,14 +119,6 @@ class Encoder:
     def encode_pictures(self, pixels: np.ndarray) -> np.ndarray:
         """(n, dim) float32 unit rows from (n, height, width, 3) uint8 pixels, prepared as `spec.preprocessing` says."""
         return unit_rows(self._network.encode_pictures(pixels))
-
-
-def unit_rows(vectors: np.ndarray) -> np.ndarray:
-    """The rows scaled to length 1, float32; a zero row stays zero."""
-    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.divide(
-        vectors, norms, out=np.zeros_like(vectors, dtype=np.float32), where=norms > 1e-12, dtype=np.float32
-    )
 
 
 def _split(text: str, network: Network) -> list[str]:
