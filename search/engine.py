@@ -10,11 +10,11 @@ import numpy as np
 
 from magpie.data.aggregates.recent_choices import read_visits
 from magpie.data.catalogue.catalogue import Catalogue, Item
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.erasure.erase import forgotten_at
 from magpie.data.errors import MagpieError, NoIndex
 from magpie.data.events.signed_query_ids import open_query_ids
-from magpie.data.events.ubi import now_ms
 from magpie.data.pictures.sandbox import Decoders
 from magpie.data.settings import Settings
 from magpie.indexer.encoder.encoder import Encoder
@@ -23,12 +23,12 @@ from magpie.indexer.generations.recall_check import warn_of_recall
 from magpie.indexer.generations.store import NO_INDEX, current_id, is_stale
 from magpie.indexer.indexes.attribute_columns import Columns, check_names
 from magpie.indexer.indexes.lexical_index import LexicalMatches
-from magpie.indexer.indexes.stored_hits import Card
-from magpie.search.click_models.saved_bias import measured_looks
+from magpie.indexer.indexes.stored_hits import StoredHit
+from magpie.search.click_models.saved_bias import measured_position_bias
 from magpie.search.live_index.segment import Segment, find_row
 from magpie.search.personalisation.freshness import Freshness
-from magpie.search.personalisation.personalise import Taste, personalise, taste_of
-from magpie.search.personalisation.popularity import Behaviour
+from magpie.search.personalisation.personalise import Preferences, personalise, preferences_of
+from magpie.search.personalisation.popularity import Popularity
 from magpie.search.query.autocomplete import complete_with_searches
 from magpie.search.query.interpret import Question
 from magpie.search.ranker.named_rankings import CURRENT, FIRST_STAGE, compared_versions
@@ -58,7 +58,7 @@ class SearchEngine:
         self.decoders = Decoders.opened()
         self._catalogue = Catalogue(database, settings, self.decoders.catalogue)
         self._query_ids = open_query_ids(database)
-        self.behaviour = Behaviour(database, settings.min_clients, partial(measured_looks, settings))
+        self.popularity = Popularity(database, settings.min_clients, partial(measured_position_bias, settings))
         self._serving: Serving | None = None
         self._reranker = Reranker(settings, compared_versions(settings))
         self._freshness = Freshness(self._catalogue, settings.freshness_weight, settings.freshness_half_life_days)
@@ -167,7 +167,7 @@ class SearchEngine:
 
     def suggest(self, prefix: str, limit: int = 8) -> list[str]:
         """What enough people searched, then phrases of the catalogue, that complete what was typed. Raises NoIndex."""
-        return complete_with_searches(self.behaviour.searched, self._current().generation.phrases, prefix, limit)
+        return complete_with_searches(self.popularity.searched, self._current().generation.phrases, prefix, limit)
 
     def status(self) -> dict[str, Any]:
         """What is being served; `ready` is False, with the reason among the alarms, where nothing can be."""
@@ -249,11 +249,11 @@ class SearchEngine:
             raise NoIndex(NO_INDEX)
         return serving
 
-    def _taste(self, request: SearchRequest) -> Taste | None:
+    def _taste(self, request: SearchRequest) -> Preferences | None:
         """What the searcher chose lately, None for one without a name or without choices."""
         if not (request.session_id or request.client_id) or not request.rerank:
             return None
-        return taste_of(read_visits(self._database, request.session_id, request.client_id), now_ms())
+        return preferences_of(read_visits(self._database, request.session_id, request.client_id), now_ms())
 
 
 def check_fields(request: SearchRequest, segments: Sequence[Columns]) -> None:
@@ -295,7 +295,7 @@ def _tint_of(segments: Sequence[Segment], id_: int) -> tuple[int, int, int] | No
 
 
 def _hit(
-    card: Card,
+    card: StoredHit,
     position: int,
     score: float,
     tint: tuple[int, int, int] | None,

@@ -82,7 +82,7 @@ def serve(
         no_changes(generation.catalogue_revision),
         changed_items,
         Compaction(changed_items),
-        ShownItems(catalogue, main, generation.cards),
+        ShownItems(catalogue, main, generation.stored_hits),
         alarms,
     )
     return _caught_up(serving, catalogue, before.delta.revision if before else 0)
@@ -111,7 +111,7 @@ def with_changes(serving: Serving, catalogue: Catalogue) -> Serving:
     if delta is serving.delta and segments is delta.segments:
         return serving
     main = serving.segments[0].without(delta.dead_ids)
-    items = serving.items if delta is serving.delta else ShownItems(catalogue, main, serving.generation.cards)
+    items = serving.items if delta is serving.delta else ShownItems(catalogue, main, serving.generation.stored_hits)
     return replace(serving, segments=[main, *segments], delta=with_segments(delta, segments), items=items)
 
 
@@ -122,9 +122,9 @@ def main_segment(generation: Generation) -> Segment:
         parts=generation.parts,
         fused=generation.fused,
         text_weights=generation.text_weights,
-        tints=generation.tints,
+        dominant_colours=generation.dominant_colours,
         fusion=generation.fusion,
-        clicked=generation.clicked,
+        click_part=generation.click_part,
         indexes=generation.indexes,
         lexical=generation.lexical,
         columns=generation.columns,

@@ -22,7 +22,7 @@ from magpie.data.database.connection import open_database
 from magpie.data.settings import Settings
 from magpie.search.engine import SearchEngine
 from magpie.search.live_index.segment import Segment
-from magpie.search.personalisation.personalise import find_shift, taste_of
+from magpie.search.personalisation.personalise import find_shift, preferences_of
 from magpie.search.query.interpret import Question
 from magpie.search.request import SearchRequest
 from magpie.search.retrieval.merge import Merged
@@ -111,7 +111,7 @@ def worths(
             Visit(int(asked.orders[q].ids[candidate]), "click", 0, True)
             for q, candidate in history(searches, clicked, whose)
         ]
-        taste = taste_of(visits, 0)
+        taste = preferences_of(visits, 0)
         shift = taste and find_shift(
             asked.orders[query], asked.requests[query], asked.questions[query], asked.segments, taste
         )

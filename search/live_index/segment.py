@@ -6,8 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from magpie.indexer.fusion.average_fusion import PARTS, Fusion, fuse, tell_from_weights
-from magpie.indexer.fusion.click_part import ClickedPart
+from magpie.indexer.fusion.average_fusion import PARTS, Fusion, fuse, informativeness
+from magpie.indexer.fusion.click_part import ClickPart
 from magpie.indexer.indexes.attribute_columns import Columns, NumberColumn
 from magpie.indexer.indexes.lexical_index import LexicalIndex
 from magpie.indexer.indexes.vector_index import VectorIndex
@@ -43,17 +43,17 @@ class Segment:
 
     `parts` and `fused` are (n, dim) unit rows, `ids` (n,) ascending `items.id`, `dead` (n,) bool rows that
     were deleted or changed since, `text_weights` (n,) the weight of the text in an
-    average, `tints` (n, 3) uint8 what an item's first picture shows most of. `fusion` made `fused` of the parts,
-    and `clicked` lets it lean towards queries.
+    average, `dominant_colours` (n, 3) uint8 what an item's first picture shows most of. `fusion` made `fused` of the
+    parts, and `click_part` moved it towards the queries that led people to the items.
     """
 
     ids: np.ndarray
     parts: Mapping[str, np.ndarray]
     fused: np.ndarray
     text_weights: np.ndarray
-    tints: np.ndarray
+    dominant_colours: np.ndarray
     fusion: Fusion
-    clicked: ClickedPart
+    click_part: ClickPart
     indexes: Mapping[str, VectorIndex]
     lexical: LexicalIndex
     columns: Columns
@@ -68,7 +68,7 @@ class Segment:
 
     def tint(self, row: int) -> tuple[int, int, int]:
         """Red, green and blue of what the first picture of the row's item shows most of."""
-        red, green, blue = self.tints[row].tolist()
+        red, green, blue = self.dominant_colours[row].tolist()
         return red, green, blue
 
     @cached_property
@@ -83,7 +83,7 @@ class Segment:
 
     def telling(self, rows: np.ndarray) -> np.ndarray:
         """(n,) how telling these items' texts are, from 0 to 1."""
-        return tell_from_weights(self.text_weights[rows])
+        return informativeness(self.text_weights[rows])
 
     @cached_property
     def yardstick(self) -> Yardstick:

@@ -32,7 +32,7 @@ _DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True)
-class Taste:
+class Preferences:
     """Chosen items, newest first: (h,) `items.id` and (h,) how much each counts; an item chosen twice counts once."""
 
     ids: np.ndarray
@@ -67,7 +67,7 @@ class Located:
         return total
 
 
-def taste_of(visits: Sequence[Visit], now_ms: int) -> Taste | None:
+def preferences_of(visits: Sequence[Visit], now_ms: int) -> Preferences | None:
     """What the visits say, None where there are none."""
     strongest: dict[int, float] = {}
     in_session = 0
@@ -83,7 +83,7 @@ def taste_of(visits: Sequence[Visit], now_ms: int) -> Taste | None:
         return None
     kept = sorted(strongest, key=lambda id_: -strongest[id_])[:_MOST_CHOICES]
     chosen = [id_ for id_ in strongest if id_ in kept]
-    return Taste(np.array(chosen, np.int64), np.array([strongest[id_] for id_ in chosen], np.float32))
+    return Preferences(np.array(chosen, np.int64), np.array([strongest[id_] for id_ in chosen], np.float32))
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Shift:
 
 
 def personalise(
-    order: Merged, request: SearchRequest, question: Question, segments: Sequence[Segment], taste: Taste | None
+    order: Merged, request: SearchRequest, question: Question, segments: Sequence[Segment], taste: Preferences | None
 ) -> Merged:
     """The order with what taste adds to the first 60; those below stay below. Unchanged without taste or relevance."""
     if taste is None or request.sort != RELEVANCE or question.is_browsing or len(order) < 2:
@@ -107,7 +107,7 @@ def personalise(
 
 
 def find_shift(
-    order: Merged, request: SearchRequest, question: Question, segments: Sequence[Segment], taste: Taste
+    order: Merged, request: SearchRequest, question: Question, segments: Sequence[Segment], taste: Preferences
 ) -> Shift | None:
     """How taste moves the first 60 of an order, None where none of the choices is searchable any more."""
     chosen, weights = locate_chosen(taste, segments)
@@ -115,7 +115,7 @@ def find_shift(
         return None
     top = min(TOP, len(order))
     skipped = {name.casefold() for name in request.filters} | named_fields(question, request, segments)
-    gain = taste_gain(chosen, weights, _candidates(order, top), question.vector, skipped)
+    gain = preference_gain(chosen, weights, _candidates(order, top), question.vector, skipped)
     scores = order.top_scores(top)
     added = np.zeros(len(order), np.float32)
     added[:top] = (gain - gain.min()) * float(scores.std())
@@ -124,7 +124,7 @@ def find_shift(
     return Shift(rank, added[rank])
 
 
-def taste_gain(
+def preference_gain(
     chosen: Located, weights: np.ndarray, candidates: Located, query: np.ndarray | None, skipped: set[str]
 ) -> np.ndarray:
     """(n,) what each candidate gains, from -1 to 1; `weights` (h,) are those of the choices, `skipped` fields count
@@ -150,7 +150,7 @@ def named_fields(question: Question, request: SearchRequest, segments: Sequence[
     }
 
 
-def locate_chosen(taste: Taste, segments: Sequence[Segment]) -> tuple[Located, np.ndarray]:
+def locate_chosen(taste: Preferences, segments: Sequence[Segment]) -> tuple[Located, np.ndarray]:
     """Those chosen items that are still searchable, and their weights."""
     of_segment, rows = np.full((2, len(taste.ids)), -1)
     for number, segment in enumerate(segments):

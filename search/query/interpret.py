@@ -107,7 +107,7 @@ class Interpreter:
         self._encoder = encoder
         self._decoder = decoder
         self._means = generation.means
-        self._concepts = generation.concepts
+        self._subspaces = generation.attribute_subspaces
         self._speller = make_speller(generation.phrases)
         self._catalogue = catalogue
         self._settings = settings
@@ -197,7 +197,7 @@ class Interpreter:
         words = self.encode_text(text) if text else None
 
         def compose(vector: np.ndarray, part: str) -> np.ndarray:
-            return vector if words is None else self._concepts.compose(vector, text, words, part)
+            return vector if words is None else self._subspaces.compose(vector, text, words, part)
 
         return resemble(liked, segments[0].yardstick, compose)
 
@@ -219,14 +219,14 @@ class Interpreter:
             return wanted.vector
         words = self.encode_text(text)
         if image_weight is None:
-            return self._concepts.compose(wanted.vector, text, words, wanted.part)
+            return self._subspaces.compose(wanted.vector, text, words, wanted.part)
         return unit_rows((image_weight * wanted.vector + (1 - image_weight) * words)[None])[0]
 
     def _avoid(self, avoided: str, vector: np.ndarray) -> Avoidance | None:
         each = split_avoided(self._speller.correct(avoided))
         if not each:
             return None
-        return Avoidance(tuple(avoid(one, self.encode_text(one), vector, self._concepts) for one in each))
+        return Avoidance(tuple(avoid(one, self.encode_text(one), vector, self._subspaces) for one in each))
 
 
 def make_speller(phrases: Sequence[tuple[str, int]]) -> Speller:

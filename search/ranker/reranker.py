@@ -19,7 +19,7 @@ from magpie.search.ranker.first_stage_arrays import gather_first_stage
 from magpie.search.ranker.named_rankings import FIRST_STAGE
 from magpie.search.ranker.ranker import Ranker
 from magpie.search.ranker.ranker_store import current_ranker, is_stale, open_ranker, read_manifest
-from magpie.search.ranker.time_budget import REST_S, Patience, Stopwatch, TooSlowError
+from magpie.search.ranker.time_budget import REST_S, Stopwatch, TimeBudget, TooSlowError
 from magpie.search.request import SearchRequest
 from magpie.search.retrieval.merge import RELEVANCE, Merged
 
@@ -71,7 +71,7 @@ class Loaded:
     version: str
     fingerprint: str
     ranker: Ranker | None
-    patience: Patience
+    time_budget: TimeBudget
     manifest: Mapping[str, Any] = field(default_factory=dict)
     fault: str = ""
     failures: list[str] = field(default_factory=list)
@@ -80,7 +80,7 @@ class Loaded:
     def alarms(self) -> list[str]:
         """Why it does not serve, where it does not."""
         slow = [f"Ranker {self.version} is too slow and rests for {REST_S:.0f} s at a time."]
-        return [self.fault] * bool(self.fault) + self.failures[-1:] + slow * self.patience.is_over
+        return [self.fault] * bool(self.fault) + self.failures[-1:] + slow * self.time_budget.is_over
 
 
 class Reranker:
@@ -138,38 +138,38 @@ class Reranker:
         return published
 
     def _open(self, version: str, fingerprint: str) -> Loaded:
-        patience = Patience(self._settings.rerank_limit_ms)
+        time_budget = TimeBudget(self._settings.rerank_limit_ms)
         try:
             ranker = open_ranker(self._settings, version, fingerprint)
-            return Loaded(version, fingerprint, ranker, patience, read_manifest(self._settings, version))
+            return Loaded(version, fingerprint, ranker, time_budget, read_manifest(self._settings, version))
         except RankerBroken as error:
             log.error("%s The first stage serves alone.", error)
-            return Loaded(version, fingerprint, None, patience, fault=str(error))
+            return Loaded(version, fingerprint, None, time_budget, fault=str(error))
 
     def rerank(self, order: Merged, request: SearchRequest, question: Question) -> Reranked:
         """The order by what was learned, where the request is one that clicks tell about; else as it came."""
         loaded = self._loaded.get(request.ranker or self._published)
         if loaded is None or loaded.ranker is None or not _is_learned_from(request, question) or len(order) < 2:
             return Reranked(order)
-        if loaded.patience.is_over:
+        if loaded.time_budget.is_over:
             return Reranked(order)
         return _tried(order, question, request, loaded, loaded.ranker)
 
 
 def _tried(order: Merged, question: Question, request: SearchRequest, loaded: Loaded, ranker: Ranker) -> Reranked:
     """What the ranker makes of the order; the order as it is where that fails or takes too long."""
-    watch = loaded.patience.start()
+    watch = loaded.time_budget.start()
     try:
         found = _reranked(order, question, request, loaded.version, ranker, watch)
     except TooSlowError as error:
-        loaded.patience.count(was_slow=True)
+        loaded.time_budget.count(was_slow=True)
         log.warning("ranker %s: %s; the first-stage order is shown", loaded.version, error)
         return Reranked(order)
     except Exception as error:
         log.error("ranker %s failed; the first-stage order is shown\n%s", loaded.version, fault_trail(error))
         loaded.failures[:] = [f"Ranker {loaded.version} fails ({type(error).__name__}); the first stage serves alone."]
         return Reranked(order)
-    loaded.patience.count(was_slow=False)
+    loaded.time_budget.count(was_slow=False)
     loaded.failures.clear()
     return found
 

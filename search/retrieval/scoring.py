@@ -50,7 +50,7 @@ def _similarity_by_part(segment: Segment, row: int, question: Question, similari
     if question.resemblance is not None:
         addends = question.resemblance.addends(segment, np.array([row]))
         return {name: float(addend[0]) for name, addend in addends.items()}
-    own, addend = segment.clicked.addend(int(segment.ids[row]), np.asarray(segment.fused[row], np.float32))
+    own, addend = segment.click_part.split(int(segment.ids[row]), np.asarray(segment.fused[row], np.float32))
     led = float(addend @ question.vector)
     shares = _own_shares(segment, row, question.vector, similarity - led, own)
     return shares | ({"queries": led} if led else {})

@@ -45,10 +45,10 @@ def _because(opened: Services, visit: str, text: Text) -> Strip | None:
 
 def _popular(opened: Services, private: bool, text: Text) -> Strip | None:
     """What the most people chose lately, once that is counted; what only one chose is shown to nobody else."""
-    behaviour = opened.engine.behaviour
-    if not behaviour.is_counted or len(behaviour.rates) < FEWEST:
+    popularity = opened.engine.popularity
+    if not popularity.is_counted or len(popularity.rates) < FEWEST:
         return None
-    counts = behaviour.counts
+    counts = popularity.counts
     result = answer_recommendation(opened, RecommendQuery.model_validate({"k": 4 * CARDS}), private)
     hits = [hit for hit in result.hits if hit.item_id in counts and counts[hit.item_id].people >= FEWEST_PEOPLE]
     placed = [replace(hit, position=place) for place, hit in enumerate(hits[:CARDS], start=1)]
