@@ -21,6 +21,8 @@ from magpie.search.request import SearchRequest
 from magpie.web.app import create_app
 from magpie.web.page.cards import tint_label
 
+pytestmark = pytest.mark.slow
+
 NAVY, OLIVE = (0, 0, 128), (128, 128, 0)
 colours = st.tuples(st.integers(0, 255), st.integers(0, 255), st.integers(0, 255))
 
