@@ -16,8 +16,9 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
+from magpie.data.clock import now_ms
 from magpie.data.events.event_log import ClickLog
-from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit, now_ms
+from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
 from magpie.search.request import SearchRequest
 from magpie.web.app import create_app

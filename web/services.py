@@ -10,11 +10,11 @@ from typing import Any
 from flask import current_app
 
 from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database, open_database
 from magpie.data.errors import MagpieError, NoIndex
 from magpie.data.events.event_log import ClickLog
 from magpie.data.events.signed_query_ids import QueryIds, open_query_ids
-from magpie.data.events.ubi import now_ms
 from magpie.data.home.safe_traceback import fault_trail
 from magpie.data.settings import Settings
 from magpie.data.spam.click_spam import set_aside_lately, set_aside_pushing
@@ -160,7 +160,7 @@ def _count_behaviour(services: Services) -> None:
             started = time.monotonic()
             set_aside_lately(services.database, now_ms() - LATELY_MS)
             set_aside_pushing(services.database, now_ms() - WINDOW_DAYS * DAY_MS)
-            services.engine.behaviour.refresh()
+            services.engine.popularity.refresh()
             pause = max(COUNTING_INTERVAL_S, (time.monotonic() - started) / COUNTING_SHARE)
         except Exception as error:
             log.error("summing up behaviour failed; trying again\n%s", fault_trail(error))

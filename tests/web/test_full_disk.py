@@ -26,6 +26,8 @@ from magpie.web.app import create_app
 from magpie.web.media.picture_store import PictureStore
 from tests.support.serving import client_of
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class SmallDisk:

@@ -61,7 +61,7 @@ def _shown(services: Services, request: SearchRequest, may_try: bool) -> Explore
             return interleave(search, request, rankings)
     if may_try:
         shares = Shares(settings.explore_share, settings.explore_new_share, settings.explore_draw_share)
-        return explore(search, request, shares, services.engine.behaviour.is_cold)
+        return explore(search, request, shares, services.engine.popularity.is_cold)
     return Explored(search(request))
 
 

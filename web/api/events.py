@@ -8,9 +8,10 @@ from flask import Response, jsonify, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import TypeAdapter
 
+from magpie.data.clock import now_ms
 from magpie.data.database.api_tokens import EVENTS
 from magpie.data.errors import BadEvent
-from magpie.data.events.ubi import EventRecord, now_ms, parse_event
+from magpie.data.events.ubi import EventRecord, parse_event
 from magpie.data.spam.event_validation import doubted
 from magpie.web.api.answer_search import set_aside_reason, wants_privacy
 from magpie.web.api.event_schemas import Event

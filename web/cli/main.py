@@ -105,7 +105,7 @@ def run(arguments: list[str]) -> int:
         _say("Interrupted.")
         return INTERRUPTED
     except BrokenPipeError:
-        # whoever read our output has seen enough; without this Python complains once more at its end
+        # the reader of the output has closed it; without this Python reports the error again when it exits
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:

@@ -122,7 +122,7 @@ def clicks_report(settings: "Settings", database: "Database") -> dict[str, Any]:
     from magpie.data.aggregates.click_cells import read_cells, refresh_cells
     from magpie.data.erasure.erase import forgotten_at
     from magpie.data.spam.click_spam import set_aside_counts
-    from magpie.search.click_models.click_models import choose_browsing_model
+    from magpie.search.click_models.click_models import choose_click_model
     from magpie.search.ranker.named_rankings import FIRST_STAGE
     from magpie.search.ranker.ranker_store import current_ranker, is_stale, ranker_versions, read_manifest
     from magpie.search.reports.interleaving_report import read_comparisons
@@ -145,7 +145,7 @@ def clicks_report(settings: "Settings", database: "Database") -> dict[str, Any]:
             "items": len(cells.items),
         },
         "set_aside": set_aside_counts(database),
-        "browsing": choose_browsing_model(cells).as_dict(),
+        "browsing": choose_click_model(cells).as_dict(),
         "serving": current_ranker(settings) or FIRST_STAGE,
         "rankers": rankers,
         "comparisons": [asdict(one) for one in read_comparisons(database)],

@@ -11,11 +11,11 @@ from magpie.data.aggregates.item_counts import ItemCount, count_items
 from magpie.data.aggregates.position_counts import count_positions
 from magpie.data.aggregates.query_sessions import DAY_MS, Searches, read_searches
 from magpie.data.catalogue.items import Item
+from magpie.data.clock import now_ms
 from magpie.data.errors import MagpieError, NoIndex
-from magpie.data.events.ubi import now_ms
 from magpie.data.spam.click_spam import count_records, set_aside_counts
 from magpie.indexer.generations.store import describe_current, read_conflicts
-from magpie.search.click_models.saved_bias import Examination, read_examination
+from magpie.search.click_models.saved_bias import PositionBias, read_position_bias
 from magpie.search.live_index.segment import Segment
 from magpie.search.reports.catalogue_gaps import Unseen, comparable_fields, exposure_by, find_unseen, missing_words
 from magpie.search.reports.debiased_ctr import ClickThrough, click_through
@@ -63,7 +63,7 @@ class Learned:
     """Clicks by position, position bias, and how the rankers and compared rankings did."""
 
     positions: list[ClickThrough]
-    examination: Examination
+    examination: PositionBias
     standings: list[Standing]
     use: list[RankerUse]
     comparisons: list[Comparison]
@@ -148,7 +148,7 @@ class FiguresCache:
 
 def _learned(services: Services, searches: Searches, period: Period) -> Learned:
     database, settings = services.database, services.settings
-    least, examination = settings.min_clients, read_examination(settings)
+    least, examination = settings.min_clients, read_position_bias(settings)
     positions = count_positions(database, period.since_ms, least)
     compared = read_comparisons(database, period.since_ms)
     return Learned(

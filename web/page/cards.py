@@ -46,7 +46,7 @@ def card_of(hit: Hit) -> Card:
         like_url=PageState(like=hit.item_id).url,
         image=f"{image}&w=320" if image else "",
         image_set=f"{image}&w=320 320w, {image}&w=640 640w" if image else "",
-        tint=tint_label(hit.tint) if hit.image and hit.tint else "",
+        tint=tint_label(hit.dominant_colour) if hit.image and hit.dominant_colour else "",
     )
 
 

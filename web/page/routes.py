@@ -83,7 +83,7 @@ def item_page() -> AnyResponse:
     opened = services()
     item = opened.catalogue.get(request.args.get("id", ""))
     try:
-        hits, tint = opened.engine.similar(item.item_id, SIMILAR_SHOWN).hits, opened.engine.tint_of(item)
+        hits, tint = opened.engine.similar(item.item_id, SIMILAR_SHOWN).hits, opened.engine.dominant_colour_of(item)
     except NoIndex:
         hits, tint = [], None
     shown = _item_view(item, _text()) | {"tint": tint_label(tint) if tint else ""}

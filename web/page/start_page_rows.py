@@ -45,10 +45,10 @@ def _because(opened: Services, session_id: str, text: Text) -> CardRow | None:
 
 def _popular(opened: Services, private: bool, text: Text) -> CardRow | None:
     """The items that most people chose lately, at least two each; None until popularity is counted."""
-    behaviour = opened.engine.behaviour
-    if not behaviour.is_counted or len(behaviour.rates) < FEWEST:
+    popularity = opened.engine.popularity
+    if not popularity.is_counted or len(popularity.rates) < FEWEST:
         return None
-    counts = behaviour.counts
+    counts = popularity.counts
     result = answer_recommendation(opened, RecommendQuery.model_validate({"k": 4 * CARDS}), private)
     hits = [hit for hit in result.hits if hit.item_id in counts and counts[hit.item_id].people >= FEWEST_PEOPLE]
     placed = [replace(hit, position=place) for place, hit in enumerate(hits[:CARDS], start=1)]

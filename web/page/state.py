@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from werkzeug.datastructures import MultiDict
 
 from magpie.data.errors import BadFilter, BadQuery
-from magpie.search.query.negation import split_avoided
+from magpie.search.query.negation import split_negated
 from magpie.search.request import FilterValue, SearchRequest
 from magpie.web.addresses import search_url
 from magpie.web.api.filter_notation import format_filter_parameters, format_number, parse_filter_parameters
@@ -161,7 +161,7 @@ def _weight(given: str) -> int | None:
 
 
 def _avoided(given: Iterable[str]) -> tuple[str, ...]:
-    things = tuple(dict.fromkeys(one for text in given for one in split_avoided(text)))
+    things = tuple(dict.fromkeys(one for text in given for one in split_negated(text)))
     if len(", ".join(things)) > MAX_TEXT:
         raise BadQuery(f"not: at most {MAX_TEXT} characters are taken; shorten it")
     return things
