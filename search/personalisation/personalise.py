@@ -12,9 +12,9 @@ import numpy as np
 
 from magpie.data.aggregates.recent_choices import Visit
 from magpie.search.live_index.segment import Segment
-from magpie.search.query.interpret import Question
+from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.request import SearchRequest
-from magpie.search.retrieval.merge import RELEVANCE, Merged
+from magpie.search.retrieval.ranked_list import RELEVANCE, RankedList
 
 TOP = 60  # candidates that may move
 HALF_LIFE_DAYS = 30.0  # after which an earlier choice counts half
@@ -95,27 +95,31 @@ class Shift:
 
 
 def personalise(
-    order: Merged, request: SearchRequest, question: Question, segments: Sequence[Segment], taste: Preferences | None
-) -> Merged:
+    order: RankedList,
+    request: SearchRequest,
+    parsed: ParsedQuery,
+    segments: Sequence[Segment],
+    taste: Preferences | None,
+) -> RankedList:
     """The order with what taste adds to the first 60; those below stay below. Unchanged without taste or relevance."""
-    if taste is None or request.sort != RELEVANCE or question.is_browsing or len(order) < 2:
+    if taste is None or request.sort != RELEVANCE or parsed.is_browsing or len(order) < 2:
         return order
-    shift = find_shift(order, request, question, segments, taste)
+    shift = find_shift(order, request, parsed, segments, taste)
     if shift is None:
         return order
     return order.reordered(shift.rank, "session", shift.added)
 
 
 def find_shift(
-    order: Merged, request: SearchRequest, question: Question, segments: Sequence[Segment], taste: Preferences
+    order: RankedList, request: SearchRequest, parsed: ParsedQuery, segments: Sequence[Segment], taste: Preferences
 ) -> Shift | None:
     """How taste moves the first 60 of an order, None where none of the choices is searchable any more."""
     chosen, weights = locate_chosen(taste, segments)
     if not len(chosen):
         return None
     top = min(TOP, len(order))
-    skipped = {name.casefold() for name in request.filters} | named_fields(question, request, segments)
-    gain = preference_gain(chosen, weights, _candidates(order, top), question.vector, skipped)
+    skipped = {name.casefold() for name in request.filters} | named_fields(parsed, request, segments)
+    gain = preference_gain(chosen, weights, _candidates(order, top), parsed.vector, skipped)
     scores = order.top_scores(top)
     added = np.zeros(len(order), np.float32)
     added[:top] = (gain - gain.min()) * float(scores.std())
@@ -139,9 +143,9 @@ def preference_gain(
     return np.asarray(np.clip(gain * total / (total + _DOUBT), -_MOST, _MOST), np.float32)
 
 
-def named_fields(question: Question, request: SearchRequest, segments: Sequence[Segment]) -> set[str]:
+def named_fields(parsed: ParsedQuery, request: SearchRequest, segments: Sequence[Segment]) -> set[str]:
     """Names, in lower case, of the columns of which the query names a value."""
-    phrases = set(_phrases(question.corrected or request.text))
+    phrases = set(_phrases(parsed.corrected or request.text))
     return {
         name.casefold()
         for segment in segments
@@ -170,7 +174,7 @@ def locate(segments: Sequence[Segment], of_segment: np.ndarray, rows: np.ndarray
     return Located(segments, of_segment, rows, vectors)
 
 
-def _candidates(order: Merged, top: int) -> Located:
+def _candidates(order: RankedList, top: int) -> Located:
     of_segment, places = order.of_list[:top], order.places[:top]
     rows = np.zeros(len(places), np.int64)
     for number, candidates in enumerate(order.lists):

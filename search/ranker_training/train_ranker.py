@@ -22,7 +22,7 @@ from magpie.search.click_models.debiased_rates import Pairs, count_pairs
 from magpie.search.click_models.overclicked_items import OVERCLICKED, judged_by_the_known
 from magpie.search.click_models.position_bias import POSITIONS, Propensities
 from magpie.search.click_models.saved_bias import save_position_bias
-from magpie.search.query.interpret import Question
+from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.ranker.click_statistics import gather_click_statistics
 from magpie.search.ranker.first_stage_arrays import FirstStage, gather_first_stage
 from magpie.search.ranker.ranker import FEWEST_CLICKS, Ranker
@@ -31,12 +31,12 @@ from magpie.search.ranker_training.cold_query_share import with_new_share
 from magpie.search.ranker_training.fit_ranker import fit_ranker
 from magpie.search.ranker_training.off_policy_gate import Contenders, Verdict, judge
 from magpie.search.request import SearchRequest
-from magpie.search.retrieval.merge import Merged
+from magpie.search.retrieval.ranked_list import RankedList
 
 MOST_QUERIES = 1_000  # those with the most exposures are searched again for their features
 _LATER_SHARE = 0.25
 Progress = Callable[[str, int, int], None]
-FirstStageSearch = Callable[[SearchRequest], tuple[Question, Merged]]
+FirstStageSearch = Callable[[SearchRequest], tuple[ParsedQuery, RankedList]]
 
 
 @dataclass(frozen=True)
@@ -121,9 +121,9 @@ def _first_stages(first_stage: FirstStageSearch, pairs: Pairs, on_progress: Prog
     stages: dict[str, FirstStage] = {}
     for done, place in enumerate(busiest, 1):
         key = pairs.queries[place]
-        question, order = first_stage(SearchRequest(text=key, facets=False))
-        if len(order) > 1 and question.vector is not None:
-            stages[query_key(key)] = gather_first_stage(order, question)
+        parsed, order = first_stage(SearchRequest(text=key, facets=False))
+        if len(order) > 1 and parsed.vector is not None:
+            stages[query_key(key)] = gather_first_stage(order, parsed)
         on_progress("queries", done, len(busiest))
     return stages
 

@@ -26,6 +26,8 @@ from magpie.search.ranker_training.clicked_queries import gather_clicked_queries
 from magpie.web.app import create_app
 from tests.support.clicked_world import browse, make_world
 
+pytestmark = pytest.mark.slow
+
 WORLD = make_world()
 (TARGET,) = unwanted_items(WORLD, 1)
 HONEST = honest_log(WORLD, 3_000, seed=1)

@@ -60,8 +60,8 @@ def favouring(item_id: str, engine: SearchEngine) -> Ranker:
     stages: dict[str, FirstStage] = {}
     hits = engine.search(QUERY).hits
     for text in ("red", "ball", "box", "ring", "kite", "plate", "blue", "green"):
-        question, order = engine.first_stage(replace(QUERY, text=text))
-        stages[text] = gather_first_stage(order, question)
+        parsed, order = engine.first_stage(replace(QUERY, text=text))
+        stages[text] = gather_first_stage(order, parsed)
     items = [hit.item_id for hit in hits]
     number = len(items)
     zeros, ones = np.zeros(number, np.int64), np.ones(number, np.int64)

@@ -16,6 +16,8 @@ from magpie.search.ranker_training.fit_ranker import fit_ranker, training_rows
 from magpie.search.ranker_training.gradient_boosting import Rows, grow_trees
 from tests.support.clicked_world import World, browse, make_world
 
+pytestmark = pytest.mark.slow
+
 LOOKS = 1 / np.arange(1, POSITIONS + 1)
 
 

@@ -21,6 +21,8 @@ from magpie.search.ranker_training.off_policy_gate import Contenders, judge
 from magpie.search.ranker_training.train_ranker import learn
 from tests.support.clicked_world import SHOWN, World, browse, expected_clicks, make_world
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def world() -> World:
