@@ -22,7 +22,7 @@ from magpie.search.click_models.debiased_rates import count_pairs
 from magpie.search.click_models.position_bias import assumed_propensities
 from magpie.search.engine import SearchEngine
 from magpie.search.experiments.exploration import Explored
-from magpie.search.ranker.click_evidence import gather_evidence
+from magpie.search.ranker.click_statistics import gather_click_statistics
 from magpie.search.ranker.first_stage_arrays import FirstStage, gather_first_stage
 from magpie.search.ranker.named_rankings import FIRST_STAGE
 from magpie.search.ranker.ranker import Ranker
@@ -61,8 +61,8 @@ def favouring(item_id: str, engine: SearchEngine) -> Ranker:
     stages: dict[str, FirstStage] = {}
     hits = engine.search(QUERY).hits
     for text in ("red", "ball", "box", "ring", "kite", "plate", "blue", "green"):
-        question, order = engine.first_stage(replace(QUERY, text=text))
-        stages[text] = gather_first_stage(order, question)
+        parsed, order = engine.first_stage(replace(QUERY, text=text))
+        stages[text] = gather_first_stage(order, parsed)
     items = [hit.item_id for hit in hits]
     number = len(items)
     zeros, ones = np.zeros(number, np.int64), np.ones(number, np.int64)
@@ -71,7 +71,7 @@ def favouring(item_id: str, engine: SearchEngine) -> Ranker:
     cells = Cells(["red"], items, [""], [""], zeros, zeros, zeros, zeros, np.arange(number), clicks=clicks, **shown)
     found = numbers_of(engine, items)
     pairs = count_pairs(cells, PositionModel(assumed_propensities()))
-    return fit_ranker(gather_evidence(pairs, stages, found), stages)
+    return fit_ranker(gather_click_statistics(pairs, stages, found), stages)
 
 
 def test_a_published_ranker_is_taken_up_and_given_back(own_shop: Settings, engine: SearchEngine) -> None:

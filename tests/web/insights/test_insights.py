@@ -23,7 +23,7 @@ from magpie.data.settings import Settings
 from magpie.indexer.generations.store import MANIFEST, current_id
 from magpie.web.app import create_app
 from magpie.web.insights.plots import SIZES, THEMES
-from magpie.web.insights.tables import TABLES
+from magpie.web.insights.tables.by_name import TABLES
 from magpie.web.insights.texts import LANGUAGES
 from magpie.web.insights.view import CHAPTERS, PLOTTED
 from magpie.web.middleware.latency import latency_of
