@@ -23,7 +23,7 @@ ROOMS = {
     "encoder_training fusion_training pipeline rebuild",
     "search": "request histogram confidence_intervals live_index click_models query retrieval serving first_stage "
     "ranker personalisation experiments status engine ranker_training recommendations evaluation reports",
-    "web": "media background middleware services api page insights app serve cli",
+    "web": "addresses media background middleware services api page insights app serve cli",
 }
 
 

@@ -17,17 +17,19 @@ from sqlalchemy.exc import IntegrityError
 from magpie.data.aggregates.click_cells import read_cells, refresh_cells
 from magpie.data.aggregates.clicked_queries import clicked_queries
 from magpie.data.aggregates.k_anonymous_queries import shared_queries
+from magpie.data.clock import now_ms
 from magpie.data.database.api_tokens import create_token
 from magpie.data.database.connection import Database, open_database
 from magpie.data.database.tables import client_salts, events, queries
-from magpie.data.erasure.erase import Forgotten, forgotten_at
+from magpie.data.erasure.erase import Forgotten, forget_client, forgotten_at, purge
 from magpie.data.erasure.subject_access import forget_session
 from magpie.data.events.event_log import ClickLog
 from magpie.data.events.pseudonyms import SPAN_MS, drop_old_salts, pseudonyms_of
 from magpie.data.events.rows import event_values, query_values
-from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit, now_ms
+from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
-from magpie.search.personalisation.popularity import Behaviour
+from magpie.data.spam.click_spam import set_aside_misuse
+from magpie.search.personalisation.popularity import Popularity
 from magpie.search.ranker.ranker_store import is_stale
 from magpie.web.app import create_app
 from tests.support.serving import client_of
@@ -101,7 +103,7 @@ def test_an_imported_log_loses_addresses_and_browsers_and_keeps_the_verdict(
     feed = tmp_path / "log.ndjson"
     feed.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
     log = ClickLog(database)
-    counts = log.import_lines(feed, settings.rejects_dir)
+    counts = log.import_lines(feed, settings.rejects_dir, set_aside_misuse)
     assert (counts["queries"], counts["events"], counts["rejected"]) == (2, 3, 0)
     exported = list(log.export())
     assert [line.get("set_aside") for line in exported] == [None, "bot", None, "bot", "bot"]
@@ -189,7 +191,7 @@ def test_without_its_salt_a_name_leads_to_nobody(database: Database) -> None:
         assert set(pseudonyms_of(connection, CLIENT)) == names
         drop_old_salts(connection, at_ms + 2 * SPAN_MS)
         assert pseudonyms_of(connection, CLIENT) == []
-    assert log.forget(CLIENT).events == 0
+    assert forget_client(log.database, CLIENT).events == 0
 
 
 # ---- what was derived ----
@@ -208,13 +210,13 @@ def shown_and_clicked(database: Database, words: str, item: str, people: list[st
 
 def derived(database: Database) -> dict[str, Any]:
     """All that the product derives from the log by itself, as it is on disk and as it would be counted now."""
-    behaviour = Behaviour(database, 2)
-    behaviour.refresh()
+    popularity = Popularity(database, 2)
+    popularity.refresh()
     cells = read_cells(database)
     return {
-        "rates": set(behaviour.rates),
-        "counts": set(behaviour.counts),
-        "searched": [words for words, _ in behaviour.searched],
+        "rates": set(popularity.rates),
+        "counts": set(popularity.counts),
+        "searched": [words for words, _ in popularity.searched],
         "cells": set(cells.queries) | set(cells.items),
         "led": set(clicked_queries(database, fewest_clients=2)),
     }
@@ -227,7 +229,7 @@ def test_forgetting_somebody_changes_all_that_was_derived(database: Database, se
     assert "vase" in before["rates"] and SECRET_WORDS in before["searched"] and "vase" in before["led"]
     manifest = {"log_read_ms": now_ms()}
     for name in people:
-        ClickLog(database).forget(name)
+        forget_client(database, name)
     assert SECRET_WORDS not in read_cells(database).queries  # before anything is counted again
     after = derived(database)
     assert all("vase" not in found and SECRET_WORDS not in found for found in after.values())
@@ -251,7 +253,7 @@ def test_who_has_their_visit_forgotten_leaves_nothing_behind(database: Database,
 
 def test_purging_changes_all_that_was_derived(database: Database, settings: Settings) -> None:
     shown_and_clicked(database, SECRET_WORDS, "vase", ["p1", "p2"])
-    ClickLog(database).purge(datetime.now(UTC))
+    purge(database, datetime.now(UTC))
     assert SECRET_WORDS.encode() not in bytes_of(settings.home)
     assert not any(derived(database).values())
 
@@ -261,9 +263,9 @@ def test_what_one_person_typed_reaches_nobody(database: Database) -> None:
     shown_and_clicked(database, "red vase", "vase", ["p1", "p2", "p3", "p4", "p5"])
     assert [words for words, _ in shared_queries(database, 0, 2)] == ["red vase"]
     assert [one.text for one in clicked_queries(database)["vase"]] == ["red vase"]
-    behaviour = Behaviour(database, 2)
-    behaviour.refresh()
-    assert SECRET_WORDS not in [words for words, _ in behaviour.searched]
+    popularity = Popularity(database, 2)
+    popularity.refresh()
+    assert SECRET_WORDS not in [words for words, _ in popularity.searched]
 
 
 def test_what_an_older_magpie_kept_is_dropped(settings: Settings) -> None:

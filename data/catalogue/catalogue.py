@@ -16,8 +16,7 @@ from magpie.data.catalogue.inferred_labels import read_labels
 from magpie.data.catalogue.items import Item, ItemDraft, Label, Picture, Value, version_of
 from magpie.data.catalogue.upsert import PictureFault, UpsertCounts, UpsertWatch, load_kinds, upsert_batches
 from magpie.data.database.connection import Database, Fetch, fetch_all
-from magpie.data.database.revisions import take_revisions
-from magpie.data.database.tables import counters, deletions, items, pictures
+from magpie.data.database.tables import counters, deletions, items, pictures, take_revisions
 from magpie.data.errors import ItemNotFound
 from magpie.data.pictures.local_files import FetchAll, PictureRoot, refuse_addresses
 from magpie.data.pictures.sandbox import PictureProcess

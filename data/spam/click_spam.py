@@ -11,15 +11,19 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, distinct, exists,
 from magpie.data.database.connection import Database
 from magpie.data.database.tables import events, impressions, queries
 from magpie.data.events.actor import source_of
-from magpie.data.events.personal_fields import BOT
+from magpie.data.events.filter_reasons import (
+    BEYOND,
+    BOT,
+    EVERYTHING,
+    FLOOD,
+    NOT_SHOWN,
+    PROMOTION,
+    REPEATED,
+    TOO_EARLY,
+)
 from magpie.data.spam.item_promotion import pushing_sources
 
-FLOOD = "flood"
 IMPRESSION = "impression"
-NOT_SHOWN, TOO_EARLY, EVERYTHING = "clicked item was not shown", "click before its search", "clicked everything at once"
-PUSHES = "clicks little but one item that is pushed"
-BEYOND = "position that its search did not show"
-REPEATED = "repeated clicks"
 MAX_PER_HOUR = 100  # searches of one source; nobody reads more
 _HOUR_MS = 3_600_000
 _CLOCK_SKEW_MS = 60_000
@@ -42,9 +46,9 @@ def set_aside_pushing(database: Database, since_ms: int) -> dict[str, int]:
     with database.reading() as connection:
         pushing = pushing_sources(connection, since_ms)
     if not pushing:
-        return {PUSHES: 0}
+        return {PROMOTION: 0}
     with database.writing() as connection:
-        return {PUSHES: _mark_sources(connection, PUSHES, pushing)}
+        return {PROMOTION: _mark_sources(connection, PROMOTION, pushing)}
 
 
 def set_aside_lately(database: Database, since_ms: int) -> dict[str, int]:

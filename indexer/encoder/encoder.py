@@ -15,7 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
-from magpie.data.errors import BadSetting, ModelUnavailable
+from magpie.data.errors import BadSetting, ModelUnavailable, first_line
 from magpie.indexer.encoder.image_preprocessing import PicturePreprocessing
 from magpie.indexer.encoder.numpy_clip import CompactNetwork, is_compact
 from magpie.indexer.vectors import unit_rows
@@ -199,12 +199,6 @@ def _or_unavailable(folder: Path, load: Callable[[], Network]) -> Callable[[], N
             ) from error
 
     return load_or_tell
-
-
-def first_line(error: Exception) -> str:
-    """The kind of an error and the first line of what it says."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:200] if lines else ''}"
 
 
 def _read_means(folder: Path) -> dict[str, np.ndarray]:

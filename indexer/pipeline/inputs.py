@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from magpie.data.aggregates.clicked_queries import ClickedQuery
 from magpie.data.catalogue.catalogue import Catalogue, CatalogueState
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
-from magpie.data.events.ubi import now_ms
 from magpie.data.settings import Settings
 from magpie.indexer.encoder.embedding_cache import EmbeddingCache
 from magpie.indexer.encoder.encoder import Encoder, open_encoder

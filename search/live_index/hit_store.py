@@ -13,7 +13,7 @@ _MOST_REMEMBERED = 4_000
 log = logging.getLogger(__name__)
 
 
-class ShownItems:
+class HitStore:
     """The stored hits of one state of the catalogue; a changed one gets a new object. Safe to share among threads.
 
     `indexed` is the segment that `stored_hits` belong to, its changed items dead. What the catalogue is asked for is

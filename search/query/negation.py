@@ -14,7 +14,7 @@ _SEPARATORS = re.compile(r"[,;，；、]")
 
 
 @dataclass(frozen=True)
-class Avoided:
+class NegatedPhrase:
     """One thing that is not wanted: the (dim,) unit vector of its words, and the subspace they belong to, if any."""
 
     vector: np.ndarray
@@ -31,22 +31,22 @@ class Avoided:
 
 
 @dataclass(frozen=True)
-class Avoidance:
+class Negation:
     """All that is not wanted."""
 
-    each: tuple[Avoided, ...]
+    each: tuple[NegatedPhrase, ...]
 
     def penalties(self, vectors: np.ndarray) -> np.ndarray:
         """(n,) what (n, dim) unit rows lose for all of it, from 0 on."""
         return np.asarray(sum(one.penalties(vectors) for one in self.each))
 
 
-def split_avoided(text: str) -> list[str]:
+def split_negated(text: str) -> list[str]:
     """The things that a text names with commas between them."""
     return [one for part in _SEPARATORS.split(text) if (one := part.strip())]
 
 
-def avoid(text: str, vector: np.ndarray, wanted: np.ndarray, subspaces: AttributeSubspaces) -> Avoided:
+def negate(text: str, vector: np.ndarray, wanted: np.ndarray, subspaces: AttributeSubspaces) -> NegatedPhrase:
     """How to avoid the text with its (dim,) vector in a search for `wanted`.
 
     Outside all subspaces it is avoided without what it shares with what is wanted: in "boots, not leather boots"
@@ -55,4 +55,4 @@ def avoid(text: str, vector: np.ndarray, wanted: np.ndarray, subspaces: Attribut
     subspace = subspaces.subspace_of(text)
     if subspace is None:
         vector = unit_rows((vector - (vector @ wanted) * wanted)[None])[0]
-    return Avoided(vector, subspace)
+    return NegatedPhrase(vector, subspace)

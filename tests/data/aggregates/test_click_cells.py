@@ -7,11 +7,12 @@ import pytest
 from magpie.data.aggregates.click_cells import Cells, read_cells, refresh_cells
 from magpie.data.aggregates.clicked_queries import clicked_queries
 from magpie.data.database.connection import Database
+from magpie.data.erasure.erase import forget_client, purge
 from magpie.data.events.event_log import ClickLog
-from magpie.data.events.personal_fields import BOT
+from magpie.data.events.filter_reasons import BOT, EVERYTHING, FLOOD, NOT_SHOWN, TOO_EARLY
 from magpie.data.events.query_normalisation import query_key
 from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit, parse_query, query_to_ubi
-from magpie.data.spam.click_spam import EVERYTHING, FLOOD, NOT_SHOWN, TOO_EARLY, set_aside_counts, set_aside_misuse
+from magpie.data.spam.click_spam import set_aside_counts, set_aside_misuse
 
 NOON = int(datetime(2026, 11, 1, 12, tzinfo=UTC).timestamp() * 1000)
 DAY = 86_400_000
@@ -79,9 +80,9 @@ def test_a_day_is_counted_anew_when_its_log_changes(log: ClickLog, database: Dat
     assert counted(database).num_clicks == 0
     log.record_events([clicked(1, "a", at=NOON + 2 * DAY)])
     assert counted(database).num_clicks == 1
-    log.forget("c")
+    forget_client(log.database, "c")
     assert int(counted(database).impressions.sum()) == 6
-    log.purge(datetime(2027, 1, 1, tzinfo=UTC))
+    purge(log.database, datetime(2027, 1, 1, tzinfo=UTC))
     assert not len(counted(database))
 
 

@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import MIGRATIONS, Database, open_database
-from magpie.data.erasure.erase import Forgotten, forgotten_at
+from magpie.data.erasure.erase import Forgotten, forget_client, forgotten_at, purge
 from magpie.data.errors import BadEvent
 from magpie.data.events.event_log import ClickLog, LogCounts
 from magpie.data.events.pseudonyms import SPAN_MS, SPANS_KEPT, is_pseudonym, pseudonyms_of
@@ -26,12 +27,12 @@ from magpie.data.events.ubi import (
     QueryRecord,
     ShownHit,
     event_to_ubi,
-    now_ms,
     parse_event,
     parse_query,
     query_to_ubi,
 )
 from magpie.data.settings import Settings
+from magpie.data.spam.click_spam import set_aside_misuse
 
 QUERY: dict[str, Any] = {
     "query_id": "q1",
@@ -216,7 +217,7 @@ def test_a_log_file_is_taken_line_by_line(log: ClickLog, tmp_path: Path) -> None
     aside = EVENT | {"event_id": "e9", "set_aside": "flood"}
     bad = [b"{broken", b"\xff", b"[]", {"query_id": "x"}, EVENT | {"timestamp": "never"}, b"[" * 100_000]
     path = write_log(tmp_path / "log.ndjson", QUERY, EVENT, EVENT, b"", aside, *bad, QUERY)
-    counts = log.import_lines(path, tmp_path / "rejects")
+    counts = log.import_lines(path, tmp_path / "rejects", set_aside_misuse)
     rejects_file = Path(counts.pop("rejects_file"))
     assert counts == {"queries": 1, "events": 2, "duplicates": 2, "set_aside": 1, "rejected": 6}
     entries = [json.loads(line) for line in rejects_file.read_text("utf-8").split("\n")[:-1]]
@@ -230,7 +231,7 @@ def test_an_export_imported_again_is_all_duplicates(log: ClickLog, tmp_path: Pat
     log.record_events([parse_event(EVENT | {"query_id": f"q{n}"}) for n in range(4_500)])
     log.record_events([parse_event(EVENT | {"event_id": "e", "set_aside": "bot"})])
     path = write_log(tmp_path / "all.ndjson", *log.export())
-    counts = log.import_lines(path, tmp_path / "rejects")
+    counts = log.import_lines(path, tmp_path / "rejects", set_aside_misuse)
     assert counts == {
         "queries": 0, "events": 0, "duplicates": 9_001, "set_aside": 0, "rejected": 0, "rejects_file": None,
     }  # fmt: skip
@@ -238,7 +239,7 @@ def test_an_export_imported_again_is_all_duplicates(log: ClickLog, tmp_path: Pat
 
 def test_a_log_that_is_not_there_says_so(log: ClickLog, tmp_path: Path) -> None:
     with pytest.raises(BadEvent, match=r"nothing\.ndjson: cannot be read"):
-        log.import_lines(tmp_path / "nothing.ndjson", tmp_path)
+        log.import_lines(tmp_path / "nothing.ndjson", tmp_path, set_aside_misuse)
 
 
 # ---- forgetting ------------------------------------------------------------------------------------------------------
@@ -246,7 +247,7 @@ def test_purging_deletes_what_is_older(log: ClickLog) -> None:
     for day in ("01", "15", "30"):
         log.record_queries([parse_query(QUERY | {"query_id": day, "timestamp": f"2026-11-{day}T00:00:00Z"})])
         log.record_events([parse_event(EVENT | {"query_id": day, "timestamp": f"2026-11-{day}T00:00:01Z"})])
-    assert log.purge(datetime(2026, 11, 15, 0, 0, 1, tzinfo=UTC)) == Forgotten(queries=2, events=1)
+    assert purge(log.database, datetime(2026, 11, 15, 0, 0, 1, tzinfo=UTC)) == Forgotten(queries=2, events=1)
     assert [record["query_id"] for record in log.export()] == ["30", "15", "30"]
 
 
@@ -254,11 +255,11 @@ def test_forgetting_a_client_leaves_no_trace(log: ClickLog) -> None:
     log.record_queries([parse_query(QUERY), parse_query(QUERY | {"query_id": "q2", "client_id": "c2"})])
     log.record_events([parse_event(EVENT), parse_event(EVENT | {"client_id": "c2", "query_id": "q2"})])
     log.record_events([parse_event(EVENT | {"client_id": "c3"})])  # clicked in c1's search
-    assert log.forget("c1") == Forgotten(queries=1, events=2)
+    assert forget_client(log.database, "c1") == Forgotten(queries=1, events=2)
     assert '"c1"' not in json.dumps(list(log.export()))
     with log.database.reading() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM impressions").scalar() == 2
-    assert log.forget("c1") == Forgotten(0, 0)
+    assert forget_client(log.database, "c1") == Forgotten(0, 0)
 
 
 # ---- pseudonyms ------------------------------------------------------------------------------------------------------
@@ -290,15 +291,15 @@ def test_the_same_event_is_the_same_under_any_name(log: ClickLog) -> None:
 
 def test_forgetting_reaches_back_over_all_spans(log: ClickLog) -> None:
     log.record_events([at(span, client_id=client) for span in (679, 680, 681) for client in ("c1", "c2")])
-    assert log.forget("c1") == Forgotten(0, 3)
-    assert log.forget(clients(log)[0]) == Forgotten(0, 1)  # a name out of an export stands for itself
+    assert forget_client(log.database, "c1") == Forgotten(0, 3)
+    assert forget_client(log.database, clients(log)[0]) == Forgotten(0, 1)  # a name out of an export stands for itself
     assert len(clients(log)) == 2
 
 
 def test_purging_throws_away_the_salts_of_what_is_gone(log: ClickLog) -> None:
     log.record_events([at(680, client_id="c1"), at(681, client_id="c1")])
     assert forgotten_at(log.database) == 0
-    log.purge(datetime.fromtimestamp(681 * SPAN_MS / 1000, UTC))
+    purge(log.database, datetime.fromtimestamp(681 * SPAN_MS / 1000, UTC))
     with log.database.reading() as connection:
         assert pseudonyms_of(connection, "c1") == clients(log)
     assert forgotten_at(log.database) > 1_700_000_000_000
@@ -310,7 +311,8 @@ def test_a_new_span_throws_away_salts_older_than_half_a_year(log: ClickLog) -> N
     log.record_events([at(now, client_id="c1")])
     with log.database.reading() as connection:
         assert len(pseudonyms_of(connection, "c1")) == 2
-    assert log.forget("c1") == Forgotten(0, 2) and len(clients(log)) == 1  # whose the last one is, nobody knows
+    assert forget_client(log.database, "c1") == Forgotten(0, 2)
+    assert len(clients(log)) == 1  # whose the last one is, nobody knows
 
 
 # ---- safety ----------------------------------------------------------------------------------------------------------
@@ -366,5 +368,5 @@ def test_a_log_of_before_pseudonyms_gets_them(settings: Settings) -> None:
     log = ClickLog(database)
     first, again, other, nobody = clients(log)
     assert is_pseudonym(first) and first == again != other and nobody == ""
-    assert log.forget("c1") == Forgotten(0, 2)
+    assert forget_client(log.database, "c1") == Forgotten(0, 2)
     database.close()

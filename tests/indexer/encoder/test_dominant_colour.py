@@ -21,6 +21,8 @@ from magpie.search.request import SearchRequest
 from magpie.web.app import create_app
 from magpie.web.page.cards import tint_label
 
+pytestmark = pytest.mark.slow
+
 NAVY, OLIVE = (0, 0, 128), (128, 128, 0)
 colours = st.tuples(st.integers(0, 255), st.integers(0, 255), st.integers(0, 255))
 
@@ -43,7 +45,7 @@ def put(catalogue: Catalogue, folder: Path, name: str, colour: tuple[int, int, i
 
 def tints(engine: SearchEngine) -> dict[str, tuple[int, int, int] | None]:
     engine.refresh()
-    return {hit.item_id: hit.tint for hit in engine.search(SearchRequest()).hits}
+    return {hit.item_id: hit.dominant_colour for hit in engine.search(SearchRequest()).hits}
 
 
 @given(st.lists(colours, min_size=1, max_size=4), st.integers(1, 90), st.integers(1, 90))

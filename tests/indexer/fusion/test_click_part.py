@@ -9,6 +9,7 @@ import pytest
 
 from magpie.data.aggregates.clicked_queries import ClickedQuery
 from magpie.data.database.connection import Database, open_database
+from magpie.data.erasure.erase import forget_client
 from magpie.data.events.event_log import ClickLog
 from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
@@ -123,7 +124,7 @@ def test_a_forgotten_query_leaves_the_index_and_until_then_it_says_so(own_shop: 
     engine.refresh()
     assert engine.status()["stale"] == [] and not engine.status()["alarms"]
     for number in range(6):
-        ClickLog(database).forget(f"client {number}")
+        forget_client(database, f"client {number}")
     engine.refresh()
     assert engine.status()["stale"] == ["index"] and "rebuild" in engine.status()["alarms"][0]
     assert found_score(own_shop, database, "kite-blue") > before + 0.02  # so there was something to be forgotten

@@ -39,6 +39,8 @@ from magpie.search.request import SearchRequest
 from tests.support.shop import COLOURS
 from tests.support.shop import KINDS as KINDS_OF_THINGS
 
+pytestmark = pytest.mark.slow
+
 DIM = 16
 WEIGHING = TextWeighing(0.0, 1.0, 1.0, 1.0)
 

@@ -17,7 +17,7 @@ from magpie.indexer.generations.store import open_current
 from magpie.indexer.indexes.stored_hits import StoredHits, StoredHitsWriter, stored_hit_of
 from magpie.indexer.rebuild import rebuild
 from magpie.search.engine import SearchEngine
-from magpie.search.live_index.hit_store import ShownItems
+from magpie.search.live_index.hit_store import HitStore
 from magpie.search.request import SearchRequest
 from magpie.search.serving import main_segment
 
@@ -82,7 +82,7 @@ def test_the_database_is_asked_only_for_what_changed_and_once(
 ) -> None:
     changed, deleted, *others = generation.ids.tolist()
     indexed = main_segment(generation).without(np.array([changed, deleted]))
-    shown = ShownItems(catalogue, indexed, generation.stored_hits)
+    shown = HitStore(catalogue, indexed, generation.stored_hits)
     assert set(shown.get_many([changed, *others, 999])) == {changed, *others}
     assert set(shown.get_many([others[0], changed])) == {others[0], changed}
     assert catalogue.asked == [changed, 999]
@@ -91,8 +91,8 @@ def test_the_database_is_asked_only_for_what_changed_and_once(
 def test_an_index_without_cards_shows_the_same(catalogue: CountingCatalogue, generation: Generation) -> None:
     ids = generation.ids.tolist()
     indexed = main_segment(generation)
-    without = ShownItems(catalogue, indexed, None)
-    assert without.get_many(ids) == ShownItems(catalogue, indexed, generation.stored_hits).get_many(ids)
+    without = HitStore(catalogue, indexed, None)
+    assert without.get_many(ids) == HitStore(catalogue, indexed, generation.stored_hits).get_many(ids)
     assert without.get_many(ids[:2]).keys() == set(ids[:2]) and catalogue.asked == ids
 
 
@@ -104,7 +104,7 @@ def test_damaged_cards_are_said_once_and_hits_come_from_the_catalogue(
     content[5] ^= 0xFF
     path.write_bytes(content)
     ids = generation.ids.tolist()
-    shown = ShownItems(catalogue, main_segment(generation), StoredHits.open(generation.folder))
+    shown = HitStore(catalogue, main_segment(generation), StoredHits.open(generation.folder))
     assert shown.get_many(ids[1:3]).keys() == set(ids[1:3]) and not caplog.records  # these are sound
     for _ in range(2):
         assert [shown.get_many([id_])[id_].item_id for id_ in ids[:2]] == ["ball-red", "ball-green"]

@@ -17,14 +17,13 @@ from flask import Flask
 from prometheus_client import CollectorRegistry, Histogram
 
 from magpie.data.database.connection import open_database
+from magpie.data.events.filter_reasons import FLOOD, FORGED, REASONS
 from magpie.data.events.ubi import EventRecord, QueryRecord
 from magpie.data.settings import Settings
-from magpie.data.spam.click_spam import FLOOD
-from magpie.data.spam.event_validation import FORGED, REASONS
 from magpie.indexer.generations.store import MANIFEST, current_id
 from magpie.web.app import create_app
 from magpie.web.insights.plots import SIZES, THEMES
-from magpie.web.insights.tables import TABLES
+from magpie.web.insights.tables.by_name import TABLES
 from magpie.web.insights.texts import LANGUAGES
 from magpie.web.insights.view import CHAPTERS, PLOTTED
 from magpie.web.middleware.latency import latency_of

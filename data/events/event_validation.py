@@ -1,28 +1,21 @@
-"""An event from the open network → whether it can have happened, without looking anything up."""
+"""Checks an event from the open network as it comes in: can it have happened like this? Nothing is looked up."""
 
 from dataclasses import replace
 
-from magpie.data.events.personal_fields import BOT
+from magpie.data.events.filter_reasons import FORGED, TOO_EARLY, TOO_LATE, UNREACHABLE, WRONG_CLOCK
 from magpie.data.events.signed_query_ids import QueryIds
 from magpie.data.events.ubi import EventRecord
-from magpie.data.spam.click_spam import BEYOND, EVERYTHING, FLOOD, NOT_SHOWN, PUSHES, REPEATED, TOO_EARLY
 
-FORGED = "forged query id"
-TOO_LATE = "long after its search"
-WRONG_CLOCK = "time that is not now"
-UNREACHABLE = "position that no search shows"
-# all that is set aside for, here, at the door, and by what only the log can tell; imported records may bring their own
-REASONS = (
-    *(BOT, FORGED, TOO_EARLY, TOO_LATE, WRONG_CLOCK, UNREACHABLE),
-    *(FLOOD, NOT_SHOWN, BEYOND, EVERYTHING, PUSHES, REPEATED),
-)
 _CLOCK_SKEW_MS = 300_000
 _OLDEST_MS = 30 * 86_400_000  # a purchase may follow its search by weeks
 _DEEPEST = 10_000
 
 
 def doubted(event: EventRecord, received_ms: int, query_ids: QueryIds) -> EventRecord:
-    """The event, set aside with the reason where it cannot have happened like this."""
+    """The event; marked as filtered, with the reason, where it cannot have happened like this.
+
+    `received_ms` is when it came, in milliseconds since 1970; a query id that is not signed by `query_ids` is forged.
+    """
     reason = _fault(event, received_ms, query_ids)
     return replace(event, set_aside=reason) if reason else event
 
