@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from magpie.data.aggregates.click_cells import Cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates
 from magpie.search.click_models.layout_bias import measure_by_layout
 from magpie.search.click_models.position_bias import Propensities, measure_propensities
 
@@ -29,7 +29,7 @@ class PositionModel:
     power: float = 1.0
     name = "position"
 
-    def exposure(self, cells: Cells) -> np.ndarray:
+    def exposure(self, cells: ClickAggregates) -> np.ndarray:
         """(n,) impressions of each cell by their chance of being looked at."""
         looked_at = self.propensities.at(cells.position)
         for number, layout in enumerate(cells.layouts):
@@ -60,7 +60,7 @@ class CascadeModel:
     attraction: float
     name = "cascade"
 
-    def exposure(self, cells: Cells) -> np.ndarray:
+    def exposure(self, cells: ClickAggregates) -> np.ndarray:
         """(n,) impressions of each cell by their chance of being looked at."""
         return cells.impressions * self.examination(cells.position, cells.after)
 
@@ -120,7 +120,7 @@ class ClickModelReport:
         return shown
 
 
-def choose_click_model(cells: Cells) -> ClickModelReport:
+def choose_click_model(cells: ClickAggregates) -> ClickModelReport:
     """Both models are fitted to the earlier days and compared by the likelihood of the later days' clicks.
 
     Exposures stay by position even where the cascade explains clicks better: with one attraction for all items it
@@ -146,7 +146,7 @@ def choose_click_model(cells: Cells) -> ClickModelReport:
     return replace(report, model=replace(position, power=_POWER_IN_CASCADES))
 
 
-def fit_cascade(cells: Cells) -> CascadeModel:
+def fit_cascade(cells: ClickAggregates) -> CascadeModel:
     """The cascade under which the clicks are likeliest, given how many each item got for each query."""
     from scipy.optimize import minimize  # here: a server that has no ranker does without it
 
@@ -160,7 +160,7 @@ def fit_cascade(cells: Cells) -> CascadeModel:
     return CascadeModel(*(float(value) for value in 1 / (1 + np.exp(-found.x))))
 
 
-def split_by_day(cells: Cells, late_share: float) -> tuple[Cells, Cells]:
+def split_by_day(cells: ClickAggregates, late_share: float) -> tuple[ClickAggregates, ClickAggregates]:
     """The earlier days and the later ones, which hold about this share of the clicks and at least one day."""
     days, place = np.unique(cells.day, return_inverse=True)
     clicks = np.bincount(place, cells.clicks, len(days))
@@ -170,7 +170,7 @@ def split_by_day(cells: Cells, late_share: float) -> tuple[Cells, Cells]:
     return cells.where(early[place]), cells.where(~early[place])
 
 
-def _likelihood_by_query(cells: Cells, model: ClickModel) -> np.ndarray:
+def _likelihood_by_query(cells: ClickAggregates, model: ClickModel) -> np.ndarray:
     """(queries,) log-likelihood of where an item's clicks fell among its exposures for a query.
 
     Given their number, the clicks on an item fall on its exposures in proportion to these, however much it is liked:
@@ -184,7 +184,7 @@ def _likelihood_by_query(cells: Cells, model: ClickModel) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Exposures:
-    """Cells without their days and rankers, (n,) columns; `pair` numbers the (query, item)."""
+    """ClickAggregates without their days and rankers, (n,) columns; `pair` numbers the (query, item)."""
 
     num_queries: int
     query: np.ndarray
@@ -195,7 +195,7 @@ class _Exposures:
     clicks: np.ndarray
 
     @classmethod
-    def of(cls, cells: Cells) -> "_Exposures":
+    def of(cls, cells: ClickAggregates) -> "_Exposures":
         keys = np.stack([cells.query, cells.item, cells.position, cells.after])
         (query, item, position, after), place = np.unique(keys, axis=1, return_inverse=True)
         impressions, clicks = (np.bincount(place, x, len(query)) for x in (cells.impressions, cells.clicks))

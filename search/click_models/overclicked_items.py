@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from magpie.data.aggregates.click_cells import Cells, count_cells
-from magpie.data.aggregates.item_counts import PlaceCount, count_sources
+from magpie.data.aggregates.click_aggregates import ClickAggregates, count_click_aggregates
+from magpie.data.aggregates.item_counts import PlaceCount, count_actors
 from magpie.data.database.connection import Database
 from magpie.search.click_models.click_models import ClickModel, ClickModelReport, choose_click_model
 
@@ -33,7 +33,9 @@ class Pushed:
     known: frozenset[str]
 
 
-def judged_by_the_known(database: Database, cells: Cells, browsing: ClickModelReport) -> tuple[Cells, ClickModelReport]:
+def judged_by_the_known(
+    database: Database, cells: ClickAggregates, browsing: ClickModelReport
+) -> tuple[ClickAggregates, ClickModelReport]:
     """The cells without all that those did who push an item, and how people look by what is left.
 
     Such an item is judged, at places where few look, by people alone who did enough else. How much that is, is the
@@ -46,16 +48,16 @@ def judged_by_the_known(database: Database, cells: Cells, browsing: ClickModelRe
     if not found:
         return cells.where(~left_out), browsing
     pushers = frozenset().union(*(one.pushers for one in found))
-    whole = count_cells(database, lambda source: source not in pushers)
+    whole = count_click_aggregates(database, lambda source: source not in pushers)
     browsing = choose_click_model(whole)
     kept = whole.where(~_seldom_seen(whole, items, browsing.model))
     for one in found:
-        counted = count_cells(database, (one.known - pushers).__contains__)
+        counted = count_click_aggregates(database, (one.known - pushers).__contains__)
         kept = kept.with_rows_of(counted.where(_seldom_seen(counted, [one.item_id], browsing.model)))
     return kept, browsing
 
 
-def _seldom_seen(cells: Cells, items: Sequence[str], browsing: ClickModel) -> np.ndarray:
+def _seldom_seen(cells: ClickAggregates, items: Sequence[str], browsing: ClickModel) -> np.ndarray:
     """(n,) whether a cell is one of these items at a place where few look."""
     is_one = np.array([name in items for name in cells.items], bool)[cells.item]
     return np.asarray(is_one & (browsing.examination(cells.position, cells.after) < _SELDOM))
@@ -63,7 +65,7 @@ def _seldom_seen(cells: Cells, items: Sequence[str], browsing: ClickModel) -> np
 
 def _pushed(database: Database, item_id: str, browsing: ClickModel) -> Pushed | None:
     """Who pushes the item, None where no measure of what people do beside tells them apart."""
-    counts = count_sources(database, item_id)
+    counts = count_actors(database, item_id)
     position = np.array([one.position for one in counts], np.int64)
     looks = browsing.examination(position, np.zeros(len(counts), np.int64))
     beside, clicks = (np.array([getattr(one, name) for one in counts], float) for name in ("beside", "clicks"))
@@ -73,17 +75,17 @@ def _pushed(database: Database, item_id: str, browsing: ClickModel) -> Pushed | 
         if not judging.any():
             return None
         if not _is_beyond(clicks[judging].sum(keepdims=True), looked_at[judging].sum(keepdims=True))[0]:
-            known = frozenset(one.source for one in counts if one.beside >= fewest)
-            return Pushed(item_id, frozenset(one.source for one in counts if one.clicks) - known, known)
+            known = frozenset(one.actor for one in counts if one.beside >= fewest)
+            return Pushed(item_id, frozenset(one.actor for one in counts if one.clicks) - known, known)
     return None
 
 
-def without_overclicked(cells: Cells, browsing: ClickModel) -> Cells:
+def without_overclicked(cells: ClickAggregates, browsing: ClickModel) -> ClickAggregates:
     """The cells without those of such items at places where few look."""
     return cells.where(~_left_out(cells, browsing))
 
 
-def _left_out(cells: Cells, browsing: ClickModel) -> np.ndarray:
+def _left_out(cells: ClickAggregates, browsing: ClickModel) -> np.ndarray:
     looks = browsing.examination(cells.position, cells.after)
     seldom = looks < _SELDOM
     items = cells.item[seldom]
