@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from magpie.data.aggregates.click_cells import Cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates
 from magpie.search.click_models.click_models import ClickModel
 
 HALF_LIFE_DAYS = 30.0
@@ -49,7 +49,7 @@ class Pairs:
         return self.exposure * self.query_rates[self.query]
 
 
-def count_pairs(cells: Cells, model: ClickModel) -> Pairs:
+def count_pairs(cells: ClickAggregates, model: ClickModel) -> Pairs:
     """The cells summed by (query, item), each by its chance of being looked at and by its age."""
     newest = cells.day.max(initial=0)
     fading = 0.5 ** ((newest - cells.day) / HALF_LIFE_DAYS)
