@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from magpie.indexer.encoder.encoder import unit_rows
+from magpie.indexer.vectors import unit_rows
 
 _RIDGE = 0.005  # directions along which the words vary less than this variance are mostly kept
 _MIN_WORDS = 4

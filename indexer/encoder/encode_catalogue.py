@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from magpie.indexer.encoder.embedding_cache import EmbeddingCache
-from magpie.indexer.encoder.encoder import Encoder, unit_rows
+from magpie.indexer.encoder.encoder import Encoder
 from magpie.indexer.encoder.image_decoding import cpu_count, decode_pictures
 from magpie.indexer.encoder.video_pooling import pool_frames
 from magpie.indexer.text.item_text import Segment, text_key
+from magpie.indexer.vectors import unit_rows
 
 Progress = Callable[[str, int, int], None]  # stage, done, total
 _POOLED_ROWS = 20_000

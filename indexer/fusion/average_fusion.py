@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from magpie.indexer.encoder.encoder import unit_rows
+from magpie.indexer.vectors import unit_rows
 
 PARTS = ("text", "image")
 _BLOCK_ROWS = 8_192

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from magpie.data.aggregates.clicked_queries import ClickedQuery
-from magpie.indexer.encoder.encoder import unit_rows
+from magpie.indexer.vectors import unit_rows
 
 _USUAL_WEIGHT = 1.0  # the sum of an item's queries' weights at which it leans half as far as it may
 

@@ -12,11 +12,12 @@ import numpy as np
 
 from magpie.data.aggregates.clicked_queries import ClickedQuery
 from magpie.data.catalogue.catalogue import Catalogue
-from magpie.indexer.encoder.encoder import Encoder, unit_rows
+from magpie.indexer.encoder.encoder import Encoder
 from magpie.indexer.fusion.average_fusion import PARTS
 from magpie.indexer.generations.generation import Generation
 from magpie.indexer.text.item_text import ItemText
 from magpie.indexer.text.lexicon import load_lexicon
+from magpie.indexer.vectors import unit_rows
 
 MOST_ITEMS = 40_000
 FEWEST_CLICKED = 100  # items; fewer teach too little about how people ask

@@ -10,10 +10,11 @@ from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.errors import BadQuery, ItemNotFound, NotTogether
 from magpie.data.pictures.sandbox import PictureProcess
 from magpie.data.settings import Settings
-from magpie.indexer.encoder.encoder import Encoder, unit_rows
+from magpie.indexer.encoder.encoder import Encoder
 from magpie.indexer.encoder.image_decoding import decode_upload
 from magpie.indexer.generations.generation import Generation
 from magpie.indexer.text.lexicon import load_lexicon
+from magpie.indexer.vectors import unit_rows
 from magpie.search.live_index.segment import Segment, find_row
 from magpie.search.query.more_like_this import Example, Resemblance, resemble
 from magpie.search.query.negation import Avoidance, avoid, split_avoided

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from magpie.indexer.composition.attribute_subspaces import Concepts, Family
-from magpie.indexer.encoder.encoder import unit_rows
+from magpie.indexer.vectors import unit_rows
 
 _FAMILY_WEIGHT = 0.6
 _PLAIN_WEIGHT = 0.5

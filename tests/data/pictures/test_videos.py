@@ -17,9 +17,9 @@ from magpie.data.pictures.decode import open_picture, open_views
 from magpie.data.pictures.sandbox import PictureProcess
 from magpie.data.pictures.videos import open_frames, verify_video
 from magpie.data.settings import Settings
-from magpie.indexer.encoder.encoder import unit_rows
 from magpie.indexer.encoder.video_pooling import pool_frames
 from magpie.indexer.rebuild import rebuild
+from magpie.indexer.vectors import unit_rows
 from magpie.search.engine import SearchEngine
 from magpie.search.request import SearchRequest
 from magpie.web.media.picture_shelf import PictureShelf

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from magpie.indexer.composition.attribute_subspaces import Concepts, Exchange, gather_words, make_family
-from magpie.indexer.encoder.encoder import unit_rows
+from magpie.indexer.vectors import unit_rows
 
 DIM = 24
 RNG = np.random.default_rng(0)

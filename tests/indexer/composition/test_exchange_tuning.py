@@ -8,9 +8,9 @@ import pytest
 from magpie.data.catalogue.catalogue import Item
 from magpie.indexer.composition.attribute_subspaces import Exchange, Family, make_family
 from magpie.indexer.composition.exchange_tuning import find_pairs, learn_exchanges
-from magpie.indexer.encoder.encoder import unit_rows
 from magpie.indexer.indexes.attribute_columns import Columns
 from magpie.indexer.indexes.attribute_columns_builder import ColumnsBuilder
+from magpie.indexer.vectors import unit_rows
 
 DIM = 48
 AXES = np.linalg.qr(np.random.default_rng(0).standard_normal((DIM, DIM)))[0].astype(np.float32)

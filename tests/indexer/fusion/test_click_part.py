@@ -12,10 +12,10 @@ from magpie.data.database.connection import Database, open_database
 from magpie.data.events.event_log import ClickLog
 from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
-from magpie.indexer.encoder.encoder import unit_rows
 from magpie.indexer.fusion.click_part import ClickedPart, make_clicked_part
 from magpie.indexer.generations.store import current_id
 from magpie.indexer.rebuild import rebuild
+from magpie.indexer.vectors import unit_rows
 from magpie.search.engine import SearchEngine
 from magpie.search.ranker_training.clicked_queries import gather_clicked_queries
 from magpie.search.request import SearchRequest

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from magpie.indexer.encoder.encoder import unit_rows
 from magpie.indexer.fusion.average_fusion import fuse
 from magpie.indexer.fusion.missing_part_imputation import ImputedAverage, plain_average
+from magpie.indexer.vectors import unit_rows
 from magpie.search.retrieval.expectation import expect_words
 
 COUNT, DIM, NUM_KINDS = 900, 16, 6

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from magpie.indexer.encoder.encoder import unit_rows
 from magpie.indexer.fusion.modality_conflicts import (
     category_numbers,
     describe_conflicts,
@@ -14,6 +13,7 @@ from magpie.indexer.fusion.modality_conflicts import (
     save_conflicts,
 )
 from magpie.indexer.indexes.attribute_columns_builder import ColumnsBuilder
+from magpie.indexer.vectors import unit_rows
 
 COUNT = 1200
 ALL_ONE = np.zeros(COUNT, np.int64)

@@ -15,7 +15,6 @@ from magpie.data.catalogue.catalogue import Catalogue, ItemDraft
 from magpie.data.database.connection import open_database
 from magpie.data.errors import BadInput, BadSetting
 from magpie.data.settings import Settings
-from magpie.indexer.encoder.encoder import unit_rows
 from magpie.indexer.fusion.average_fusion import PARTS, TextWeighing, fuse
 from magpie.indexer.fusion.learned_fusion import KINDS, LearnedFusion, choose_fusion, fusion_file
 from magpie.indexer.fusion.missing_part_imputation import ImputedAverage, plain_average
@@ -33,6 +32,7 @@ from magpie.indexer.generations.generation import open_encoder_of
 from magpie.indexer.generations.store import current_id, open_current, read_manifest
 from magpie.indexer.rebuild import RebuildOptions, rebuild
 from magpie.indexer.text.item_text import ItemText
+from magpie.indexer.vectors import unit_rows
 from magpie.search.engine import SearchEngine
 from magpie.search.request import SearchRequest
 from tests.support.shop import COLOURS

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magpie.data.errors import BadSetting
-from magpie.indexer.encoder.encoder import unit_rows
 from magpie.indexer.indexes.vector_index import EXACT, HNSW, VectorIndex, build_index, choose_factory
+from magpie.indexer.vectors import unit_rows
 
 RNG = np.random.default_rng(0)
 VECTORS = unit_rows(RNG.standard_normal((2000, 16)).astype(np.float32))

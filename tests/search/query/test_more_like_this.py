@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from magpie.indexer.encoder.encoder import unit_rows
+from magpie.indexer.vectors import unit_rows
 from magpie.search.live_index.segment import Segment
 from magpie.search.query.more_like_this import Example, Expectation, resemble
 from tests.support.segments import segment_of

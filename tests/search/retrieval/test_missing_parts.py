@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from magpie.indexer.encoder.encoder import unit_rows
 from magpie.indexer.fusion.missing_part_imputation import ImputedAverage
 from magpie.indexer.indexes.attribute_columns import Columns
 from magpie.indexer.indexes.vector_index import EXACT, Neighbours, VectorIndex, build_index
+from magpie.indexer.vectors import unit_rows
 from magpie.search.live_index.segment import Segment
 from magpie.search.query.interpret import Question
 from magpie.search.retrieval.candidates import retrieve
