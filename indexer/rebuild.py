@@ -140,7 +140,8 @@ def rebuild(
     watch = Stopwatch()
     with lock_home(settings.home, "rebuild"):
         remove_leftovers(settings.home)
-        encoder = open_encoder(options.model or settings.model, options.pretrained or settings.pretrained)
+        model, pretrained = options.model or settings.model, options.pretrained or settings.pretrained
+        encoder = open_encoder(model, pretrained, home=settings.home)
         # a wrong --index or --fusion fails here, before hours of encoding
         empty_index(encoder.spec.dim, choose_factory(options.index, 0, encoder.spec.dim))
         learned = choose_fusion(options.fusion, settings, encoder.spec.fingerprint)
