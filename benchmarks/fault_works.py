@@ -194,7 +194,7 @@ def _train_ranker(settings: Settings, number: int, tell: Tell) -> None:
     with closing(open_database(settings)) as database:
         engine = SearchEngine(settings, database)
         engine.refresh()
-        report = train_ranker(settings, database, engine)
+        report = train_ranker(settings, database, engine.first_stage, engine.fingerprint)
         tell([report.version, report.published])
 
 

@@ -1,9 +1,12 @@
 """Settings come first in every flow: read once at an edge (environment, command line) and handed down, never global."""
 
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from magpie.data.errors import BadSetting
 
 
 class Settings(BaseSettings):
@@ -115,3 +118,19 @@ class Settings(BaseSettings):
     def rejects_dir(self) -> Path:
         """Where rows and events that were not taken are kept with their reasons."""
         return self.home / "rejects"
+
+
+def read_settings(**given: Any) -> Settings:
+    """The settings of the environment, with those that are given in their place (None: not given).
+
+    Raises BadSetting that names the setting and what is wrong with it.
+    """
+    unknown = sorted(given.keys() - Settings.model_fields.keys())
+    if unknown:
+        raise BadSetting(f"{unknown[0]}: there is no such setting; docs/settings.md lists them")
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "MAGPIE_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise BadSetting(f"{name}: {first['msg']} (it is {first['input']!r})") from error

@@ -1,11 +1,13 @@
-"""Arrays of vectors as every part of the index keeps them: one vector a row, of unit length."""
+"""The one place where vectors are scaled to unit length; every other room builds on it."""
 
 import numpy as np
 
+_ZERO = 1e-12  # a shorter row has no direction
+
 
 def unit_rows(vectors: np.ndarray) -> np.ndarray:
-    """The rows scaled to length 1, float32; a zero row stays zero."""
+    """(…, dim) float32: the rows scaled to length 1; a zero row stays zero."""
     norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.divide(
-        vectors, norms, out=np.zeros_like(vectors, dtype=np.float32), where=norms > 1e-12, dtype=np.float32
+        vectors, norms, out=np.zeros_like(vectors, dtype=np.float32), where=norms > _ZERO, dtype=np.float32
     )

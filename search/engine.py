@@ -25,14 +25,14 @@ from magpie.indexer.indexes.attribute_columns import Columns, check_names
 from magpie.indexer.indexes.lexical_index import LexicalMatches
 from magpie.indexer.indexes.stored_hits import Card
 from magpie.search.click_models.saved_bias import measured_looks
-from magpie.search.experiments.interleaving import CURRENT, compared_versions
 from magpie.search.live_index.segment import Segment, find_row
 from magpie.search.personalisation.freshness import Freshness
 from magpie.search.personalisation.personalise import Taste, personalise, taste_of
 from magpie.search.personalisation.popularity import Behaviour
 from magpie.search.query.autocomplete import complete_with_searches
 from magpie.search.query.interpret import Question
-from magpie.search.ranker.reranker import FIRST_STAGE, Reranked, Reranker
+from magpie.search.ranker.named_rankings import CURRENT, FIRST_STAGE, compared_versions
+from magpie.search.ranker.reranker import Reranked, Reranker
 from magpie.search.request import Hit, SearchRequest, SearchResult
 from magpie.search.retrieval.candidates import look_up, retrieve
 from magpie.search.retrieval.confidence import is_confident

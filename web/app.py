@@ -14,10 +14,9 @@ from magpie.web.api.events import api as events_api
 from magpie.web.api.health import api as health_api
 from magpie.web.api.item_schemas import ItemBody, NamedItemBody
 from magpie.web.api.items import api as items_api
-from magpie.web.api.json_answers import JSONAnswers
 from magpie.web.api.openapi import DESCRIPTION, SECURITY_SCHEMES, TITLE, add_form, add_schemas
 from magpie.web.api.problems import install_problem_handlers, validation_problem
-from magpie.web.api.responses import LineAnswer, Problem, UpsertAnswer
+from magpie.web.api.responses import FastJSON, LineAnswer, Problem, UpsertAnswer
 from magpie.web.api.search import api as search_api
 from magpie.web.api.search_requests import SearchBody
 from magpie.web.insights.routes import insights
@@ -72,7 +71,7 @@ def create_app(settings: Settings) -> Flask:
     app.config.update(MAX_CONTENT_LENGTH=settings.max_upload_bytes, MAX_FORM_MEMORY_SIZE=1_000_000, MAX_FORM_PARTS=200)
     app.config.update(COMPRESSION)
     Compress(app)
-    app.json = JSONAnswers(app)
+    app.json = FastJSON(app)
     app.url_map.merge_slashes = False  # an item's id may hold them
     install_problem_handlers(app)
     install_page_texts(app)

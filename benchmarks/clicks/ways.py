@@ -15,7 +15,8 @@ from magpie.search.click_models.click_models import PositionModel, choose_browsi
 from magpie.search.click_models.debiased_rates import count_pairs
 from magpie.search.click_models.position_bias import POSITIONS, Propensities
 from magpie.search.ranker.click_evidence import gather_evidence
-from magpie.search.ranker.ranker import Ranker, train_ranker
+from magpie.search.ranker.ranker import Ranker
+from magpie.search.ranker_training.fit_ranker import fit_ranker
 from magpie.search.ranker_training.train_ranker import learn
 
 NONE, RAW, NAIVE, DEBIASED, GUARDED, PUBLISHED, BEST = (
@@ -71,7 +72,7 @@ def learn_from(world: World, cells: Cells, behaviour: Behaviour) -> Learned:
 def train_naive(world: World, cells: Cells) -> Ranker:
     """The same ranker from clicks as they are, as if every position were looked at alike."""
     as_clicked = PositionModel(Propensities(np.ones(POSITIONS), np.zeros(POSITIONS), 0))
-    return train_ranker(gather_evidence(count_pairs(cells, as_clicked), world.stages, world.numbers), world.stages)
+    return fit_ranker(gather_evidence(count_pairs(cells, as_clicked), world.stages, world.numbers), world.stages)
 
 
 def by_raw_rate(world: World, cells: Cells) -> Orders:

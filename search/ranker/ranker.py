@@ -1,24 +1,22 @@
 """Evidence and first stages → a ranker; a ranker and one search's candidates → their scores."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from magpie.search.ranker.click_evidence import FOLDS, NEW_QUERY, Evidence, QueryEvidence, fold_of
+from magpie.search.ranker.click_evidence import NEW_QUERY, Evidence, QueryEvidence, fold_of
 from magpie.search.ranker.features import NAMES, features
 from magpie.search.ranker.first_stage_arrays import DEPTH, FirstStage
 from magpie.search.ranker.gamma_posterior import (
-    fit_kappa,
     gamma_posterior,
     guarded,
     learned_weight,
     level,
     ramp,
-    rates_by_rank,
 )
-from magpie.search.ranker_training.gradient_boosting import POISSON, Rows, Trees, grow_trees
+from magpie.search.ranker.trees import Trees
 
+FEWEST_CLICKS = 1_000  # no ranker is trained on fewer: re-ranking was as likely to harm as to help
 LEAST_SHARE = 0.15
 # of what words, attributes and kindred queries promise:
 _SHARES = {"affinity": 0.5, "tag_affinity": 0.7, "tag_rate": 0.3, "kinship": 0.3}
@@ -87,9 +85,7 @@ class Ranker:
 
     def believed_rates(self, stage: FirstStage, key: str, values: np.ndarray) -> np.ndarray:
         """(n,) clicks per look: what is expected, corrected by what this query itself showed and got."""
-        return self._believed(self.evidence.of_query(key, stage.ids), key, values)
-
-    def _believed(self, own: QueryEvidence, key: str, values: np.ndarray) -> np.ndarray:
+        own = self.evidence.of_query(key, stage.ids)
         return gamma_posterior(self._mean_rates(own, key, values), own.exposure, own.clicks, self.kappa)
 
     def _mean_rates(self, own: QueryEvidence, key: str, values: np.ndarray) -> np.ndarray:
@@ -98,8 +94,8 @@ class Ranker:
 
     def scores(self, stage: FirstStage, key: str, values: np.ndarray) -> np.ndarray:
         """(n,) scores, the higher the better."""
-        own = self.evidence.of_query(key, stage.ids)
-        return self._guarded(self._believed(own, key, values), key, values, float(own.exposure.sum()))
+        exposure = float(self.evidence.of_query(key, stage.ids).exposure.sum())
+        return self._guarded(self.believed_rates(stage, key, values), key, values, exposure)
 
     def _guarded(self, rates: np.ndarray, key: str, values: np.ndarray, exposure: float) -> np.ndarray:
         """The rates pulled towards what the place in the first stage and the words of the query promise."""
@@ -124,40 +120,3 @@ def promise(evidence: Evidence, key: str, values: np.ndarray) -> np.ndarray:
 
 def _fold(evidence: Evidence, key: str) -> int:
     return fold_of(key) if evidence.knows(key) else NEW_QUERY
-
-
-def train_ranker(evidence: Evidence, stages: Mapping[str, FirstStage], objective: str = POISSON) -> Ranker:
-    """The ranker of this evidence; deterministic."""
-    rows = training_rows(evidence, stages)
-    trees = grow_trees(rows, objective, FOLDS)
-    mean = np.zeros(len(rows.fold))
-    for fold in range(FOLDS):
-        mine = rows.fold == fold
-        if mine.any():
-            mean[mine] = trees.rates(fold, rows.values[mine])
-    levels = np.zeros(len(mean))
-    for query in np.unique(rows.query):
-        of = rows.query == query
-        levels[of] = level(mean[of], rows.exposure[of], rows.clicks[of], evidence.usual_rate)
-    kappa = fit_kappa(mean * levels, rows.exposure, rows.clicks)
-    return Ranker(trees, evidence, kappa, rates_by_rank(rows.rank, rows.expected, rows.clicks))
-
-
-def training_rows(evidence: Evidence, stages: Mapping[str, FirstStage]) -> Rows:
-    """The rows of all queries that have both evidence and a first stage."""
-    found = []
-    for number, key in enumerate(evidence.queries):
-        stage = stages.get(key)
-        if stage is None:
-            continue
-        own = evidence.of_query(key, stage.ids)
-        shown = np.flatnonzero(own.exposure > 0)
-        values = features(stage, evidence, key)[shown]
-        numbers = (np.full(len(shown), fold_of(key)), np.full(len(shown), number), shown)
-        appeal = np.exp(evidence.appeal.at(stage.ids[shown], 0, fold_of(key)))
-        counts = (own.exposure[shown], own.clicks[shown], own.expected[shown], appeal)
-        found.append((values, *numbers, *counts))
-    if not found:
-        empty = np.zeros(0)
-        return Rows(np.zeros((0, len(NAMES)), np.float32), *(empty.astype(np.int64),) * 3, *(empty,) * 4)
-    return Rows(*(np.concatenate(parts) for parts in zip(*found, strict=True)))

@@ -18,9 +18,10 @@ from magpie.search.ranker.click_evidence import Evidence
 from magpie.search.ranker.features import NAMES
 from magpie.search.ranker.ranker import Ranker
 from magpie.search.ranker.tree_inference import Forest
-from magpie.search.ranker_training.gradient_boosting import Trees
+from magpie.search.ranker.trees import Trees, calibrated
 
 FORMAT = 5
+_POISSON = "poisson"  # older rankers may have "lambdamart" instead: sums that a calibration makes rates
 KEPT_RANKERS = 5
 MANIFEST = "manifest.json"
 _CURRENT = "CURRENT"
@@ -64,8 +65,7 @@ def save_ranker(
         "new_share": ranker.new_share,
         "depth": ranker.depth,
         "serves_new_queries": ranker.serves_new_queries,
-        "objective": ranker.trees.objective,
-        "calibration": [ranker.trees.level, ranker.trees.slope],
+        "objective": _POISSON,
         "num_trees": len(ranker.trees.forests),
         "queries": ranker.evidence.queries,
         "terms": affinities.terms,
@@ -167,9 +167,10 @@ def _read_ranker(folder: Path, manifest: dict[str, Any]) -> Ranker:
         affinities = Affinities(manifest["terms"], tags, of_items, of_tags, arrays["falls"])
         evidence = Evidence(manifest["queries"], **{n: arrays[n] for n in _ARRAYS}, affinities=affinities)
         by_rank = arrays["by_rank"]
-    trees = Trees(manifest["objective"], forests, *manifest["calibration"])
+    if manifest["objective"] != _POISSON:
+        forests = [calibrated(forest, *manifest["calibration"]) for forest in forests]
     told = (manifest[name] for name in ("new_share", "depth", "serves_new_queries"))
-    ranker = Ranker(trees, evidence, manifest["kappa"], by_rank, *told)
+    ranker = Ranker(Trees(forests), evidence, manifest["kappa"], by_rank, *told)
     ranker.warm_up()
     return ranker
 

@@ -16,6 +16,7 @@ from magpie.data.settings import Settings
 from magpie.search.query.interpret import Question
 from magpie.search.ranker.features import NAMES
 from magpie.search.ranker.first_stage_arrays import gather_first_stage
+from magpie.search.ranker.named_rankings import FIRST_STAGE
 from magpie.search.ranker.ranker import Ranker
 from magpie.search.ranker.ranker_store import current_ranker, is_stale, open_ranker, read_manifest
 from magpie.search.ranker.time_budget import REST_S, Patience, Stopwatch, TooSlowError
@@ -24,7 +25,6 @@ from magpie.search.retrieval.merge import RELEVANCE, Merged
 
 log = logging.getLogger(__name__)
 
-FIRST_STAGE = "first-stage"
 DRAWS = 100  # by which the probabilities of a drawn order are counted
 _RERANKED_MODE = "hybrid"  # the mode that people search in, so the one that clicks tell about
 

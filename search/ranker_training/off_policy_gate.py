@@ -1,7 +1,7 @@
 """A ranker trained on earlier days and the clicks of later ones → whether it may serve, and why."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,8 +54,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether to publish, how deep to reorder, whether for queries never seen too; the estimates and the reason;
-    and how each kind of trees fared (`Contest.as_dict`)."""
+    """Whether to publish, how deep to reorder, whether for queries never seen too; the estimates and the reason."""
 
     is_better: bool
     reason: str
@@ -64,7 +63,6 @@ class Verdict:
     known: Estimate | None = None
     new: Estimate | None = None
     naive: Estimate | None = None
-    contest: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         shown: dict[str, Any] = {"publish": self.is_better, "reason": self.reason, "depth": self.depth}
@@ -72,7 +70,7 @@ class Verdict:
         for name in ("known", "new", "naive"):
             estimate: Estimate | None = getattr(self, name)
             shown[name] = estimate.as_dict() if estimate else None
-        return shown | ({"contest": dict(self.contest)} if self.contest else {})
+        return shown
 
 
 @dataclass(frozen=True)

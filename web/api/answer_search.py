@@ -10,7 +10,8 @@ from werkzeug.datastructures import Headers
 from magpie.data.events.personal_fields import BOT, is_crawler
 from magpie.data.events.ubi import QueryRecord, ShownHit
 from magpie.search.experiments.exploration import Explored, Shares, explore, is_by_somebody
-from magpie.search.experiments.interleaving import Interleaved, check_rankings, interleave
+from magpie.search.experiments.interleaving import Interleaved, interleave
+from magpie.search.ranker.named_rankings import check_rankings
 from magpie.search.request import Hit, Range, SearchRequest, SearchResult
 from magpie.web.api.filter_notation import format_filter_parameters
 from magpie.web.api.search_requests import RecommendQuery

@@ -6,6 +6,7 @@ from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from flask import Response, jsonify, request
 from flask_openapi3 import APIBlueprint, Tag
@@ -116,6 +117,16 @@ def delete_item(path: ItemPath, header: DeleteHeader) -> tuple[str, int]:
     """Takes an item out of the catalogue and of every search."""
     services().catalogue.delete(path.item_id, watch_preconditions(header.if_match))
     return "", 204
+
+
+def is_part_of_the_id(ending: str) -> bool:
+    """Whether the item's id itself ends in this, such as "/similar": a slash of the id is sent encoded, as %2F.
+
+    WSGI hands on the path decoded. The address as the client sent it is beside it, unless a proxy decoded it first.
+    """
+    sent = str(request.environ.get("REQUEST_URI") or request.environ.get("RAW_URI") or "").partition("?")[0]
+    ends_so = unquote(sent).endswith(ending)
+    return ends_so and not sent.endswith(ending) and sent.lower().endswith(quote(ending, safe="").lower())
 
 
 def _refuse_fault(named: Sequence[str], fault: PictureFault) -> None:

@@ -82,7 +82,7 @@ def ranker(ctx: click.Context, as_json: bool) -> None:
     try:
         engine.refresh()
         with progress_on_stderr(is_quiet=as_json) as progress:
-            report = train_ranker(settings, database, engine, progress).as_dict()
+            report = train_ranker(settings, database, engine.first_stage, engine.fingerprint, progress).as_dict()
     finally:
         engine.close()
         database.close()

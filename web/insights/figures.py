@@ -16,11 +16,11 @@ from magpie.data.events.ubi import now_ms
 from magpie.data.spam.click_spam import count_records, set_aside_counts
 from magpie.indexer.generations.store import describe_current, read_conflicts
 from magpie.search.click_models.saved_bias import Examination, read_examination
-from magpie.search.experiments.interleaving import Comparison, read_comparisons
 from magpie.search.live_index.segment import Segment
 from magpie.search.reports.catalogue_gaps import Unseen, comparable_fields, exposure_by, find_unseen, missing_words
 from magpie.search.reports.debiased_ctr import ClickThrough, click_through
 from magpie.search.reports.exposure_fairness import Group
+from magpie.search.reports.interleaving_report import Comparison, read_comparisons
 from magpie.search.reports.ranker_history import RankerUse, Standing, count_ranker_use, read_standings
 from magpie.web.middleware.latency import Latency, latency_of
 from magpie.web.services import Services

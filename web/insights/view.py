@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from magpie.web.insights.advice import Advice, advise
+from magpie.web.insights.advice import Advice, advise, finding_of
 from magpie.web.insights.cells import CellPainter, CellView, is_numeric
 from magpie.web.insights.figures import Figures
-from magpie.web.insights.findings import finding_of
 from magpie.web.insights.tables import TABLES, Table, date_of
 from magpie.web.page.cards import plain_label
 

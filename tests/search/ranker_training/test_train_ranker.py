@@ -1,5 +1,6 @@
 """From counted clicks to a ranker: propensities, browsing models, evidence, the gate. The truth is simulated."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from magpie.search.ranker.click_evidence import gather_evidence
 from magpie.search.ranker.features import NAMES, features
 from magpie.search.ranker.ranker import Ranker
 from magpie.search.ranker.ranker_store import current_ranker, open_ranker, publish_ranker, ranker_versions, save_ranker
+from magpie.search.ranker.trees import Trees
 from magpie.search.ranker_training.off_policy_gate import Contenders, judge
 from magpie.search.ranker_training.train_ranker import learn
 from tests.support.clicked_world import SHOWN, World, browse, expected_clicks, make_world
@@ -192,6 +194,20 @@ def test_a_version_comes_back_as_it_was(settings: Settings, world: World, ranker
     (settings.rankers_dir / version / "trees-0.npz").unlink()
     with pytest.raises(RankerBroken, match="train ranker"):
         open_ranker(settings, version, "encoder-1")
+
+
+def test_a_ranker_of_lists_that_an_older_magpie_trained_orders_as_before(settings: Settings, ranker: Ranker) -> None:
+    """LambdaMART's sums are no rates: their logarithms are a level plus a slope times the sum."""
+    level, slope = -0.4, 0.7
+    forests = [replace(forest, is_log=np.array(False)) for forest in ranker.trees.forests]
+    version = save_ranker(settings, replace(ranker, trees=Trees(forests)), "encoder", {})
+    path = settings.rankers_dir / version / "manifest.json"
+    manifest = json.loads(path.read_text()) | {"objective": "lambdamart", "calibration": [level, slope]}
+    path.write_text(json.dumps(manifest))
+    opened = open_ranker(settings, version, "encoder")
+    values = np.random.default_rng(0).normal(size=(50, len(NAMES))).astype(np.float32)
+    for fold, forest in enumerate(forests):
+        assert opened.trees.rates(fold, values) == pytest.approx(np.exp(level + slope * forest.predict(values)))
 
 
 def test_old_versions_go_but_not_the_serving_one(settings: Settings, ranker: Ranker) -> None:
