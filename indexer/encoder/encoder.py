@@ -27,8 +27,8 @@ SHIPPED_MODEL = "magpie-mini"
 SHIPPED_MODELS_DIR = Path(__file__).resolve().parents[2] / "data" / "models"
 _MAX_PIECES = 16
 _LETTERS_PER_KNOWN_TOKEN = 4
-_TORCH_LOADS_S = 4.0
-_TORCH_SAVES = 0.3  # of the time that a picture takes, in bfloat16 (docs/speed.md)
+_TORCH_LOADS_S = 4.0  # of processor time
+_TORCH_SAVES = 0.3  # of the time that a picture takes, in bfloat16 (docs/encoder.md)
 _TRIAL_PICTURES = 32
 
 
@@ -96,9 +96,9 @@ class Encoder:
         if self._load_for_many and self._for_many is None:
             shape = (_TRIAL_PICTURES, self.spec.preprocessing.height, self.spec.preprocessing.width, 3)
             self._network.encode_pictures(np.zeros((1, *shape[1:]), np.uint8))
-            started = time.perf_counter()
+            started = time.process_time()  # which other programs on the machine do not lengthen
             self._network.encode_pictures(np.zeros(shape, np.uint8))
-            seconds = count * (time.perf_counter() - started) / _TRIAL_PICTURES
+            seconds = count * (time.process_time() - started) / _TRIAL_PICTURES
             if seconds * _TORCH_SAVES > _TORCH_LOADS_S:
                 self._for_many = self._load_for_many()
 
