@@ -33,7 +33,7 @@ __all__ = [
 
 TEXT_GRAPH, IMAGE_GRAPH, ABOUT_FILE = "text.onnx", "image.onnx", "onnx_graphs.json"
 _FORMAT = 1  # of the folder; graphs of another one are written anew
-_AT_ONCE = 32  # pictures; more take memory and are no quicker
+_AT_ONCE = 16  # pictures; more take memory and are hardly quicker
 
 
 class Tokenizer(Protocol):
