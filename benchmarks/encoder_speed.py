@@ -44,9 +44,7 @@ def main() -> None:
     if arguments.torch:
         encoder.expect_pictures(10**9)
         encoder.set_threads(arguments.threads)
-        show(
-            "each of 64 pictures as a large rebuild encodes them", lambda: encoder.encode_pictures(pixels), len(pixels)
-        )
+        show("each of 64 pictures where there are very many", lambda: encoder.encode_pictures(pixels), len(pixels))
 
 
 def show(what: str, work: Callable[[], object], count: int) -> None:

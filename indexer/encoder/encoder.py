@@ -19,6 +19,7 @@ import numpy as np
 
 from magpie.data.errors import BadSetting, MagpieError, ModelUnavailable, first_line
 from magpie.indexer.encoder.graph_cache import cached_graphs
+from magpie.indexer.encoder.image_decoding import cpu_count
 from magpie.indexer.encoder.image_preprocessing import PicturePreprocessing
 from magpie.indexer.encoder.onnx_clip import ABOUT_FILE, GraphInfo, OnnxClip, Tokenizer, read_graph_info
 from magpie.indexer.vectors import unit_rows
@@ -28,8 +29,8 @@ SHIPPED_MODELS_DIR = Path(__file__).resolve().parents[2] / "data" / "models"
 _MAX_PIECES = 16
 _LETTERS_PER_KNOWN_TOKEN = 4
 _TORCH_LOADS_S = 4.0  # of processor time
-_TORCH_SAVES = 0.3  # of the time that a picture takes, in bfloat16 (docs/encoder.md)
-_TRIAL_PICTURES = 32
+_TORCH_SAVES = 0.3  # of the time that a picture takes, at best (docs/encoder.md)
+_SHORT_TRIAL, _TRIAL = 16, 64  # pictures; torch is slow in smaller batches than decoding makes
 
 
 class Network(Protocol):
@@ -57,13 +58,8 @@ class EncoderSpec:
     preprocessing: PicturePreprocessing
 
 
-class QuickNetwork(Protocol):
-    """What may encode pictures in less time than a `Network`, where there are many."""
-
-    @property
-    def is_quick(self) -> bool: ...
-
-    def fingerprint(self) -> str: ...
+class PictureNetwork(Protocol):
+    """What makes features of pictures, and may be quicker than a `Network` where there are many."""
 
     def set_threads(self, count: int) -> None: ...
 
@@ -77,9 +73,9 @@ class Encoder:
     spec: EncoderSpec
     prior_means: Mapping[str, np.ndarray]  # (dim,) by "text", "image", "query", where the model comes with them
     _load: Callable[[int | None], Network]  # given the number of threads
-    _load_for_many: Callable[[], QuickNetwork | None] | None = None
+    _load_for_many: Callable[[], PictureNetwork | None] | None = None
     _threads: int | None = None
-    _for_many: QuickNetwork | None = None
+    _for_many: PictureNetwork | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @cached_property
@@ -92,15 +88,29 @@ class Encoder:
         self.encode_texts(["warm up"])
 
     def expect_pictures(self, count: int) -> None:
-        """Makes ready for that many pictures to come: where they take long, torch is loaded if it is quicker."""
-        if self._load_for_many and self._for_many is None:
-            shape = (_TRIAL_PICTURES, self.spec.preprocessing.height, self.spec.preprocessing.width, 3)
-            self._network.encode_pictures(np.zeros((1, *shape[1:]), np.uint8))
-            started = time.process_time()  # which other programs on the machine do not lengthen
-            self._network.encode_pictures(np.zeros(shape, np.uint8))
-            seconds = count * (time.process_time() - started) / _TRIAL_PICTURES
-            if seconds * _TORCH_SAVES > _TORCH_LOADS_S:
-                self._for_many = self._load_for_many()
+        """Makes ready for that many pictures to come: torch encodes them where it saves more than loading it takes.
+
+        In bfloat16 it may, and on a GPU; which is quicker depends on model and processor, so both are tried.
+        """
+        if self._load_for_many is None or self._for_many is not None:
+            return
+        each_s = self._seconds_each(self._network, _SHORT_TRIAL)
+        if count * each_s * _TORCH_SAVES > _TORCH_LOADS_S + 2 * _TRIAL * each_s:
+            network = self._load_for_many()
+            if network is None:
+                return
+            network.set_threads(1)  # torch's threads would wait for each other on processor time
+            if self._seconds_each(network, _TRIAL) < each_s:
+                network.set_threads(self._threads or cpu_count())
+                self._for_many = network
+
+    def _seconds_each(self, network: PictureNetwork, count: int) -> float:
+        """Processor time for one of so many pictures, which other programs on the machine do not lengthen."""
+        pixels = np.zeros((count, self.spec.preprocessing.height, self.spec.preprocessing.width, 3), np.uint8)
+        network.encode_pictures(pixels)
+        started = time.process_time()
+        network.encode_pictures(pixels)
+        return (time.process_time() - started) / count
 
     def set_threads(self, count: int) -> None:
         """Lets one call use at most `count` cores."""
@@ -178,7 +188,7 @@ def open_encoder(
     graphs, info = found
     spec = EncoderSpec(model, pretrained, info.fingerprint, info.dim, info.preprocessing)
     load = _or_unavailable(model, lambda wanted: OnnxClip(graphs, info, wanted, lambda: _torch_tokenizer(model, None)))
-    return Encoder(spec, {}, load, lambda: _quick_or_none(model, pretrained, info), threads)
+    return Encoder(spec, {}, load, lambda: _same_in_torch(model, pretrained, info), threads)
 
 
 def _open_in_torch(model: str, pretrained: str | None, threads: int | None) -> Encoder:
@@ -195,15 +205,15 @@ def _open_in_torch(model: str, pretrained: str | None, threads: int | None) -> E
     return Encoder(spec, {}, load, _threads=threads)
 
 
-def _quick_or_none(model: str, pretrained: str | None, info: GraphInfo) -> QuickNetwork | None:
-    """The model of that name in torch if it is quicker and has the weights that the graphs were made of."""
+def _same_in_torch(model: str, pretrained: str | None, info: GraphInfo) -> PictureNetwork | None:
+    """The model of that name in torch if it has the weights that the graphs were made of."""
     from magpie.indexer.encoder.torch_clip import load_from_hub
 
     try:
         network = load_from_hub(model, pretrained, SHIPPED_MODEL)
     except (BadSetting, ModelUnavailable):
         return None
-    return network if network.is_quick and network.fingerprint() == info.fingerprint else None
+    return network if network.fingerprint() == info.fingerprint else None
 
 
 def _open_local(model: str, folder: Path, threads: int | None, home: Path | None) -> Encoder:
@@ -230,11 +240,10 @@ def _open_local(model: str, folder: Path, threads: int | None, home: Path | None
             network.set_threads(wanted)
         return network
 
-    def load_for_many() -> QuickNetwork | None:
+    def load_for_many() -> PictureNetwork:
         from magpie.indexer.encoder.torch_clip import load_local
 
-        network = load_local(folder)
-        return network if network.is_quick else None
+        return load_local(folder)
 
     return Encoder(spec, _read_means(folder), _or_unavailable(folder, load), load_for_many, threads)
 

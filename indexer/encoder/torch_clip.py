@@ -120,11 +120,6 @@ class TorchClip:
         self.context_length = tokenizer.context_length
         self.dim = int(self.encode_texts(["a"]).shape[1])
 
-    @property
-    def is_quick(self) -> bool:
-        """Whether it encodes many pictures in less time than ONNX Runtime does."""
-        return self.has_fast_bfloat16 or self.device != "cpu"
-
     def set_threads(self, count: int) -> None:
         """Lets one call use at most `count` cores, in this whole process."""
         torch.set_num_threads(count)
