@@ -20,8 +20,8 @@ from sweep import read_runs
 from threadpoolctl import threadpool_limits
 from ways import GUARDED, NAIVE, RAW, by_raw_rate, train_naive
 
-from magpie.data.aggregates.click_cells import Cells
-from magpie.search.click_models.click_models import choose_browsing_model
+from magpie.data.aggregates.click_aggregates import ClickAggregates
+from magpie.search.click_models.click_models import choose_click_model
 from magpie.search.click_models.position_bias import measure_propensities
 from magpie.search.ranker_training.train_ranker import learn
 
@@ -73,14 +73,14 @@ def go_round(world: World, way: str, seed: int, rounds: int, searches: int) -> d
     return {"clicks": clicks, "best": best, "errors": errors}
 
 
-def learned(world: World, way: str, cells: Cells, before: Orders) -> Orders:
+def learned(world: World, way: str, cells: ClickAggregates, before: Orders) -> Orders:
     """What is shown after this log; where the gate refuses a ranker, what was shown before."""
     if way == RAW:
         return by_raw_rate(world, cells)
     if way == NAIVE:
         naive = train_naive(world, cells)
         return {key: naive.order(world.stages[key], key) for key in world.stages}
-    ranker, verdict = learn(cells, choose_browsing_model(cells), world.stages, world.numbers)
+    ranker, verdict = learn(cells, choose_click_model(cells), world.stages, world.numbers)
     if not verdict.is_better:
         return before
     return {key: ranker.order(world.stages[key], key) for key in world.stages}

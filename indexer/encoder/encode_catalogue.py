@@ -85,7 +85,8 @@ def encode_missing_pictures(
     for batch in decode_pictures(missing, encoder.spec.preprocessing):
         if batch.keys:
             keys, vectors = pool_frames(batch.keys, encoder.encode_pictures(batch.pixels))
-            cache.put_tints(batch.keys, batch.tints)  # first: who has a vector is not looked at again
+            # first: a picture that has a vector is not decoded again
+            cache.put_dominant_colours(batch.keys, batch.dominant_colours)
             cache.put_many(keys, vectors)
             report.num_encoded += len(keys)
             done += len(keys)

@@ -1,4 +1,4 @@
-"""A catalogue and its index → examples for training a fusion: each item with a query that it answers.
+"""Makes the examples that a fusion is trained on: each item with a query that it answers.
 
 Where enough queries led people to items, those are the queries; elsewhere words taken out of an item's own text.
 """
@@ -32,20 +32,21 @@ class FusionExamples:
     """One example an item; all arrays are in the same order, vectors (n, dim) centred unit rows.
 
     `text` and `image` are the item's parts, `reduced` its text without the words of `queries`, zero rows where there
-    is none. `told` and `told_reduced` (n,) count what either text names. An item answers a query if `item_words` has
-    all of its words, or if it is one of those that led people to the item (`led_by`). `describes` (n,) bool tells
-    whether the query, as far as one can tell, names what a thing is or looks like rather than a brand or a series.
+    is none. `num_descriptive` and `num_descriptive_reduced` (n,) count the descriptive words of either text. An item
+    answers a query if `item_words` has all of its words, or if the query led people to the item (`clicked_queries`).
+    `describes` (n,) bool tells whether the query seems to name what a thing is or looks like rather than a brand or a
+    series.
     """
 
     text: np.ndarray
     image: np.ndarray
     reduced: np.ndarray
     queries: np.ndarray
-    told: np.ndarray
-    told_reduced: np.ndarray
+    num_descriptive: np.ndarray
+    num_descriptive_reduced: np.ndarray
     item_words: tuple[frozenset[str], ...]
     query_texts: tuple[str, ...]
-    led_by: tuple[frozenset[str], ...]
+    clicked_queries: tuple[frozenset[str], ...]
     describes: np.ndarray
 
     def __len__(self) -> int:
@@ -58,11 +59,11 @@ class FusionExamples:
             image=self.image[rows],
             reduced=self.reduced[rows],
             queries=self.queries[rows],
-            told=self.told[rows],
-            told_reduced=self.told_reduced[rows],
+            num_descriptive=self.num_descriptive[rows],
+            num_descriptive_reduced=self.num_descriptive_reduced[rows],
             item_words=tuple(self.item_words[row] for row in rows),
             query_texts=tuple(self.query_texts[row] for row in rows),
-            led_by=tuple(self.led_by[row] for row in rows),
+            clicked_queries=tuple(self.clicked_queries[row] for row in rows),
             describes=self.describes[rows],
         )
 
@@ -72,7 +73,7 @@ class FusionExamples:
 
     def answers_to(self, num_queries: int) -> np.ndarray:
         """(num_queries, n) bool: the same of the first queries only."""
-        items = list(zip(self.item_words, self.led_by, strict=True))
+        items = list(zip(self.item_words, self.clicked_queries, strict=True))
         asked = [(text, frozenset(_words(text))) for text in self.query_texts[:num_queries]]
         return np.array([[wanted <= words or text in led for words, led in items] for text, wanted in asked], bool)
 
@@ -85,7 +86,7 @@ class _Example:
     text: ItemText
     reduced: ItemText
     query: str
-    led_by: frozenset[str] = frozenset()
+    clicked_queries: frozenset[str] = frozenset()
 
 
 def read_examples(
@@ -98,7 +99,7 @@ def read_examples(
 ) -> FusionExamples:
     """Examples of the items that the generation has and that have words, at most forty thousand of them.
 
-    `clicked` holds by item id the queries that led people to it; fewer than FEWEST_CLICKED items are not heeded.
+    `clicked` holds by item id the queries that led people to it; with fewer than FEWEST_CLICKED items they are ignored.
     """
     words, chance = load_lexicon().single_words(), random.Random(seed)
     found = list(_examples(catalogue, generation, clicked if len(clicked) >= FEWEST_CLICKED else {}, chance))
@@ -113,12 +114,12 @@ def read_examples(
         image=parts["image"],
         reduced=generation.means.centre("text", reduced),
         queries=generation.means.centre("query", queries),
-        told=np.array([one.text.count_descriptive(words) for one in found], np.int64),
-        told_reduced=np.array([one.reduced.count_descriptive(words) for one in found], np.int64),
+        num_descriptive=np.array([one.text.count_descriptive(words) for one in found], np.int64),
+        num_descriptive_reduced=np.array([one.reduced.count_descriptive(words) for one in found], np.int64),
         item_words=tuple(_words_of(one.text) for one in found),
         query_texts=tuple(one.query for one in found),
-        led_by=tuple(one.led_by for one in found),
-        describes=np.array([bool(one.led_by) or _describes(one, words) for one in found], bool),
+        clicked_queries=tuple(one.clicked_queries for one in found),
+        describes=np.array([bool(one.clicked_queries) or _describes(one, words) for one in found], bool),
     )
 
 

@@ -1,4 +1,4 @@
-"""`magpie train fusion`: the published index and its catalogue in, trained fusions with the gate's judgement out."""
+"""`magpie train fusion`: trains fusions on the published index, tests them, and keeps them in the home."""
 
 import hashlib
 import time
@@ -26,14 +26,14 @@ __all__ = ["FusionOptions", "FusionReport", "train_fusion"]
 FEWEST_ITEMS = 100
 _JUDGED = 5  # one item of so many judges
 _MOST_JUDGED = 2_000
-_TELLING_SHARE = 0.5
+_DESCRIPTIVE_SHARE = 0.5
 _MOST_RANKED = 5_000  # other items among which a judged query's answers must be found
 
 
 @dataclass(frozen=True)
 class FusionReport:
-    """What was trained: items used, how many of them with people's own queries, the gate's judgement by kind, and
-    which one `--fusion auto` will use."""
+    """What was trained: items used, how many of them with people's own queries, the acceptance test by kind, and
+    which kind `--fusion auto` will use."""
 
     items: int
     clicked: int
@@ -81,7 +81,7 @@ def train_fusion(
     passed = {kind: float(judged["gain"]) for kind, judged in judgements.items() if judged["passed"]}
     return FusionReport(
         items=len(examples),
-        clicked=sum(map(bool, examples.led_by)),
+        clicked=sum(map(bool, examples.clicked_queries)),
         judged_on=len(judges),
         judgements=judgements,
         auto=max(passed, key=passed.__getitem__, default="average"),
@@ -97,15 +97,17 @@ def _split(examples: FusionExamples) -> tuple[np.ndarray, np.ndarray]:
     texts' words do not describe, nothing can judge: a fusion that finds brands and series again, which stand in the
     text, may be useless to people who look for "blue shoes".
     """
-    asked = zip(examples.query_texts, examples.item_words, examples.led_by, strict=True)
+    asked = zip(examples.query_texts, examples.item_words, examples.clicked_queries, strict=True)
     chance = [_fraction(frozenset([query]) if led else words) for query, words, led in asked]
     judging = np.array(chance) < 1 / _JUDGED
-    people = judging & np.array([bool(led) for led in examples.led_by])
-    telling = judging & examples.describes
+    people = judging & np.array([bool(led) for led in examples.clicked_queries])
+    descriptive = judging & examples.describes
     if np.count_nonzero(people) >= FEWEST_JUDGED:
         judges = people
     else:
-        judges = telling if telling.sum() >= _TELLING_SHARE * judging.sum() else np.zeros(len(judging), bool)
+        judges = (
+            descriptive if descriptive.sum() >= _DESCRIPTIVE_SHARE * judging.sum() else np.zeros(len(judging), bool)
+        )
     return np.flatnonzero(~judging), np.flatnonzero(judges)[:_MOST_JUDGED]
 
 

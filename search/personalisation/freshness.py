@@ -1,21 +1,21 @@
-"""When items came into the catalogue → what each candidate gains by being newer than the others, within bounds.
+"""Freshness: raises the scores of newer candidates, within bounds.
 
-Off unless the owner sets a weight: whether new is better depends on the shop, and nothing here measures it.
+Off unless the owner sets a weight, since nothing here measures whether newer items are better.
 """
 
 import numpy as np
 
 from magpie.data.catalogue.catalogue import Catalogue
-from magpie.search.query.interpret import Question
+from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.request import SearchRequest
-from magpie.search.retrieval.merge import RELEVANCE, Merged
+from magpie.search.retrieval.ranked_list import RELEVANCE, RankedList
 
 _DAY_S = 86_400.0
-_YARDSTICK = 60  # first candidates, by whose scores the gain is measured
+_FIRST = 60  # candidates whose scores' deviation is the unit of the gain
 
 
 class Freshness:
-    """Knows since when each item is there. Safe to share among threads that search; one refreshes at a time."""
+    """When each item entered the catalogue. Safe to share among threads that search; one refreshes at a time."""
 
     def __init__(self, catalogue: Catalogue, weight: float, half_life_days: float) -> None:
         self._catalogue = catalogue
@@ -33,18 +33,18 @@ class Freshness:
             added = np.array(fresh)
             self._since = np.concatenate([ids, added[:, 0].astype(np.int64)]), np.concatenate([since, added[:, 1]])
 
-    def freshen(self, order: Merged, request: SearchRequest, question: Question, now_s: float) -> Merged:
+    def freshen(self, order: RankedList, request: SearchRequest, parsed: ParsedQuery, now_s: float) -> RankedList:
         """The order with what is gained by being newer: between nothing for the oldest candidate and `weight`
         standard deviations of the first candidates' scores. Unchanged where all are of one age, and without relevance.
         """
-        is_ranked = request.rerank and request.sort == RELEVANCE and not question.is_browsing
+        is_ranked = request.rerank and request.sort == RELEVANCE and not parsed.is_browsing
         if not self._weight or not is_ranked or len(order) < 2:
             return order
         share = self._newness(order.ids, now_s)
         if share.max() == share.min():
             return order
         scores = order.top_scores(len(order))
-        added = self._weight * float(scores[:_YARDSTICK].std()) * (share - share.min())
+        added = self._weight * float(scores[:_FIRST].std()) * (share - share.min())
         rank = np.lexsort((order.ids, -(scores + added)))
         return order.reordered(rank, "freshness", added[rank].astype(np.float32))
 

@@ -1,7 +1,7 @@
-"""What somebody chose lately → what each candidate gains by it, within bounds: this session's wishes, a person's taste.
+"""Personalisation: moves the first candidates of a search by what the searcher chose lately, within bounds.
 
-What choices agree on counts, as far as they agree more than any items of the catalogue would. What the query names
-is left out: it says itself what is wanted there.
+An attribute counts as far as the choices agree on its value more than random items of the catalogue do. Attributes of
+which the query names a value, or that are filtered by, do not count.
 """
 
 import re
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from magpie.data.aggregates.recent_choices import Visit
+from magpie.data.aggregates.recent_choices import RecentChoice
 from magpie.search.live_index.segment import Segment
-from magpie.search.query.interpret import Question
+from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.request import SearchRequest
-from magpie.search.retrieval.merge import RELEVANCE, Merged
+from magpie.search.retrieval.ranked_list import RELEVANCE, RankedList
 
 TOP = 60  # candidates that may move
 HALF_LIFE_DAYS = 30.0  # after which an earlier choice counts half
@@ -25,14 +25,14 @@ _MOST_CHOICES = 20  # the weightiest; more would cost time and say the same
 _ALIKE = 0.5  # weight of looking like what was chosen
 _AGREEING = 1.0  # weight of the attributes on which the choices agree
 _MOST = 1.0  # most that a candidate may gain or lose, in standard deviations of the candidates' scores
-_DOUBT = 2.0  # choices by which taste is drawn towards nothing
+_DOUBT = 2.0  # choices by which preferences are drawn towards nothing
 _PRIOR_PAIRS = 2.0
 _MAX_WORDS = 3  # of a value that a query may name
 _DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True)
-class Taste:
+class Preferences:
     """Chosen items, newest first: (h,) `items.id` and (h,) how much each counts; an item chosen twice counts once."""
 
     ids: np.ndarray
@@ -67,8 +67,8 @@ class Located:
         return total
 
 
-def taste_of(visits: Sequence[Visit], now_ms: int) -> Taste | None:
-    """What the visits say, None where there are none."""
+def preferences_of(visits: Sequence[RecentChoice], now_ms: int) -> Preferences | None:
+    """The preferences of who made these choices, None without choices."""
     strongest: dict[int, float] = {}
     in_session = 0
     for visit in visits:
@@ -83,39 +83,47 @@ def taste_of(visits: Sequence[Visit], now_ms: int) -> Taste | None:
         return None
     kept = sorted(strongest, key=lambda id_: -strongest[id_])[:_MOST_CHOICES]
     chosen = [id_ for id_ in strongest if id_ in kept]
-    return Taste(np.array(chosen, np.int64), np.array([strongest[id_] for id_ in chosen], np.float32))
+    return Preferences(np.array(chosen, np.int64), np.array([strongest[id_] for id_ in chosen], np.float32))
 
 
 @dataclass(frozen=True)
 class Shift:
-    """What taste does to an order: (n,) the place from which each candidate comes, and what its score gains."""
+    """A personalised order: (n,) the place from which each candidate comes, and what its score gains."""
 
     rank: np.ndarray
     added: np.ndarray
 
 
 def personalise(
-    order: Merged, request: SearchRequest, question: Question, segments: Sequence[Segment], taste: Taste | None
-) -> Merged:
-    """The order with what taste adds to the first 60; those below stay below. Unchanged without taste or relevance."""
-    if taste is None or request.sort != RELEVANCE or question.is_browsing or len(order) < 2:
+    order: RankedList,
+    request: SearchRequest,
+    parsed: ParsedQuery,
+    segments: Sequence[Segment],
+    preferences: Preferences | None,
+) -> RankedList:
+    """The order with what preferences add to the first 60. Unchanged without preferences, or where not by relevance."""
+    if preferences is None or request.sort != RELEVANCE or parsed.is_browsing or len(order) < 2:
         return order
-    shift = find_shift(order, request, question, segments, taste)
+    shift = find_shift(order, request, parsed, segments, preferences)
     if shift is None:
         return order
     return order.reordered(shift.rank, "session", shift.added)
 
 
 def find_shift(
-    order: Merged, request: SearchRequest, question: Question, segments: Sequence[Segment], taste: Taste
+    order: RankedList,
+    request: SearchRequest,
+    parsed: ParsedQuery,
+    segments: Sequence[Segment],
+    preferences: Preferences,
 ) -> Shift | None:
-    """How taste moves the first 60 of an order, None where none of the choices is searchable any more."""
-    chosen, weights = locate_chosen(taste, segments)
+    """How preferences move the first 60 of an order, None where none of the choices is searchable any more."""
+    chosen, weights = locate_chosen(preferences, segments)
     if not len(chosen):
         return None
     top = min(TOP, len(order))
-    skipped = {name.casefold() for name in request.filters} | named_fields(question, request, segments)
-    gain = taste_gain(chosen, weights, _candidates(order, top), question.vector, skipped)
+    skipped = {name.casefold() for name in request.filters} | named_fields(parsed, request, segments)
+    gain = preference_gain(chosen, weights, _candidates(order, top), parsed.vector, skipped)
     scores = order.top_scores(top)
     added = np.zeros(len(order), np.float32)
     added[:top] = (gain - gain.min()) * float(scores.std())
@@ -124,12 +132,12 @@ def find_shift(
     return Shift(rank, added[rank])
 
 
-def taste_gain(
+def preference_gain(
     chosen: Located, weights: np.ndarray, candidates: Located, query: np.ndarray | None, skipped: set[str]
 ) -> np.ndarray:
     """(n,) what each candidate gains, from -1 to 1; `weights` (h,) are those of the choices, `skipped` fields count
     nothing."""
-    gain = _ALIKE * _centred(_likeness(chosen, weights, candidates.vectors, query))
+    gain = _ALIKE * _centred(_similarity(chosen, weights, candidates.vectors, query))
     for name in sorted({name for segment in candidates.segments for name in segment.columns.grouping}):
         if name.casefold() not in skipped:
             shares, agreement = shared_values(chosen.words(name), weights, usual_agreement(candidates.segments, name))
@@ -139,9 +147,9 @@ def taste_gain(
     return np.asarray(np.clip(gain * total / (total + _DOUBT), -_MOST, _MOST), np.float32)
 
 
-def named_fields(question: Question, request: SearchRequest, segments: Sequence[Segment]) -> set[str]:
+def named_fields(parsed: ParsedQuery, request: SearchRequest, segments: Sequence[Segment]) -> set[str]:
     """Names, in lower case, of the columns of which the query names a value."""
-    phrases = set(_phrases(question.corrected or request.text))
+    phrases = set(_phrases(parsed.corrected or request.text))
     return {
         name.casefold()
         for segment in segments
@@ -150,14 +158,14 @@ def named_fields(question: Question, request: SearchRequest, segments: Sequence[
     }
 
 
-def locate_chosen(taste: Taste, segments: Sequence[Segment]) -> tuple[Located, np.ndarray]:
+def locate_chosen(preferences: Preferences, segments: Sequence[Segment]) -> tuple[Located, np.ndarray]:
     """Those chosen items that are still searchable, and their weights."""
-    of_segment, rows = np.full((2, len(taste.ids)), -1)
+    of_segment, rows = np.full((2, len(preferences.ids)), -1)
     for number, segment in enumerate(segments):
-        own = segment.rows_of(taste.ids)
+        own = segment.rows_of(preferences.ids)
         of_segment[own >= 0], rows[own >= 0] = number, own[own >= 0]
     kept = np.flatnonzero(rows >= 0)
-    return locate(segments, of_segment[kept], rows[kept]), taste.weights[kept]
+    return locate(segments, of_segment[kept], rows[kept]), preferences.weights[kept]
 
 
 def locate(segments: Sequence[Segment], of_segment: np.ndarray, rows: np.ndarray) -> Located:
@@ -170,7 +178,7 @@ def locate(segments: Sequence[Segment], of_segment: np.ndarray, rows: np.ndarray
     return Located(segments, of_segment, rows, vectors)
 
 
-def _candidates(order: Merged, top: int) -> Located:
+def _candidates(order: RankedList, top: int) -> Located:
     of_segment, places = order.of_list[:top], order.places[:top]
     rows = np.zeros(len(places), np.int64)
     for number, candidates in enumerate(order.lists):
@@ -179,8 +187,8 @@ def _candidates(order: Merged, top: int) -> Located:
     return locate([one.segment for one in order.lists], of_segment, rows)
 
 
-def _likeness(chosen: Located, weights: np.ndarray, vectors: np.ndarray, query: np.ndarray | None) -> np.ndarray:
-    """(n,) cosine with the choices that have to do with the query: each counts by its weight and its likeness to it."""
+def _similarity(chosen: Located, weights: np.ndarray, vectors: np.ndarray, query: np.ndarray | None) -> np.ndarray:
+    """(n,) cosine with the mean of the choices, each by its weight and its similarity to the query."""
     about = weights if query is None else weights * np.maximum(chosen.vectors @ query, 0)
     return np.asarray(vectors @ (about @ chosen.vectors) / weights.sum(), np.float32)
 

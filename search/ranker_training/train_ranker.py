@@ -1,4 +1,4 @@
-"""`magpie train ranker`: the click log → a ranker that serves if later days say that it is better, and a report."""
+"""`magpie train ranker`: trains a ranker on the click log, and publishes it if the off-policy gate passes it."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -8,22 +8,22 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from magpie.data.aggregates.click_cells import Cells, read_cells, refresh_cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates, read_click_aggregates, refresh_click_aggregates
 from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.erasure.erase import forgotten_at
 from magpie.data.events.query_normalisation import query_key
-from magpie.data.events.ubi import now_ms
 from magpie.data.home.locks import lock_home
 from magpie.data.settings import Settings
-from magpie.data.spam.click_spam import set_aside_counts, set_aside_misuse
-from magpie.search.click_models.click_models import BrowsingReport, PositionModel, choose_browsing_model, split_by_day
+from magpie.data.spam.click_spam import count_filtered, filter_spam
+from magpie.search.click_models.click_models import ClickModelReport, PositionModel, choose_click_model, split_by_day
 from magpie.search.click_models.debiased_rates import Pairs, count_pairs
-from magpie.search.click_models.overclicked_items import OVERCLICKED, judged_by_the_known
+from magpie.search.click_models.overclicked_items import OVERCLICKED, without_promoters
 from magpie.search.click_models.position_bias import POSITIONS, Propensities
-from magpie.search.click_models.saved_bias import save_examination
-from magpie.search.query.interpret import Question
-from magpie.search.ranker.click_evidence import gather_evidence
+from magpie.search.click_models.saved_bias import save_position_bias
+from magpie.search.query.parse_query import ParsedQuery
+from magpie.search.ranker.click_statistics import gather_click_statistics
 from magpie.search.ranker.first_stage_arrays import FirstStage, gather_first_stage
 from magpie.search.ranker.ranker import FEWEST_CLICKS, Ranker
 from magpie.search.ranker.ranker_store import drop_stale_rankers, publish_ranker, save_ranker
@@ -31,12 +31,12 @@ from magpie.search.ranker_training.cold_query_share import with_new_share
 from magpie.search.ranker_training.fit_ranker import fit_ranker
 from magpie.search.ranker_training.off_policy_gate import Contenders, Verdict, judge
 from magpie.search.request import SearchRequest
-from magpie.search.retrieval.merge import Merged
+from magpie.search.retrieval.ranked_list import RankedList
 
 MOST_QUERIES = 1_000  # those with the most exposures are searched again for their features
 _LATER_SHARE = 0.25
 Progress = Callable[[str, int, int], None]
-FirstStageSearch = Callable[[SearchRequest], tuple[Question, Merged]]
+FirstStageSearch = Callable[[SearchRequest], tuple[ParsedQuery, RankedList]]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class TrainingReport:
     published: bool
     data: dict[str, int]
     set_aside: dict[str, int]
-    browsing: BrowsingReport
+    browsing: ClickModelReport
     verdict: Verdict
     seconds: float
 
@@ -80,14 +80,14 @@ def train(
     # thousands of short vector operations: on a busy machine their threads would mostly wait for each other
     with lock_home(settings.home, "ranker"), threadpool_limits(1, "blas"):
         forgotten_ms, log_read_ms = forgotten_at(database), now_ms()
-        set_aside_misuse(database)
-        counted = refresh_cells(database)
-        cells = read_cells(database)
-        browsing = choose_browsing_model(cells)
+        filter_spam(database)
+        counted = refresh_click_aggregates(database)
+        cells = read_click_aggregates(database)
+        browsing = choose_click_model(cells)
         num_clicks = cells.num_clicks
-        cells, browsing = judged_by_the_known(database, cells, browsing)
+        cells, browsing = without_promoters(database, cells, browsing)
         num_overclicked = num_clicks - cells.num_clicks
-        save_examination(settings, cells, browsing.propensities)
+        save_position_bias(settings, cells, browsing.propensities)
         aim = cells.with_conversions(settings.conversion_weight)
         pairs = count_pairs(aim, browsing.model)
         version, verdict = None, _too_few(cells)
@@ -103,11 +103,11 @@ def train(
     data |= {"impressions": int(cells.impressions.sum()), "clicks": cells.num_clicks}
     data |= {"conversions": int(cells.conversions.sum()), "queries": len(cells.queries), "items": len(cells.items)}
     seconds = round(time.perf_counter() - started, 2)
-    aside = set_aside_counts(database) | ({OVERCLICKED: num_overclicked} if num_overclicked else {})
+    aside = count_filtered(database) | ({OVERCLICKED: num_overclicked} if num_overclicked else {})
     return TrainingReport(version, verdict.is_better, data, aside, browsing, verdict, seconds)
 
 
-def _too_few(cells: Cells) -> Verdict | None:
+def _too_few(cells: ClickAggregates) -> Verdict | None:
     if cells.num_clicks < FEWEST_CLICKS:
         return Verdict(False, f"There are {cells.num_clicks:,} clicks to learn from; {FEWEST_CLICKS:,} are needed.")
     if len(np.unique(cells.day)) < 2:
@@ -121,34 +121,33 @@ def _first_stages(first_stage: FirstStageSearch, pairs: Pairs, on_progress: Prog
     stages: dict[str, FirstStage] = {}
     for done, place in enumerate(busiest, 1):
         key = pairs.queries[place]
-        question, order = first_stage(SearchRequest(text=key, facets=False))
-        if len(order) > 1 and question.vector is not None:
-            stages[query_key(key)] = gather_first_stage(order, question)
+        parsed, order = first_stage(SearchRequest(text=key, facets=False))
+        if len(order) > 1 and parsed.vector is not None:
+            stages[query_key(key)] = gather_first_stage(order, parsed)
         on_progress("queries", done, len(busiest))
     return stages
 
 
 def learn(
-    cells: Cells, browsing: BrowsingReport, stages: Mapping[str, FirstStage], numbers: Mapping[str, int]
+    cells: ClickAggregates, browsing: ClickModelReport, stages: Mapping[str, FirstStage], numbers: Mapping[str, int]
 ) -> tuple[Ranker, Verdict]:
-    """The ranker of all cells, and the verdict on it, both by what counts as clicks in the cells; `numbers` gives
-    `items.id` by item id."""
+    """The ranker of all cells and the off-policy gate's verdict on it; `numbers` gives `items.id` by item id."""
     early, late = split_by_day(cells, _LATER_SHARE)
-    known = gather_evidence(count_pairs(early, browsing.model), stages, numbers)
-    later = gather_evidence(count_pairs(late, browsing.model), {}, numbers)
-    looks = browsing.propensities.theta * _reach(cells)
-    earlier = with_new_share(fit_ranker(known, stages), stages, looks)
+    known = gather_click_statistics(count_pairs(early, browsing.model), stages, numbers)
+    later = gather_click_statistics(count_pairs(late, browsing.model), {}, numbers)
+    position_bias = browsing.propensities.theta * _reach(cells)
+    earlier = with_new_share(fit_ranker(known, stages), stages, position_bias)
     as_clicked = PositionModel(Propensities(np.ones(POSITIONS), np.zeros(POSITIONS), 0))
     naive, whole = (
-        fit_ranker(gather_evidence(count_pairs(part, model), stages, numbers), stages)
+        fit_ranker(gather_click_statistics(count_pairs(part, model), stages, numbers), stages)
         for part, model in ((early, as_clicked), (cells, browsing.model))
     )
-    naive, whole = replace(naive, new_share=earlier.new_share), with_new_share(whole, stages, looks)
-    verdict = judge(Contenders(earlier, naive, whole), later, stages, looks)
+    naive, whole = replace(naive, new_share=earlier.new_share), with_new_share(whole, stages, position_bias)
+    verdict = judge(Contenders(earlier, naive, whole), later, stages, position_bias)
     return replace(whole, depth=verdict.depth, serves_new_queries=verdict.serves_new_queries), verdict
 
 
-def _reach(cells: Cells) -> np.ndarray:
+def _reach(cells: ClickAggregates) -> np.ndarray:
     """(POSITIONS,) how often each position is shown, relative to the first."""
     shown = np.bincount(cells.position, cells.impressions, POSITIONS + 1)[1 : POSITIONS + 1]
     return np.minimum(shown / max(shown[0], 1.0), 1.0)

@@ -1,4 +1,4 @@
-"""An item, or what somebody chose lately → items to show: alike, chosen together, to a person's taste, popular."""
+"""Scores items to recommend: similar items, co-clicks, shared attributes of recent choices, popularity."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from magpie.data.aggregates.item_counts import ItemCount
 from magpie.search.live_index.segment import Segment
 from magpie.search.personalisation.personalise import (
     Located,
-    Taste,
+    Preferences,
     locate,
     locate_chosen,
     shared_values,
@@ -52,7 +52,7 @@ def recommend_beside(
     """What resembles an item, and what was chosen together with it; neither itself nor the excluded ones."""
     near = _neighbours(segments, [id_])
     candidates = _candidates(segments, near | set(together), excluded | {id_})
-    own, _ = locate_chosen(Taste(np.array([id_]), np.ones(1, np.float32)), segments)
+    own, _ = locate_chosen(Preferences(np.array([id_]), np.ones(1, np.float32)), segments)
     alike = candidates.vectors @ own.vectors[0] if len(own) else np.zeros(len(candidates))
     ids = ids_of(candidates)
     scores = alike + _TOGETHER * np.array([together.get(int(one), 0.0) for one in ids])
@@ -60,9 +60,9 @@ def recommend_beside(
     return Recommended(ids[best], scores[best])
 
 
-def recommend_for_taste(
+def recommend_for_preferences(
     segments: Sequence[Segment],
-    taste: Taste,
+    preferences: Preferences,
     together: Mapping[int, float],
     popularity: Mapping[int, float],
     excluded: set[int],
@@ -74,13 +74,13 @@ def recommend_for_taste(
     network, 2018, without its network), the attributes that they agree on, and popularity. Empty where no choice is
     in the index any more.
     """
-    chosen, weights = locate_chosen(taste, segments)
+    chosen, weights = locate_chosen(preferences, segments)
     if not len(chosen):
         return Recommended(np.zeros(0, np.int64), np.zeros(0))
     strongest = np.argsort(-weights, kind="stable")[:_STARTS]
     near = _neighbours(segments, ids_of(chosen)[strongest].tolist())
     candidates = _candidates(
-        segments, near | set(together) | set(popularity), excluded | {int(one) for one in taste.ids}
+        segments, near | set(together) | set(popularity), excluded | {int(one) for one in preferences.ids}
     )
     ids = ids_of(candidates)
     scores = _attention(candidates.vectors, chosen.vectors, weights) + _TASTE * _suiting(candidates, chosen, weights)
@@ -139,14 +139,14 @@ def ids_of(items: Located) -> np.ndarray:
 
 
 def _attention(candidates: np.ndarray, chosen: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(n,) the mean likeness of each candidate to the choices, those most that it is like."""
-    likeness = candidates @ chosen.T
-    attention = weights * np.exp(_SHARPNESS * (likeness - 1))
-    return np.asarray((attention * likeness).sum(axis=1) / attention.sum(axis=1), np.float64)
+    """(n,) each candidate's attention-weighted mean cosine with the choices."""
+    cosines = candidates @ chosen.T
+    attention = weights * np.exp(_SHARPNESS * (cosines - 1))
+    return np.asarray((attention * cosines).sum(axis=1) / attention.sum(axis=1), np.float64)
 
 
 def _suiting(candidates: Located, chosen: Located, weights: np.ndarray) -> np.ndarray:
-    """(n,) from 0 to 1: how far candidates have what the choices agree on."""
+    """(n,) from 0 to 1: the share of the attributes on which the choices agree that a candidate has."""
     suits, agreements = np.zeros(len(candidates)), 0.0
     for name in sorted({name for segment in candidates.segments for name in segment.columns.grouping}):
         shares, agreement = shared_values(chosen.words(name), weights, usual_agreement(candidates.segments, name))
@@ -159,7 +159,7 @@ def _neighbours(segments: Sequence[Segment], ids: Sequence[int]) -> set[int]:
     """The `items.id` nearest to each of these items."""
     found: set[int] = set()
     for id_ in ids:
-        own, _ = locate_chosen(Taste(np.array([id_]), np.ones(1, np.float32)), segments)
+        own, _ = locate_chosen(Preferences(np.array([id_]), np.ones(1, np.float32)), segments)
         for segment in segments if len(own) else ():
             near = segment.indexes["fused"].search(own.vectors[0], _NEIGHBOURS, ~segment.dead)
             found |= {int(one) for one in segment.ids[near.rows]}

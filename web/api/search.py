@@ -1,4 +1,4 @@
-"""Searching over HTTP: /api/search, /api/suggest, similar items and recommendations."""
+"""/api/search, /api/suggest, /api/items/…/similar and /api/recommend."""
 
 from typing import Any
 

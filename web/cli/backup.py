@@ -1,4 +1,4 @@
-"""`magpie backup` and `magpie restore`: the home as one file, and back."""
+"""`magpie backup` and `magpie restore`: write a home into one file, and restore it."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from magpie.web.cli.output import as_json, print_facts, print_json, progress_on_
 @as_json
 @click.pass_context
 def backup(ctx: click.Context, file: Path, as_json: bool) -> None:
-    """Write the whole home into FILE, also while it is served."""
+    """Write the whole home into FILE; a server may run meanwhile."""
     from magpie.data.backup.backup import back_up
 
     with progress_on_stderr(is_quiet=as_json) as progress:
@@ -26,15 +26,14 @@ def backup(ctx: click.Context, file: Path, as_json: bool) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--replace", is_flag=True, help="Put aside what is in the home now.")
 @as_json
 @click.pass_context
-def restore(ctx: click.Context, file: Path, replace: bool, as_json: bool) -> None:
-    """Make the home what it was when FILE was written; every byte of FILE is checked first."""
+def restore(ctx: click.Context, file: Path, as_json: bool) -> None:
+    """Restore FILE into an empty home, after a check of every byte of FILE."""
     from magpie.data.backup.restore import restore as restore_home
 
     with progress_on_stderr(is_quiet=as_json) as progress:
-        report = restore_home(open_settings(ctx), file, replace, progress)
+        report = restore_home(open_settings(ctx), file, progress)
     if as_json:
         print_json(report.as_dict())
         return

@@ -1,4 +1,4 @@
-"""`magpie report`: what was learned from behaviour, for people to look at."""
+"""`magpie report`: the click log, position bias and rankers; exposure by attribute; compared rankings."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @click.group()
 def report() -> None:
-    """What was learned from behaviour."""
+    """Report clicks, exposure and compared rankings."""
 
 
 @report.command()
 @as_json
 @click.pass_context
 def clicks(ctx: click.Context, as_json: bool) -> None:
-    """The click log, what of it is set aside, how far people look, and the rankers with their verdicts."""
+    """Report the click log, what is filtered out as spam, position bias, and the rankers with their verdicts."""
     from magpie.data.database.connection import open_database
 
     settings = open_settings(ctx)
@@ -49,13 +49,13 @@ def clicks(ctx: click.Context, as_json: bool) -> None:
 
 @report.command()
 @click.option("--by", required=True, metavar="FIELD", help="Attribute, or category, whose values are compared.")
-@click.option("--days", type=click.IntRange(1), default=30, show_default=True, help="Days of the log that count.")
-@click.option("--new-days", type=click.IntRange(1), default=7, show_default=True, help="Days an item is new.")
+@click.option("--days", type=click.IntRange(1), default=30, show_default=True, help="Count the last days of the log.")
+@click.option("--new-days", type=click.IntRange(1), default=7, show_default=True, help="Days an item counts as new.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Rows to print; JSON has all.")
 @as_json
 @click.pass_context
 def exposure(ctx: click.Context, by: str, days: int, new_days: int, limit: int, as_json: bool) -> None:
-    """Compare how much is seen of each value with how much people like it."""
+    """Compare the exposure of each value of an attribute with the share of clicks that it earns."""
     from magpie.data.catalogue.catalogue import Catalogue
     from magpie.data.database.connection import open_database
     from magpie.search.reports.exposure_fairness import report_exposure
@@ -96,7 +96,7 @@ def exposure(ctx: click.Context, by: str, days: int, new_days: int, limit: int, 
 @as_json
 @click.pass_context
 def comparison(ctx: click.Context, as_json: bool) -> None:
-    """Say which of two interleaved rankings people click more, and how sure that is."""
+    """Report which of two interleaved rankings people click more, and with what certainty."""
     from dataclasses import asdict
 
     from magpie.data.database.connection import open_database
@@ -119,15 +119,15 @@ def clicks_report(settings: "Settings", database: "Database") -> dict[str, Any]:
     """The report as JSON values."""
     from dataclasses import asdict
 
-    from magpie.data.aggregates.click_cells import read_cells, refresh_cells
+    from magpie.data.aggregates.click_aggregates import read_click_aggregates, refresh_click_aggregates
     from magpie.data.erasure.erase import forgotten_at
-    from magpie.data.spam.click_spam import set_aside_counts
-    from magpie.search.click_models.click_models import choose_browsing_model
+    from magpie.data.spam.click_spam import count_filtered
+    from magpie.search.click_models.click_models import choose_click_model
     from magpie.search.ranker.named_rankings import FIRST_STAGE
     from magpie.search.ranker.ranker_store import current_ranker, is_stale, ranker_versions, read_manifest
     from magpie.search.reports.interleaving_report import read_comparisons
 
-    counted, cells = refresh_cells(database), read_cells(database)
+    counted, cells = refresh_click_aggregates(database), read_click_aggregates(database)
     rankers, forgotten_ms = [], forgotten_at(database)
     for version in ranker_versions(settings):
         manifest = read_manifest(settings, version)
@@ -144,8 +144,8 @@ def clicks_report(settings: "Settings", database: "Database") -> dict[str, Any]:
             "queries": len(cells.queries),
             "items": len(cells.items),
         },
-        "set_aside": set_aside_counts(database),
-        "browsing": choose_browsing_model(cells).as_dict(),
+        "set_aside": count_filtered(database),
+        "browsing": choose_click_model(cells).as_dict(),
         "serving": current_ranker(settings) or FIRST_STAGE,
         "rankers": rankers,
         "comparisons": [asdict(one) for one in read_comparisons(database)],

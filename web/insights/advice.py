@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from magpie.search.confidence_intervals import Interval, share_of
 from magpie.search.ranker.ranker import FEWEST_CLICKS
 from magpie.web.insights.figures import Figures
-from magpie.web.insights.tables import unanswered_table, unclicked_table
+from magpie.web.insights.tables.demand import unanswered_table, unclicked_table
 
 Text = Callable[..., str]
 
@@ -17,7 +17,7 @@ _FAR = 10  # the position that a finding compares with the first
 
 @dataclass(frozen=True)
 class Advice:
-    """The name of a sentence with what fills it, and the section that it is about."""
+    """The name of a text with its values, and the section that it is about."""
 
     name: str
     section: str
@@ -25,7 +25,7 @@ class Advice:
 
 
 def advise(figures: Figures) -> list[Advice]:
-    """At most six things to do."""
+    """At most six things to do, the most urgent first."""
     pressing = [*_about_index(figures), *_about_demand(figures), *_about_catalogue(figures), *_about_learning(figures)]
     return pressing[:MOST_ADVICE]
 
@@ -45,11 +45,11 @@ def _about_demand(figures: Figures) -> Iterator[Advice]:
 
 
 def _about_catalogue(figures: Figures) -> Iterator[Advice]:
-    shelf = figures.shelf
-    if shelf.conflicts:
-        yield Advice("todo_conflicts", "conflicts", {"n": f"{len(shelf.conflicts):,}"})
-    share = shelf.unseen.never_shown / max(shelf.unseen.items, 1)
-    if share > _MUCH_UNSEEN and figures.demand.searches > shelf.unseen.items / 10:
+    catalogue = figures.catalogue
+    if catalogue.conflicts:
+        yield Advice("todo_conflicts", "conflicts", {"n": f"{len(catalogue.conflicts):,}"})
+    share = catalogue.unseen.never_shown / max(catalogue.unseen.items, 1)
+    if share > _MUCH_UNSEEN and figures.demand.searches > catalogue.unseen.items / 10:
         yield Advice("todo_unseen", "never-shown", {"share": f"{share:.0%}"})
 
 
@@ -63,7 +63,7 @@ def _about_learning(figures: Figures) -> Iterator[Advice]:
 
 
 def finding_of(name: str, figures: Figures, text: Text) -> str:
-    """The sentence for a section, "" where there is nothing to say."""
+    """What a section's plot shows, in a sentence; "" if there is nothing to say."""
     make = _FINDINGS.get(name)
     return make(figures, text) if make else ""
 
@@ -90,7 +90,7 @@ def _positions(figures: Figures, text: Text) -> str:
 
 
 def _rankers(figures: Figures, text: Text) -> str:
-    """The serving ranker against none, and against the one before it."""
+    """The serving ranker's gain over no re-ranking, and the gain of the ranker before it."""
     standings = figures.learned.standings
     at = next((place for place, one in enumerate(standings) if one.is_serving), None)
     if at is None or standings[at].known is None:

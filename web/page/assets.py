@@ -60,12 +60,12 @@ def install_page_files(app: Flask) -> None:
 
 
 def style_source(app: Flask) -> str:
-    """The page's style as Content-Security-Policy lets it in: by its hash."""
+    """The style sheet's hash as a source for the Content-Security-Policy."""
     return f"sha256-{base64.b64encode(hashlib.sha256(_style(app).encode()).digest()).decode()}"
 
 
 def _style(app: Flask) -> str:
-    """The page's look, which travels within the page: nothing can be painted before it is there (docs/speed.md)."""
+    """The style sheet, part of every page since a browser paints nothing before it has it (docs/speed.md)."""
     return Path(app.static_folder or "", "page.css").read_text(encoding="utf-8")
 
 

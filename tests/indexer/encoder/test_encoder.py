@@ -216,6 +216,7 @@ def test_a_name_without_weights_lists_its_tags() -> None:
         open_encoder("ViT-B-32", "no-such-tag")
 
 
+@pytest.mark.slow
 def test_an_unreachable_hub_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def refuse(*args: object, **kwargs: object) -> None:
         raise socket.gaierror(-3, "no network in this test")

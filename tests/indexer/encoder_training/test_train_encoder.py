@@ -26,6 +26,8 @@ from magpie.indexer.encoder_training.train_tokenizer import TokenRows, load_toke
 from magpie.indexer.text.lexicon import load_lexicon, numbers_of
 from magpie.indexer.vectors import unit_rows
 
+pytestmark = pytest.mark.slow
+
 COLOURS = {"Red": "#d02020", "Navy Blue": "#102060", "Green": "#20a040", "Yellow": "#e8d020"}
 KINDS = ("Plates", "Boxes", "Tents")
 TINY = Shape(tower="magpie_resnet_1221", picture_size=(32, 32), vocabulary=640, context=16, text_layers=1)

@@ -55,6 +55,7 @@ def test_a_quicker_index_finds_nearly_all_also_within_a_filter(
     assert np.mean(hits) > 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factory", ["PCA8,IVF16,SQ8", "OPQ4_8,IVF16,PQ4", "IVF16,Flat", "IVF16,PQ4,RFlat", "Flat"])
 def test_any_factory_can_be_searched_within_a_filter(factory: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("magpie.indexer.indexes.vector_index._SCAN_BYTES", 3_200)

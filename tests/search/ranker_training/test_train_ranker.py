@@ -1,4 +1,4 @@
-"""From counted clicks to a ranker: propensities, browsing models, evidence, the gate. The truth is simulated."""
+"""From counted clicks to a ranker: propensities, browsing models, statistics, the gate. The truth is simulated."""
 
 import json
 from dataclasses import replace
@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from magpie.data.aggregates.click_cells import Cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates
 from magpie.data.errors import RankerBroken
 from magpie.data.settings import Settings
-from magpie.search.click_models.click_models import CascadeModel, PositionModel, choose_browsing_model
+from magpie.search.click_models.click_models import CascadeModel, PositionModel, choose_click_model
 from magpie.search.click_models.debiased_rates import count_pairs
 from magpie.search.click_models.position_bias import POSITIONS, assumed_propensities, measure_propensities
-from magpie.search.ranker.click_evidence import gather_evidence
+from magpie.search.ranker.click_statistics import gather_click_statistics
 from magpie.search.ranker.features import NAMES, features
 from magpie.search.ranker.ranker import Ranker
 from magpie.search.ranker.ranker_store import current_ranker, open_ranker, publish_ranker, ranker_versions, save_ranker
@@ -21,6 +21,8 @@ from magpie.search.ranker_training.off_policy_gate import Contenders, judge
 from magpie.search.ranker_training.train_ranker import learn
 from tests.support.clicked_world import SHOWN, World, browse, expected_clicks, make_world
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def world() -> World:
@@ -28,18 +30,18 @@ def world() -> World:
 
 
 @pytest.fixture(scope="module")
-def cells(world: World) -> Cells:
+def cells(world: World) -> ClickAggregates:
     return browse(world, 8_000)
 
 
 @pytest.fixture(scope="module")
-def ranker(world: World, cells: Cells) -> Ranker:
-    learned, verdict = learn(cells, choose_browsing_model(cells), world.stages, world.numbers)
+def ranker(world: World, cells: ClickAggregates) -> Ranker:
+    learned, verdict = learn(cells, choose_click_model(cells), world.stages, world.numbers)
     assert verdict.is_better, verdict.reason
     return learned
 
 
-def test_propensities_are_found_from_swaps(cells: Cells) -> None:
+def test_propensities_are_found_from_swaps(cells: ClickAggregates) -> None:
     found = measure_propensities(cells)
     wanted = 1 / np.arange(1, SHOWN + 1)
     assert np.abs(found.theta[:SHOWN] - wanted).max() < 0.05
@@ -56,12 +58,12 @@ def test_a_fall_of_any_shape_is_found(world: World) -> None:
     none = np.zeros(len(item), np.int64)
     columns = (none, none, none, item % 10, item, position, none, shown, clicks, none)
     names = ([str(number) for number in range(10)], [str(number) for number in range(40)], ["first-stage"], [""])
-    found = measure_propensities(Cells(*names, *columns))
+    found = measure_propensities(ClickAggregates(*names, *columns))
     assert found.theta[:SHOWN] == pytest.approx(looks, abs=0.08)
     assert found.theta[4] - found.theta[5] > 0.3  # a power law through these falls by less than .1 there
 
 
-def test_without_comparisons_propensities_are_assumed(cells: Cells) -> None:
+def test_without_comparisons_propensities_are_assumed(cells: ClickAggregates) -> None:
     found = measure_propensities(cells.where(np.zeros(len(cells), bool)))
     assert not found.is_measured
     assert found.theta == pytest.approx(1 / np.arange(1, POSITIONS + 1))
@@ -71,12 +73,12 @@ def test_propensities_fall_on_beyond_the_measured_positions() -> None:
     assert assumed_propensities().at(np.array([1, 20, 40, 200])) == pytest.approx([1, 1 / 20, 1 / 40, 1 / 200])
 
 
-def test_each_way_of_browsing_is_recognised(world: World, cells: Cells) -> None:
-    found = choose_browsing_model(cells)
+def test_each_way_of_browsing_is_recognised(world: World, cells: ClickAggregates) -> None:
+    found = choose_click_model(cells)
     assert (found.likelier, found.model.power) == ("position", 1.0)
     rooted = replace(found.model, power=0.5).exposure(cells)
     assert rooted**2 == pytest.approx(found.model.exposure(cells) * cells.impressions)
-    report = choose_browsing_model(browse(world, 8_000, cascade=True))
+    report = choose_click_model(browse(world, 8_000, cascade=True))
     assert report.likelier == "cascade"
     assert (report.as_dict()["chosen"], report.model.power) == ("position", 0.5)
     assert report.advantage is not None and report.advantage > 0
@@ -87,7 +89,7 @@ def test_a_cascade_of_people_who_click_everything_can_be_told() -> None:
     assert looks[0] == 1 and (np.diff(looks) < 0).all() and (looks > 0).all()
 
 
-def test_exposure_corrects_what_position_does_to_rates(world: World, cells: Cells) -> None:
+def test_exposure_corrects_what_position_does_to_rates(world: World, cells: ClickAggregates) -> None:
     pairs = count_pairs(cells, PositionModel(measure_propensities(cells)))
     truth = np.array(
         [
@@ -102,19 +104,19 @@ def test_exposure_corrects_what_position_does_to_rates(world: World, cells: Cell
     assert corrected < 0.5 * np.abs(raw / shown - truth)[often].mean()
 
 
-def test_counts_fade_with_their_half_life(cells: Cells) -> None:
+def test_counts_fade_with_their_half_life(cells: ClickAggregates) -> None:
     old = replace(cells, day=np.where(np.arange(len(cells)) == 0, 30, 0))
     model = PositionModel(assumed_propensities())
     faded = count_pairs(old, model).clicks.sum() - old.clicks[0]
     assert faded == pytest.approx((old.clicks.sum() - old.clicks[0]) / 2)
 
 
-def test_features_do_not_know_the_querys_own_clicks(world: World, cells: Cells) -> None:
+def test_features_do_not_know_the_querys_own_clicks(world: World, cells: ClickAggregates) -> None:
     key, number = "query 0", 0
     model = PositionModel(assumed_propensities())
     doubled = replace(cells, clicks=np.where(cells.query == number, cells.impressions, cells.clicks))
     seen = [
-        features(world.stages[key], gather_evidence(count_pairs(each, model), world.stages, world.numbers), key)
+        features(world.stages[key], gather_click_statistics(count_pairs(each, model), world.stages, world.numbers), key)
         for each in (cells, doubled)
     ]
     # the usual rate, towards which every query is drawn, is all that its own clicks may move
@@ -123,20 +125,20 @@ def test_features_do_not_know_the_querys_own_clicks(world: World, cells: Cells) 
 
 
 def test_known_queries_gain_true_clicks(world: World, ranker: Ranker) -> None:
-    asked = [key for key in world.stages if ranker.evidence.knows(key)]
+    asked = [key for key in world.stages if ranker.statistics.knows(key)]
     before = sum(expected_clicks(world, key, np.arange(30)) for key in asked)
     after = sum(expected_clicks(world, key, ranker.order(world.stages[key], key)) for key in asked)
     assert after > 1.1 * before
 
 
-def test_what_is_bought_rises_where_conversions_count(world: World, cells: Cells) -> None:
+def test_what_is_bought_rises_where_conversions_count(world: World, cells: ClickAggregates) -> None:
     """Every other item is bought whenever it is clicked, the others never."""
     buyable = cells.item % 2 == 0
     sold = replace(cells, conversions=np.where(buyable, cells.clicks, 0))
     tops = []
     for weight in (0.0, 3.0):
         aim = sold.with_conversions(weight)
-        ranker, _ = learn(aim, choose_browsing_model(cells), world.stages, world.numbers)
+        ranker, _ = learn(aim, choose_click_model(cells), world.stages, world.numbers)
         heads = [stage.ids[ranker.order(stage, key)[:5]] for key, stage in world.stages.items()]
         tops.append(float(np.mean(np.concatenate(heads) % 2 == 0)))
     assert tops[1] > tops[0] + 0.1
@@ -151,26 +153,28 @@ def test_an_order_is_a_permutation(world: World, ranker: Ranker) -> None:
 def test_what_is_hardly_known_is_drawn_into_many_places(world: World, ranker: Ranker) -> None:
     key = "query 0"
     stage = world.stages[key]
-    values, own = ranker.features(stage, key), ranker.evidence.of_query(key, stage.ids)
+    values, own = ranker.features(stage, key), ranker.statistics.of_query(key, stage.ids)
     drawn = ranker.drawn_orders(stage, key, values, seed=1, draws=400)
     assert drawn.shape == (400, 30) and all(sorted(order) == list(range(30)) for order in drawn)
     places = np.argsort(drawn, axis=1)
     usual = np.argsort(ranker.order_by(stage, key, values))
     assert np.corrcoef(places.mean(axis=0), usual)[0, 1] > 0.8
     shown = own.exposure > 50
-    sure = replace(ranker, evidence=replace(ranker.evidence, counts=1000 * ranker.evidence.counts))
+    sure = replace(ranker, statistics=replace(ranker.statistics, counts=1000 * ranker.statistics.counts))
     steady = np.argsort(sure.drawn_orders(stage, key, values, seed=1, draws=400), axis=1)
     assert steady.std(axis=0)[shown].mean() < 0.7 * places.std(axis=0)[shown].mean()  # the others still jump
     again = ranker.drawn_orders(stage, key, values, seed=1, draws=2)
     assert (again[0] == ranker.drawn_orders(stage, key, values, seed=1, draws=2)[0]).all()
 
 
-def test_the_gate_refuses_a_ranker_that_is_no_better(world: World, cells: Cells, ranker: Ranker) -> None:
-    turned = replace(ranker.evidence, counts=ranker.evidence.counts[[0, 1, 2, 3]] * np.array([[1], [0.0], [1], [1]]))
+def test_the_gate_refuses_a_ranker_that_is_no_better(world: World, cells: ClickAggregates, ranker: Ranker) -> None:
+    turned = replace(
+        ranker.statistics, counts=ranker.statistics.counts[[0, 1, 2, 3]] * np.array([[1], [0.0], [1], [1]])
+    )
     rng = np.random.default_rng(0)
     turned.counts[1] = turned.counts[0] * rng.random(turned.counts.shape[1])  # clicks that are nobody's
-    spoilt = replace(ranker, evidence=turned)
-    later = gather_evidence(count_pairs(cells, PositionModel(measure_propensities(cells))), {}, world.numbers)
+    spoilt = replace(ranker, statistics=turned)
+    later = gather_click_statistics(count_pairs(cells, PositionModel(measure_propensities(cells))), {}, world.numbers)
     looks = 1 / np.arange(1, POSITIONS + 1)
     verdict = judge(Contenders(spoilt, spoilt, spoilt), later, world.stages, looks)
     assert not verdict.is_better
