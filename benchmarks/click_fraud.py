@@ -22,7 +22,7 @@ from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
 from magpie.data.spam.click_spam import set_aside_misuse
 from magpie.search.click_models.click_models import choose_click_model
-from magpie.search.click_models.overclicked_items import OVERCLICKED, judged_by_the_known
+from magpie.search.click_models.overclicked_items import OVERCLICKED, without_promoters
 from magpie.search.ranker_training.train_ranker import learn
 from tests.support.clicked_world import DAYS, SHOWN, World, make_world
 
@@ -129,7 +129,7 @@ def ranks_after(world: World, target: str, logs: list[Log], folder: Path) -> tup
         cells = read_cells(database)
         browsing = choose_click_model(cells)
         num_clicks = cells.num_clicks
-        cells, browsing = judged_by_the_known(database, cells, browsing)
+        cells, browsing = without_promoters(database, cells, browsing)
         aside[OVERCLICKED] = num_clicks - cells.num_clicks
     finally:
         database.close()

@@ -1,4 +1,4 @@
-"""Cells and exposures → debiased click rates by query and item, beside what is usual for the query."""
+"""Debiased click rates by query and item, and the usual rate of each query."""
 
 from dataclasses import dataclass
 from functools import cached_property

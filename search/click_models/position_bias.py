@@ -1,4 +1,4 @@
-"""Counted cells → how likely each position is looked at, from the items that were shown at more than one."""
+"""Position bias: how likely people look at each position, estimated from items shown at several positions."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,9 +19,10 @@ _LEAST = 0.01
 
 @dataclass(frozen=True)
 class Propensities:
-    """Examination by position: `theta` and its standard errors `se`, (POSITIONS,), the first 1, never rising.
+    """The probability `theta` that a position is examined, with standard errors `se`, both (POSITIONS,).
 
-    `num_pairs` pairs of positions were compared; without any, theta is the assumption 1 / position.
+    `theta` is relative to the first position, which is 1, and never rises. `num_pairs` pairs of positions were
+    compared; without any, theta is the assumption 1 / position.
     """
 
     theta: np.ndarray
@@ -49,7 +50,7 @@ class Propensities:
 
 
 def assumed_propensities() -> Propensities:
-    """What is taken for granted before anything is measured: 1 / position."""
+    """1 / position: what is assumed before anything is measured."""
     theta = 1 / np.arange(1, POSITIONS + 1)
     return Propensities(theta, theta * _PRIOR_DEVIATION, 0)
 
@@ -96,8 +97,10 @@ class Strata:
 
 
 def strata_of(cells: Cells) -> Strata:
-    """Where the log does not name the ranker, each week counts as one: a popular item rises, and later falls back to
-    its usual rate, which pooled would look like a fall by position.
+    """Impressions and clicks by ranker, query and item, for items shown at several positions and clicked at least once.
+
+    Where the log does not name the ranker, each week counts as one ranker: an item that rises while it is popular, and
+    falls later, would otherwise look like position bias.
     """
     near = cells.where(cells.position <= POSITIONS)
     unnamed = np.array([name == "" for name in near.rankers], bool)

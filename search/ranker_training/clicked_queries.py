@@ -1,4 +1,4 @@
-"""The click log → the queries that the next index lays into its items' vectors."""
+"""Gathers the clicked queries whose vectors a rebuild folds into the item vectors."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from magpie.search.click_models.position_bias import measure_propensities
 def gather_clicked_queries(settings: Settings, database: Database) -> dict[str, list[ClickedQuery]]:
     """By item id, the queries of at least `settings.min_clients` people that led to it, at the measured propensities.
 
-    Where an item has more clicks than looks these lead nowhere.
+    Clicks on promoted items are left out.
 
     Nothing is read where `settings.clicked_share` is 0.
     """
@@ -26,6 +26,6 @@ def gather_clicked_queries(settings: Settings, database: Database) -> dict[str, 
 
 
 def _measured(cells: Cells) -> tuple[Cells, np.ndarray]:
-    """The cells without items that were clicked more often than looked at, and the propensities of all."""
+    """The cells without promoted items, and the propensities measured on all cells."""
     propensities = measure_propensities(cells)
     return without_overclicked(cells, PositionModel(propensities)), propensities.theta

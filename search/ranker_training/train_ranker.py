@@ -1,4 +1,4 @@
-"""`magpie train ranker`: the click log → a ranker that serves if later days say that it is better, and a report."""
+"""`magpie train ranker`: trains a ranker on the click log, and publishes it if the off-policy gate passes it."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ from magpie.data.settings import Settings
 from magpie.data.spam.click_spam import set_aside_counts, set_aside_misuse
 from magpie.search.click_models.click_models import ClickModelReport, PositionModel, choose_click_model, split_by_day
 from magpie.search.click_models.debiased_rates import Pairs, count_pairs
-from magpie.search.click_models.overclicked_items import OVERCLICKED, judged_by_the_known
+from magpie.search.click_models.overclicked_items import OVERCLICKED, without_promoters
 from magpie.search.click_models.position_bias import POSITIONS, Propensities
 from magpie.search.click_models.saved_bias import save_position_bias
 from magpie.search.query.parse_query import ParsedQuery
@@ -85,7 +85,7 @@ def train(
         cells = read_cells(database)
         browsing = choose_click_model(cells)
         num_clicks = cells.num_clicks
-        cells, browsing = judged_by_the_known(database, cells, browsing)
+        cells, browsing = without_promoters(database, cells, browsing)
         num_overclicked = num_clicks - cells.num_clicks
         save_position_bias(settings, cells, browsing.propensities)
         aim = cells.with_conversions(settings.conversion_weight)
@@ -131,8 +131,7 @@ def _first_stages(first_stage: FirstStageSearch, pairs: Pairs, on_progress: Prog
 def learn(
     cells: Cells, browsing: ClickModelReport, stages: Mapping[str, FirstStage], numbers: Mapping[str, int]
 ) -> tuple[Ranker, Verdict]:
-    """The ranker of all cells, and the verdict on it, both by what counts as clicks in the cells; `numbers` gives
-    `items.id` by item id."""
+    """The ranker of all cells and the off-policy gate's verdict on it; `numbers` gives `items.id` by item id."""
     early, late = split_by_day(cells, _LATER_SHARE)
     known = gather_click_statistics(count_pairs(early, browsing.model), stages, numbers)
     later = gather_click_statistics(count_pairs(late, browsing.model), {}, numbers)

@@ -1,4 +1,4 @@
-"""Who asks, or which item is looked at → recommended hits, from the index, the log and the catalogue."""
+"""Recommends hits for a person or beside an item, from the index, the click log and the catalogue."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -88,7 +88,7 @@ class Recommender:
         for item_id in item_ids:
             people = chosen_together(self._database, item_id)
             scores = together_scores(people, item_id, self._engine.popularity.counts)
-            scores = {other: score for other, score in scores.items() if other not in self._engine.popularity.pushed}
+            scores = {other: score for other, score in scores.items() if other not in self._engine.popularity.promoted}
             best |= {other: max(score, best.get(other, 0.0)) for other, score in scores.items()}
         return self._by_number(best)
 

@@ -21,7 +21,7 @@ from magpie.data.settings import Settings
 from magpie.data.spam.click_spam import set_aside_counts, set_aside_misuse
 from magpie.data.spam.item_promotion import pushing_sources
 from magpie.search.click_models.click_models import choose_click_model
-from magpie.search.click_models.overclicked_items import judged_by_the_known, without_overclicked
+from magpie.search.click_models.overclicked_items import without_overclicked, without_promoters
 from magpie.search.personalisation.popularity import Popularity
 from magpie.search.ranker_training.clicked_queries import gather_clicked_queries
 from magpie.web.app import create_app
@@ -86,7 +86,7 @@ def test_who_pushes_from_hiding_is_found_by_what_else_they_do(database: Database
     keep(database, bot_log(WORLD, TARGET, HIDDEN, BOTS_CLICKS, seed=7))
     refresh_cells(database)
     cells = read_cells(database)
-    kept, browsing = judged_by_the_known(database, cells, choose_click_model(cells))
+    kept, browsing = without_promoters(database, cells, choose_click_model(cells))
     assert 0.97 * honest.num_clicks <= kept.num_clicks <= honest.num_clicks == cells.num_clicks - BOTS_CLICKS
     theirs, before = (each.where(each.item == each.items.index(TARGET)) for each in (kept, honest))
     assert 0 < theirs.impressions.sum() < before.impressions.sum()
@@ -99,7 +99,7 @@ def test_where_nobody_pushes_everybody_judges(database: Database) -> None:
     refresh_cells(database)
     cells = read_cells(database)
     browsing = choose_click_model(cells)
-    kept, same = judged_by_the_known(database, cells, browsing)
+    kept, same = without_promoters(database, cells, browsing)
     assert len(kept) == len(cells) and kept.num_clicks == cells.num_clicks and same is browsing
 
 
@@ -113,9 +113,9 @@ def lately(log: Log) -> Log:
 def test_hidden_bots_make_nothing_popular(database: Database) -> None:
     keep(database, *map(lately, (HONEST, bot_log(WORLD, TARGET, HIDDEN, BOTS_CLICKS, seed=7))))
     unmeasured = Popularity(database, 2)
-    assert max(unmeasured.rates, key=lambda item: unmeasured.rates[item]) == TARGET and not unmeasured.pushed
+    assert max(unmeasured.rates, key=lambda item: unmeasured.rates[item]) == TARGET and not unmeasured.promoted
     measured = Popularity(database, 2, lambda: 1 / np.arange(1, 21))
-    assert set(unmeasured.rates) - set(measured.rates) == {TARGET} == measured.pushed
+    assert set(unmeasured.rates) - set(measured.rates) == {TARGET} == measured.promoted
 
 
 def test_hidden_bots_lay_no_queries_into_what_they_push(database: Database, settings: Settings) -> None:
