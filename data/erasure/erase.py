@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
-from magpie.data.aggregates.click_cells import drop_changed_days
+from magpie.data.aggregates.click_aggregates import drop_changed_days
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.database.tables import counters, events, queries
