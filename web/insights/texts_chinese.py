@@ -137,7 +137,7 @@ CHINESE = {
     "col_impressions": "展示", "col_clicks": "点击", "col_clicks_per_impression": "每次展示的点击",
     "col_clicks_per_look": "每次注视的点击", "col_looked_at": "被看到", "col_ranker": "排序模型",
     "col_trained_at": "训练时间", "col_serving": "在用", "col_gain": "增益", "col_gain_as_clicked": "孪生模型的增益",
-    "col_queries": "搜索词数", "col_verdict": "结论", "col_reciprocal_rank": "首次点击（1 为最前）",
+    "col_queries": "搜索词数", "col_verdict": "结论", "col_reciprocal_rank": "首次点击",
     "col_a": "A", "col_b": "B", "col_for_a": "支持 A", "col_for_b": "支持 B", "col_ties": "平局",
     "col_share_of_b": "B 的份额", "col_p_value": "p", "col_item_id": "商品", "col_agreement": "相符程度",
     "col_reason": "原因", "col_suggestion": "怎么办", "col_looks_like": "图片看起来像", "col_suspect": "先检查", "part_picture": "图片", "part_text": "文字", "col_title": "标题", "col_value": "值", "col_items": "商品数",
