@@ -1,4 +1,4 @@
-"""`magpie train fusion`: the published index and its catalogue in, trained fusions with the gate's judgement out."""
+"""`magpie train fusion`: trains fusions on the published index, tests them, and keeps them in the home."""
 
 import hashlib
 import time
@@ -14,9 +14,10 @@ from magpie.data.database.connection import Database
 from magpie.data.errors import BadInput
 from magpie.data.home.locks import lock_home
 from magpie.data.settings import Settings
+from magpie.indexer.encoder.encode_catalogue import Progress
 from magpie.indexer.fusion.learned_fusion import KINDS, LearnedFusion, fusion_file
 from magpie.indexer.fusion_training.acceptance_test import FEWEST_JUDGED, judge
-from magpie.indexer.fusion_training.examples import FusionExamples, Progress, read_examples
+from magpie.indexer.fusion_training.examples import FusionExamples, read_examples
 from magpie.indexer.fusion_training.training_loop import FusionOptions, train_weights
 from magpie.indexer.generations.generation import open_encoder_of
 from magpie.indexer.generations.store import open_current
@@ -26,14 +27,14 @@ __all__ = ["FusionOptions", "FusionReport", "train_fusion"]
 FEWEST_ITEMS = 100
 _JUDGED = 5  # one item of so many judges
 _MOST_JUDGED = 2_000
-_TELLING_SHARE = 0.5
+_DESCRIPTIVE_SHARE = 0.5
 _MOST_RANKED = 5_000  # other items among which a judged query's answers must be found
 
 
 @dataclass(frozen=True)
 class FusionReport:
-    """What was trained: items used, how many of them with people's own queries, the gate's judgement by kind, and
-    which one `--fusion auto` will use."""
+    """What was trained: items used, how many of them with people's own queries, the acceptance test by kind, and
+    which kind `--fusion auto` will use."""
 
     items: int
     clicked: int
@@ -98,14 +99,16 @@ def _split(examples: FusionExamples) -> tuple[np.ndarray, np.ndarray]:
     text, may be useless to people who look for "blue shoes".
     """
     asked = zip(examples.query_texts, examples.item_words, examples.clicked_queries, strict=True)
-    chance = [_fraction(frozenset([query]) if led else words) for query, words, led in asked]
+    chance = [_fraction(frozenset([query]) if clicked else words) for query, words, clicked in asked]
     judging = np.array(chance) < 1 / _JUDGED
-    people = judging & np.array([bool(led) for led in examples.clicked_queries])
-    telling = judging & examples.describes
+    people = judging & np.array([bool(clicked) for clicked in examples.clicked_queries])
+    descriptive = judging & examples.describes
     if np.count_nonzero(people) >= FEWEST_JUDGED:
         judges = people
     else:
-        judges = telling if telling.sum() >= _TELLING_SHARE * judging.sum() else np.zeros(len(judging), bool)
+        judges = (
+            descriptive if descriptive.sum() >= _DESCRIPTIVE_SHARE * judging.sum() else np.zeros(len(judging), bool)
+        )
     return np.flatnonzero(~judging), np.flatnonzero(judges)[:_MOST_JUDGED]
 
 
