@@ -251,8 +251,7 @@ def test_an_item_has_a_page_of_its_own(open_page: Any) -> None:
     page.wait_for_url("**/item?id=ball-red")
     assert page.get_by_text("A ball to play with, painted red.").is_visible()
     assert (
-        page.get_by_role("link", name="View the original page").get_attribute("href")
-        == "https://shop.example/ball-red"
+        page.get_by_role("link", name="View the original page").get_attribute("href") == "https://shop.example/ball-red"
     )
     assert len(shown(page)) >= 4 and "ball-red" not in shown(page)
     page.get_by_role("searchbox").fill("blue")
