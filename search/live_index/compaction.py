@@ -4,15 +4,14 @@ A log-structured merge (O'Neil et al. 1996): every item is indexed again a few t
 many segments as the logarithm of the number of changes.
 """
 
-import ctypes
 import logging
-import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
+from magpie.indexer.memory import give_back_freed
 from magpie.search.live_index.delta_builder import ChangedItems
 from magpie.search.live_index.segment import Segment
 
@@ -27,17 +26,6 @@ def first_to_merge(sizes: Sequence[int]) -> int | None:
         if sizes[place] < _RATIO * sum(sizes[place + 1 :]):
             return place
     return None
-
-
-def return_freed_memory() -> None:
-    """Returns freed memory to the system, where the C library is GNU's (malloc_trim(3)); its allocator would keep it.
-
-    Worth it after work that made many small objects, which lie between others that stay.
-    """
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
 
 
 class Compaction:
@@ -69,7 +57,7 @@ class Compaction:
 
     def _merge(self, segments: Sequence[Segment]) -> Segment | None:
         merged = self._changed_items.merge(segments)
-        return_freed_memory()
+        give_back_freed()
         return merged
 
     def _exchange(
