@@ -1,6 +1,7 @@
 """Settings come first in every flow: read once at an edge (environment, command line) and handed down, never global."""
 
 from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -36,6 +37,9 @@ class Settings(BaseSettings):
         None, description="Hosts from which pictures named by address are fetched, with commas; none: no address is."
     )
     threads: int = Field(4, ge=1, le=256, description="Threads that answer requests.")
+    workers: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = Field(
+        1, description="Processes that answer requests; auto: one for each processor core."
+    )
     max_waiting: int = Field(
         128, ge=0, le=10_000, description="Requests that may wait for a thread; the next ones are refused with 503."
     )

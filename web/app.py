@@ -28,6 +28,7 @@ from magpie.web.page.assets import SCRIPT, install_page_files, style_source
 from magpie.web.page.privacy_page import visitor_pages
 from magpie.web.page.routes import install_page_texts, pages
 from magpie.web.services import Services, open_services
+from magpie.web.shared import Shared
 
 # nothing on a page comes from elsewhere, and nothing in a page is code
 CONTENT_SECURITY_POLICY = (
@@ -56,8 +57,11 @@ UNLIMITED = (
 )
 
 
-def create_app(settings: Settings) -> Flask:
-    """A Flask application on this home, its background threads running. Raises MagpieError where it cannot open."""
+def create_app(settings: Settings, shared: Shared | None = None) -> Flask:
+    """A Flask application on this home, its background threads running; without `shared` as the only worker.
+
+    Raises MagpieError where it cannot open.
+    """
     app: Flask = OpenAPI(
         __name__,
         info=Info(title=TITLE, version=version("magpie-search"), description=DESCRIPTION),
@@ -85,7 +89,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(pages)
     app.register_blueprint(visitor_pages)
     app.register_blueprint(insights)
-    opened = open_services(settings)
+    opened = open_services(settings, shared)
     app.extensions["magpie"] = opened
     atexit.register(opened.close)
     _measure_and_secure(app, opened)

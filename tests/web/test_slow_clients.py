@@ -10,13 +10,11 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from magpie.data.database.connection import open_database
 from magpie.data.events.event_log import ClickLog
 from magpie.data.settings import Settings
-from magpie.web.wire import MAX_HEAD_BYTES, read_head
+from magpie.web.http_server import MAX_HEAD_BYTES
 from tests.support.serving import Server, serving
 
 THREADS = 2
@@ -137,6 +135,8 @@ def test_a_client_that_asks_for_a_go_ahead_gets_one(server: Server) -> None:
         (b"GET /api/search?q=" + b"a" * 9_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
         (GET + b"Expect: the impossible\r\n\r\n", 417),
         (b"nonsense\r\n\r\n", 400),
+        (b"GET /healthz HTTP/1.2\r\nHost: localhost\r\n\r\n", 505),
+        (GET + b"Transfer-Encoding: gzip\r\n\r\n", 501),
         (GET + b"Content-Length: -5\r\n\r\n", 400),
         (GET + b"Content-Length: 5\r\nContent-Length: 7\r\n\r\nabcde", 400),
     ],
@@ -201,22 +201,3 @@ def test_at_the_end_requests_on_their_way_are_answered(own_shop: Settings) -> No
             line.close()
     with closing(open_database(own_shop)) as database:
         assert ClickLog(database).counts()["queries"] >= 14  # what waited to be logged is on disk
-
-
-# ---- where a request ends ----
-
-REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nCONTENT-length:  12 \r\nExpect: 100-Continue\r\n\r\nhello, world"
-
-
-@given(st.integers(0, len(REQUEST)))
-def test_a_head_is_known_when_its_end_has_come(cut: int) -> None:
-    head = read_head(bytearray(REQUEST[:cut]))
-    assert (head is not None) == (cut >= len(REQUEST) - 12)
-    if head:
-        assert (head.total_bytes, head.body_bytes, head.waits_for_go_ahead) == (len(REQUEST), 12, True)
-
-
-@given(st.binary(max_size=300))
-def test_any_bytes_are_a_head_or_none(data: bytes) -> None:
-    head = read_head(bytearray(data + b"\r\n\r\n"))
-    assert head is not None and head.head_bytes <= len(data) + 4 and head.body_bytes >= 0

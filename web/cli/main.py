@@ -139,5 +139,5 @@ def open_settings(ctx: click.Context, **changes: Any) -> Any:
         return Settings(**{name: value for name, value in changes.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
-        name = "MAGPIE_" + "_".join(str(part) for part in first["loc"]).upper()
+        name = f"MAGPIE_{first['loc'][0]}".upper()
         raise BadSetting(f"{name}: {first['msg']} (it is {first['input']!r})") from error
