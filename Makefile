@@ -1,11 +1,12 @@
-# make demo: the demo shop in your browser.  make test: every test.  make lint: style and types.
+# make demo: the demo shop in your browser.  make test: every test.
+# make check: style, types and the quick tests, the loop while you work.  make lint: style and types.
 # make audit: known holes in the pinned libraries (asks the internet).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 
-.PHONY: all demo test lint audit clean
+.PHONY: all demo check test lint audit clean
 all: lint test
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -23,6 +24,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
+
+check: lint
+	$(BIN)/python -m pytest -m "not slow"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

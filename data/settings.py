@@ -1,10 +1,12 @@
 """Settings come first in every flow: read once at an edge (environment, command line) and handed down, never global."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from magpie.data.errors import BadSetting
 
 
 class Settings(BaseSettings):
@@ -119,3 +121,19 @@ class Settings(BaseSettings):
     def rejects_dir(self) -> Path:
         """Where rows and events that were not taken are kept with their reasons."""
         return self.home / "rejects"
+
+
+def read_settings(**given: Any) -> Settings:
+    """The settings of the environment, with those that are given in their place (None: not given).
+
+    Raises BadSetting that names the setting and what is wrong with it.
+    """
+    unknown = sorted(given.keys() - Settings.model_fields.keys())
+    if unknown:
+        raise BadSetting(f"{unknown[0]}: there is no such setting; docs/settings.md lists them")
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"MAGPIE_{first['loc'][0]}".upper()  # behind it: which of several kinds
+        raise BadSetting(f"{name}: {first['msg']} (it is {first['input']!r})") from error

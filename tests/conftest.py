@@ -18,6 +18,16 @@ hypothesis.settings.register_profile("magpie", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("magpie")
 
 
+SLOW_FIXTURES = {"browser", "server"}  # a Chromium, a server process
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks as slow what needs a browser or a server process, so that `make check` leaves it out."""
+    for item in items:
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
+
+
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings of a fresh home, untouched by the environment of whoever runs the tests."""

@@ -18,8 +18,9 @@ from magpie.web.cli.main import cli
 from tests.support.serving import COMMAND, client_of
 
 ROOT = Path(__file__).parent.parent
-DOCS = sorted((ROOT / "docs").glob("*.md"))
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
 PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CHANGELOG.md", *DOCS]
+CODE = ("data", "indexer", "search", "web", "magpie", "benchmarks", "tests")
 CHEAP = ("--version", "--help")  # an option among these makes a command that is run here, not only parsed
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -28,7 +29,12 @@ _HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
 _LINK = re.compile(
     r'\]\(\s*<?([^)>\s]+)>?(?:\s+"[^"]*")?\s*\)|(?:src|href)="([^"]+)"|^\[[^\]]+\]:\s+(\S+)', re.MULTILINE
 )
+_PYTHON_FILE = re.compile(r"(?<![\w/.-])((?:[\w-]+/)*[\w-]+\.py)\b")
 _PROMPT = re.compile(r"^\$ ", re.MULTILINE)
+
+
+def _name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
 
 
 def _leaves(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -123,7 +129,7 @@ def test_every_place_in_the_home_is_in_the_docs(tmp_path: Path) -> None:
         assert f"`{place.name}" in text, name
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_links_resolve(page: Path) -> None:
     assert page.is_file(), f"{page.name} is missing"
     text = _CODE.sub("", _FENCE.sub("", page.read_text(encoding="utf-8")))
@@ -135,6 +141,16 @@ def test_links_resolve(page: Path) -> None:
         assert target.exists() and target.is_relative_to(ROOT), f"{page.name}: {link}"
         if parts.fragment:
             assert parts.fragment in _anchors(target), f"{page.name}: {link}: no such heading"
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *DOCS], ids=_name)
+def test_files_named_in_the_docs_exist(page: Path) -> None:
+    """A path of the repository's code names a file; a bare `name.py` names one somewhere in it."""
+    for path in set(_PYTHON_FILE.findall(page.read_text(encoding="utf-8"))):
+        if "/" in path:
+            assert (ROOT / path).is_file(), f"{page.name}: {path}"
+        else:
+            assert any(any((ROOT / folder).rglob(path)) for folder in CODE), f"{page.name}: {path}"
 
 
 def _anchors(page: Path) -> set[str]:
@@ -186,7 +202,7 @@ def _split(script: str) -> list[list[str]]:
     return [words[: next((n for n, word in enumerate(words) if word in ("<", ">", ">>")), None)] for words in commands]
 
 
-EXAMPLES = [(page.name, words) for page in PAGES if page.is_file() for words in _shell_commands(page)]
+EXAMPLES = [(_name(page), words) for page in PAGES if page.is_file() for words in _shell_commands(page)]
 
 
 def _calls(program: str) -> list[Any]:

@@ -25,7 +25,21 @@ FORMAT = 2
 KEPT_GENERATIONS = 3
 NO_INDEX = "There is no index yet. Import a catalogue with `magpie catalog import`, then run `magpie index rebuild`."
 MANIFEST = "manifest.json"
-OWN_FIELDS = ("format", "created_at", "size_bytes", "files")  # what sealing says of a folder
+OWN_FIELDS = ("format", "created_at", "size_bytes", "files", "checksum")  # what sealing says of a folder
+# fields that manifests of this format have had from the first, and what later ones are where they are missing
+_NEEDED: tuple[str, ...] = (
+    "items",
+    "catalogue_revision",
+    "parts",
+    "dim",
+    "model",
+    "fingerprint",
+    "recall",
+    "index",
+    "size_bytes",
+)
+_NEEDED += ("files", "text_weighing", "confidence")
+_ADDED_LATER = {"pretrained": None, "created_at": "", "clicked_items": 0, "log_read_ms": 0}
 _CHECKED_AT_OPEN_BYTES = 2_000_000_000
 log = logging.getLogger(__name__)
 
@@ -42,7 +56,7 @@ def generation_ids(settings: Settings) -> list[str]:
 def current_id(settings: Settings) -> str | None:
     """The id that `CURRENT` names, None before the first rebuild."""
     try:
-        return settings.current_file.read_text(encoding="utf-8").strip() or None
+        return settings.current_file.read_bytes().decode("utf-8", "backslashreplace").strip() or None
     except FileNotFoundError:
         return None
 
@@ -74,16 +88,29 @@ def open_generation(settings: Settings, generation: str) -> Generation:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a generation's folder; raises GenerationBroken."""
+    """The manifest of a generation's folder, with defaults for what an older Magpie did not write.
+
+    Raises GenerationBroken where it cannot be read, has another format, lacks something, or has been altered.
+    """
     try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest: Any = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise GenerationBroken(f"Generation {folder.name} has no readable {MANIFEST} ({error}).") from error
-    if manifest.get("format") != FORMAT:
-        raise GenerationBroken(
-            f"Generation {folder.name} has format {manifest.get('format')}, this Magpie reads {FORMAT}."
-        )
-    return manifest
+    found = manifest.get("format") if isinstance(manifest, dict) else None
+    if found != FORMAT:
+        raise GenerationBroken(f"Generation {folder.name} has format {found}, this Magpie reads {FORMAT}.")
+    missing = [name for name in _NEEDED if name not in manifest]
+    if missing:
+        raise GenerationBroken(f"Generation {folder.name} is broken: its {MANIFEST} lacks {missing[0]!r}.")
+    if manifest.get("checksum", expected := _checksum_of(manifest)) != expected:
+        raise GenerationBroken(f"Generation {folder.name} is broken: {MANIFEST} does not match its own checksum.")
+    return {**_ADDED_LATER, **manifest}
+
+
+def _checksum_of(manifest: dict[str, Any]) -> str:
+    """Of all that a manifest says but its own checksum; the order of the fields does not matter."""
+    said = {name: value for name, value in manifest.items() if name != "checksum"}
+    return hashlib.blake2b(json.dumps(said, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def check_files(folder: Path, manifest: dict[str, Any], with_checksums: bool = True) -> None:
@@ -119,6 +146,8 @@ def seal(folder: Path, about: dict[str, Any]) -> dict[str, Any]:
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     created = datetime.now(UTC).isoformat(timespec="seconds")
     manifest = {"format": FORMAT, "created_at": created, **about, "size_bytes": size, "files": files}
+    manifest = json.loads(json.dumps(manifest))  # as it will be read
+    manifest["checksum"] = _checksum_of(manifest)
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
     return manifest
 
@@ -210,7 +239,7 @@ def describe_current(settings: Settings) -> dict[str, Any]:
     if generation is None:
         raise NoIndex(NO_INDEX)
     manifest = read_manifest(settings.generations_dir / generation)
-    described = {k: v for k, v in manifest.items() if k not in ("files", "text_weighing", "confidence")}
+    described = {k: v for k, v in manifest.items() if k not in ("files", "checksum", "text_weighing", "confidence")}
     return {"generation": generation, **described, "generations": generation_ids(settings)}
 
 

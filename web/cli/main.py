@@ -126,18 +126,10 @@ def _say(message: str) -> None:
 
 def open_settings(ctx: click.Context, **changes: Any) -> Any:
     """The settings of environment and command line. Raises BadSetting that names what is wrong."""
-    from pydantic import ValidationError
-
-    from magpie.data.errors import BadSetting
-    from magpie.data.settings import Settings
+    from magpie.data.settings import read_settings
 
     if ctx.obj["home"] is not None:
         changes["home"] = ctx.obj["home"]
     if ctx.obj["verbose"]:
         changes["log_level"] = "DEBUG"
-    try:
-        return Settings(**{name: value for name, value in changes.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = f"MAGPIE_{first['loc'][0]}".upper()
-        raise BadSetting(f"{name}: {first['msg']} (it is {first['input']!r})") from error
+    return read_settings(**changes)

@@ -44,7 +44,8 @@ def test_migrations_build_the_tables_of_the_code(database: Database) -> None:
 def test_opening_anew_does_without_alembic(settings: Settings) -> None:
     open_database(settings).close()
     code = (
-        "import sys; from pathlib import Path; from data.settings import Settings; from data.database import *\n"
+        "import sys; from pathlib import Path; from magpie.data.settings import Settings\n"
+        "from magpie.data.database.connection import *\n"
         f"open_database(Settings(home=Path({str(settings.home)!r}))).close(); print('alembic' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -130,7 +131,8 @@ def test_a_failing_migration_changes_nothing(
 
 def test_two_processes_may_make_the_same_home(settings: Settings) -> None:
     code = (
-        "from pathlib import Path; from data.settings import Settings; from data.database import *\n"
+        "from pathlib import Path; from magpie.data.settings import Settings\n"
+        "from magpie.data.database.connection import *\n"
         f"open_database(Settings(home=Path({str(settings.home)!r})))"
     )
     running = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(2)]
@@ -204,7 +206,7 @@ def test_a_lock_is_held_by_one_and_names_its_holder(tmp_path: Path) -> None:
 
 def test_a_lock_ends_with_its_holder(tmp_path: Path) -> None:
     code = (
-        "import time; from pathlib import Path; from data.home_lock import lock_home\n"
+        "import time; from pathlib import Path; from magpie.data.home.locks import lock_home\n"
         f"with lock_home(Path({str(tmp_path)!r}), 'rebuild'): print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as holder:

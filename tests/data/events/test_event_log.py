@@ -316,8 +316,8 @@ def test_a_new_span_throws_away_salts_older_than_half_a_year(log: ClickLog) -> N
 # ---- safety ----------------------------------------------------------------------------------------------------------
 def test_an_acknowledged_event_survives_kill_9(settings: Settings, log: ClickLog) -> None:
     code = (
-        "import itertools, sys; from pathlib import Path; from data.settings import Settings\n"
-        "from data.database import open_database; from data.click_log import *\n"
+        "import itertools, sys; from pathlib import Path; from magpie.data.settings import Settings\n"
+        "from magpie.data.database.connection import open_database; from magpie.data.events.event_log import *\n"
         f"log = ClickLog(open_database(Settings(home=Path({str(settings.home)!r}))))\n"
         "for n in itertools.count():\n"
         "    log.record_events([EventRecord('click', event_attributes={'n': n})]); print(n, flush=True)\n"

@@ -149,7 +149,7 @@ def test_93_megapixels_cost_little_memory(tmp_path: Path) -> None:
     """The process's peak grows by less than 150 MB, where the whole picture would take 281 MB."""
     Image.new("L", (11_042, 8_484), 120).save(tmp_path / "large.jpg")
     code = (
-        "import resource, sys; from pathlib import Path; from data.pictures import open_picture\n"
+        "import resource, sys; from pathlib import Path; from magpie.data.pictures.decode import open_picture\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before = peak(); image = open_picture(Path(sys.argv[1]), 50_000_000, (512, 512))\n"
         "print(peak() - before, *image.size)"

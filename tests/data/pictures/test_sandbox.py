@@ -60,7 +60,7 @@ def test_what_the_work_raises_is_raised(decoder: PictureProcess, tmp_path: Path)
 
 def test_the_process_ends_with_the_one_that_started_it() -> None:
     code = (
-        "import os, time; from data.picture_process import PictureProcess\n"
+        "import os, time; from magpie.data.pictures.sandbox import PictureProcess\n"
         "print(PictureProcess().run('x', os.getpid), flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as parent:

@@ -1,5 +1,6 @@
 """Generations: published whole or not at all, verified, kept, rolled back, and never served broken."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -172,3 +173,37 @@ def test_an_index_that_misses_much_is_told_of(own_shop: Settings, opened: Databa
     assert engine.status()["alarms"] == [warn_of_recall(report.as_dict())]
     assert "--index auto" in str(warn_of_recall(report.as_dict()))
     engine.close()
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "CURRENT"])
+def test_a_flipped_bit_is_noticed_and_the_generation_before_serves(
+    own_shop: Settings, opened: Database, name: str
+) -> None:
+    before = current_id(own_shop)
+    made = rebuild(own_shop, opened, RebuildOptions(full=True)).generation
+    path = own_shop.current_file if name == "CURRENT" else own_shop.generations_dir / made / name
+    sound = path.read_bytes()
+    places = [*range(min(len(sound), 40)), *range(40, len(sound), 97)]
+    noticed = 0
+    for place in places:
+        for bit in (1, 64, 128):
+            path.write_bytes(sound[:place] + bytes([sound[place] ^ bit]) + sound[place + 1 :])
+            generation, alarms = open_current(own_shop)
+            assert generation.id in (before, made)
+            assert generation.id == made or alarms  # another layout of the same JSON is no damage
+            noticed += generation.id != made or bool(alarms)
+    assert noticed > 2 * len(places)
+
+
+def test_an_older_manifest_is_read_and_one_that_lacks_something_is_refused(
+    own_shop: Settings, opened: Database
+) -> None:
+    path = own_shop.generations_dir / str(current_id(own_shop)) / "manifest.json"
+    whole = json.loads(path.read_text())
+    older = {name: value for name, value in whole.items() if name not in ("checksum", "clicked_items", "log_read_ms")}
+    path.write_text(json.dumps(older))
+    assert describe_current(own_shop)["clicked_items"] == 0
+    assert SearchEngine(own_shop, opened).status()["ready"]
+    path.write_text(json.dumps({name: value for name, value in older.items() if name != "dim"}))
+    with pytest.raises(GenerationBroken, match="lacks 'dim'"):
+        describe_current(own_shop)
