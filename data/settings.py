@@ -1,12 +1,15 @@
 """Settings come first in every flow: read once at an edge (environment, command line) and handed down, never global."""
 
+import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from magpie.data.errors import BadSetting
+
+MAX_WORKERS = 64
 
 
 class Settings(BaseSettings):
@@ -39,8 +42,8 @@ class Settings(BaseSettings):
         None, description="Hosts from which pictures named by address are fetched, with commas; none: no address is."
     )
     threads: int = Field(4, ge=1, le=256, description="Threads that answer requests.")
-    workers: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = Field(
-        1, description="Processes that answer requests; auto: one for each processor core."
+    workers: int = Field(
+        1, ge=1, le=MAX_WORKERS, description="Processes that answer requests; auto: one for each processor core."
     )
     max_waiting: int = Field(
         128, ge=0, le=10_000, description="Requests that may wait for a thread; the next ones are refused with 503."
@@ -86,6 +89,15 @@ class Settings(BaseSettings):
     log_level: str = Field(
         "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe message that is logged."
     )
+
+    @field_validator("workers", mode="before")
+    @classmethod
+    def _count_cores(cls, given: Any) -> Any:
+        """For "auto" how many cores this process may use."""
+        if given != "auto":
+            return given
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return min(cores, MAX_WORKERS)
 
     @property
     def database(self) -> str:
@@ -135,5 +147,5 @@ def read_settings(**given: Any) -> Settings:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
-        name = f"MAGPIE_{first['loc'][0]}".upper()  # behind it: which of several kinds
+        name = "MAGPIE_" + "_".join(str(part) for part in first["loc"]).upper()
         raise BadSetting(f"{name}: {first['msg']} (it is {first['input']!r})") from error

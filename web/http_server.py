@@ -45,7 +45,7 @@ _CHUNK_BYTES = 65_536
 _UNBOUNDED = 1 << 40
 _WATCHERS = ("/healthz", "/readyz")
 _START_LINE = re.compile(rb"[A-Z-]+ [^\x00-\x20\x7f]+ HTTP/([0-9]\.[0-9])")
-_UNREADABLE = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n|\n[ \t]")
+_READABLE = bytes(byte for byte in range(256) if byte in b"\t\r\n" or (byte >= 0x20 and byte != 0x7F))
 _BLANKS_BEFORE_VALUE = re.compile(rb"(?<=\n)([^\s:]+:)[ \t]+")
 
 
@@ -155,13 +155,16 @@ def _checked(head: bytes) -> bytes:
     if len(first) > MAX_ADDRESS_CHARS + len("OPTIONS  HTTP/1.1"):
         raise _RefusedError(ADDRESS_TOO_LONG)
     read = _START_LINE.fullmatch(first)
-    if read is None or _UNREADABLE.search(b"\r\n" + fields):
+    fields = b"\r\n" + fields
+    if read is None or fields.translate(None, _READABLE) or b"\n " in fields or b"\n\t" in fields:
         raise _RefusedError(UNREADABLE)
-    if fields.count(b"\n") > MAX_HEADERS + 1:
+    if fields.count(b"\n") > MAX_HEADERS + 2:
         raise _RefusedError(HEAD_TOO_LARGE)
     if read[1] not in (b"1.0", b"1.1"):
         raise _RefusedError(UNKNOWN_VERSION)
-    return first + _BLANKS_BEFORE_VALUE.sub(rb"\1 ", b"\r\n" + fields)
+    if b":  " in fields or b"\t" in fields:
+        fields = _BLANKS_BEFORE_VALUE.sub(rb"\1 ", fields)
+    return first + fields
 
 
 class _Answer(WSGITask):  # type: ignore[misc]
@@ -226,6 +229,8 @@ class Line(HTTPChannel):  # type: ignore[misc]
     request: Request | None  # that is coming in
     requests: list[Request]  # the one that is being answered
     close_when_flushed: bool
+    total_outbufs_len: int
+    will_close: bool
     sent_continue: bool
 
     def __init__(self, *given: Any, **more: Any) -> None:
@@ -300,7 +305,10 @@ class Line(HTTPChannel):  # type: ignore[misc]
             self._flush_exception(self._flush_some, do_close=False)
 
     def writable(self) -> bool:
-        return bool(super().writable()) or (bool(self._behind) and not self.requests and not self._is_ending)
+        """Whether the loop has something to send, or to read of what has come; the head of an answer waits."""
+        if self.requests:
+            return self.will_close or self.total_outbufs_len >= self.adj.send_bytes
+        return bool(self.total_outbufs_len or self._behind or self.close_when_flushed or self.will_close)
 
     def handle_write(self) -> None:
         """Sends more of an answer; after its end goes on to the next request, or ends the line."""

@@ -21,7 +21,7 @@ from magpie.web.middleware.cors import parse_origins
 from magpie.web.middleware.rate_limits import check_rates
 from magpie.web.middleware.trusted_proxies import parse_networks
 from magpie.web.shared import Shared
-from magpie.web.workers import Supervisor, count_cores
+from magpie.web.workers import Supervisor
 
 TAKE_OVER_S = 5
 SWITCH_INTERVAL_S = 0.001  # a search must not wait the usual 5 ms for the thread that writes the log
@@ -36,14 +36,13 @@ def serve(settings: Settings, host: str, port: int, on_ready: Callable[[str], No
     """
     check_address(host, port)
     _check_doors(settings)
-    workers = count_cores() if settings.workers == "auto" else settings.workers
     # workers hold the lock too: those of a server that was killed end in a moment
     with lock_home(settings.home, SERVING, wait_s=TAKE_OVER_S):
         open_database(settings).close()
         _log_to_stderr(settings.log_level)
         announce = partial(on_ready, _url(host, port))
-        with listen(host, port) as listener, closing(Shared.among(workers)) as shared:
-            if workers == 1:
+        with listen(host, port) as listener, closing(Shared.among(settings.workers)) as shared:
+            if settings.workers == 1:
                 answer_requests(settings, listener, shared, announce)
             else:
                 Supervisor(shared, partial(_be_one_of, settings, listener, shared, announce)).supervise()

@@ -19,11 +19,6 @@ FIRST_PAUSE_S, MOST_PAUSE_S = 1.0, 30.0  # before a worker that ended soon is st
 SOON_S = 60.0
 
 
-def count_cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 @dataclass
 class _Worker:
     pid: int

@@ -5,7 +5,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -31,7 +31,7 @@ class Served:
         self._thread = threading.Thread(target=self.server.run)
         self._thread.start()
 
-    def answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    def answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if path == "/wait":
             self.begun.release()
@@ -40,7 +40,13 @@ class Served:
             raise RuntimeError(path)
         body = b"x" * 30_000_000 if path == "/large" else environ["wsgi.input"].read() or path.encode()
         start_response("200 OK", [("Content-Length", str(len(body)))])
-        return [body]
+        return self.in_parts(body) if path == "/parts" else [body]
+
+    def in_parts(self, body: bytes) -> Iterator[bytes]:
+        yield body[:1]
+        self.begun.release()
+        assert self.go.wait(WITHIN_S)
+        yield body[1:]
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=WITHIN_S)
@@ -209,6 +215,17 @@ def test_one_too_many_is_refused_at_once_and_watchers_are_not(opened: ExitStack)
     served.go.set()
     assert [read(line)[0] for line in (*waiting, watcher, extra)] == [200] * 6
     assert served.refused == [503]
+
+
+def test_the_loop_sleeps_while_an_answer_is_made(opened: ExitStack) -> None:
+    served = serve(opened)
+    line = opened.enter_context(served.connect())
+    ask(line, "/parts")
+    assert served.begun.acquire(timeout=WITHIN_S)
+    (seen,) = served.server.active_channels.values()
+    assert seen.total_outbufs_len and not seen.writable() and not seen.readable()
+    served.go.set()
+    assert read(line)[::2] == (200, b"/parts")
 
 
 def test_requests_behind_each_other_are_answered_one_by_one(opened: ExitStack) -> None:
