@@ -12,6 +12,11 @@ from magpie.data.errors import BadSetting
 MAX_WORKERS = 64
 
 
+def count_cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Settings(BaseSettings):
     """Everything an owner may set; each field is read from the environment variable MAGPIE_<FIELD>."""
 
@@ -94,10 +99,7 @@ class Settings(BaseSettings):
     @classmethod
     def _count_cores(cls, given: Any) -> Any:
         """For "auto" how many cores this process may use."""
-        if given != "auto":
-            return given
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return min(cores, MAX_WORKERS)
+        return min(count_cores(), MAX_WORKERS) if given == "auto" else given
 
     @property
     def database(self) -> str:

@@ -7,15 +7,15 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 
 from magpie.data.database.connection import open_database
 from magpie.data.errors import BadSetting
 from magpie.data.home.locks import SERVING, lock_home
 from magpie.data.pictures.url_rules import parse_rules
-from magpie.data.settings import Settings
+from magpie.data.settings import Settings, count_cores
 from magpie.web.http_server import Server
 from magpie.web.middleware.cors import parse_origins
 from magpie.web.middleware.rate_limits import check_rates
@@ -24,6 +24,7 @@ from magpie.web.shared import Shared
 from magpie.web.workers import Supervisor
 
 TAKE_OVER_S = 5
+OPENMP = "OMP_NUM_THREADS"
 SWITCH_INTERVAL_S = 0.001  # a search must not wait the usual 5 ms for the thread that writes the log
 
 
@@ -52,13 +53,14 @@ def answer_requests(settings: Settings, listener: socket.socket, shared: Shared,
     """Opens the application and serves it on this socket until SIGTERM or SIGINT."""
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: sys.exit(0))
-    # imported here, in the worker: the process that forks stays small, and never holds a library's threads
-    from magpie.web.app import create_app
-
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    app = create_app(settings, shared)
-    opened = app.extensions["magpie"]
-    opened.warm_up()
+    with _cores_divided_by(shared.workers):
+        # imported in the worker: the process that forks stays small, and never holds a library's threads
+        from magpie.web.app import create_app
+
+        app = create_app(settings, shared)
+        opened = app.extensions["magpie"]
+        opened.warm_up()
     for template in app.jinja_env.list_templates():
         app.jinja_env.get_template(template)  # compiled now: the first page would wait a sixth of a second for it
     gc.collect()
@@ -79,6 +81,22 @@ def answer_requests(settings: Settings, listener: socket.socket, shared: Shared,
     server.run()
     server.close()
     opened.close()
+
+
+@contextmanager
+def _cores_divided_by(workers: int) -> Iterator[None]:
+    """Libraries that are loaded meanwhile take so few threads of OpenMP that all workers together have one a core.
+
+    Processes that are started later, such as rebuilds, take as many as ever.
+    """
+    if workers == 1 or OPENMP in os.environ:
+        yield
+        return
+    os.environ[OPENMP] = str(max(1, count_cores() // workers))
+    try:
+        yield
+    finally:
+        del os.environ[OPENMP]
 
 
 def _be_one_of(
