@@ -21,7 +21,7 @@ from magpie.data.events.event_log import ClickLog
 from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
 from magpie.data.spam.click_spam import set_aside_misuse
-from magpie.search.click_models.click_models import choose_browsing_model
+from magpie.search.click_models.click_models import choose_click_model
 from magpie.search.click_models.overclicked_items import OVERCLICKED, judged_by_the_known
 from magpie.search.ranker_training.train_ranker import learn
 from tests.support.clicked_world import DAYS, SHOWN, World, make_world
@@ -127,7 +127,7 @@ def ranks_after(world: World, target: str, logs: list[Log], folder: Path) -> tup
         aside = set_aside_misuse(database)
         refresh_cells(database)
         cells = read_cells(database)
-        browsing = choose_browsing_model(cells)
+        browsing = choose_click_model(cells)
         num_clicks = cells.num_clicks
         cells, browsing = judged_by_the_known(database, cells, browsing)
         aside[OVERCLICKED] = num_clicks - cells.num_clicks

@@ -32,7 +32,7 @@ from magpie.indexer.fusion.learned_fusion import LearnedFusion, fusion_file
 from magpie.indexer.fusion_training.train_fusion import FusionOptions, train_fusion
 from magpie.indexer.generations.store import current_id, prune, publish_generation, verify_current
 from magpie.indexer.rebuild import RebuildOptions, rebuild
-from magpie.search.click_models.saved_bias import read_examination
+from magpie.search.click_models.saved_bias import read_position_bias
 from magpie.search.engine import SearchEngine
 from magpie.search.ranker_training.train_ranker import train as train_ranker
 from magpie.search.request import SearchRequest
@@ -194,7 +194,7 @@ def _train_ranker(settings: Settings, number: int, tell: Tell) -> None:
     with closing(open_database(settings)) as database:
         engine = SearchEngine(settings, database)
         engine.refresh()
-        report = train_ranker(settings, database, engine)
+        report = train_ranker(settings, database, engine.first_stage, engine.fingerprint)
         tell([report.version, report.published])
 
 
@@ -203,7 +203,7 @@ def _check_ranker(settings: Settings, number: int, told: Sequence[tuple[str, boo
         engine = SearchEngine(settings, database)
         engine.refresh()
         status = engine.status()
-    read_examination(settings)
+    read_position_bias(settings)
     if status["alarms"]:
         raise AssertionError("; ".join(status["alarms"]))
     published = [version for version, is_published in told if is_published]

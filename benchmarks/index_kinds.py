@@ -15,9 +15,9 @@ from pathlib import Path
 import faiss
 import numpy as np
 
-from magpie.indexer.encoder.encoder import unit_rows
 from magpie.indexer.generations.recall_check import measure_recall
 from magpie.indexer.indexes.vector_index import VectorIndex, build_index, choose_factory, limit_threads
+from magpie.indexer.vectors import unit_rows
 
 _QUERIES = 50
 _CANDIDATES = 500

@@ -16,12 +16,13 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
+from magpie.data.clock import now_ms
 from magpie.data.events.event_log import ClickLog
-from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit, now_ms
+from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
 from magpie.search.request import SearchRequest
 from magpie.web.app import create_app
-from magpie.web.insights.figures import FiguresShelf
+from magpie.web.insights.figures import FiguresCache
 from magpie.web.services import Services
 
 DAY_MS = 86_400_000
@@ -38,7 +39,7 @@ def main() -> None:
     services: Services = app.extensions["magpie"]
     services.warm_up()
     fill_log(services, given.searches, given.days)
-    shelf = FiguresShelf(services)
+    shelf = FiguresCache(services)
     for days in (30, None):
         print(f"figures of {days or 'all'} days: {milliseconds(lambda days=days: shelf.get(days, '')):.0f}")
     client = app.test_client()
@@ -93,7 +94,7 @@ def fill_log(services: Services, searches: int, days: int) -> None:
 def look_all_the_time(services: Services, stopping: threading.Event) -> None:
     """Counts figures again and again, as nobody does."""
     while not stopping.is_set():
-        FiguresShelf(services).get(30, "")
+        FiguresCache(services).get(30, "")
 
 
 def time_searches(services: Services, client: FlaskClient) -> tuple[float, float]:

@@ -20,9 +20,10 @@ from magpie.data.catalogue.catalogue import Catalogue, Item
 from magpie.data.database.connection import open_database
 from magpie.data.feeds.import_feed import import_feed
 from magpie.data.settings import Settings
-from magpie.indexer.encoder.encoder import Encoder, open_encoder, unit_rows
+from magpie.indexer.encoder.encoder import Encoder, open_encoder
 from magpie.indexer.indexes.lexical_index import LexicalIndexBuilder
 from magpie.indexer.text.item_text import ItemText, TextPlanBuilder
+from magpie.indexer.vectors import unit_rows
 
 MAPPING = {
     "id": "uniq_id",

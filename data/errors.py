@@ -172,3 +172,9 @@ class HomeReadOnly(Unavailable):
 
 class DiskFault(Unavailable):
     """The disk neither reads nor writes as it should."""
+
+
+def first_line(error: Exception) -> str:
+    """The type of an error and the first line of its message, at most 200 characters of it."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:200] if lines else ''}"

@@ -15,11 +15,11 @@ from magpie.indexer.encoder.encoder import Encoder
 from magpie.indexer.indexes.attribute_columns import Columns
 from magpie.indexer.indexes.attribute_columns_builder import ColumnsBuilder
 from magpie.indexer.indexes.lexical_index import LexicalIndexBuilder
-from magpie.indexer.indexes.stored_hits import CardsWriter
+from magpie.indexer.indexes.stored_hits import StoredHitsWriter
 from magpie.indexer.text.completion_phrases import PhraseCounter
 from magpie.indexer.text.item_text import TextPlan, TextPlanBuilder
 from magpie.indexer.text.lexicon import load_lexicon
-from magpie.indexer.text.synthetic_queries import ProbeSampler, draw_noise
+from magpie.indexer.text.synthetic_queries import QuerySampler, draw_noise
 
 
 @dataclass
@@ -60,14 +60,14 @@ def read_catalogue(
     plan, phrases = plan_texts(catalogue), PhraseCounter()
     kinds = catalogue.attribute_kinds()
     columns, lexical = ColumnsBuilder(kinds), LexicalIndexBuilder(folder / "lexical")
-    cards = CardsWriter(folder, kinds)
+    stored_hits = StoredHitsWriter(folder, kinds)
     ids: list[int] = []
     names: list[tuple[str, str]] = []  # item_id, title
     texts = np.zeros((total, encoder.spec.dim), np.float32)
     pictures: list[list[str]] = []
     files: dict[str, str] = {}
     descriptive, words = [], load_lexicon().single_words()
-    num_encoded, sampler = 0, ProbeSampler()
+    num_encoded, sampler = 0, QuerySampler()
     for items in catalogue.scan():
         progress("texts", len(ids), total)
         read = [plan.read(item) for item in items]
@@ -76,7 +76,7 @@ def read_catalogue(
             texts = np.concatenate([texts[: len(ids)], np.zeros((2 * len(pooled), encoder.spec.dim), np.float32)])
         texts[len(ids) : len(ids) + len(pooled)] = pooled
         num_encoded += encoded
-        cards.add(items)
+        stored_hits.add(items)
         for item, text in zip(items, read, strict=True):
             ids.append(item.id)
             names.append((item.item_id, item.title))
@@ -89,7 +89,7 @@ def read_catalogue(
             pictures.append([p.content_hash for p in sound])
             files.update((p.content_hash, p.file) for p in sound)
     lexical.finish()
-    cards.finish()
+    stored_hits.finish()
     plan.save(folder / "text_plan.json")
     phrases.save(folder / "phrases.json")
     progress("texts", len(ids), total)

@@ -13,13 +13,13 @@ import numpy as np
 from magpie.data.aggregates.clicked_queries import ClickedQuery
 from magpie.data.backup.leftovers import remove_leftovers
 from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
-from magpie.data.events.ubi import now_ms
 from magpie.data.home.locks import lock_home
 from magpie.data.settings import Settings
-from magpie.indexer.composition.attribute_subspaces import Concepts, gather_words, make_family
-from magpie.indexer.composition.exchange_tuning import learn_exchanges
-from magpie.indexer.encoder.dominant_colour import first_tints
+from magpie.indexer.composition.attribute_subspaces import AttributeSubspaces, fit_subspace, gather_words
+from magpie.indexer.composition.swap_tuning import tune_swaps
+from magpie.indexer.encoder.dominant_colour import first_dominant_colours
 from magpie.indexer.encoder.embedding_cache import EmbeddingCache
 from magpie.indexer.encoder.encode_catalogue import (
     EncodingReport,
@@ -30,7 +30,7 @@ from magpie.indexer.encoder.encode_catalogue import (
 )
 from magpie.indexer.encoder.encoder import Encoder, open_encoder
 from magpie.indexer.fusion.average_fusion import PARTS, Fusion, Means, TextWeighing, estimate_means, fuse_all
-from magpie.indexer.fusion.click_part import ClickedPart, make_clicked_part
+from magpie.indexer.fusion.click_part import ClickPart, fit_click_part
 from magpie.indexer.fusion.learned_fusion import LearnedFusion, choose_fusion, fusion_file
 from magpie.indexer.fusion.missing_part_imputation import ImputedAverage
 from magpie.indexer.fusion.modality_conflicts import (
@@ -193,18 +193,18 @@ def build(
         parts = {name: means.centre(name, vectors) for name, vectors in parts.items()}
         weighing = TextWeighing.fit(parts, snapshot.num_descriptive)
         conflicts = find_conflicts(parts, category_numbers(snapshot.columns))
-        credible = conflicts.silence(parts)
+        credible = conflicts.mask(parts)
         weights = weighing.weigh(credible, snapshot.num_descriptive)
         average = ImputedAverage.fit(credible, weights)
         average.save(folder / "imputation.npz")
         fusion = learned or average
-        leaning = learn_clicked_part(sources.led, snapshot, encoder, cache, means, sources.clicked_share)
-        fused = leaning.lean(snapshot.ids, fuse_all(fusion, credible, weights))
+        leaning = learn_click_part(sources.led, snapshot, encoder, cache, means, sources.clicked_share)
+        fused = leaning.apply(snapshot.ids, fuse_all(fusion, credible, weights))
         vectors = {**parts, "fused": fused}
         factory = choose_factory(options.index, len(snapshot.ids), dim)
         tell("index", 0, 1)
         write_vectors(folder, snapshot.ids, vectors, weights, means, factory)
-        np.save(folder / "tints.npy", first_tints(cache, snapshot.pictures))
+        np.save(folder / "tints.npy", first_dominant_colours(cache, snapshot.pictures))
         leaning.save(folder / "clicked.npz")
         if learned:
             learned.save(folder / "fusion.npz")
@@ -241,7 +241,7 @@ def write_vectors(
 
 def learn_concepts(
     columns: Columns, parts: Mapping[str, np.ndarray], encoder: Encoder, cache: EmbeddingCache, means: Means
-) -> tuple[Concepts, dict[str, Any]]:
+) -> tuple[AttributeSubspaces, dict[str, Any]]:
     """The families of words that exclude each other, from the lexicon and from the catalogue's columns; how composed
     queries exchange them, as the catalogue's own items tell, and what the manifest says of that."""
     lexicon = load_lexicon()
@@ -255,22 +255,22 @@ def learn_concepts(
     values = {name: found for name, found in columns.vocabularies().items() if lexicon.slot_of(name) != "kind"}
     families = {}
     for name, words in gather_words(meanings, {name: lexicon.slot_of(name) for name in values}, values).items():
-        families[name] = make_family(words, encode(words))
-    exchanges, composition = learn_exchanges(parts, columns, families, encode)
-    return Concepts(families, exchanges), composition
+        families[name] = fit_subspace(words, encode(words))
+    exchanges, composition = tune_swaps(parts, columns, families, encode)
+    return AttributeSubspaces(families, exchanges), composition
 
 
-def learn_clicked_part(
+def learn_click_part(
     clicked: Mapping[str, Sequence[ClickedQuery]],
     snapshot: Snapshot,
     encoder: Encoder,
     cache: EmbeddingCache,
     means: Means,
     most: float,
-) -> ClickedPart:
+) -> ClickPart:
     """How the catalogue's items lean towards the queries that led people to them, by a share of `most` at most."""
     numbers = dict(zip(snapshot.item_ids, snapshot.ids.tolist(), strict=True))
-    return make_clicked_part(
+    return fit_click_part(
         clicked, numbers, lambda texts: means.centre("query", encode_texts(encoder, texts, cache)[0]), most
     )
 

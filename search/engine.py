@@ -10,11 +10,11 @@ import numpy as np
 
 from magpie.data.aggregates.recent_choices import read_visits
 from magpie.data.catalogue.catalogue import Catalogue, Item
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.erasure.erase import forgotten_at
 from magpie.data.errors import MagpieError, NoIndex
 from magpie.data.events.signed_query_ids import open_query_ids
-from magpie.data.events.ubi import now_ms
 from magpie.data.pictures.sandbox import Decoders
 from magpie.data.settings import Settings
 from magpie.indexer.encoder.encoder import Encoder
@@ -23,21 +23,21 @@ from magpie.indexer.generations.recall_check import warn_of_recall
 from magpie.indexer.generations.store import NO_INDEX, current_id, is_stale
 from magpie.indexer.indexes.attribute_columns import Columns, check_names
 from magpie.indexer.indexes.lexical_index import LexicalMatches
-from magpie.indexer.indexes.stored_hits import Card
-from magpie.search.click_models.saved_bias import measured_looks
-from magpie.search.experiments.interleaving import CURRENT, compared_versions
+from magpie.indexer.indexes.stored_hits import StoredHit
+from magpie.search.click_models.saved_bias import measured_position_bias
 from magpie.search.live_index.segment import Segment, find_row
 from magpie.search.personalisation.freshness import Freshness
-from magpie.search.personalisation.personalise import Taste, personalise, taste_of
-from magpie.search.personalisation.popularity import Behaviour
+from magpie.search.personalisation.personalise import Preferences, personalise, preferences_of
+from magpie.search.personalisation.popularity import Popularity
 from magpie.search.query.autocomplete import complete_with_searches
-from magpie.search.query.interpret import Question
-from magpie.search.ranker.reranker import FIRST_STAGE, Reranked, Reranker
+from magpie.search.query.parse_query import ParsedQuery
+from magpie.search.ranker.named_rankings import CURRENT, FIRST_STAGE, compared_versions
+from magpie.search.ranker.reranker import Reranked, Reranker
 from magpie.search.request import Hit, SearchRequest, SearchResult
 from magpie.search.retrieval.candidates import look_up, retrieve
 from magpie.search.retrieval.confidence import is_confident
 from magpie.search.retrieval.facets import count_facets, find_ranges
-from magpie.search.retrieval.merge import Merged, best_score, check_sort, matching_rows, merge
+from magpie.search.retrieval.ranked_list import RankedList, best_score, check_sort, matching_rows, merge
 from magpie.search.retrieval.scoring import Candidates
 from magpie.search.serving import Serving, open_serving, serve, with_changes
 
@@ -58,7 +58,7 @@ class SearchEngine:
         self.decoders = Decoders.opened()
         self._catalogue = Catalogue(database, settings, self.decoders.catalogue)
         self._query_ids = open_query_ids(database)
-        self.behaviour = Behaviour(database, settings.min_clients, partial(measured_looks, settings))
+        self.popularity = Popularity(database, settings.min_clients, partial(measured_position_bias, settings))
         self._serving: Serving | None = None
         self._reranker = Reranker(settings, compared_versions(settings))
         self._freshness = Freshness(self._catalogue, settings.freshness_weight, settings.freshness_half_life_days)
@@ -80,33 +80,33 @@ class SearchEngine:
         segments = serving.segments
         check_fields(request, [s.columns for s in segments])
         depth = DEPTH if request.offset + request.k <= DEPTH // 2 else DEEP
-        wording, lookup = serving.interpreter.read(request), None
+        wording, lookup = serving.query_parser.read(request), None
         if wording.searched and not request.like:  # tantivy lets other threads run: the query is encoded meanwhile
             lookup = look_up(segments, wording.searched, wording.right_words, request.filters, depth)
-        question = serving.interpreter.interpret(request, wording, segments)
-        found = retrieve(segments, question, request.filters, depth, lookup)
+        parsed = serving.query_parser.interpret(request, wording, segments)
+        found = retrieve(segments, parsed, request.filters, depth, lookup)
         candidates = [ranked for ranked, _ in found]
         best = best_score(candidates)
-        matching = matching_rows(candidates, question.is_browsing, best)
-        reranked = self._reranker.rerank(merge(candidates, matching, request.sort), request, question)
+        matching = matching_rows(candidates, parsed.is_browsing, best)
+        reranked = self._reranker.rerank(merge(candidates, matching, request.sort), request, parsed)
         order = reranked.order
         if reranked.chances is None:  # what is drawn is shown as it is drawn
-            order = self._freshness.freshen(order, request, question, time.time())
-            order = personalise(order, request, question, segments, self._taste(request))
-        unfiltered = _without_each_filter(segments, question, request, depth, best)
-        hits = _hits(serving, order, reranked, request, question)
+            order = self._freshness.freshen(order, request, parsed, time.time())
+            order = personalise(order, request, parsed, segments, self._taste(request))
+        unfiltered = _without_each_filter(segments, parsed, request, depth, best)
+        hits = _hits(serving, order, reranked, request, parsed)
         return SearchResult(
             query_id=self._query_ids.new(),
             generation=serving.generation.id,
             ranker=reranked.ranker,
             took_ms=round(1000 * (time.perf_counter() - started), 2),
             total=max(sum(len(rows) for rows in matching), request.offset + len(hits) if hits else 0),
-            confident=_confident(request, question, found, serving),
+            confident=_confident(request, parsed, found, serving),
             hits=hits,
             facets=count_facets(segments, matching, unfiltered, request.filters) if request.facets else {},
             ranges=find_ranges(segments, matching, unfiltered) if request.facets else {},
-            notices=[f"Understood as: {question.corrected}"] if question.corrected else [],
-            corrected=question.corrected,
+            notices=[f"Understood as: {parsed.corrected}"] if parsed.corrected else [],
+            corrected=parsed.corrected,
         )
 
     @property
@@ -129,13 +129,13 @@ class SearchEngine:
         self._current()
         return ranking in (FIRST_STAGE, CURRENT) or self._reranker.has(ranking)
 
-    def first_stage(self, request: SearchRequest) -> tuple[Question, Merged]:
+    def first_stage(self, request: SearchRequest) -> tuple[ParsedQuery, RankedList]:
         """What was asked and all candidates in order, before anything learned from clicks. Raises as `search` does."""
-        segments, interpreter = self._current().segments, self._current().interpreter
-        question = interpreter.interpret(request, interpreter.read(request), segments)
-        candidates = [ranked for ranked, _ in retrieve(segments, question, request.filters, DEPTH)]
-        matching = matching_rows(candidates, question.is_browsing, best_score(candidates))
-        return question, merge(candidates, matching, request.sort)
+        segments, query_parser = self._current().segments, self._current().query_parser
+        parsed = query_parser.interpret(request, query_parser.read(request), segments)
+        candidates = [ranked for ranked, _ in retrieve(segments, parsed, request.filters, DEPTH)]
+        matching = matching_rows(candidates, parsed.is_browsing, best_score(candidates))
+        return parsed, merge(candidates, matching, request.sort)
 
     def similar(self, item_id: str, k: int = 10) -> SearchResult:
         """The items most like this one, without itself. Raises ItemNotFound, NoIndex."""
@@ -143,11 +143,11 @@ class SearchEngine:
 
     def finish(self, text: str) -> str:
         """What is being typed, its last word brought to its end where it is none yet. Raises NoIndex."""
-        return self._current().interpreter.finish(text)
+        return self._current().query_parser.finish(text)
 
-    def tint_of(self, item: Item) -> tuple[int, int, int] | None:
+    def dominant_colour_of(self, item: Item) -> tuple[int, int, int] | None:
         """What the item's first picture shows most of, None where it is not indexed. Raises NoIndex."""
-        return _tint_of(self._current().segments, item.id)
+        return _dominant_colour_of(self._current().segments, item.id)
 
     @property
     def segments(self) -> list[Segment]:
@@ -160,14 +160,14 @@ class SearchEngine:
         cards = serving.items.get_many(ids)
         found = [(cards[id_], score) for id_, score in zip(ids, scores, strict=True) if id_ in cards]
         hits = [
-            _hit(card, position, score, _tint_of(serving.segments, card.id))
+            _hit(card, position, score, _dominant_colour_of(serving.segments, card.id))
             for position, (card, score) in enumerate(found, start=1)
         ]
         return SearchResult(self._query_ids.new(), serving.generation.id, ranker, 0.0, len(hits), bool(hits), hits)
 
     def suggest(self, prefix: str, limit: int = 8) -> list[str]:
         """What enough people searched, then phrases of the catalogue, that complete what was typed. Raises NoIndex."""
-        return complete_with_searches(self.behaviour.searched, self._current().generation.phrases, prefix, limit)
+        return complete_with_searches(self.popularity.searched, self._current().generation.phrases, prefix, limit)
 
     def status(self) -> dict[str, Any]:
         """What is being served; `ready` is False, with the reason among the alarms, where nothing can be."""
@@ -249,11 +249,11 @@ class SearchEngine:
             raise NoIndex(NO_INDEX)
         return serving
 
-    def _taste(self, request: SearchRequest) -> Taste | None:
+    def _taste(self, request: SearchRequest) -> Preferences | None:
         """What the searcher chose lately, None for one without a name or without choices."""
         if not (request.session_id or request.client_id) or not request.rerank:
             return None
-        return taste_of(read_visits(self._database, request.session_id, request.client_id), now_ms())
+        return preferences_of(read_visits(self._database, request.session_id, request.client_id), now_ms())
 
 
 def check_fields(request: SearchRequest, segments: Sequence[Columns]) -> None:
@@ -263,18 +263,20 @@ def check_fields(request: SearchRequest, segments: Sequence[Columns]) -> None:
 
 
 def _without_each_filter(
-    segments: Sequence[Segment], question: Question, request: SearchRequest, depth: int, best: float
+    segments: Sequence[Segment], parsed: ParsedQuery, request: SearchRequest, depth: int, best: float
 ) -> dict[str, list[np.ndarray]]:
     """For each filtered field the rows that match without the filter on it, which its facet counts."""
     found = {}
     for name in request.filters if request.facets else ():
         others = {other: wanted for other, wanted in request.filters.items() if other != name}
-        candidates = [ranked for ranked, _ in retrieve(segments, question, others, depth)]
-        found[name] = matching_rows(candidates, question.is_browsing, best)
+        candidates = [ranked for ranked, _ in retrieve(segments, parsed, others, depth)]
+        found[name] = matching_rows(candidates, parsed.is_browsing, best)
     return found
 
 
-def _hits(serving: Serving, order: Merged, reranked: Reranked, request: SearchRequest, question: Question) -> list[Hit]:
+def _hits(
+    serving: Serving, order: RankedList, reranked: Reranked, request: SearchRequest, parsed: ParsedQuery
+) -> list[Hit]:
     """The page of hits. An item deleted within the last moment is left out rather than shown empty."""
     page = range(request.offset, min(request.offset + request.k, len(order)))
     cards = serving.items.get_many(order.ids[page.start : page.stop].tolist())
@@ -282,23 +284,25 @@ def _hits(serving: Serving, order: Merged, reranked: Reranked, request: SearchRe
     for k in page:
         card = cards.get(int(order.ids[k]))
         if card is not None:
-            explained = order.explain(k, question) if request.explain else None
+            explained = order.explain(k, parsed) if request.explain else None
             position = request.offset + len(hits) + 1
             inputs = reranked.inputs_of(card.id, order.first_stage_score(k))
-            hits.append(_hit(card, position, order.score(k), order.tint(k), explained, inputs, reranked.chance_at(k)))
+            hits.append(
+                _hit(card, position, order.score(k), order.dominant_colour(k), explained, inputs, reranked.chance_at(k))
+            )
     return hits
 
 
-def _tint_of(segments: Sequence[Segment], id_: int) -> tuple[int, int, int] | None:
+def _dominant_colour_of(segments: Sequence[Segment], id_: int) -> tuple[int, int, int] | None:
     found = find_row(segments, id_)
-    return found[0].tint(found[1]) if found else None
+    return found[0].dominant_colour(found[1]) if found else None
 
 
 def _hit(
-    card: Card,
+    card: StoredHit,
     position: int,
     score: float,
-    tint: tuple[int, int, int] | None,
+    dominant_colour: tuple[int, int, int] | None,
     explained: dict[str, float] | None = None,
     inputs: dict[str, float] | None = None,
     propensity: float | None = None,
@@ -319,14 +323,14 @@ def _hit(
         inputs=inputs,
         inferred=card.inferred,
         propensity=propensity,
-        tint=tint,
+        dominant_colour=dominant_colour,
     )
 
 
 def _confident(
-    request: SearchRequest, question: Question, found: Sequence[tuple[Candidates, LexicalMatches]], serving: Serving
+    request: SearchRequest, parsed: ParsedQuery, found: Sequence[tuple[Candidates, LexicalMatches]], serving: Serving
 ) -> bool:
-    if question.is_browsing or request.like:
+    if parsed.is_browsing or request.like:
         return any(len(ranked.rows) for ranked, _ in found)
     calibration = serving.generation.manifest["confidence"]
     return any(is_confident(request.text, matches, ranked, serving.encoder, calibration) for ranked, matches in found)

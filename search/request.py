@@ -57,8 +57,8 @@ class Hit:
     first good picture, or None; `explain` holds addends by source that sum to `score`; `inputs` is what the
     learned ranker saw of it, None where no ranker took part; `inferred` names those of the attributes that Magpie
     guessed, with the probability that they are right;
-    `propensity` is the probability of this position where the order was drawn; `tint` is the red, green and blue that
-    the picture shows most of."""
+    `propensity` is the probability of this position where the order was drawn; `dominant_colour` is the red, green
+    and blue that the picture shows most of."""
 
     item_id: str
     position: int
@@ -75,7 +75,7 @@ class Hit:
     inputs: dict[str, float] | None = None
     inferred: dict[str, float] = field(default_factory=dict)
     propensity: float | None = None
-    tint: tuple[int, int, int] | None = None
+    dominant_colour: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)

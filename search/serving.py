@@ -17,9 +17,9 @@ from magpie.indexer.indexes.vector_index import limit_threads
 from magpie.search.live_index.compaction import Compaction
 from magpie.search.live_index.delta import Delta, follow, no_changes, with_segments
 from magpie.search.live_index.delta_builder import ChangedItems
-from magpie.search.live_index.hit_store import ShownItems
+from magpie.search.live_index.hit_store import HitStore
 from magpie.search.live_index.segment import Segment
-from magpie.search.query.interpret import Interpreter
+from magpie.search.query.parse_query import QueryParser
 
 CATCH_UP_S = 20.0
 log = logging.getLogger(__name__)
@@ -35,12 +35,12 @@ class Serving:
     wanted: str | None
     generation: Generation
     encoder: Encoder
-    interpreter: Interpreter
+    query_parser: QueryParser
     segments: list[Segment]
     delta: Delta
     changed_items: ChangedItems
     compaction: Compaction
-    items: ShownItems
+    items: HitStore
     alarms: list[str]
 
 
@@ -70,19 +70,19 @@ def serve(
     wanted_encoder = generation.manifest["fingerprint"]
     encoder = before.encoder if before and before.encoder.spec.fingerprint == wanted_encoder else None
     encoder = encoder or open_encoder_of(generation, threads=1)
-    interpreter = Interpreter(encoder, generation, catalogue, settings, decoders.uploads)
+    query_parser = QueryParser(encoder, generation, catalogue, settings, decoders.uploads)
     changed_items = ChangedItems(settings, catalogue, generation, encoder, decoders.catalogue)
     main = main_segment(generation)
     serving = Serving(
         wanted,
         generation,
         encoder,
-        interpreter,
+        query_parser,
         [main],
         no_changes(generation.catalogue_revision),
         changed_items,
         Compaction(changed_items),
-        ShownItems(catalogue, main, generation.cards),
+        HitStore(catalogue, main, generation.stored_hits),
         alarms,
     )
     return _caught_up(serving, catalogue, before.delta.revision if before else 0)
@@ -111,7 +111,7 @@ def with_changes(serving: Serving, catalogue: Catalogue) -> Serving:
     if delta is serving.delta and segments is delta.segments:
         return serving
     main = serving.segments[0].without(delta.dead_ids)
-    items = serving.items if delta is serving.delta else ShownItems(catalogue, main, serving.generation.cards)
+    items = serving.items if delta is serving.delta else HitStore(catalogue, main, serving.generation.stored_hits)
     return replace(serving, segments=[main, *segments], delta=with_segments(delta, segments), items=items)
 
 
@@ -122,9 +122,9 @@ def main_segment(generation: Generation) -> Segment:
         parts=generation.parts,
         fused=generation.fused,
         text_weights=generation.text_weights,
-        tints=generation.tints,
+        dominant_colours=generation.dominant_colours,
         fusion=generation.fusion,
-        clicked=generation.clicked,
+        click_part=generation.click_part,
         indexes=generation.indexes,
         lexical=generation.lexical,
         columns=generation.columns,

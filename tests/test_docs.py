@@ -153,10 +153,23 @@ def test_files_named_in_the_docs_exist(page: Path) -> None:
             assert any(any((ROOT / folder).rglob(path)) for folder in CODE), f"{page.name}: {path}"
 
 
+@pytest.mark.parametrize("page", [page for page in DOCS if page.read_text("utf-8").count("\n") > 150], ids=_name)
+def test_long_pages_begin_with_their_contents(page: Path) -> None:
+    """Nearly all sections (four in five) are linked before the first of them."""
+    head, *sections = re.split(r"^## +(.+)\n", _FENCE.sub("", page.read_text(encoding="utf-8")), flags=re.MULTILINE)
+    anchors = [_anchor(heading) for heading in sections[::2]]
+    linked = [anchor for anchor in anchors if f"(#{anchor})" in head]
+    assert len(linked) >= 0.8 * len(anchors), set(anchors) - set(linked)
+
+
 def _anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
     headings = _HEADING.findall(_FENCE.sub("", page.read_text(encoding="utf-8")))
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return {_anchor(heading) for heading in headings}
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def _shell_commands(page: Path) -> list[list[str]]:

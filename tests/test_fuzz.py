@@ -11,6 +11,7 @@ NAMES = ("addresses", "paths", "searches", "events", "items", "item_lines", "upl
 NAMES += ("picture_bytes", "feeds", "lines", "heads", "backups")
 # the product ignores what Pillow says of odd metadata
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::UserWarning:PIL"),
     # Werkzeug lets go of the file of a form that breaks off in the middle of it, which Python then closes
     pytest.mark.filterwarnings("ignore:.*SpooledTemporaryFile:pytest.PytestUnraisableExceptionWarning"),

@@ -7,6 +7,8 @@ import pytest
 from benchmarks.faults import Killer, table
 from magpie.data.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def killer(shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> Killer:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from magpie.data.aggregates.click_cells import read_cells, refresh_cells
 from magpie.data.aggregates.clicked_queries import clicked_queries
 from magpie.data.aggregates.k_anonymous_queries import shared_queries
+from magpie.data.clock import now_ms
 from magpie.data.database.api_tokens import create_token
 from magpie.data.database.connection import Database, open_database
 from magpie.data.database.tables import client_salts, events, queries
@@ -25,9 +26,9 @@ from magpie.data.erasure.subject_access import forget_session
 from magpie.data.events.event_log import ClickLog
 from magpie.data.events.pseudonyms import SPAN_MS, drop_old_salts, pseudonyms_of
 from magpie.data.events.rows import event_values, query_values
-from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit, now_ms
+from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
-from magpie.search.personalisation.popularity import Behaviour
+from magpie.search.personalisation.popularity import Popularity
 from magpie.search.ranker.ranker_store import is_stale
 from magpie.web.app import create_app
 from tests.support.serving import client_of
@@ -208,13 +209,13 @@ def shown_and_clicked(database: Database, words: str, item: str, people: list[st
 
 def derived(database: Database) -> dict[str, Any]:
     """All that the product derives from the log by itself, as it is on disk and as it would be counted now."""
-    behaviour = Behaviour(database, 2)
-    behaviour.refresh()
+    popularity = Popularity(database, 2)
+    popularity.refresh()
     cells = read_cells(database)
     return {
-        "rates": set(behaviour.rates),
-        "counts": set(behaviour.counts),
-        "searched": [words for words, _ in behaviour.searched],
+        "rates": set(popularity.rates),
+        "counts": set(popularity.counts),
+        "searched": [words for words, _ in popularity.searched],
         "cells": set(cells.queries) | set(cells.items),
         "led": set(clicked_queries(database, fewest_clients=2)),
     }
@@ -261,9 +262,9 @@ def test_what_one_person_typed_reaches_nobody(database: Database) -> None:
     shown_and_clicked(database, "red vase", "vase", ["p1", "p2", "p3", "p4", "p5"])
     assert [words for words, _ in shared_queries(database, 0, 2)] == ["red vase"]
     assert [one.text for one in clicked_queries(database)["vase"]] == ["red vase"]
-    behaviour = Behaviour(database, 2)
-    behaviour.refresh()
-    assert SECRET_WORDS not in [words for words, _ in behaviour.searched]
+    popularity = Popularity(database, 2)
+    popularity.refresh()
+    assert SECRET_WORDS not in [words for words, _ in popularity.searched]
 
 
 def test_what_an_older_magpie_kept_is_dropped(settings: Settings) -> None:

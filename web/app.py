@@ -1,4 +1,4 @@
-"""The application: everything opened once, every route and every error's answer in its place."""
+"""The Flask application: its routes, error handlers, security headers and middleware, on services opened once."""
 
 import atexit
 import time
@@ -14,23 +14,22 @@ from magpie.web.api.events import api as events_api
 from magpie.web.api.health import api as health_api
 from magpie.web.api.item_schemas import ItemBody, NamedItemBody
 from magpie.web.api.items import api as items_api
-from magpie.web.api.json_answers import JSONAnswers
 from magpie.web.api.openapi import DESCRIPTION, SECURITY_SCHEMES, TITLE, add_form, add_schemas
 from magpie.web.api.problems import install_problem_handlers, validation_problem
-from magpie.web.api.responses import LineAnswer, Problem, UpsertAnswer
+from magpie.web.api.responses import FastJSON, LineAnswer, Problem, UpsertAnswer
 from magpie.web.api.search import api as search_api
 from magpie.web.api.search_requests import SearchBody
 from magpie.web.insights.routes import insights
 from magpie.web.middleware.cors import CrossOrigin, parse_origins
-from magpie.web.middleware.static_cache import KeptAnswers
+from magpie.web.middleware.static_cache import StaticCache
 from magpie.web.middleware.trusted_proxies import BehindProxies, parse_networks
 from magpie.web.page.assets import SCRIPT, install_page_files, style_source
-from magpie.web.page.privacy_page import visitor_pages
+from magpie.web.page.privacy_page import privacy_pages
 from magpie.web.page.routes import install_page_texts, pages
 from magpie.web.services import Services, open_services
 from magpie.web.shared import Shared
 
-# nothing on a page comes from elsewhere, and nothing in a page is code
+# pages load nothing from other hosts and contain no inline script
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' '{style}'; img-src 'self' data: blob:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -41,7 +40,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-# not JSON: searches must not wait for it, and an item's ETag must stay the one that If-Match is to name
+# JSON is not compressed: it would slow searches, and change the ETag of an item that If-Match names
 COMPRESSION = {
     "COMPRESS_MIMETYPES": ["text/html", "text/css", "text/javascript", "image/svg+xml", "text/csv"],
     "COMPRESS_ALGORITHM": ["br", "gzip"],
@@ -76,7 +75,7 @@ def create_app(settings: Settings, shared: Shared | None = None) -> Flask:
     app.config.update(MAX_CONTENT_LENGTH=settings.max_upload_bytes, MAX_FORM_MEMORY_SIZE=1_000_000, MAX_FORM_PARTS=200)
     app.config.update(COMPRESSION)
     Compress(app)
-    app.json = JSONAnswers(app)
+    app.json = FastJSON(app)
     app.url_map.merge_slashes = False  # an item's id may hold them
     install_problem_handlers(app)
     install_page_texts(app)
@@ -87,14 +86,14 @@ def create_app(settings: Settings, shared: Shared | None = None) -> Flask:
     add_form(app, SearchBody, "A picture (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF), at most 10 MB.")
     add_form(app, ItemBody, "A picture of the item; repeat it for more.")
     app.register_blueprint(pages)
-    app.register_blueprint(visitor_pages)
+    app.register_blueprint(privacy_pages)
     app.register_blueprint(insights)
     opened = open_services(settings, shared)
     app.extensions["magpie"] = opened
     atexit.register(opened.close)
     _measure_and_secure(app, opened)
     _limit_rates(app, opened)
-    app.wsgi_app = KeptAnswers(app.wsgi_app, f"{app.static_url_path}/")  # type: ignore[method-assign]
+    app.wsgi_app = StaticCache(app.wsgi_app, f"{app.static_url_path}/")  # type: ignore[method-assign]
     if settings.trusted_proxies:
         app.wsgi_app = BehindProxies(app.wsgi_app, parse_networks(settings.trusted_proxies))  # type: ignore[method-assign]
     return app

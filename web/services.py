@@ -1,4 +1,4 @@
-"""What every route stands on: database, engine, click log and picture shelf, opened once and closed together."""
+"""The services that routes use (database, engine, event log, picture stores), opened once and closed together."""
 
 import logging
 import threading
@@ -10,11 +10,11 @@ from typing import Any
 from flask import current_app
 
 from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database, open_database
 from magpie.data.errors import MagpieError, NoIndex
 from magpie.data.events.event_log import ClickLog
 from magpie.data.events.signed_query_ids import QueryIds, open_query_ids
-from magpie.data.events.ubi import now_ms
 from magpie.data.home.safe_traceback import fault_trail
 from magpie.data.settings import Settings
 from magpie.data.spam.click_spam import set_aside_lately, set_aside_pushing
@@ -23,8 +23,8 @@ from magpie.search.personalisation.popularity import WINDOW_DAYS
 from magpie.search.recommendations.recommender import Recommender
 from magpie.web.background.auto_rebuild import AutoRebuild
 from magpie.web.background.query_logger import QueryLogWriter
-from magpie.web.media.picture_shelf import PictureShelf
-from magpie.web.media.upload_shelf import UploadShelf
+from magpie.web.media.picture_store import PictureStore
+from magpie.web.media.upload_store import UploadStore
 from magpie.web.middleware.access import Access
 from magpie.web.middleware.metrics import Metrics
 from magpie.web.middleware.rate_limits import RateLimits
@@ -32,18 +32,18 @@ from magpie.web.shared import Shared
 
 log = logging.getLogger(__name__)
 
-PATIENCE_S = 3.0  # with others who write the database: whoever waits longer keeps a thread from searches
+PATIENCE_S = 3.0  # how long a request waits for the database's write lock; meanwhile its thread answers no search
 REFRESH_INTERVAL_S = 0.5
 STOP_WITHIN_S = 5.0
 COUNTING_INTERVAL_S = 60.0
 LATELY_MS = 7_200_000
 DAY_MS = 86_400_000
-COUNTING_SHARE = 0.02  # of the time, at most, goes into counting behaviour
+COUNTING_SHARE = 0.02  # of the time, at most, that counting popularity may take
 
 
 @dataclass(frozen=True)
 class Services:
-    """The opened parts that a request may use."""
+    """The opened services of one application."""
 
     settings: Settings
     shared: Shared
@@ -55,8 +55,8 @@ class Services:
     click_log: ClickLog
     query_ids: QueryIds
     query_log: QueryLogWriter
-    pictures: PictureShelf
-    uploads: UploadShelf
+    pictures: PictureStore
+    uploads: UploadStore
     metrics: Metrics
     access: Access
     rate_limits: RateLimits
@@ -64,11 +64,11 @@ class Services:
     background: list[threading.Thread]
 
     def status(self) -> dict[str, Any]:
-        """What is being served, with every alarm."""
+        """The engine's status, with the alarms of the engine and of the automatic rebuild."""
         return _status(self.engine, self.auto_rebuild)
 
     def warm_up(self) -> None:
-        """Loads what the first search would otherwise wait for; where nothing can be served, the page says why."""
+        """Loads what the first search needs; an index that cannot be served is logged, and no error."""
         try:
             self.engine.warm_up()
         except NoIndex:
@@ -77,12 +77,12 @@ class Services:
             log.error("%s", error)
 
     def close(self) -> None:
-        """Ends the background threads and writes what they still hold."""
+        """Stops the background threads, writes what they still hold, and closes everything."""
         self.stopping.set()
         self.auto_rebuild.stop()
         self.query_log.close()
         until = time.monotonic() + STOP_WITHIN_S
-        # one that is in a library's code when Python ends takes the process down with it
+        # a thread that runs in a C library when Python exits crashes the process
         for thread in self.background:
             thread.join(max(0.0, until - time.monotonic()))
         self.engine.close()
@@ -90,9 +90,9 @@ class Services:
 
 
 def open_services(settings: Settings, shared: Shared | None = None) -> Services:
-    """Everything opened and the background threads running; without `shared` as the only worker.
+    """The opened services, their background threads started; without `shared` as the only worker.
 
-    Raises MagpieError where the home cannot be used.
+    Raises MagpieError when the home cannot be used.
     """
     shared = shared or Shared.among(1)
     database = open_database(settings, PATIENCE_S)
@@ -111,8 +111,8 @@ def open_services(settings: Settings, shared: Shared | None = None) -> Services:
         click_log=click_log,
         query_ids=open_query_ids(database),
         query_log=QueryLogWriter(click_log, has_others=shared.workers > 1),
-        pictures=PictureShelf(settings, catalogue, engine.decoders.catalogue),
-        uploads=UploadShelf(settings.max_picture_pixels, engine.decoders.uploads, shared.uploads),
+        pictures=PictureStore(settings, catalogue, engine.decoders.catalogue),
+        uploads=UploadStore(settings.max_picture_pixels, engine.decoders.uploads, shared.uploads),
         metrics=Metrics(partial(_status, engine, auto_rebuild), shared.metrics_folder),
         access=Access(settings, database),
         rate_limits=RateLimits(settings, shared.counters),
@@ -140,7 +140,7 @@ def _status(engine: SearchEngine, auto_rebuild: AutoRebuild) -> dict[str, Any]:
 
 
 def _watch_generations(services: Services) -> None:
-    """Takes up newly published generations; an unusable one is reported once and the old one goes on serving."""
+    """Loads newly published generations; logs an unusable one once and goes on serving the old one."""
     said = ""
     while not services.stopping.wait(REFRESH_INTERVAL_S):
         try:
@@ -159,7 +159,7 @@ def _watch_generations(services: Services) -> None:
 
 
 def _count_behaviour(services: Services) -> None:
-    """Sums up what people did, every minute, or less often where there is much to count; misuse does not count."""
+    """Filters spam and counts popularity, every minute or, when that takes long, less often."""
     pause = 0.0
     while not services.stopping.wait(pause):
         try:
@@ -167,7 +167,7 @@ def _count_behaviour(services: Services) -> None:
             if services.shared.is_first:
                 set_aside_lately(services.database, now_ms() - LATELY_MS)
                 set_aside_pushing(services.database, now_ms() - WINDOW_DAYS * DAY_MS)
-            services.engine.behaviour.refresh()
+            services.engine.popularity.refresh()
             pause = max(COUNTING_INTERVAL_S, (time.monotonic() - started) / COUNTING_SHARE)
         except Exception as error:
             log.error("summing up behaviour failed; trying again\n%s", fault_trail(error))

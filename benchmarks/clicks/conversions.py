@@ -15,7 +15,7 @@ from outcomes import Orders
 from people import BEHAVIOURS, SHOWN, Behaviour, World, browse, load_world
 from threadpoolctl import threadpool_limits
 
-from magpie.search.click_models.click_models import choose_browsing_model
+from magpie.search.click_models.click_models import choose_click_model
 from magpie.search.ranker_training.train_ranker import learn
 
 
@@ -34,7 +34,7 @@ def main() -> None:
         world = load_world(given.home, given.queries, given.qrels, seed)
         groups = world.split(seed)
         cells = browse(world, groups[0], given.searches, behaviour, seed)
-        browsing = choose_browsing_model(cells)
+        browsing = choose_click_model(cells)
         for weight in given.weights:
             ranker, _ = learn(cells.with_conversions(weight), browsing, world.stages, world.numbers)
             orders = {key: ranker.order(world.stages[key], key) for key in world.stages}

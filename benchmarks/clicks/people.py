@@ -92,8 +92,8 @@ def load_world(home: Path, queries: Path, qrels: Path, seed: int) -> World:
         if not query.get("text") or len(query.keys() - {"query_id", "text"}):
             continue
         key, known = query_key(query["text"]), judged[query["query_id"]]
-        question, order = engine.first_stage(SearchRequest(text=key))
-        stages[key] = gather_first_stage(order, question)
+        parsed, order = engine.first_stage(SearchRequest(text=key))
+        stages[key] = gather_first_stage(order, parsed)
         items = [names[int(number)] for number in stages[key].ids]
         grades[key] = np.array([known.get(item, 0) for item in items])
         ideals[key] = np.sort(list(known.values()))[::-1][:10]

@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 from ways import GUARDED, NAIVE, RAW, by_raw_rate, train_naive
 
 from magpie.data.aggregates.click_cells import Cells
-from magpie.search.click_models.click_models import choose_browsing_model
+from magpie.search.click_models.click_models import choose_click_model
 from magpie.search.click_models.position_bias import measure_propensities
 from magpie.search.ranker_training.train_ranker import learn
 
@@ -80,7 +80,7 @@ def learned(world: World, way: str, cells: Cells, before: Orders) -> Orders:
     if way == NAIVE:
         naive = train_naive(world, cells)
         return {key: naive.order(world.stages[key], key) for key in world.stages}
-    ranker, verdict = learn(cells, choose_browsing_model(cells), world.stages, world.numbers)
+    ranker, verdict = learn(cells, choose_click_model(cells), world.stages, world.numbers)
     if not verdict.is_better:
         return before
     return {key: ranker.order(world.stages[key], key) for key in world.stages}

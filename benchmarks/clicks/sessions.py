@@ -22,10 +22,10 @@ from magpie.data.database.connection import open_database
 from magpie.data.settings import Settings
 from magpie.search.engine import SearchEngine
 from magpie.search.live_index.segment import Segment
-from magpie.search.personalisation.personalise import find_shift, taste_of
-from magpie.search.query.interpret import Question
+from magpie.search.personalisation.personalise import find_shift, preferences_of
+from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.request import SearchRequest
-from magpie.search.retrieval.merge import Merged
+from magpie.search.retrieval.ranked_list import RankedList
 
 HABIT = BEHAVIOURS["eta 1"]
 
@@ -35,8 +35,8 @@ class Asked:
     """What the engine makes of each query, and what is searched."""
 
     requests: list[SearchRequest]
-    questions: list[Question]
-    orders: list[Merged]
+    parsed_queries: list[ParsedQuery]
+    orders: list[RankedList]
     segments: list[Segment]
 
 
@@ -61,8 +61,8 @@ def try_seed(feed: TrueFeed, home: Path, seed: int, number: int) -> None:
     database = open_database(settings)
     engine = SearchEngine(settings, database)
     requests = [SearchRequest(text=key, facets=False) for key in shop.keys]
-    questions, orders = zip(*(engine.first_stage(request) for request in requests), strict=True)
-    asked = Asked(requests, list(questions), list(orders), engine.segments)
+    parsed_queries, orders = zip(*(engine.first_stage(request) for request in requests), strict=True)
+    asked = Asked(requests, list(parsed_queries), list(orders), engine.segments)
     searches = draw_searches(shoppers, np.random.default_rng(seed).permutation(len(shop.keys)), 3 * number, chance)
     clicked = browse(shoppers, searches, chance)
     later = [n for n in range(len(searches)) if history(searches, clicked, n)][:number]
@@ -111,9 +111,9 @@ def worths(
             Visit(int(asked.orders[q].ids[candidate]), "click", 0, True)
             for q, candidate in history(searches, clicked, whose)
         ]
-        taste = taste_of(visits, 0)
+        taste = preferences_of(visits, 0)
         shift = taste and find_shift(
-            asked.orders[query], asked.requests[query], asked.questions[query], asked.segments, taste
+            asked.orders[query], asked.requests[query], asked.parsed_queries[query], asked.segments, taste
         )
         found.append(float(wants[shift.rank[:10]] @ looks) if shift else found[0])
     return found[0], found[1], found[2]

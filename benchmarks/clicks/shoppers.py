@@ -66,8 +66,8 @@ def open_shop(feed: TrueFeed, home: Path, seed: int, number: int = QUERIES) -> S
     stages, queries, places, by_words = {}, [], [], []
     for query in draw_queries(feed, number, seed):
         key = query_key(query.text)
-        question, order = engine.first_stage(SearchRequest(text=key, facets=False))
-        stage = gather_first_stage(order, question)
+        parsed, order = engine.first_stage(SearchRequest(text=key, facets=False))
+        stage = gather_first_stage(order, parsed)
         if len(stage) < DEPTH or key in stages:
             continue
         _, lexical = engine.first_stage(SearchRequest(text=key, facets=False, mode="lexical"))

@@ -11,11 +11,12 @@ from people import Behaviour, World
 from threadpoolctl import threadpool_limits
 
 from magpie.data.aggregates.click_cells import Cells
-from magpie.search.click_models.click_models import PositionModel, choose_browsing_model
+from magpie.search.click_models.click_models import PositionModel, choose_click_model
 from magpie.search.click_models.debiased_rates import count_pairs
 from magpie.search.click_models.position_bias import POSITIONS, Propensities
-from magpie.search.ranker.click_evidence import gather_evidence
-from magpie.search.ranker.ranker import Ranker, train_ranker
+from magpie.search.ranker.click_statistics import gather_click_statistics
+from magpie.search.ranker.ranker import Ranker
+from magpie.search.ranker_training.fit_ranker import fit_ranker
 from magpie.search.ranker_training.train_ranker import learn
 
 NONE, RAW, NAIVE, DEBIASED, GUARDED, PUBLISHED, BEST = (
@@ -38,7 +39,7 @@ def learn_from(world: World, cells: Cells, behaviour: Behaviour) -> Learned:
     """All ways, learned from one log."""
     with threadpool_limits(1, "blas"):
         started, cpu = time.perf_counter(), time.process_time()
-        report = choose_browsing_model(cells)
+        report = choose_click_model(cells)
         ranker, verdict = learn(cells, report, world.stages, world.numbers)
         seconds = round(time.perf_counter() - started, 1), round(time.process_time() - cpu, 1)
         cpu = time.process_time()
@@ -71,7 +72,9 @@ def learn_from(world: World, cells: Cells, behaviour: Behaviour) -> Learned:
 def train_naive(world: World, cells: Cells) -> Ranker:
     """The same ranker from clicks as they are, as if every position were looked at alike."""
     as_clicked = PositionModel(Propensities(np.ones(POSITIONS), np.zeros(POSITIONS), 0))
-    return train_ranker(gather_evidence(count_pairs(cells, as_clicked), world.stages, world.numbers), world.stages)
+    return fit_ranker(
+        gather_click_statistics(count_pairs(cells, as_clicked), world.stages, world.numbers), world.stages
+    )
 
 
 def by_raw_rate(world: World, cells: Cells) -> Orders:

@@ -9,10 +9,10 @@ from hashlib import sha256
 
 from sqlalchemy import delete, insert, select
 
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.database.tables import tokens
 from magpie.data.errors import BadInput, Conflict, NotFound
-from magpie.data.events.ubi import now_ms
 
 READ, EVENTS, WRITE, ADMIN = "read", "events", "write", "admin"
 SCOPES = (READ, EVENTS, WRITE, ADMIN)

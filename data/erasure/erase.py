@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, insert, select, update
 
 from magpie.data.aggregates.click_cells import drop_changed_days
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.database.tables import counters
-from magpie.data.events.ubi import now_ms
 
 _FORGOTTEN_AT = "forgotten_at"
 

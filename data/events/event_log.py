@@ -11,13 +11,14 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Insert, Row, Table, delete, func, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.database.tables import events, impressions, queries
 from magpie.data.erasure.erase import Forgotten, erasing, note_forgotten
 from magpie.data.errors import BadEvent
 from magpie.data.events.pseudonyms import drop_old_salts, pseudonyms_of, with_pseudonyms
 from magpie.data.events.rows import event_values, hit_values, query_values, read_event, read_hit, read_query
-from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit, event_to_ubi, now_ms, query_to_ubi
+from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit, event_to_ubi, query_to_ubi
 from magpie.data.events.ubi_ndjson import numbered_lines, parse_lines
 from magpie.data.home.rejects_file import rejects_file
 from magpie.data.spam.click_spam import set_aside_misuse

@@ -15,8 +15,9 @@ from typing import TypeVar
 from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from magpie.data.clock import now_ms
 from magpie.data.database.tables import client_salts
-from magpie.data.events.ubi import EventRecord, QueryRecord, now_ms
+from magpie.data.events.ubi import EventRecord, QueryRecord
 
 SPAN_DAYS = 30
 SPAN_MS = SPAN_DAYS * 86_400_000

@@ -5,13 +5,13 @@ except those that tell from where or with which browser somebody came.
 """
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
+from magpie.data.clock import now_ms
 from magpie.data.errors import BadEvent
 from magpie.data.events.personal_fields import BOT, without_personal_fields
 
@@ -63,7 +63,7 @@ class QueryRecord:
     client_id: str = ""
     session_id: str = ""
     application: str = ""
-    timestamp_ms: int = field(default_factory=lambda: now_ms())
+    timestamp_ms: int = field(default_factory=now_ms)
     hits: tuple[ShownHit, ...] = ()
     query_attributes: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class EventRecord:
     client_id: str = ""
     session_id: str = ""
     application: str = ""
-    timestamp_ms: int = field(default_factory=lambda: now_ms())
+    timestamp_ms: int = field(default_factory=now_ms)
     object_id: str = ""
     position: int | None = None
     event_attributes: Mapping[str, Any] = field(default_factory=dict)
@@ -97,11 +97,6 @@ class EventRecord:
         what = [self.timestamp_ms, self.object_id, self.position, dict(self.event_attributes), dict(self.extra)]
         content = _JSON.encode([who, what, self.message_type, self.message])
         return blake2b(content.encode(), digest_size=16).digest()
-
-
-def now_ms() -> int:
-    """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 def parse_query(raw: object, received_ms: int | None = None) -> QueryRecord:

@@ -1,4 +1,4 @@
-"""Pictures → tints, the colours that stand in for them on a page until they are there: found when they are decoded."""
+"""The dominant colour of a picture, which a page shows until the picture is there: found when it is decoded."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from magpie.indexer.encoder.embedding_cache import EmbeddingCache
 
-NO_TINT = 255  # of each channel: white, which needs no stand-in
+NO_COLOUR = 255  # of each channel: white, which needs no stand-in
 _ITEMS_AT_ONCE = 20_000
 
 
-def find_tints(pixels: np.ndarray) -> np.ndarray:
+def find_dominant_colours(pixels: np.ndarray) -> np.ndarray:
     """(n, 3) uint8 red, green and blue of what (n, height, width, 3) uint8 pictures show most of.
 
     That is the mean of the fullest of 64 cells of colour, over some 256 pixels of each: next to nothing beside what
@@ -26,13 +26,13 @@ def find_tints(pixels: np.ndarray) -> np.ndarray:
     return means.round().astype(np.uint8)
 
 
-def first_tints(cache: EmbeddingCache, pictures: Sequence[Sequence[str]]) -> np.ndarray:
-    """(n, 3) uint8 of each item's first picture (by content hash), NO_TINT where that is not known."""
-    tints = np.full((len(pictures), 3), NO_TINT, np.uint8)
+def first_dominant_colours(cache: EmbeddingCache, pictures: Sequence[Sequence[str]]) -> np.ndarray:
+    """(n, 3) uint8 of each item's first picture (by content hash), NO_COLOUR where that is not known."""
+    dominant_colours = np.full((len(pictures), 3), NO_COLOUR, np.uint8)
     for start in range(0, len(pictures), _ITEMS_AT_ONCE):
         first = {row: keys[0] for row, keys in enumerate(pictures[start : start + _ITEMS_AT_ONCE], start) if keys}
-        found = cache.get_tints(list(first.values()))
+        found = cache.get_dominant_colours(list(first.values()))
         for row, key in first.items():
             if key in found:
-                tints[row] = found[key]
-    return tints
+                dominant_colours[row] = found[key]
+    return dominant_colours

@@ -1,6 +1,6 @@
 """Vectors kept by the hash of what they were made from, so that a rebuild encodes only what changed.
 
-Beside the vector of a picture lies its tint, which is seen when it is decoded.
+Beside the vector of a picture lies its dominant colour, which is found when it is decoded.
 One SQLite file per encoder fingerprint under `embeddings/`. Vectors are stored as float16 with a
 checksum each; a damaged one counts as absent, and a damaged file is set aside, so the worst that a
 fault can cost is encoding again.
@@ -95,8 +95,8 @@ class EmbeddingCache:
         }
         return [key for key in wanted if key not in present]
 
-    def get_tints(self, keys: Sequence[str]) -> dict[str, np.ndarray]:
-        """The tints of pictures that are there, (3,) uint8 each: red, green and blue."""
+    def get_dominant_colours(self, keys: Sequence[str]) -> dict[str, np.ndarray]:
+        """The dominant colours of pictures that are there, (3,) uint8 each: red, green and blue."""
         found: dict[str, np.ndarray] = {}
         for start in range(0, len(keys), _LOOKUP_BATCH):
             blobs = [bytes.fromhex(k) for k in keys[start : start + _LOOKUP_BATCH]]
@@ -105,8 +105,8 @@ class EmbeddingCache:
             found.update({key.hex(): np.frombuffer(tint, np.uint8) for key, tint in read if len(tint) == 3})
         return found
 
-    def put_tints(self, keys: Sequence[str], tints: np.ndarray) -> None:
-        """Stores (n, 3) uint8 tints in one transaction; the first of those with the same key."""
+    def put_dominant_colours(self, keys: Sequence[str], tints: np.ndarray) -> None:
+        """Stores (n, 3) uint8 colours in one transaction; the first of those with the same key."""
         rows = [(bytes.fromhex(key), tint.tobytes()) for key, tint in zip(keys, tints, strict=True)]
         with self._connection:  # backwards, so that the first comes last and stays
             self._connection.executemany("INSERT OR REPLACE INTO tints VALUES (?, ?)", rows[::-1])

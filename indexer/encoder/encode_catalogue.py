@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from magpie.indexer.encoder.embedding_cache import EmbeddingCache
-from magpie.indexer.encoder.encoder import Encoder, unit_rows
+from magpie.indexer.encoder.encoder import Encoder
 from magpie.indexer.encoder.image_decoding import cpu_count, decode_pictures
 from magpie.indexer.encoder.video_pooling import pool_frames
 from magpie.indexer.text.item_text import Segment, text_key
+from magpie.indexer.vectors import unit_rows
 
 Progress = Callable[[str, int, int], None]  # stage, done, total
 _POOLED_ROWS = 20_000
@@ -84,7 +85,8 @@ def encode_missing_pictures(
     for batch in decode_pictures(missing, encoder.spec.preprocessing):
         if batch.keys:
             keys, vectors = pool_frames(batch.keys, encoder.encode_pictures(batch.pixels))
-            cache.put_tints(batch.keys, batch.tints)  # first: who has a vector is not looked at again
+            # first: a picture that has a vector is not decoded again
+            cache.put_dominant_colours(batch.keys, batch.dominant_colours)
             cache.put_many(keys, vectors)
             report.num_encoded += len(keys)
             done += len(keys)

@@ -15,9 +15,10 @@ from typing import Protocol
 
 import numpy as np
 
-from magpie.data.errors import BadSetting, ModelUnavailable
+from magpie.data.errors import BadSetting, ModelUnavailable, first_line
 from magpie.indexer.encoder.image_preprocessing import PicturePreprocessing
 from magpie.indexer.encoder.numpy_clip import CompactNetwork, is_compact
+from magpie.indexer.vectors import unit_rows
 
 SHIPPED_MODEL = "magpie-mini"
 SHIPPED_MODELS_DIR = Path(__file__).resolve().parents[2] / "data" / "models"
@@ -120,14 +121,6 @@ class Encoder:
         return unit_rows(self._network.encode_pictures(pixels))
 
 
-def unit_rows(vectors: np.ndarray) -> np.ndarray:
-    """The rows scaled to length 1, float32; a zero row stays zero."""
-    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.divide(
-        vectors, norms, out=np.zeros_like(vectors, dtype=np.float32), where=norms > 1e-12, dtype=np.float32
-    )
-
-
 def _split(text: str, network: Network) -> list[str]:
     """The text in pieces that fit the model's context; usually one. At most sixteen, spread over a longer text."""
     words = text.split()
@@ -206,12 +199,6 @@ def _or_unavailable(folder: Path, load: Callable[[], Network]) -> Callable[[], N
             ) from error
 
     return load_or_tell
-
-
-def first_line(error: Exception) -> str:
-    """The kind of an error and the first line of what it says."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:200] if lines else ''}"
 
 
 def _read_means(folder: Path) -> dict[str, np.ndarray]:

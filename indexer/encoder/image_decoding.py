@@ -14,7 +14,7 @@ import numpy as np
 from magpie.data.errors import BadPicture, DecodingFailed, TooLarge
 from magpie.data.pictures.decode import open_picture, open_views
 from magpie.data.pictures.sandbox import LOST, DecodeLimits, start_timers, start_workers
-from magpie.indexer.encoder.dominant_colour import find_tints
+from magpie.indexer.encoder.dominant_colour import find_dominant_colours
 from magpie.indexer.encoder.image_preprocessing import PicturePreprocessing, prepare_picture
 
 _PICTURES_PER_BATCH = 64
@@ -25,12 +25,13 @@ _MAX_PIXELS = 200_000_000
 class DecodedBatch:
     """Pixels (n, height, width, 3) uint8 of the pictures that decoded, their keys, and why the others did not.
 
-    The frames of a video stand in a row and have the same key. `tints` (n, 3) uint8 says what each shows most of.
+    The frames of a video stand in a row and have the same key. `dominant_colours` (n, 3) uint8 is red, green
+    and blue of what each shows most of.
     """
 
     keys: list[str]
     pixels: np.ndarray
-    tints: np.ndarray
+    dominant_colours: np.ndarray
     failures: dict[str, str]
     decode_s: float
 
@@ -74,7 +75,7 @@ def _decode_one_by_one(
                     waiting.popleft()
             except BrokenProcessPool:
                 key, _ = waiting.popleft()
-                yield DecodedBatch([], _no_pixels(wanted), find_tints(_no_pixels(wanted)), {key: LOST}, 0.0)
+                yield DecodedBatch([], _no_pixels(wanted), find_dominant_colours(_no_pixels(wanted)), {key: LOST}, 0.0)
 
 
 def _check_that_it_runs(pool: ProcessPoolExecutor) -> None:
@@ -100,7 +101,7 @@ def _decode_chunk(pictures: list[tuple[str, Path]], wanted: PicturePreprocessing
             failures[key] = str(error)
     start_timers(0.0, 0.0)
     pixels = np.stack(rows) if rows else _no_pixels(wanted)
-    return DecodedBatch(keys, pixels, find_tints(pixels), failures, time.perf_counter() - started)
+    return DecodedBatch(keys, pixels, find_dominant_colours(pixels), failures, time.perf_counter() - started)
 
 
 def decode_views(path: Path, wanted: PicturePreprocessing) -> np.ndarray:

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from magpie.data.errors import BadSetting, ModelUnavailable
+from magpie.data.errors import BadSetting, ModelUnavailable, first_line
 from magpie.indexer.encoder.bpe_tokenizer import BytePairTokenizer
-from magpie.indexer.encoder.encoder import first_line, unit_rows
 from magpie.indexer.encoder.image_preprocessing import PicturePreprocessing
 from magpie.indexer.encoder.numpy_text_tower import Activation, ShortTextTower, gelu, laid_out_names, quick_gelu
+from magpie.indexer.vectors import unit_rows
 
 __all__ = ["OpenClipNetwork", "load_from_hub", "load_local"]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from magpie.indexer.encoder.encoder import unit_rows
+from magpie.indexer.vectors import unit_rows
 
 _SHARPNESS = 5.0
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from magpie.indexer.encoder.encoder import unit_rows
+from magpie.indexer.vectors import unit_rows
 
 PARTS = ("text", "image")
 _BLOCK_ROWS = 8_192
@@ -107,7 +107,7 @@ class TextWeighing:
         return np.where(parts["text"].any(axis=1), weights, 0.0).astype(np.float32)
 
 
-def tell_from_weights(weights: np.ndarray) -> np.ndarray:
+def informativeness(weights: np.ndarray) -> np.ndarray:
     """(n,) how telling the texts with these weights are: 0 for one that says nothing, 1 for one that counts fully."""
     return np.asarray(np.minimum(weights / _MOST, 1.0))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from magpie.indexer.encoder.encoder import unit_rows
+from magpie.indexer.vectors import unit_rows
 
 _FEWEST_PAIRS = 100
 _RIDGE = 10.0

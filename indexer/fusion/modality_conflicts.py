@@ -29,25 +29,25 @@ _BLOCK_ROWS = 256
 class Conflicts:
     """Rows whose parts disagree, least agreement first, and what is known of them.
 
-    `agreement` is (m,) cosines. `picture_is_less_credible` is (m,) bool: False where the text is clearly the more
+    `agreement` is (m,) cosines. `is_picture_masked` is (m,) bool: False where the text is clearly the more
     unusual one in the item's category. `precision` is the estimated share of the rows that are really wrong, None
     without any.
     """
 
     rows: np.ndarray
     agreement: np.ndarray
-    picture_is_less_credible: np.ndarray
+    is_picture_masked: np.ndarray
     precision: float | None
 
-    def silence(self, parts: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def mask(self, parts: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The parts with the less credible one of each conflict missing: (n, dim) rows by part."""
-        blamed = {"text": self.rows[~self.picture_is_less_credible], "image": self.rows[self.picture_is_less_credible]}
-        credible = dict(parts)
+        blamed = {"text": self.rows[~self.is_picture_masked], "image": self.rows[self.is_picture_masked]}
+        masked = dict(parts)
         for name, rows in blamed.items():
             if len(rows):
-                credible[name] = parts[name].copy()
-                credible[name][rows] = 0
-        return credible
+                masked[name] = parts[name].copy()
+                masked[name][rows] = 0
+        return masked
 
     def about(self) -> dict[str, Any]:
         """What the manifest says of them."""
@@ -193,13 +193,13 @@ def describe_conflicts(
             "suggestion": _suggest(bool(is_picture)),
         }
         for row, agreement, is_picture, alike in zip(
-            conflicts.rows.tolist(), conflicts.agreement, conflicts.picture_is_less_credible, looks_like, strict=True
+            conflicts.rows.tolist(), conflicts.agreement, conflicts.is_picture_masked, looks_like, strict=True
         )
     ]
 
 
-def _suggest(picture_is_less_credible: bool) -> str:
-    suspect, other = ("picture", "text") if picture_is_less_credible else ("text", "picture")
+def _suggest(is_picture_masked: bool) -> str:
+    suspect, other = ("picture", "text") if is_picture_masked else ("text", "picture")
     return (
         f"Look at the {suspect} first, then import the item again with it mended. "
         f"Until then its {other} decides where it is found."

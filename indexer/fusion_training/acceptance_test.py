@@ -1,8 +1,6 @@
-"""A trained fusion against the average, on items that it was not trained on: is it better, and does it hurt nowhere?"""
+"""Is a trained fusion better than the average on items that it was not trained on, and worse nowhere?"""
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,37 +8,11 @@ import numpy as np
 from magpie.indexer.fusion.average_fusion import Fusion, TextWeighing, fuse
 from magpie.indexer.fusion.missing_part_imputation import ImputedAverage
 from magpie.indexer.fusion_training.examples import FusionExamples
+from magpie.indexer.paired_test import Comparison, ndcg
 
 FEWEST_JUDGED = 100  # queries; on fewer no fusion is judged to be better
-_DEPTH = 10
 _DECISIVE = "held_out"  # what the text itself says, the lexical index finds anyway
 _USUAL = "whole"
-_SIGNIFICANT = 0.05
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """nDCG@10 of the average and of the trained fusion over the same queries, and the p value of their difference."""
-
-    average: float
-    learned: float
-    p: float
-
-    @classmethod
-    def of(cls, average: np.ndarray, learned: np.ndarray) -> "Comparison":
-        """Compares (n,) figures of the same queries, two-sided (the normal approximation of the paired t-test)."""
-        difference = learned - average
-        error = float(difference.std(ddof=1)) / math.sqrt(len(difference)) if len(difference) > 1 else 0.0
-        p = math.erfc(abs(float(difference.mean())) / error / math.sqrt(2)) if error > 0 else 1.0
-        return cls(round(float(average.mean()), 4), round(float(learned.mean()), 4), round(p, 4))
-
-    @property
-    def gain(self) -> float:
-        return self.learned - self.average
-
-    @property
-    def is_significant(self) -> bool:
-        return self.p < _SIGNIFICANT
 
 
 def judge(fusion: Fusion, examples: FusionExamples, num_queries: int, weighing: TextWeighing) -> dict[str, Any]:
@@ -56,11 +28,11 @@ def judge(fusion: Fusion, examples: FusionExamples, num_queries: int, weighing: 
         return {"passed": False, "gain": 0.0, "p": 1.0, "queries": num_queries, "kinds": {}}
     relevant, queries = examples.answers_to(num_queries), examples.queries[:num_queries]
     whole = {"text": examples.text, "image": examples.image}
-    average = ImputedAverage.fit(whole, weighing.weigh(whole, examples.told))
+    average = ImputedAverage.fit(whole, weighing.weigh(whole, examples.num_descriptive))
     kinds = {}
     averages, learned = [], []
-    for name, (parts, told) in _conditions(examples).items():
-        weights = weighing.weigh(parts, told)
+    for name, (parts, num_descriptive) in _conditions(examples).items():
+        weights = weighing.weigh(parts, num_descriptive)
         figures = [ndcg(queries @ fuse(one.contributions(parts, weights)).T, relevant) for one in (average, fusion)]
         kinds[name] = Comparison.of(*figures)
         averages.append(figures[0])
@@ -74,8 +46,13 @@ def judge(fusion: Fusion, examples: FusionExamples, num_queries: int, weighing: 
         "gain": round(overall.gain, 4),
         "p": overall.p,
         "queries": num_queries,
-        "kinds": {name: asdict(kind) for name, kind in kinds.items()},
+        "kinds": {name: _as_reported(kind) for name, kind in kinds.items()},
     }
+
+
+def _as_reported(comparison: Comparison) -> dict[str, float]:
+    """A comparison as judgements are stored and shown."""
+    return {"average": comparison.baseline, "learned": comparison.candidate, "p": comparison.p}
 
 
 def _by_picture(
@@ -86,7 +63,7 @@ def _by_picture(
     others = relevant & ~np.eye(num_queries, relevant.shape[1], dtype=bool)
     asked = np.flatnonzero(examples.image[:num_queries].any(axis=1) & others.any(axis=1))
     whole = {"text": examples.text, "image": examples.image}
-    weights = weighing.weigh(whole, examples.told)
+    weights = weighing.weigh(whole, examples.num_descriptive)
     figures = []
     for fusion in fusions:
         scores = examples.image[asked] @ fuse(fusion.contributions(whole, weights)).T
@@ -95,28 +72,17 @@ def _by_picture(
     return Comparison.of(*figures) if len(asked) else Comparison(0.0, 0.0, 1.0)
 
 
-def ndcg(scores: np.ndarray, relevant: np.ndarray) -> np.ndarray:
-    """(q,) nDCG@10 of (q, n) scores with binary relevance (q, n); each query has at least one relevant item."""
-    best = np.argpartition(-scores, min(_DEPTH, scores.shape[1]) - 1, axis=1)[:, :_DEPTH]
-    order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
-    ranked = np.take_along_axis(best, order, axis=1)
-    discounts = 1 / np.log2(np.arange(2, 2 + ranked.shape[1]))
-    found = np.take_along_axis(relevant, ranked, axis=1) @ discounts
-    ideal = np.cumsum(discounts)[np.minimum(relevant.sum(axis=1), ranked.shape[1]) - 1]
-    return np.asarray(found / ideal)
-
-
 def _conditions(examples: FusionExamples) -> dict[str, tuple[Mapping[str, np.ndarray], np.ndarray]]:
     """The parts in each state that items are in, with the number of things that their texts name."""
     text, image, nothing = examples.text, examples.image, np.zeros_like(examples.text)
     third = np.arange(len(examples))[:, None] % 3
     return {
-        "whole": ({"text": text, "image": image}, examples.told),
-        "held_out": ({"text": examples.reduced, "image": image}, examples.told_reduced),
-        "text_only": ({"text": text, "image": nothing}, examples.told),
-        "image_only": ({"text": nothing, "image": image}, np.zeros_like(examples.told)),
+        "whole": ({"text": text, "image": image}, examples.num_descriptive),
+        "held_out": ({"text": examples.reduced, "image": image}, examples.num_descriptive_reduced),
+        "text_only": ({"text": text, "image": nothing}, examples.num_descriptive),
+        "image_only": ({"text": nothing, "image": image}, np.zeros_like(examples.num_descriptive)),
         "mixed": (
             {"text": np.where(third == 1, 0, text), "image": np.where(third == 2, 0, image)},
-            np.where(third[:, 0] == 1, 0, examples.told),
+            np.where(third[:, 0] == 1, 0, examples.num_descriptive),
         ),
     }

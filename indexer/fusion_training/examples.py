@@ -12,11 +12,12 @@ import numpy as np
 
 from magpie.data.aggregates.clicked_queries import ClickedQuery
 from magpie.data.catalogue.catalogue import Catalogue
-from magpie.indexer.encoder.encoder import Encoder, unit_rows
+from magpie.indexer.encoder.encoder import Encoder
 from magpie.indexer.fusion.average_fusion import PARTS
 from magpie.indexer.generations.generation import Generation
 from magpie.indexer.text.item_text import ItemText
 from magpie.indexer.text.lexicon import load_lexicon
+from magpie.indexer.vectors import unit_rows
 
 MOST_ITEMS = 40_000
 FEWEST_CLICKED = 100  # items; fewer teach too little about how people ask
@@ -31,20 +32,21 @@ class FusionExamples:
     """One example an item; all arrays are in the same order, vectors (n, dim) centred unit rows.
 
     `text` and `image` are the item's parts, `reduced` its text without the words of `queries`, zero rows where there
-    is none. `told` and `told_reduced` (n,) count what either text names. An item answers a query if `item_words` has
-    all of its words, or if it is one of those that led people to the item (`led_by`). `describes` (n,) bool tells
-    whether the query, as far as one can tell, names what a thing is or looks like rather than a brand or a series.
+    is none. `num_descriptive` and `num_descriptive_reduced` (n,) count the descriptive words of either text. An item
+    answers a query if `item_words` has all of its words, or if the query led people to the item (`clicked_queries`).
+    `describes` (n,) bool tells whether the query seems to name what a thing is or looks like rather than a brand or a
+    series.
     """
 
     text: np.ndarray
     image: np.ndarray
     reduced: np.ndarray
     queries: np.ndarray
-    told: np.ndarray
-    told_reduced: np.ndarray
+    num_descriptive: np.ndarray
+    num_descriptive_reduced: np.ndarray
     item_words: tuple[frozenset[str], ...]
     query_texts: tuple[str, ...]
-    led_by: tuple[frozenset[str], ...]
+    clicked_queries: tuple[frozenset[str], ...]
     describes: np.ndarray
 
     def __len__(self) -> int:
@@ -57,11 +59,11 @@ class FusionExamples:
             image=self.image[rows],
             reduced=self.reduced[rows],
             queries=self.queries[rows],
-            told=self.told[rows],
-            told_reduced=self.told_reduced[rows],
+            num_descriptive=self.num_descriptive[rows],
+            num_descriptive_reduced=self.num_descriptive_reduced[rows],
             item_words=tuple(self.item_words[row] for row in rows),
             query_texts=tuple(self.query_texts[row] for row in rows),
-            led_by=tuple(self.led_by[row] for row in rows),
+            clicked_queries=tuple(self.clicked_queries[row] for row in rows),
             describes=self.describes[rows],
         )
 
@@ -71,7 +73,7 @@ class FusionExamples:
 
     def answers_to(self, num_queries: int) -> np.ndarray:
         """(num_queries, n) bool: the same of the first queries only."""
-        items = list(zip(self.item_words, self.led_by, strict=True))
+        items = list(zip(self.item_words, self.clicked_queries, strict=True))
         asked = [(text, frozenset(_words(text))) for text in self.query_texts[:num_queries]]
         return np.array([[wanted <= words or text in led for words, led in items] for text, wanted in asked], bool)
 
@@ -84,7 +86,7 @@ class _Example:
     text: ItemText
     reduced: ItemText
     query: str
-    led_by: frozenset[str] = frozenset()
+    clicked_queries: frozenset[str] = frozenset()
 
 
 def read_examples(
@@ -112,12 +114,12 @@ def read_examples(
         image=parts["image"],
         reduced=generation.means.centre("text", reduced),
         queries=generation.means.centre("query", queries),
-        told=np.array([one.text.count_descriptive(words) for one in found], np.int64),
-        told_reduced=np.array([one.reduced.count_descriptive(words) for one in found], np.int64),
+        num_descriptive=np.array([one.text.count_descriptive(words) for one in found], np.int64),
+        num_descriptive_reduced=np.array([one.reduced.count_descriptive(words) for one in found], np.int64),
         item_words=tuple(_words_of(one.text) for one in found),
         query_texts=tuple(one.query for one in found),
-        led_by=tuple(one.led_by for one in found),
-        describes=np.array([bool(one.led_by) or _describes(one, words) for one in found], bool),
+        clicked_queries=tuple(one.clicked_queries for one in found),
+        describes=np.array([bool(one.clicked_queries) or _describes(one, words) for one in found], bool),
     )
 
 

@@ -81,7 +81,7 @@ def train_fusion(
     passed = {kind: float(judged["gain"]) for kind, judged in judgements.items() if judged["passed"]}
     return FusionReport(
         items=len(examples),
-        clicked=sum(map(bool, examples.led_by)),
+        clicked=sum(map(bool, examples.clicked_queries)),
         judged_on=len(judges),
         judgements=judgements,
         auto=max(passed, key=passed.__getitem__, default="average"),
@@ -97,10 +97,10 @@ def _split(examples: FusionExamples) -> tuple[np.ndarray, np.ndarray]:
     texts' words do not describe, nothing can judge: a fusion that finds brands and series again, which stand in the
     text, may be useless to people who look for "blue shoes".
     """
-    asked = zip(examples.query_texts, examples.item_words, examples.led_by, strict=True)
+    asked = zip(examples.query_texts, examples.item_words, examples.clicked_queries, strict=True)
     chance = [_fraction(frozenset([query]) if led else words) for query, words, led in asked]
     judging = np.array(chance) < 1 / _JUDGED
-    people = judging & np.array([bool(led) for led in examples.led_by])
+    people = judging & np.array([bool(led) for led in examples.clicked_queries])
     telling = judging & examples.describes
     if np.count_nonzero(people) >= FEWEST_JUDGED:
         judges = people

@@ -1,4 +1,4 @@
-"""One index, opened: its folder → the vectors, words, columns and settings in it, each loaded when first used."""
+"""One published index, opened for reading: its vectors, words, columns and settings, each loaded when first used."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from magpie.data.errors import ModelMismatch
-from magpie.indexer.composition.attribute_subspaces import Concepts
-from magpie.indexer.encoder.dominant_colour import NO_TINT
+from magpie.indexer.composition.attribute_subspaces import AttributeSubspaces
+from magpie.indexer.encoder.dominant_colour import NO_COLOUR
 from magpie.indexer.encoder.encoder import Encoder, open_encoder
 from magpie.indexer.fusion.average_fusion import Fusion, Means, TextWeighing
-from magpie.indexer.fusion.click_part import ClickedPart
+from magpie.indexer.fusion.click_part import ClickPart
 from magpie.indexer.fusion.learned_fusion import LearnedFusion
 from magpie.indexer.fusion.missing_part_imputation import ImputedAverage
 from magpie.indexer.indexes.attribute_columns import Columns
 from magpie.indexer.indexes.lexical_index import LexicalIndex
-from magpie.indexer.indexes.stored_hits import Cards
+from magpie.indexer.indexes.stored_hits import StoredHits
 from magpie.indexer.indexes.vector_index import VectorIndex
 from magpie.indexer.text.completion_phrases import load_phrases
 from magpie.indexer.text.item_text import TextPlan
@@ -64,11 +64,11 @@ class Generation:
         return np.load(self.folder / "text_weights.npy")
 
     @cached_property
-    def tints(self) -> np.ndarray:
-        """(n, 3) uint8: what each item's first picture shows most of; white where it has none, or an older Magpie
+    def dominant_colours(self) -> np.ndarray:
+        """(n, 3) uint8 red, green and blue of each item's first picture; white without one, and where an older Magpie
         built this."""
         path = self.folder / "tints.npy"
-        return np.load(path) if path.is_file() else np.full((self.num_items, 3), NO_TINT, np.uint8)
+        return np.load(path) if path.is_file() else np.full((self.num_items, 3), NO_COLOUR, np.uint8)
 
     @cached_property
     def indexes(self) -> dict[str, VectorIndex]:
@@ -85,8 +85,8 @@ class Generation:
         return LexicalIndex.open(self.folder / "lexical")
 
     @cached_property
-    def concepts(self) -> Concepts:
-        return Concepts.load(self.folder)
+    def attribute_subspaces(self) -> AttributeSubspaces:
+        return AttributeSubspaces.load(self.folder)
 
     @cached_property
     def text_plan(self) -> TextPlan:
@@ -108,15 +108,15 @@ class Generation:
         return LearnedFusion.load(path) if path.is_file() else ImputedAverage.load(self.folder / "imputation.npz")
 
     @cached_property
-    def clicked(self) -> ClickedPart:
-        """How far which fused vectors lean towards the queries that led people to the items."""
+    def click_part(self) -> ClickPart:
+        """The part of the fused vectors that comes from the queries that led people to the items."""
         path = self.folder / "clicked.npz"
-        return ClickedPart.load(path) if path.is_file() else ClickedPart.nothing(int(self.manifest["dim"]))
+        return ClickPart.load(path) if path.is_file() else ClickPart.nothing(int(self.manifest["dim"]))
 
     @cached_property
-    def cards(self) -> Cards | None:
-        """What hits show of the items by row; None where an older Magpie built this."""
-        return Cards.open(self.folder)
+    def stored_hits(self) -> StoredHits | None:
+        """The fields that hits show, by row; None where an older Magpie built this."""
+        return StoredHits.open(self.folder)
 
     @cached_property
     def columns(self) -> Columns:
@@ -125,7 +125,8 @@ class Generation:
     def load(self) -> "Generation":
         """Loads every part now, so that no request waits for it."""
         _ = self.ids, self.parts, self.fused, self.text_weights, self.indexes, self.means, self.lexical, self.columns
-        _ = self.concepts, self.text_plan, self.phrases, self.fusion, self.clicked, self.tints, self.cards
+        _ = self.attribute_subspaces, self.text_plan, self.phrases, self.fusion, self.click_part
+        _ = self.dominant_colours, self.stored_hits
         return self
 
     def rows_of(self, ids: np.ndarray) -> np.ndarray:

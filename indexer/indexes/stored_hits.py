@@ -1,7 +1,7 @@
-"""An item → its card, what a hit shows of it: written beside the vectors, so that no search asks the database.
+"""Stores the fields that a hit shows of each item beside the vectors, so that a search reads no database.
 
-What changed after the index was built is no longer read here, and an index of an older Magpie has no cards: both are
-read from the catalogue (`search/live_index/hit_store.py`).
+Items that changed after the index was built, and all items of an index that an older Magpie built, are read from the
+catalogue instead (`search/live_index/hit_store.py`).
 """
 
 import json
@@ -20,9 +20,9 @@ _TEXTS, _PLACES, _KINDS = "cards.jsonl", "cards.npy", "cards.kinds.json"
 _ENCODE = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 
 
-class Card(NamedTuple):
-    """What a hit shows of an item. `image` is the content hash of its first good picture; `attributes` are what is
-    given, and after it what is inferred, for which `inferred` says how likely each is right."""
+class StoredHit(NamedTuple):
+    """The fields that a hit shows of an item. `image` is the content hash of its first good picture; `attributes` are
+    first the given, then the inferred ones, and `inferred` says how likely each of the latter is right."""
 
     id: int
     item_id: str
@@ -37,9 +37,9 @@ class Card(NamedTuple):
     inferred: dict[str, float]
 
 
-def card_of(item: Item) -> Card:
-    """The card of an item as the catalogue has it now."""
-    return Card(
+def stored_hit_of(item: Item) -> StoredHit:
+    """The fields of an item as the catalogue has it now."""
+    return StoredHit(
         id=item.id,
         item_id=item.item_id,
         title=item.title,
@@ -54,8 +54,8 @@ def card_of(item: Item) -> Card:
     )
 
 
-class CardsWriter:
-    """Writes cards into a folder, some at a time; a card's row is its place in order."""
+class StoredHitsWriter:
+    """Writes stored hits into a folder, some at a time; an item's row is its place in the order of writing."""
 
     def __init__(self, folder: Path, kinds: Mapping[str, Kind]) -> None:
         """`kinds` are those by which the items' attributes are shown."""
@@ -64,28 +64,28 @@ class CardsWriter:
         self._starts = array("q", [0])
 
     def add(self, items: Iterable[Item]) -> None:
-        """Appends the cards of these items."""
+        """Appends these items."""
         with (self._folder / _TEXTS).open("ab") as file:
             for item in items:
-                line = _ENCODE(card_of(item)).encode()
+                line = _ENCODE(stored_hit_of(item)).encode()
                 file.write(line + b"\n")
                 self._starts.append(self._starts[-1] + len(line) + 1)
 
     def finish(self) -> None:
-        """Writes where each card starts; nothing can be added afterwards."""
+        """Writes where each stored hit starts; nothing can be added afterwards."""
         np.save(self._folder / _PLACES, np.array(self._starts, np.int64))
         (self._folder / _KINDS).write_text(json.dumps(self._kinds, ensure_ascii=False), encoding="utf-8")
 
 
-class Cards:
-    """The cards of one index by row, mapped from disk; safe to share among threads. `kinds` are those by which
-    attributes are shown on them."""
+class StoredHits:
+    """The stored hits of one index by row, mapped from disk; safe to share among threads. `kinds` are the attributes'
+    kinds at the time of writing."""
 
     def __init__(self, texts: bytes | mmap.mmap, starts: np.ndarray, kinds: Mapping[str, Kind]) -> None:
         self._texts, self._starts, self.kinds = texts, starts, kinds
 
     @classmethod
-    def open(cls, folder: Path) -> "Cards | None":
+    def open(cls, folder: Path) -> "StoredHits | None":
         """What a writer wrote into the folder; None where an older Magpie built the index."""
         if not (folder / _PLACES).is_file():
             return None
@@ -96,7 +96,7 @@ class Cards:
         with (folder / _TEXTS).open("rb") as file:
             return cls(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), starts, kinds)
 
-    def read(self, rows: Iterable[int]) -> list[Card]:
-        """The cards of the items in these rows."""
+    def read(self, rows: Iterable[int]) -> list[StoredHit]:
+        """The stored hits in these rows."""
         lines = [self._texts[self._starts[row] : self._starts[row + 1]] for row in rows]
-        return [Card(*fields) for fields in json.loads(b"[%b]" % b",".join(lines))]
+        return [StoredHit(*fields) for fields in json.loads(b"[%b]" % b",".join(lines))]

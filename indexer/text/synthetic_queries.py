@@ -11,7 +11,7 @@ import numpy as np
 
 from magpie.indexer.text.item_text import ItemText
 
-NUM_PROBES = 256
+NUM_QUERIES = 256
 NUM_NOISE = 96
 TOP = 3
 _BLOCK_ROWS = 8_192
@@ -19,7 +19,7 @@ _CONSONANTS = "bcdfghjklmnpqrstvwxz"
 
 
 @dataclass
-class ProbeSampler:
+class QuerySampler:
     """Draws probes while the catalogue passes by (reservoir sampling, Vitter 1985, algorithm R); seeded."""
 
     texts: list[str] = field(default_factory=list)
@@ -31,9 +31,9 @@ class ProbeSampler:
         if not (text.title or text.values):
             return
         self._seen += 1
-        if len(self.texts) < NUM_PROBES:
+        if len(self.texts) < NUM_QUERIES:
             self.texts.append(self._query_about(text))
-        elif (place := self._random.randrange(self._seen)) < NUM_PROBES:
+        elif (place := self._random.randrange(self._seen)) < NUM_QUERIES:
             self.texts[place] = self._query_about(text)
 
     def _query_about(self, text: ItemText) -> str:

@@ -83,11 +83,11 @@ class CascadeModel:
         return {"model": self.name} | {name: round(value, 4) for name, value in values.items()}
 
 
-BrowsingModel = PositionModel | CascadeModel
+ClickModel = PositionModel | CascadeModel
 
 
 @dataclass(frozen=True)
-class BrowsingReport:
+class ClickModelReport:
     """The model that serves, what both say, and by how much the cascade explained held-out clicks better.
 
     `advantage` is in nats a click, with its standard error over queries; both are None while the log is too short.
@@ -120,7 +120,7 @@ class BrowsingReport:
         return shown
 
 
-def choose_browsing_model(cells: Cells) -> BrowsingReport:
+def choose_click_model(cells: Cells) -> ClickModelReport:
     """Both models are fitted to the earlier days and compared by the likelihood of the later days' clicks.
 
     Exposures stay by position even where the cascade explains clicks better: with one attraction for all items it
@@ -132,7 +132,7 @@ def choose_browsing_model(cells: Cells) -> BrowsingReport:
     position = PositionModel(propensities, by_layout)
     early, late = split_by_day(cells, _HELD_OUT_SHARE)
     if min(early.num_clicks, late.num_clicks) < _FEWEST_CLICKS:
-        return BrowsingReport(position, propensities, None, None, None, by_layout)
+        return ClickModelReport(position, propensities, None, None, None, by_layout)
     cascade = fit_cascade(early)
     sooner = measure_propensities(early)
     contenders = (PositionModel(sooner, measure_by_layout(early, sooner)), cascade)
@@ -140,7 +140,7 @@ def choose_browsing_model(cells: Cells) -> BrowsingReport:
     gains, clicks = by_cascade - by_position, np.bincount(late.query, late.clicks, len(late.queries))
     advantage = float(gains.sum() / clicks.sum())
     deviation = float(np.sqrt(((gains - advantage * clicks) ** 2).sum()) / clicks.sum())
-    report = BrowsingReport(position, propensities, cascade, round(advantage, 5), round(deviation, 5), by_layout)
+    report = ClickModelReport(position, propensities, cascade, round(advantage, 5), round(deviation, 5), by_layout)
     if report.likelier == PositionModel.name:
         return report
     return replace(report, model=replace(position, power=_POWER_IN_CASCADES))
@@ -170,7 +170,7 @@ def split_by_day(cells: Cells, late_share: float) -> tuple[Cells, Cells]:
     return cells.where(early[place]), cells.where(~early[place])
 
 
-def _likelihood_by_query(cells: Cells, model: BrowsingModel) -> np.ndarray:
+def _likelihood_by_query(cells: Cells, model: ClickModel) -> np.ndarray:
     """(queries,) log-likelihood of where an item's clicks fell among its exposures for a query.
 
     Given their number, the clicks on an item fall on its exposures in proportion to these, however much it is liked:

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from magpie.data.aggregates.click_cells import Cells
-from magpie.search.click_models.click_models import BrowsingModel
+from magpie.search.click_models.click_models import ClickModel
 
 HALF_LIFE_DAYS = 30.0
 _QUERY_PRIOR = 20.0  # exposures by which a query's rate is drawn towards that of all
@@ -49,7 +49,7 @@ class Pairs:
         return self.exposure * self.query_rates[self.query]
 
 
-def count_pairs(cells: Cells, browsing: BrowsingModel) -> Pairs:
+def count_pairs(cells: Cells, browsing: ClickModel) -> Pairs:
     """The cells summed by (query, item), each by its chance of being looked at and by its age."""
     newest = cells.day.max(initial=0)
     fading = 0.5 ** ((newest - cells.day) / HALF_LIFE_DAYS)

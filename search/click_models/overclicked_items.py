@@ -14,7 +14,7 @@ import numpy as np
 from magpie.data.aggregates.click_cells import Cells, count_cells
 from magpie.data.aggregates.item_counts import PlaceCount, count_sources
 from magpie.data.database.connection import Database
-from magpie.search.click_models.click_models import BrowsingModel, BrowsingReport, choose_browsing_model
+from magpie.search.click_models.click_models import ClickModel, ClickModelReport, choose_click_model
 
 OVERCLICKED = "clicks on items that have more of them than looks"
 FEWEST_CLICKS = 20  # on an item, before anything is said of it
@@ -33,7 +33,7 @@ class Pushed:
     known: frozenset[str]
 
 
-def judged_by_the_known(database: Database, cells: Cells, browsing: BrowsingReport) -> tuple[Cells, BrowsingReport]:
+def judged_by_the_known(database: Database, cells: Cells, browsing: ClickModelReport) -> tuple[Cells, ClickModelReport]:
     """The cells without all that those did who push an item, and how people look by what is left.
 
     Such an item is judged, at places where few look, by people alone who did enough else. How much that is, is the
@@ -47,7 +47,7 @@ def judged_by_the_known(database: Database, cells: Cells, browsing: BrowsingRepo
         return cells.where(~left_out), browsing
     pushers = frozenset().union(*(one.pushers for one in found))
     whole = count_cells(database, lambda source: source not in pushers)
-    browsing = choose_browsing_model(whole)
+    browsing = choose_click_model(whole)
     kept = whole.where(~_seldom_seen(whole, items, browsing.model))
     for one in found:
         counted = count_cells(database, (one.known - pushers).__contains__)
@@ -55,13 +55,13 @@ def judged_by_the_known(database: Database, cells: Cells, browsing: BrowsingRepo
     return kept, browsing
 
 
-def _seldom_seen(cells: Cells, items: Sequence[str], browsing: BrowsingModel) -> np.ndarray:
+def _seldom_seen(cells: Cells, items: Sequence[str], browsing: ClickModel) -> np.ndarray:
     """(n,) whether a cell is one of these items at a place where few look."""
     is_one = np.array([name in items for name in cells.items], bool)[cells.item]
     return np.asarray(is_one & (browsing.examination(cells.position, cells.after) < _SELDOM))
 
 
-def _pushed(database: Database, item_id: str, browsing: BrowsingModel) -> Pushed | None:
+def _pushed(database: Database, item_id: str, browsing: ClickModel) -> Pushed | None:
     """Who pushes the item, None where no measure of what people do beside tells them apart."""
     counts = count_sources(database, item_id)
     position = np.array([one.position for one in counts], np.int64)
@@ -78,12 +78,12 @@ def _pushed(database: Database, item_id: str, browsing: BrowsingModel) -> Pushed
     return None
 
 
-def without_overclicked(cells: Cells, browsing: BrowsingModel) -> Cells:
+def without_overclicked(cells: Cells, browsing: ClickModel) -> Cells:
     """The cells without those of such items at places where few look."""
     return cells.where(~_left_out(cells, browsing))
 
 
-def _left_out(cells: Cells, browsing: BrowsingModel) -> np.ndarray:
+def _left_out(cells: Cells, browsing: ClickModel) -> np.ndarray:
     looks = browsing.examination(cells.position, cells.after)
     seldom = looks < _SELDOM
     items = cells.item[seldom]

@@ -14,7 +14,7 @@ _FILE = "examination.json"
 
 
 @dataclass(frozen=True)
-class Examination:
+class PositionBias:
     """How likely each position is looked at, and how many days, impressions and clicks say so; the first and the last
     of the days count from 1970, and are 0 where that was not kept."""
 
@@ -35,7 +35,7 @@ class Examination:
         return even_by_factor(theta, error / theta, most=1.0)
 
 
-def save_examination(settings: Settings, cells: Cells, propensities: Propensities) -> None:
+def save_position_bias(settings: Settings, cells: Cells, propensities: Propensities) -> None:
     """Keeps what was measured of these cells, in place of what was before."""
     counted = {"days": len(np.unique(cells.day)), "impressions": int(cells.impressions.sum())}
     counted |= {"clicks": cells.num_clicks}
@@ -47,20 +47,20 @@ def save_examination(settings: Settings, cells: Cells, propensities: Propensitie
     beside.replace(settings.rankers_dir / _FILE)
 
 
-def measured_looks(settings: Settings) -> np.ndarray | None:
+def measured_position_bias(settings: Settings) -> np.ndarray | None:
     """(POSITIONS,) how likely each position is looked at, None where that was never measured."""
-    found = read_examination(settings).propensities
+    found = read_position_bias(settings).propensities
     return found.theta if found.is_measured else None
 
 
-def read_examination(settings: Settings) -> Examination:
+def read_position_bias(settings: Settings) -> PositionBias:
     """What was measured last; the assumption 1 / position, of no days, before that."""
     try:
         kept = json.loads((settings.rankers_dir / _FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return Examination(assumed_propensities())
+        return PositionBias(assumed_propensities())
     measured = Propensities(np.array(kept["theta"]), np.array(kept["se"]), kept["pairs"])
-    return Examination(
+    return PositionBias(
         measured,
         kept["days"],
         kept["impressions"],

@@ -13,7 +13,7 @@ from magpie.data.catalogue.catalogue import Catalogue, Item
 from magpie.data.errors import BadPicture, TooLarge
 from magpie.data.pictures.sandbox import PictureProcess
 from magpie.data.settings import Settings
-from magpie.indexer.encoder.dominant_colour import find_tints, first_tints
+from magpie.indexer.encoder.dominant_colour import find_dominant_colours, first_dominant_colours
 from magpie.indexer.encoder.embedding_cache import EmbeddingCache
 from magpie.indexer.encoder.encode_catalogue import pool_pictures, pool_texts
 from magpie.indexer.encoder.encoder import Encoder
@@ -35,12 +35,12 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class _Vectors:
     """What is compared of some items: (n, dim) unit rows by part and fused, and (n,) the weights of their texts; and
-    (n, 3) the tints of their pictures."""
+    (n, 3) the dominant colours of their pictures."""
 
     parts: Mapping[str, np.ndarray]
     fused: np.ndarray
     text_weights: np.ndarray
-    tints: np.ndarray
+    dominant_colours: np.ndarray
 
 
 class ChangedItems:
@@ -64,14 +64,14 @@ class ChangedItems:
         """A segment of these items, which are in ascending number."""
         generation = self._generation
         texts = [generation.text_plan.read(item) for item in items]
-        encoded, tints = self._encode(items, texts)
+        encoded, dominant_colours = self._encode(items, texts)
         parts = {name: generation.means.centre(name, encoded[name]) for name in PARTS}
         words = load_lexicon().single_words()
         told = np.array([text.count_descriptive(words) for text in texts])
         weights = generation.text_weighing.weigh(parts, told)
         fused = fuse(generation.fusion.contributions(parts, weights))
         ids = np.array([item.id for item in items], np.int64)
-        vectors = _Vectors(parts, generation.clicked.lean(ids, fused), weights, tints)
+        vectors = _Vectors(parts, generation.click_part.apply(ids, fused), weights, dominant_colours)
         return self._assemble(items, lambda _: vectors)
 
     def merge(self, segments: Sequence[Segment]) -> Segment | None:
@@ -87,7 +87,8 @@ class ChangedItems:
                 return np.concatenate(living)[places]
 
             parts = {name: rows([segment.parts[name] for segment in segments]) for name in PARTS}
-            others = ([getattr(segment, name) for segment in segments] for name in ("fused", "text_weights", "tints"))
+            names = ("fused", "text_weights", "dominant_colours")
+            others = ([getattr(segment, name) for segment in segments] for name in names)
             return _Vectors(parts, *map(rows, others))
 
         merged = self._assemble(self._read(ids[order]), gather)
@@ -117,9 +118,9 @@ class ChangedItems:
             parts={name: kept[name] for name in PARTS},
             fused=kept["fused"],
             text_weights=vectors.text_weights,
-            tints=vectors.tints,
+            dominant_colours=vectors.dominant_colours,
             fusion=self._generation.fusion,
-            clicked=self._generation.clicked,
+            click_part=self._generation.click_part,
             indexes={name: VectorIndex(build_index(rows[name], ids, EXACT), ids, kept[name]) for name in rows},
             lexical=lexical.finish(),
             columns=columns.build(),
@@ -127,8 +128,7 @@ class ChangedItems:
         )
 
     def _encode(self, items: Sequence[Item], texts: Sequence[ItemText]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """(n, dim) vectors by part, and (n, 3) tints. They are kept where the next rebuild looks, if the disk allows
-        it."""
+        """(n, dim) vectors by part, and (n, 3) dominant colours; both kept for the next rebuild, if the disk allows."""
         try:
             return self._encode_with(self._embeddings, items, texts)
         except (OSError, sqlite3.Error) as error:
@@ -145,7 +145,7 @@ class ChangedItems:
             read, _ = pool_texts(self._encoder, cache, [text.segments() for text in texts])
             self._encode_pictures(items, cache)
             keys = [[picture.content_hash for picture in item.pictures if picture.status == "ok"] for item in items]
-            return {"text": read, "image": pool_pictures(cache, keys, spec.dim)}, first_tints(cache, keys)
+            return {"text": read, "image": pool_pictures(cache, keys, spec.dim)}, first_dominant_colours(cache, keys)
         finally:
             cache.close()
 
@@ -160,5 +160,5 @@ class ChangedItems:
             except (BadPicture, TooLarge) as error:
                 log.warning("%s is searchable without a picture: %s", item_id, error)
                 continue
-            cache.put_tints([key], find_tints(pixels[:1]))
+            cache.put_dominant_colours([key], find_dominant_colours(pixels[:1]))
             cache.put_many(*pool_frames([key] * len(pixels), self._encoder.encode_pictures(pixels)))

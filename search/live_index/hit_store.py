@@ -1,4 +1,4 @@
-"""What hits show of items: of what is as it was indexed from the index's own cards, of the rest from the catalogue."""
+"""Reads what hits show of items: unchanged items from the index's stored hits, all others from the catalogue."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -6,51 +6,53 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from magpie.data.catalogue.catalogue import Catalogue
-from magpie.indexer.indexes.stored_hits import Card, Cards, card_of
+from magpie.indexer.indexes.stored_hits import StoredHit, StoredHits, stored_hit_of
 from magpie.search.live_index.segment import Segment
 
 _MOST_REMEMBERED = 4_000
 log = logging.getLogger(__name__)
 
 
-class ShownItems:
-    """Cards of one state of the catalogue; a changed catalogue gets a new object. Safe to share among threads.
+class HitStore:
+    """The stored hits of one state of the catalogue; a changed one gets a new object. Safe to share among threads.
 
-    `indexed` is the segment whose rows `cards` tell of, its changed items dead. What the catalogue is asked for is
+    `indexed` is the segment that `stored_hits` belong to, its changed items dead. What the catalogue is asked for is
     remembered, so that the same hits are not read from the database again and again.
     """
 
-    def __init__(self, catalogue: Catalogue, indexed: Segment, cards: Cards | None) -> None:
+    def __init__(self, catalogue: Catalogue, indexed: Segment, stored_hits: StoredHits | None) -> None:
         self._catalogue, self._indexed = catalogue, indexed
         # attributes of a kind that is another one now, say numbers among which words came, are shown as the new one
-        is_as_shown = cards is not None and _are_part(cards.kinds, catalogue.attribute_kinds())
-        self._cards = cards if is_as_shown else None
-        self._read: dict[int, Card] = {}
+        is_as_shown = stored_hits is not None and _are_part(stored_hits.kinds, catalogue.attribute_kinds())
+        self._stored_hits = stored_hits if is_as_shown else None
+        self._read: dict[int, StoredHit] = {}
 
-    def get_many(self, ids: Sequence[int]) -> dict[int, Card]:
-        """The cards of the items of these numbers, by number; those that are gone are left out."""
+    def get_many(self, ids: Sequence[int]) -> dict[int, StoredHit]:
+        """The stored hits of the items of these numbers, by number; those that are gone are left out."""
         found = self._indexed_among(ids)
         missing = [id_ for id_ in ids if id_ not in found]
         return found | self._from_catalogue(missing) if missing else found
 
-    def _indexed_among(self, ids: Sequence[int]) -> dict[int, Card]:
-        cards = self._cards  # another thread may find them damaged meanwhile
-        if cards is None:
+    def _indexed_among(self, ids: Sequence[int]) -> dict[int, StoredHit]:
+        stored_hits = self._stored_hits  # another thread may find them damaged meanwhile
+        if stored_hits is None:
             return {}
         rows = self._indexed.rows_of(np.array(ids, np.int64))
         try:
-            return {card.id: card for card in cards.read(rows[rows >= 0].tolist())}
+            return {hit.id: hit for hit in stored_hits.read(rows[rows >= 0].tolist())}
         except (ValueError, TypeError) as error:  # a large index is not read through when it is opened
-            log.error("cards of the index are damaged (%s): hits are read from the catalogue until a rebuild", error)
-            self._cards = None
+            log.error(
+                "stored hits of the index are damaged (%s): hits are read from the catalogue until a rebuild", error
+            )
+            self._stored_hits = None
             return {}
 
-    def _from_catalogue(self, ids: Sequence[int]) -> dict[int, Card]:
+    def _from_catalogue(self, ids: Sequence[int]) -> dict[int, StoredHit]:
         known = self._read
         found = {id_: known[id_] for id_ in ids if id_ in known}
         if len(found) < len(ids):
             items = self._catalogue.get_many([id_ for id_ in ids if id_ not in found])
-            read = {id_: card_of(item) for id_, item in items.items()}
+            read = {id_: stored_hit_of(item) for id_, item in items.items()}
             found |= read
             if len(known) >= _MOST_REMEMBERED:
                 known = self._read = {}  # a new one: other threads may be reading the old one

@@ -6,8 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from magpie.indexer.fusion.average_fusion import PARTS, Fusion, fuse, tell_from_weights
-from magpie.indexer.fusion.click_part import ClickedPart
+from magpie.indexer.fusion.average_fusion import PARTS, Fusion, fuse, informativeness
+from magpie.indexer.fusion.click_part import ClickPart
 from magpie.indexer.indexes.attribute_columns import Columns, NumberColumn
 from magpie.indexer.indexes.lexical_index import LexicalIndex
 from magpie.indexer.indexes.vector_index import VectorIndex
@@ -18,23 +18,23 @@ _WORKED_OUT = (
     "prices",
     "is_wordless",
     "has_wordless",
-    "yardstick",
+    "reference_sample",
     "whole_rows",
     "with_and_without_words",
 )  # of the rows, dead ones among them
-_FEWEST_TELLING = 20
+_FEWEST_INFORMATIVE = 20
 
 
 @dataclass(frozen=True)
-class Yardstick:
+class ReferenceSample:
     """Some items that have both parts: what similarities are usual here.
 
-    `parts` are (m, dim) float32 unit rows by part, preferably of items whose text tells something;
-    `typical_telling` is the mean over all items with both parts, 1 where there are none.
+    `parts` are (m, dim) float32 unit rows by part, preferably of items with an informative text;
+    `typical_informativeness` is its mean over all items with both parts, 1 where there are none.
     """
 
     parts: Mapping[str, np.ndarray]
-    typical_telling: float
+    typical_informativeness: float
 
 
 @dataclass(frozen=True)
@@ -43,17 +43,17 @@ class Segment:
 
     `parts` and `fused` are (n, dim) unit rows, `ids` (n,) ascending `items.id`, `dead` (n,) bool rows that
     were deleted or changed since, `text_weights` (n,) the weight of the text in an
-    average, `tints` (n, 3) uint8 what an item's first picture shows most of. `fusion` made `fused` of the parts,
-    and `clicked` lets it lean towards queries.
+    average, `dominant_colours` (n, 3) uint8 what an item's first picture shows most of. `fusion` made `fused` of the
+    parts, and `click_part` moved it towards the queries that led people to the items.
     """
 
     ids: np.ndarray
     parts: Mapping[str, np.ndarray]
     fused: np.ndarray
     text_weights: np.ndarray
-    tints: np.ndarray
+    dominant_colours: np.ndarray
     fusion: Fusion
-    clicked: ClickedPart
+    click_part: ClickPart
     indexes: Mapping[str, VectorIndex]
     lexical: LexicalIndex
     columns: Columns
@@ -66,9 +66,9 @@ class Segment:
             return column.values
         return np.full(len(self.ids), np.nan)
 
-    def tint(self, row: int) -> tuple[int, int, int]:
+    def dominant_colour(self, row: int) -> tuple[int, int, int]:
         """Red, green and blue of what the first picture of the row's item shows most of."""
-        red, green, blue = self.tints[row].tolist()
+        red, green, blue = self.dominant_colours[row].tolist()
         return red, green, blue
 
     @cached_property
@@ -81,21 +81,21 @@ class Segment:
         """Whether there are any."""
         return bool(self.is_wordless.any())
 
-    def telling(self, rows: np.ndarray) -> np.ndarray:
+    def informativeness(self, rows: np.ndarray) -> np.ndarray:
         """(n,) how telling these items' texts are, from 0 to 1."""
-        return tell_from_weights(self.text_weights[rows])
+        return informativeness(self.text_weights[rows])
 
     @cached_property
-    def yardstick(self) -> Yardstick:
+    def reference_sample(self) -> ReferenceSample:
         """A sample spread evenly over the rows."""
         rows = np.unique(np.linspace(0, max(0, len(self.ids) - 1), min(_SAMPLE_ROWS, len(self.ids)), dtype=np.int64))
         sample = {name: np.asarray(self.parts[name][rows], np.float32) for name in PARTS}
         both = sample["text"].any(axis=1) & sample["image"].any(axis=1)
-        telling = self.telling(rows)
-        telling_both = both & (telling > 0.5)
-        chosen = telling_both if np.count_nonzero(telling_both) >= _FEWEST_TELLING else both
-        typical = float(telling[both].mean()) if both.any() else 1.0
-        return Yardstick({name: vectors[chosen] for name, vectors in sample.items()}, typical)
+        informativeness = self.informativeness(rows)
+        informative_both = both & (informativeness > 0.5)
+        chosen = informative_both if np.count_nonzero(informative_both) >= _FEWEST_INFORMATIVE else both
+        typical = float(informativeness[both].mean()) if both.any() else 1.0
+        return ReferenceSample({name: vectors[chosen] for name, vectors in sample.items()}, typical)
 
     @cached_property
     def whole_rows(self) -> np.ndarray:

@@ -6,9 +6,9 @@ Off unless the owner sets a weight: whether new is better depends on the shop, a
 import numpy as np
 
 from magpie.data.catalogue.catalogue import Catalogue
-from magpie.search.query.interpret import Question
+from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.request import SearchRequest
-from magpie.search.retrieval.merge import RELEVANCE, Merged
+from magpie.search.retrieval.ranked_list import RELEVANCE, RankedList
 
 _DAY_S = 86_400.0
 _YARDSTICK = 60  # first candidates, by whose scores the gain is measured
@@ -33,11 +33,11 @@ class Freshness:
             added = np.array(fresh)
             self._since = np.concatenate([ids, added[:, 0].astype(np.int64)]), np.concatenate([since, added[:, 1]])
 
-    def freshen(self, order: Merged, request: SearchRequest, question: Question, now_s: float) -> Merged:
+    def freshen(self, order: RankedList, request: SearchRequest, parsed: ParsedQuery, now_s: float) -> RankedList:
         """The order with what is gained by being newer: between nothing for the oldest candidate and `weight`
         standard deviations of the first candidates' scores. Unchanged where all are of one age, and without relevance.
         """
-        is_ranked = request.rerank and request.sort == RELEVANCE and not question.is_browsing
+        is_ranked = request.rerank and request.sort == RELEVANCE and not parsed.is_browsing
         if not self._weight or not is_ranked or len(order) < 2:
             return order
         share = self._newness(order.ids, now_s)

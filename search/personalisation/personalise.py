@@ -12,9 +12,9 @@ import numpy as np
 
 from magpie.data.aggregates.recent_choices import Visit
 from magpie.search.live_index.segment import Segment
-from magpie.search.query.interpret import Question
+from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.request import SearchRequest
-from magpie.search.retrieval.merge import RELEVANCE, Merged
+from magpie.search.retrieval.ranked_list import RELEVANCE, RankedList
 
 TOP = 60  # candidates that may move
 HALF_LIFE_DAYS = 30.0  # after which an earlier choice counts half
@@ -32,7 +32,7 @@ _DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True)
-class Taste:
+class Preferences:
     """Chosen items, newest first: (h,) `items.id` and (h,) how much each counts; an item chosen twice counts once."""
 
     ids: np.ndarray
@@ -67,7 +67,7 @@ class Located:
         return total
 
 
-def taste_of(visits: Sequence[Visit], now_ms: int) -> Taste | None:
+def preferences_of(visits: Sequence[Visit], now_ms: int) -> Preferences | None:
     """What the visits say, None where there are none."""
     strongest: dict[int, float] = {}
     in_session = 0
@@ -83,7 +83,7 @@ def taste_of(visits: Sequence[Visit], now_ms: int) -> Taste | None:
         return None
     kept = sorted(strongest, key=lambda id_: -strongest[id_])[:_MOST_CHOICES]
     chosen = [id_ for id_ in strongest if id_ in kept]
-    return Taste(np.array(chosen, np.int64), np.array([strongest[id_] for id_ in chosen], np.float32))
+    return Preferences(np.array(chosen, np.int64), np.array([strongest[id_] for id_ in chosen], np.float32))
 
 
 @dataclass(frozen=True)
@@ -95,27 +95,31 @@ class Shift:
 
 
 def personalise(
-    order: Merged, request: SearchRequest, question: Question, segments: Sequence[Segment], taste: Taste | None
-) -> Merged:
+    order: RankedList,
+    request: SearchRequest,
+    parsed: ParsedQuery,
+    segments: Sequence[Segment],
+    taste: Preferences | None,
+) -> RankedList:
     """The order with what taste adds to the first 60; those below stay below. Unchanged without taste or relevance."""
-    if taste is None or request.sort != RELEVANCE or question.is_browsing or len(order) < 2:
+    if taste is None or request.sort != RELEVANCE or parsed.is_browsing or len(order) < 2:
         return order
-    shift = find_shift(order, request, question, segments, taste)
+    shift = find_shift(order, request, parsed, segments, taste)
     if shift is None:
         return order
     return order.reordered(shift.rank, "session", shift.added)
 
 
 def find_shift(
-    order: Merged, request: SearchRequest, question: Question, segments: Sequence[Segment], taste: Taste
+    order: RankedList, request: SearchRequest, parsed: ParsedQuery, segments: Sequence[Segment], taste: Preferences
 ) -> Shift | None:
     """How taste moves the first 60 of an order, None where none of the choices is searchable any more."""
     chosen, weights = locate_chosen(taste, segments)
     if not len(chosen):
         return None
     top = min(TOP, len(order))
-    skipped = {name.casefold() for name in request.filters} | named_fields(question, request, segments)
-    gain = taste_gain(chosen, weights, _candidates(order, top), question.vector, skipped)
+    skipped = {name.casefold() for name in request.filters} | named_fields(parsed, request, segments)
+    gain = preference_gain(chosen, weights, _candidates(order, top), parsed.vector, skipped)
     scores = order.top_scores(top)
     added = np.zeros(len(order), np.float32)
     added[:top] = (gain - gain.min()) * float(scores.std())
@@ -124,7 +128,7 @@ def find_shift(
     return Shift(rank, added[rank])
 
 
-def taste_gain(
+def preference_gain(
     chosen: Located, weights: np.ndarray, candidates: Located, query: np.ndarray | None, skipped: set[str]
 ) -> np.ndarray:
     """(n,) what each candidate gains, from -1 to 1; `weights` (h,) are those of the choices, `skipped` fields count
@@ -139,9 +143,9 @@ def taste_gain(
     return np.asarray(np.clip(gain * total / (total + _DOUBT), -_MOST, _MOST), np.float32)
 
 
-def named_fields(question: Question, request: SearchRequest, segments: Sequence[Segment]) -> set[str]:
+def named_fields(parsed: ParsedQuery, request: SearchRequest, segments: Sequence[Segment]) -> set[str]:
     """Names, in lower case, of the columns of which the query names a value."""
-    phrases = set(_phrases(question.corrected or request.text))
+    phrases = set(_phrases(parsed.corrected or request.text))
     return {
         name.casefold()
         for segment in segments
@@ -150,7 +154,7 @@ def named_fields(question: Question, request: SearchRequest, segments: Sequence[
     }
 
 
-def locate_chosen(taste: Taste, segments: Sequence[Segment]) -> tuple[Located, np.ndarray]:
+def locate_chosen(taste: Preferences, segments: Sequence[Segment]) -> tuple[Located, np.ndarray]:
     """Those chosen items that are still searchable, and their weights."""
     of_segment, rows = np.full((2, len(taste.ids)), -1)
     for number, segment in enumerate(segments):
@@ -170,7 +174,7 @@ def locate(segments: Sequence[Segment], of_segment: np.ndarray, rows: np.ndarray
     return Located(segments, of_segment, rows, vectors)
 
 
-def _candidates(order: Merged, top: int) -> Located:
+def _candidates(order: RankedList, top: int) -> Located:
     of_segment, places = order.of_list[:top], order.places[:top]
     rows = np.zeros(len(places), np.int64)
     for number, candidates in enumerate(order.lists):

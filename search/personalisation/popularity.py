@@ -8,8 +8,8 @@ import numpy as np
 
 from magpie.data.aggregates.item_counts import ItemCount, count_items, count_places, is_cold
 from magpie.data.aggregates.k_anonymous_queries import shared_queries
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
-from magpie.data.events.ubi import now_ms
 from magpie.search.click_models.overclicked_items import overclicked_items
 
 WINDOW_DAYS = 30
@@ -19,17 +19,17 @@ _DAY_MS = 86_400_000
 _DOUBT = 10.0  # exposures by which an item's rate is drawn towards that of all
 
 
-class Behaviour:
+class Popularity:
     """Sums over the click log of the last weeks. Safe to share among threads.
 
-    `looks` gives how likely each position is looked at, (k,), once that was measured, else None.
+    `position_bias` gives how likely each position is looked at, (k,), once that was measured, else None.
     """
 
     def __init__(
-        self, database: Database, min_clients: int, looks: Callable[[], np.ndarray | None] = lambda: None
+        self, database: Database, min_clients: int, position_bias: Callable[[], np.ndarray | None] = lambda: None
     ) -> None:
         self._database = database
-        self._looks = looks
+        self._position_bias = position_bias
         self._pushed: frozenset[str] = frozenset()
         self._min_clients = min_clients
         self._counts: dict[str, ItemCount] | None = None
@@ -77,7 +77,7 @@ class Behaviour:
         with self._counting:
             started = time.perf_counter()
             counts = count_items(self._database, now_ms() - WINDOW_DAYS * _DAY_MS)
-            theta = self._looks()
+            theta = self._position_bias()
             if theta is not None:
                 self._pushed = overclicked_items(count_places(self._database, now_ms() - WINDOW_DAYS * _DAY_MS), theta)
             since = now_ms() - SEARCHED_DAYS * _DAY_MS

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from magpie.indexer.fusion.average_fusion import PARTS
-from magpie.search.live_index.segment import Segment, Yardstick
+from magpie.search.live_index.segment import ReferenceSample, Segment
 
 _TEXT_SHARE = 0.9  # of a telling text in the comparison; chosen on the fashion dev split, see docs/relevance.md
 _SOFTENED = 1 / 3  # power of the correlation in what one part lets expect of the other
@@ -22,7 +22,7 @@ class Example:
     """What there is to resemble: (dim,) centred unit vectors by part, and how telling its text is, from 0 to 1."""
 
     parts: Mapping[str, np.ndarray]
-    telling: float
+    informativeness: float
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Expectation:
 
 
 @dataclass(frozen=True)
-class Resemblance:
+class MoreLikeThis:
     """How to compare items with an example: a (dim,) unit vector for each part, and the share of the text."""
 
     vectors: Mapping[str, np.ndarray]
@@ -67,7 +67,7 @@ class Resemblance:
         vectors = {name: segment.parts[name][rows].astype(np.float32) for name in PARTS}
         has = {name: vectors[name].any(axis=1) for name in PARTS}
         seen = {name: vectors[name] @ self.vectors[name] for name in PARTS}
-        told = np.where(has["image"], segment.telling(rows), 1.0) * has["text"]
+        told = np.where(has["image"], segment.informativeness(rows), 1.0) * has["text"]
         text = self.text_share * told * seen["text"]
         text += (1 - self.text_share) * (has["text"] & ~has["image"]) * self.image_from_text.of(seen["text"])
         image = self.text_share * (1 - told) * self.text_from_image.of(seen["image"])
@@ -80,7 +80,9 @@ class Resemblance:
         return np.asarray(addends["text"] + addends["image"])
 
 
-def resemble(example: Example, yardstick: Yardstick, compose: Callable[[np.ndarray, str], np.ndarray]) -> Resemblance:
+def compare_with(
+    example: Example, reference_sample: ReferenceSample, compose: Callable[[np.ndarray, str], np.ndarray]
+) -> MoreLikeThis:
     """How to look for what is like the example; `compose` changes the vector of a part as further words ask.
 
     An example that lacks a part is compared with both parts of the items by the one that it has.
@@ -88,10 +90,10 @@ def resemble(example: Example, yardstick: Yardstick, compose: Callable[[np.ndarr
     present = [compose(example.parts[name], name) for name in PARTS if name in example.parts]
     vectors = dict(zip(PARTS, (present[0], present[-1]), strict=True))
     if "text" not in example.parts:
-        share = _TEXTS_BY_PICTURE * yardstick.typical_telling
+        share = _TEXTS_BY_PICTURE * reference_sample.typical_informativeness
     else:
-        share = _TEXT_SHARE * example.telling
-    seen = {name: yardstick.parts[name] @ vectors[name] for name in PARTS}
-    return Resemblance(
+        share = _TEXT_SHARE * example.informativeness
+    seen = {name: reference_sample.parts[name] @ vectors[name] for name in PARTS}
+    return MoreLikeThis(
         vectors, share, Expectation.fit(seen["image"], seen["text"]), Expectation.fit(seen["text"], seen["image"])
     )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from magpie.search.ranker.click_evidence import NEW_QUERY, Evidence, fold_of
+from magpie.search.ranker.click_statistics import NEW_QUERY, ClickStatistics, fold_of
 from magpie.search.ranker.first_stage_arrays import FirstStage
 
 NAMES = (
@@ -13,25 +13,25 @@ NAMES = (
     *("tag_affinity", "tag_affinity_z", "tag_affinity_gap", "tag_rate", "tag_rate_z"),
 )
 _ITEM_PRIOR = 4.0
-_KINDRED_PRIOR = 2.0
+_SIMILAR_PRIOR = 2.0
 _CONVERSION_PRIOR = 10.0
 _HEAD = 10
 
 
-def features(stage: FirstStage, evidence: Evidence, key: str) -> np.ndarray:
+def features(stage: FirstStage, statistics: ClickStatistics, key: str) -> np.ndarray:
     """(n, len(NAMES)) float32 of the candidates of the query with this key.
 
     The position at which something was shown is not among them, and no count is of this query's own clicks: a
     known query is seen as its fold saw it, without that fold's queries.
     """
-    fold = fold_of(key) if evidence.knows(key) else NEW_QUERY
-    others = evidence.of_other_queries(key, stage.ids)
-    kindred_clicks, kindred_expected = evidence.of_kindred_queries(key, stage.query, stage.ids)
-    by_word, anyway = evidence.affinities.of_tags(key, stage.likely, len(stage), fold)
+    fold = fold_of(key) if statistics.knows(key) else NEW_QUERY
+    others = statistics.of_other_queries(key, stage.ids)
+    similar_clicks, similar_expected = statistics.of_similar_queries(key, stage.query, stage.ids)
+    by_word, anyway = statistics.affinities.of_tags(key, stage.likely, len(stage), fold)
     _, _, fit, conflict = stage.places(key).T
-    kinship = stage.vectors @ evidence.kinship(fold).direction(stage.query)
-    compared = [stage.scores, kinship, stage.by_text, stage.by_image, by_word, anyway]
-    score_z, kinship_z, by_text_z, by_image_z, by_word_z, anyway_z = _all_standardised(np.stack(compared))
+    by_kernel = stage.vectors @ statistics.query_kernel(fold).direction(stage.query)
+    compared = [stage.scores, by_kernel, stage.by_text, stage.by_image, by_word, anyway]
+    score_z, by_kernel_z, by_text_z, by_image_z, by_word_z, anyway_z = _all_standardised(np.stack(compared))
     columns = {
         "score": stage.scores,
         "score_z": score_z,
@@ -46,14 +46,14 @@ def features(stage: FirstStage, evidence: Evidence, key: str) -> np.ndarray:
         "agreement": _agreement(stage),
         "price_z": _standardised(stage.price),
         "newness": _newness(stage.ids),
-        "kinship": kinship,
-        "kinship_z": kinship_z,
-        "kindred_rate": np.log((kindred_clicks + _KINDRED_PRIOR) / (kindred_expected + _KINDRED_PRIOR)),
+        "kinship": by_kernel,
+        "kinship_z": by_kernel_z,
+        "kindred_rate": np.log((similar_clicks + _SIMILAR_PRIOR) / (similar_expected + _SIMILAR_PRIOR)),
         "item_rate": np.log((others.clicks + _ITEM_PRIOR) / (others.expected + _ITEM_PRIOR)),
         "item_expected": np.log1p(others.expected),
-        "conversion": (others.conversions + _CONVERSION_PRIOR * evidence.usual_conversion)
+        "conversion": (others.conversions + _CONVERSION_PRIOR * statistics.usual_conversion)
         / (others.clicks + _CONVERSION_PRIOR),
-        "affinity": evidence.affinities.of_query(key, stage.ids, fold),
+        "affinity": statistics.affinities.of_query(key, stage.ids, fold),
         "by_text_z": by_text_z,
         "by_image_z": by_image_z,
         "fit": fit,

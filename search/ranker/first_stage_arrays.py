@@ -5,9 +5,9 @@ from functools import cached_property
 
 import numpy as np
 
-from magpie.search.query.interpret import Question
+from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.ranker.attribute_tags import NO_TAGS, Likely, Tags, fit_of_tags, guess_tags, read_tags
-from magpie.search.retrieval.merge import Merged
+from magpie.search.retrieval.ranked_list import RankedList
 
 DEPTH = 200  # what re-ranking may reorder
 PLACES = ("rank", "gap", "fit", "conflict")
@@ -57,13 +57,13 @@ class FirstStage:
         return np.column_stack([rank, gap, fit_of_tags(self.likely, key, len(self))])
 
 
-def gather_first_stage(order: Merged, question: Question) -> FirstStage:
+def gather_first_stage(order: RankedList, parsed: ParsedQuery) -> FirstStage:
     """What is known of the first DEPTH candidates before any click. The question must have a vector."""
-    if question.vector is None:
+    if parsed.vector is None:
         raise ValueError("a question without a vector has no features")
     ids, of_list, places = order.ids[:DEPTH], order.of_list[:DEPTH], order.places[:DEPTH]
     columns: dict[str, np.ndarray] = {name: np.zeros(len(ids), np.float32) for name in _SCALARS}
-    columns["vectors"] = np.zeros((len(ids), len(question.vector)), np.float32)
+    columns["vectors"] = np.zeros((len(ids), len(parsed.vector)), np.float32)
     tagged = []
     for number, candidates in enumerate(order.lists):
         mine = np.flatnonzero(of_list == number)
@@ -80,9 +80,9 @@ def gather_first_stage(order: Merged, question: Question) -> FirstStage:
         tagged.append((mine, rows, segment.columns.grouping))
         for part in ("text", "image"):
             vectors = segment.parts[part][rows].astype(np.float32)
-            columns[f"by_{part}"][mine] = vectors @ question.vector
+            columns[f"by_{part}"][mine] = vectors @ parsed.vector
             columns[f"has_{part}"][mine] = vectors.any(axis=1)
-    return FirstStage(query=question.vector, ids=ids, tags=read_tags(tagged), **columns)
+    return FirstStage(query=parsed.vector, ids=ids, tags=read_tags(tagged), **columns)
 
 
 _SCALARS = (

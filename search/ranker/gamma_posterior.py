@@ -7,7 +7,7 @@ from magpie.search.ranker.first_stage_arrays import DEPTH
 _LEVEL_PRIOR = 3.0  # clicks by which a query's level is drawn towards the usual one
 _KAPPAS = np.exp(np.linspace(np.log(0.3), np.log(300), 40))
 _HALF_KNOWN = 30.0  # exposures of a query that take half of that
-_OF_KNOWN = 0.9  # of the first stage's share, which a query's own evidence may take
+_OF_KNOWN = 0.9  # of the first stage's share, which a query's own exposures may take
 _BEYOND = 0.999  # a rank further down, below the ranks that were shown
 
 
@@ -60,8 +60,8 @@ def guarded(rates: np.ndarray, promised: np.ndarray, weight: float) -> np.ndarra
 
 
 def learned_weight(new_share: float, query_exposure: float, num_clicks: float) -> float:
-    """The share of the belief in the score: that for new queries, more by the evidence on the query, and by the clicks
-    there are in all."""
+    """The share of the belief in the score: that for new queries, more by the exposures of the query, and by the
+    clicks there are in all."""
     more = _OF_KNOWN * (1 - new_share) * query_exposure / (query_exposure + _HALF_KNOWN)
     return (new_share + more) * ramp(num_clicks)
 

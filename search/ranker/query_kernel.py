@@ -5,18 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 
 MOST_PAIRS = 2_000
-_LIKENESS = 0.08  # cosine distance over which a query's say falls by e
+_SCALE = 0.08  # cosine distance over which a query's say falls by e
 _SIGNAL = 10.0
 _APPEAL = 0.3  # variance of what one item has over items that look alike, whatever the query
 _NOISE = 0.5  # variance of the relative rate that is left
 
 
 @dataclass(frozen=True)
-class Kinship:
+class QueryKernel:
     """A Gaussian process over (query, item) pairs, reduced to one direction per known query.
 
-    Its kernel is the likeness of the queries times the inner product of the items' vectors, so what is expected of an
-    item is its inner product with one vector: the known queries' `directions` (q, dim), weighed by their likeness to
+    Its kernel is the similarity of the queries times the inner product of the items' vectors, so what is expected of an
+    item is its inner product with one vector: the known queries' `directions` (q, dim), weighed by their similarity to
     the query (Rasmussen and Williams 2006, ch. 2, with a product kernel).
     """
 
@@ -27,21 +27,21 @@ class Kinship:
         """(dim,) whose inner product with an item's vector is its expected rate, relative to the query's usual one."""
         if not len(self.queries):
             return np.zeros_like(query)
-        return np.asarray(likeness(query[None], self.queries)[0] @ self.directions, np.float32)
+        return np.asarray(similarity(query[None], self.queries)[0] @ self.directions, np.float32)
 
 
-def likeness(some: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """(m, n) likeness of unit query vectors, 1 for equal ones."""
-    return np.exp((some @ others.T - 1) / _LIKENESS)
+def similarity(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(m, n) similarity of unit query vectors, 1 for equal ones."""
+    return np.exp((some @ others.T - 1) / _SCALE)
 
 
-def learn_kinship(
+def fit_query_kernel(
     queries: np.ndarray,
     of_query: np.ndarray,
     items: np.ndarray,
     vectors: np.ndarray,
     counts: np.ndarray,
-) -> Kinship:
+) -> QueryKernel:
     """Fits to m pairs: place of the query in `queries` (q, dim), item number, (m, dim) item vectors, and as `counts`
     (2, m) clicks and expected clicks.
 
@@ -57,10 +57,10 @@ def learn_kinship(
     clicks, expected = clicks[kept], expected[kept]
     directions = np.zeros_like(queries, np.float32)
     if len(kept):
-        kernel = likeness(queries, queries)[np.ix_(of_query, of_query)] * (vectors @ vectors.T) * _SIGNAL
+        kernel = similarity(queries, queries)[np.ix_(of_query, of_query)] * (vectors @ vectors.T) * _SIGNAL
         kernel += _APPEAL * (items[:, None] == items)
         kernel[np.diag_indices_from(kernel)] += 1 / expected + _NOISE
         wanted = (clicks / expected - 1).astype(np.float32)
         weights = _SIGNAL * solve(kernel.astype(np.float32), wanted, assume_a="pos", overwrite_a=True)
         np.add.at(directions, of_query, (weights[:, None] * vectors).astype(np.float32))
-    return Kinship(queries.astype(np.float32), directions)
+    return QueryKernel(queries.astype(np.float32), directions)

@@ -1,24 +1,22 @@
-"""Evidence and first stages → a ranker; a ranker and one search's candidates → their scores."""
+"""ClickStatistics and first stages → a ranker; a ranker and one search's candidates → their scores."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from magpie.search.ranker.click_evidence import FOLDS, NEW_QUERY, Evidence, QueryEvidence, fold_of
+from magpie.search.ranker.click_statistics import NEW_QUERY, ClickStatistics, QueryStatistics, fold_of
 from magpie.search.ranker.features import NAMES, features
 from magpie.search.ranker.first_stage_arrays import DEPTH, FirstStage
 from magpie.search.ranker.gamma_posterior import (
-    fit_kappa,
     gamma_posterior,
     guarded,
     learned_weight,
     level,
     ramp,
-    rates_by_rank,
 )
-from magpie.search.ranker_training.gradient_boosting import POISSON, Rows, Trees, grow_trees
+from magpie.search.ranker.trees import Trees
 
+FEWEST_CLICKS = 1_000  # no ranker is trained on fewer: re-ranking was as likely to harm as to help
 LEAST_SHARE = 0.15
 # of what words, attributes and kindred queries promise:
 _SHARES = {"affinity": 0.5, "tag_affinity": 0.7, "tag_rate": 0.3, "kinship": 0.3}
@@ -34,7 +32,7 @@ class Ranker:
     """
 
     trees: Trees
-    evidence: Evidence
+    statistics: ClickStatistics
     kappa: float
     by_rank: np.ndarray
     new_share: float = LEAST_SHARE
@@ -43,16 +41,16 @@ class Ranker:
 
     def serves(self, key: str) -> bool:
         """Whether this ranker may order the hits of a query."""
-        return self.serves_new_queries or self.evidence.knows(key)
+        return self.serves_new_queries or self.statistics.knows(key)
 
     def warm_up(self) -> None:
         """Orders nothing of note, so that no search waits for what is worked out once, and a damaged ranker fails."""
-        dim = self.evidence.query_vectors.shape[1]
-        self.order(FirstStage.blank(2, dim), self.evidence.queries[0] if self.evidence.queries else "")
+        dim = self.statistics.query_vectors.shape[1]
+        self.order(FirstStage.blank(2, dim), self.statistics.queries[0] if self.statistics.queries else "")
 
     def features(self, stage: FirstStage, key: str) -> np.ndarray:
         """(n, len(NAMES)) what the trees see of the candidates: the `values` that the methods below take."""
-        return features(stage, self.evidence, key)
+        return features(stage, self.statistics, key)
 
     def order(self, stage: FirstStage, key: str) -> np.ndarray:
         """(n,) the places of the first `depth` candidates, best first; equal ones keep their first-stage order."""
@@ -65,7 +63,7 @@ class Ranker:
     def drawn_orders(self, stage: FirstStage, key: str, values: np.ndarray, seed: int, draws: int) -> np.ndarray:
         """(draws, m) orders as `order_by` gives them, each by rates drawn from the beliefs (Thompson, On the likelihood
         that one unknown probability exceeds another, Biometrika 1933)."""
-        own = self.evidence.of_query(key, stage.ids)
+        own = self.statistics.of_query(key, stage.ids)
         mean = self._mean_rates(own, key, values)
         shape, scale = own.clicks + self.kappa * mean, 1 / (own.exposure + self.kappa)
         rates = np.random.default_rng(seed).gamma(shape, scale, (draws, len(stage)))
@@ -87,31 +85,29 @@ class Ranker:
 
     def believed_rates(self, stage: FirstStage, key: str, values: np.ndarray) -> np.ndarray:
         """(n,) clicks per look: what is expected, corrected by what this query itself showed and got."""
-        return self._believed(self.evidence.of_query(key, stage.ids), key, values)
-
-    def _believed(self, own: QueryEvidence, key: str, values: np.ndarray) -> np.ndarray:
+        own = self.statistics.of_query(key, stage.ids)
         return gamma_posterior(self._mean_rates(own, key, values), own.exposure, own.clicks, self.kappa)
 
-    def _mean_rates(self, own: QueryEvidence, key: str, values: np.ndarray) -> np.ndarray:
+    def _mean_rates(self, own: QueryStatistics, key: str, values: np.ndarray) -> np.ndarray:
         relative = self.expected_rates(key, values)
-        return relative * level(relative, own.exposure, own.clicks, self.evidence.usual_rate)
+        return relative * level(relative, own.exposure, own.clicks, self.statistics.usual_rate)
 
     def scores(self, stage: FirstStage, key: str, values: np.ndarray) -> np.ndarray:
         """(n,) scores, the higher the better."""
-        own = self.evidence.of_query(key, stage.ids)
-        return self._guarded(self._believed(own, key, values), key, values, float(own.exposure.sum()))
+        exposure = float(self.statistics.of_query(key, stage.ids).exposure.sum())
+        return self._guarded(self.believed_rates(stage, key, values), key, values, exposure)
 
     def _guarded(self, rates: np.ndarray, key: str, values: np.ndarray, exposure: float) -> np.ndarray:
         """The rates pulled towards what the place in the first stage and the words of the query promise."""
-        num_clicks = self.evidence.num_clicks
-        promised = promise(self.evidence, key, values)
+        num_clicks = self.statistics.num_clicks
+        promised = promise(self.statistics, key, values)
         return guarded(rates, promised, learned_weight(self.new_share, exposure, num_clicks))
 
     def _fold(self, key: str) -> int:
-        return _fold(self.evidence, key)
+        return _fold(self.statistics, key)
 
 
-def promise(evidence: Evidence, key: str, values: np.ndarray) -> np.ndarray:
+def promise(statistics: ClickStatistics, key: str, values: np.ndarray) -> np.ndarray:
     """(n,) the logarithm of the rates that the candidates' places before any click promise, and the words of the query;
     `values` are features in first-stage order."""
     columns = {name: values[:, NAMES.index(name)] for name in ("score_gap", "fit", "conflict", *_SHARES)}
@@ -119,45 +115,8 @@ def promise(evidence: Evidence, key: str, values: np.ndarray) -> np.ndarray:
         [np.log1p(np.arange(len(values))), *(columns[n] for n in ("score_gap", "fit", "conflict"))]
     )
     said = sum(share * columns[name] for name, share in _SHARES.items())
-    return evidence.affinities.of_places(places, _fold(evidence, key)) + ramp(evidence.num_clicks) * said
+    return statistics.affinities.of_places(places, _fold(statistics, key)) + ramp(statistics.num_clicks) * said
 
 
-def _fold(evidence: Evidence, key: str) -> int:
-    return fold_of(key) if evidence.knows(key) else NEW_QUERY
-
-
-def train_ranker(evidence: Evidence, stages: Mapping[str, FirstStage], objective: str = POISSON) -> Ranker:
-    """The ranker of this evidence; deterministic."""
-    rows = training_rows(evidence, stages)
-    trees = grow_trees(rows, objective, FOLDS)
-    mean = np.zeros(len(rows.fold))
-    for fold in range(FOLDS):
-        mine = rows.fold == fold
-        if mine.any():
-            mean[mine] = trees.rates(fold, rows.values[mine])
-    levels = np.zeros(len(mean))
-    for query in np.unique(rows.query):
-        of = rows.query == query
-        levels[of] = level(mean[of], rows.exposure[of], rows.clicks[of], evidence.usual_rate)
-    kappa = fit_kappa(mean * levels, rows.exposure, rows.clicks)
-    return Ranker(trees, evidence, kappa, rates_by_rank(rows.rank, rows.expected, rows.clicks))
-
-
-def training_rows(evidence: Evidence, stages: Mapping[str, FirstStage]) -> Rows:
-    """The rows of all queries that have both evidence and a first stage."""
-    found = []
-    for number, key in enumerate(evidence.queries):
-        stage = stages.get(key)
-        if stage is None:
-            continue
-        own = evidence.of_query(key, stage.ids)
-        shown = np.flatnonzero(own.exposure > 0)
-        values = features(stage, evidence, key)[shown]
-        numbers = (np.full(len(shown), fold_of(key)), np.full(len(shown), number), shown)
-        appeal = np.exp(evidence.appeal.at(stage.ids[shown], 0, fold_of(key)))
-        counts = (own.exposure[shown], own.clicks[shown], own.expected[shown], appeal)
-        found.append((values, *numbers, *counts))
-    if not found:
-        empty = np.zeros(0)
-        return Rows(np.zeros((0, len(NAMES)), np.float32), *(empty.astype(np.int64),) * 3, *(empty,) * 4)
-    return Rows(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+def _fold(statistics: ClickStatistics, key: str) -> int:
+    return fold_of(key) if statistics.knows(key) else NEW_QUERY

@@ -10,17 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from magpie.data.clock import now_ms
 from magpie.data.errors import RankerBroken
-from magpie.data.events.ubi import now_ms
 from magpie.data.settings import Settings
 from magpie.search.ranker.affinities import Affinities, Table
-from magpie.search.ranker.click_evidence import Evidence
+from magpie.search.ranker.click_statistics import ClickStatistics
 from magpie.search.ranker.features import NAMES
 from magpie.search.ranker.ranker import Ranker
 from magpie.search.ranker.tree_inference import Forest
-from magpie.search.ranker_training.gradient_boosting import Trees
+from magpie.search.ranker.trees import Trees, calibrated
 
 FORMAT = 5
+_POISSON = "poisson"  # older rankers may have "lambdamart" instead: sums that a calibration makes rates
 KEPT_RANKERS = 5
 MANIFEST = "manifest.json"
 _CURRENT = "CURRENT"
@@ -47,8 +48,8 @@ def save_ranker(
     for place, forest in enumerate(ranker.trees.forests):
         with (beside / f"trees-{place}.npz").open("wb") as file:
             np.savez(file, allow_pickle=False, **vars(forest))
-    arrays = {name: getattr(ranker.evidence, name) for name in _ARRAYS}
-    affinities = ranker.evidence.affinities
+    arrays = {name: getattr(ranker.statistics, name) for name in _ARRAYS}
+    affinities = ranker.statistics.affinities
     arrays |= {"by_rank": ranker.by_rank, "falls": affinities.falls}
     for name, table in (("items", affinities.items), ("tagged", affinities.tagged)):
         arrays |= {f"{name}_cells": table.cells, f"{name}_values": table.values}
@@ -64,10 +65,9 @@ def save_ranker(
         "new_share": ranker.new_share,
         "depth": ranker.depth,
         "serves_new_queries": ranker.serves_new_queries,
-        "objective": ranker.trees.objective,
-        "calibration": [ranker.trees.level, ranker.trees.slope],
+        "objective": _POISSON,
         "num_trees": len(ranker.trees.forests),
-        "queries": ranker.evidence.queries,
+        "queries": ranker.statistics.queries,
         "terms": affinities.terms,
         "tags": affinities.tags,
         "widths": [affinities.items.width, affinities.tagged.width],
@@ -165,11 +165,12 @@ def _read_ranker(folder: Path, manifest: dict[str, Any]) -> Ranker:
         )
         tags = [(name, value) for name, value in manifest["tags"]]
         affinities = Affinities(manifest["terms"], tags, of_items, of_tags, arrays["falls"])
-        evidence = Evidence(manifest["queries"], **{n: arrays[n] for n in _ARRAYS}, affinities=affinities)
+        statistics = ClickStatistics(manifest["queries"], **{n: arrays[n] for n in _ARRAYS}, affinities=affinities)
         by_rank = arrays["by_rank"]
-    trees = Trees(manifest["objective"], forests, *manifest["calibration"])
+    if manifest["objective"] != _POISSON:
+        forests = [calibrated(forest, *manifest["calibration"]) for forest in forests]
     told = (manifest[name] for name in ("new_share", "depth", "serves_new_queries"))
-    ranker = Ranker(trees, evidence, manifest["kappa"], by_rank, *told)
+    ranker = Ranker(Trees(forests), statistics, manifest["kappa"], by_rank, *told)
     ranker.warm_up()
     return ranker
 

@@ -13,18 +13,18 @@ from magpie.data.errors import RankerBroken
 from magpie.data.events.query_normalisation import query_key
 from magpie.data.home.safe_traceback import fault_trail
 from magpie.data.settings import Settings
-from magpie.search.query.interpret import Question
+from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.ranker.features import NAMES
 from magpie.search.ranker.first_stage_arrays import gather_first_stage
+from magpie.search.ranker.named_rankings import FIRST_STAGE
 from magpie.search.ranker.ranker import Ranker
 from magpie.search.ranker.ranker_store import current_ranker, is_stale, open_ranker, read_manifest
-from magpie.search.ranker.time_budget import REST_S, Patience, Stopwatch, TooSlowError
+from magpie.search.ranker.time_budget import REST_S, Stopwatch, TimeBudget, TooSlowError
 from magpie.search.request import SearchRequest
-from magpie.search.retrieval.merge import RELEVANCE, Merged
+from magpie.search.retrieval.ranked_list import RELEVANCE, RankedList
 
 log = logging.getLogger(__name__)
 
-FIRST_STAGE = "first-stage"
 DRAWS = 100  # by which the probabilities of a drawn order are counted
 _RERANKED_MODE = "hybrid"  # the mode that people search in, so the one that clicks tell about
 
@@ -35,7 +35,7 @@ class Reranked:
     each candidate that it ordered, and `values` are the features that it saw, by first-stage rank; where the order was
     drawn, `chances` (n,) are the probabilities with which these candidates come to these places."""
 
-    order: Merged
+    order: RankedList
     ranker: str = FIRST_STAGE
     taken: np.ndarray | None = None
     values: np.ndarray | None = None
@@ -71,7 +71,7 @@ class Loaded:
     version: str
     fingerprint: str
     ranker: Ranker | None
-    patience: Patience
+    time_budget: TimeBudget
     manifest: Mapping[str, Any] = field(default_factory=dict)
     fault: str = ""
     failures: list[str] = field(default_factory=list)
@@ -80,7 +80,7 @@ class Loaded:
     def alarms(self) -> list[str]:
         """Why it does not serve, where it does not."""
         slow = [f"Ranker {self.version} is too slow and rests for {REST_S:.0f} s at a time."]
-        return [self.fault] * bool(self.fault) + self.failures[-1:] + slow * self.patience.is_over
+        return [self.fault] * bool(self.fault) + self.failures[-1:] + slow * self.time_budget.is_over
 
 
 class Reranker:
@@ -138,54 +138,54 @@ class Reranker:
         return published
 
     def _open(self, version: str, fingerprint: str) -> Loaded:
-        patience = Patience(self._settings.rerank_limit_ms)
+        time_budget = TimeBudget(self._settings.rerank_limit_ms)
         try:
             ranker = open_ranker(self._settings, version, fingerprint)
-            return Loaded(version, fingerprint, ranker, patience, read_manifest(self._settings, version))
+            return Loaded(version, fingerprint, ranker, time_budget, read_manifest(self._settings, version))
         except RankerBroken as error:
             log.error("%s The first stage serves alone.", error)
-            return Loaded(version, fingerprint, None, patience, fault=str(error))
+            return Loaded(version, fingerprint, None, time_budget, fault=str(error))
 
-    def rerank(self, order: Merged, request: SearchRequest, question: Question) -> Reranked:
+    def rerank(self, order: RankedList, request: SearchRequest, parsed: ParsedQuery) -> Reranked:
         """The order by what was learned, where the request is one that clicks tell about; else as it came."""
         loaded = self._loaded.get(request.ranker or self._published)
-        if loaded is None or loaded.ranker is None or not _is_learned_from(request, question) or len(order) < 2:
+        if loaded is None or loaded.ranker is None or not _is_learned_from(request, parsed) or len(order) < 2:
             return Reranked(order)
-        if loaded.patience.is_over:
+        if loaded.time_budget.is_over:
             return Reranked(order)
-        return _tried(order, question, request, loaded, loaded.ranker)
+        return _tried(order, parsed, request, loaded, loaded.ranker)
 
 
-def _tried(order: Merged, question: Question, request: SearchRequest, loaded: Loaded, ranker: Ranker) -> Reranked:
+def _tried(order: RankedList, parsed: ParsedQuery, request: SearchRequest, loaded: Loaded, ranker: Ranker) -> Reranked:
     """What the ranker makes of the order; the order as it is where that fails or takes too long."""
-    watch = loaded.patience.start()
+    watch = loaded.time_budget.start()
     try:
-        found = _reranked(order, question, request, loaded.version, ranker, watch)
+        found = _reranked(order, parsed, request, loaded.version, ranker, watch)
     except TooSlowError as error:
-        loaded.patience.count(was_slow=True)
+        loaded.time_budget.count(was_slow=True)
         log.warning("ranker %s: %s; the first-stage order is shown", loaded.version, error)
         return Reranked(order)
     except Exception as error:
         log.error("ranker %s failed; the first-stage order is shown\n%s", loaded.version, fault_trail(error))
         loaded.failures[:] = [f"Ranker {loaded.version} fails ({type(error).__name__}); the first stage serves alone."]
         return Reranked(order)
-    loaded.patience.count(was_slow=False)
+    loaded.time_budget.count(was_slow=False)
     loaded.failures.clear()
     return found
 
 
-def _is_learned_from(request: SearchRequest, question: Question) -> bool:
-    plain = request.picture is None and not request.like and not request.not_text and question.vector is not None
+def _is_learned_from(request: SearchRequest, parsed: ParsedQuery) -> bool:
+    plain = request.picture is None and not request.like and not request.not_text and parsed.vector is not None
     return plain and request.rerank and request.sort == RELEVANCE and request.mode == _RERANKED_MODE
 
 
 def _reranked(
-    order: Merged, question: Question, request: SearchRequest, version: str, ranker: Ranker, watch: Stopwatch
+    order: RankedList, parsed: ParsedQuery, request: SearchRequest, version: str, ranker: Ranker, watch: Stopwatch
 ) -> Reranked:
     key = query_key(request.text)
     if not ranker.serves(key):
         return Reranked(order)
-    stage = gather_first_stage(order, question)
+    stage = gather_first_stage(order, parsed)
     watch.check("gathering candidates")
     values = ranker.features(stage, key)
     watch.check("making features")
@@ -198,7 +198,7 @@ def _reranked(
     return Reranked(reordered(order, taken), version, taken, values)
 
 
-def reordered(order: Merged, taken: np.ndarray) -> Merged:
+def reordered(order: RankedList, taken: np.ndarray) -> RankedList:
     """The first len(taken) candidates in the order `taken`; the k-th of them gets the k-th best score there was.
 
     So scores still fall from hit to hit and mean what they meant, and what a candidate gained or lost against its own

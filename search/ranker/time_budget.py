@@ -26,7 +26,7 @@ class Stopwatch:
             raise TooSlowError(f"{step} ended after {1_000 * spent:.0f} ms of {1_000 * self.limit_s:.0f}")
 
 
-class Patience:
+class TimeBudget:
     """With one ranker: a step cannot be interrupted, so one that is slow three times in a row is not tried again for
     ten seconds. Safe to share among threads."""
 

@@ -1,4 +1,4 @@
-"""A ranker and the clicks of queries as if nobody had asked them → how far it may go for queries that nobody asked."""
+"""Chooses how much weight the trees get for queries without clicks, by queries whose own clicks are left out."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,20 +13,20 @@ SHARES = (LEAST_SHARE, 0.3, 0.45, 0.6)
 _MORE_HARMED = 1.25  # times as many queries as where the trees are not followed at all
 
 
-def with_new_share(ranker: Ranker, stages: Mapping[str, FirstStage], looks: np.ndarray) -> Ranker:
-    """The ranker with the largest share of its trees that harms few queries left out and gains no less than none does.
+def with_new_share(ranker: Ranker, stages: Mapping[str, FirstStage], position_bias: np.ndarray) -> Ranker:
+    """The ranker with the largest share of SHARES that harms few left-out queries and gains no less than a share of 0.
 
-    Each known query is ordered by what was learned without it, and judged by its own clicks, as the gate does. Clicks
-    alone would follow the trees too far where nothing but clicks tells what fits: they promote what is liked anyway,
-    and the queries that lose by it show it first; of what the trees know of fit the clicks hardly tell. `looks` is that
-    of `gate.estimate`.
+    Each known query is ordered by what was learned without it, and the order is judged by the query's own clicks, as in
+    the off-policy gate. The lift alone would choose too large a share: trees promote items that are liked for every
+    query, and the count of harmed queries shows that before the lift does. `position_bias` as in
+    `off_policy_gate.estimate`.
     """
     known = {}
-    for key in ranker.evidence.queries:
+    for key in ranker.statistics.queries:
         if key in stages:
             values = ranker.features(stages[key], key)
             known[key] = values, ranker.expected_rates(key, values)
-    found = {share: _as_new(replace(ranker, new_share=share), stages, looks, known) for share in (0.0, *SHARES)}
+    found = {share: _as_new(replace(ranker, new_share=share), stages, position_bias, known) for share in (0.0, *SHARES)}
     none = found[0.0]
     harmless = [
         share
@@ -39,11 +39,11 @@ def with_new_share(ranker: Ranker, stages: Mapping[str, FirstStage], looks: np.n
 def _as_new(
     ranker: Ranker,
     stages: Mapping[str, FirstStage],
-    looks: np.ndarray,
+    position_bias: np.ndarray,
     known: Mapping[str, tuple[np.ndarray, np.ndarray]],
 ) -> Estimate:
     def order(stage: FirstStage, key: str) -> np.ndarray:
         values, rates = known[key]
         return ranker.order_by_rates(rates, key, values)
 
-    return estimate(order, ranker, ranker.evidence, stages, looks, ALIKE)
+    return estimate(order, ranker, ranker.statistics, stages, position_bias, ALIKE)

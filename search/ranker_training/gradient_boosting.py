@@ -1,6 +1,5 @@
-"""Rows of candidates with their clicks → trees that expect rates, by counts (Poisson) or by lists (LambdaMART)."""
+"""Grows the trees of a ranker with LightGBM: a Poisson regression of clicks on the features of candidates."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +7,8 @@ import numpy as np
 
 from magpie.search.ranker.features import NAMES
 from magpie.search.ranker.tree_inference import Forest, forest_of
+from magpie.search.ranker.trees import Trees
 
-POISSON, LAMBDAMART = "poisson", "lambdamart"
 _MOST_EXPOSURE = 30.0  # of one row: no hot query may own the model
 _TREES = 120
 _FEW_ROWS = 10  # bagging must find some among them
@@ -33,15 +32,6 @@ _PARAMETERS: dict[str, Any] = {
     "deterministic": True,
     "num_threads": 1,  # the rows are few: threads would only wait for each other
     "verbose": -1,
-}
-_LABELS = 31  # LambdaMART's grades, evenly over rates from 0 to _BEST_RATE times the query's usual one
-_BEST_RATE = 4.0
-_RATE_PRIOR = 2.0  # expected clicks by which the rates behind the grades are drawn towards the usual one
-_LISTWISE = {
-    "objective": "lambdarank",
-    "label_gain": list(range(_LABELS + 1)),
-    "lambdarank_norm": False,  # it would undo the weights of the rows
-    "lambdarank_truncation_level": 20,
 }
 
 
@@ -73,85 +63,18 @@ class Rows:
         return Rows(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
 
 
-@dataclass(frozen=True)
-class Trees:
-    """One forest per fold, `forests[fold]` without the fold's queries, and the last one with all.
-
-    `objective` is POISSON or LAMBDAMART. The latter's scores are no rates: their logarithms are `level` plus `slope`
-    times the score.
-    """
-
-    objective: str
-    forests: Sequence[Forest]
-    level: float = 0.0
-    slope: float = 1.0
-
-    def rates(self, fold: int, values: np.ndarray) -> np.ndarray:
-        """(n,) expected rates, relative to the query's usual one, of candidates with these features."""
-        found = self.forests[fold].predict(values)
-        if self.objective == LAMBDAMART:
-            found = np.exp(self.level + self.slope * found)
-        return np.maximum(found, 1e-4)
-
-
-def grow_trees(rows: Rows, objective: str, folds: int) -> Trees:
+def grow_trees(rows: Rows, folds: int) -> Trees:
     """Trees cross-fitted over this many folds of queries; deterministic."""
-    grow = _GROWERS[objective]
-    forests = [grow(rows.where(rows.fold != fold)) for fold in range(folds + 1)]
-    if objective == POISSON:
-        return Trees(objective, forests)
-    scores = np.zeros(len(rows.fold))
-    for fold in range(folds):
-        mine = rows.fold == fold
-        if mine.any():
-            scores[mine] = forests[fold].predict(rows.values[mine])
-    return Trees(objective, forests, *_calibration(scores, rows))
+    return Trees([_grow(rows.where(rows.fold != fold)) for fold in range(folds + 1)])
 
 
-def _grow_by_counts(rows: Rows) -> Forest:
+def _grow(rows: Rows) -> Forest:
     """Poisson regression of clicks on clicks due, as rates with weights; without rows all rates are usual."""
-    if not len(rows.values):
-        return _grown(_PARAMETERS, np.ones((_FEW_ROWS, len(NAMES))), *np.ones((2, _FEW_ROWS)))
-    return _grown(_PARAMETERS, rows.values, rows.clicks / rows.due, rows.weights)
-
-
-def _grow_by_lists(rows: Rows) -> Forest:
-    """LambdaMART (Burges, From RankNet to LambdaRank to LambdaMART, 2010) on the same debiased rates, as grades."""
-    parameters = {**_PARAMETERS, **_LISTWISE}
-    if not len(rows.values):
-        ones = np.ones(_FEW_ROWS)
-        return _grown(parameters, np.ones((_FEW_ROWS, len(NAMES))), ones, ones, [_FEW_ROWS])
-    rates = (rows.clicks + _RATE_PRIOR) / (rows.due + _RATE_PRIOR)
-    grades = np.clip(np.round(_LABELS / _BEST_RATE * rates), 0, _LABELS)
-    _, sizes = np.unique(rows.query, return_counts=True)
-    return _grown(parameters, rows.values, grades, rows.weights, sizes)
-
-
-_GROWERS: dict[str, Callable[[Rows], Forest]] = {POISSON: _grow_by_counts, LAMBDAMART: _grow_by_lists}
-
-
-def _grown(
-    parameters: dict[str, Any],
-    values: np.ndarray,
-    labels: np.ndarray,
-    weights: np.ndarray,
-    group: Sequence[int] | np.ndarray | None = None,
-) -> Forest:
+    if len(rows.values):
+        values, rates, weights = rows.values, rows.clicks / rows.due, rows.weights
+    else:
+        values, rates, weights = np.ones((_FEW_ROWS, len(NAMES))), *np.ones((2, _FEW_ROWS))
     import lightgbm  # here: a server does without it
 
-    data = lightgbm.Dataset(
-        values, labels, weight=weights, group=group, feature_name=list(NAMES), params=parameters.copy()
-    )
-    return forest_of(lightgbm.train(parameters.copy(), data, _TREES).dump_model())
-
-
-def _calibration(scores: np.ndarray, rows: Rows) -> tuple[float, float]:
-    """Level and slope under which the clicks are likeliest (a Poisson regression on the score alone), never falling."""
-    from scipy.optimize import minimize  # here: a server that has no ranker does without it
-
-    def loss(values: np.ndarray) -> float:
-        logs = np.clip(values[0] + values[1] * scores, -10, 10)
-        return float((rows.due * np.exp(logs) - rows.clicks * logs).sum() / max(rows.clicks.sum(), 1.0))
-
-    level, slope = minimize(loss, np.array([0.0, 0.1]), method="Nelder-Mead").x
-    return float(level), max(float(slope), 0.0)
+    data = lightgbm.Dataset(values, rates, weight=weights, feature_name=list(NAMES), params=_PARAMETERS.copy())
+    return forest_of(lightgbm.train(_PARAMETERS.copy(), data, _TREES).dump_model())

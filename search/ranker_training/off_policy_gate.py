@@ -1,12 +1,12 @@
 """A ranker trained on earlier days and the clicks of later ones → whether it may serve, and why."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from magpie.search.ranker.click_evidence import Evidence
+from magpie.search.ranker.click_statistics import ClickStatistics
 from magpie.search.ranker.first_stage_arrays import DEPTH, FirstStage
 from magpie.search.ranker.ranker import Ranker
 
@@ -54,8 +54,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether to publish, how deep to reorder, whether for queries never seen too; the estimates and the reason;
-    and how each kind of trees fared (`Contest.as_dict`)."""
+    """Whether to publish, how deep to reorder, whether for queries never seen too; the estimates and the reason."""
 
     is_better: bool
     reason: str
@@ -64,7 +63,6 @@ class Verdict:
     known: Estimate | None = None
     new: Estimate | None = None
     naive: Estimate | None = None
-    contest: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         shown: dict[str, Any] = {"publish": self.is_better, "reason": self.reason, "depth": self.depth}
@@ -72,7 +70,7 @@ class Verdict:
         for name in ("known", "new", "naive"):
             estimate: Estimate | None = getattr(self, name)
             shown[name] = estimate.as_dict() if estimate else None
-        return shown | ({"contest": dict(self.contest)} if self.contest else {})
+        return shown
 
 
 @dataclass(frozen=True)
@@ -84,21 +82,23 @@ class Contenders:
     whole: Ranker
 
 
-def judge(contenders: Contenders, later: Evidence, stages: Mapping[str, FirstStage], looks: np.ndarray) -> Verdict:
+def judge(
+    contenders: Contenders, later: ClickStatistics, stages: Mapping[str, FirstStage], position_bias: np.ndarray
+) -> Verdict:
     """Whether a ranker may serve, by the clicks of days on which, or on queries with which, it was not trained.
 
     Known queries: the ranker of the earlier days by the later days' clicks. New queries: the ranker of all days, each
     query ordered by what was learned without it, by that query's clicks; the twin is estimated for comparison only.
-    `looks` (>= 20,) is how likely each position is shown and looked at.
+    `position_bias` (>= 20,) is how likely each position is shown and looked at.
     """
     if later.num_clicks < FEWEST_CLICKS:
         return Verdict(False, f"Only {later.num_clicks:.0f} clicks on the later days; {FEWEST_CLICKS} are needed.")
     whole, reason = contenders.whole, ""
     for depth in DEPTHS:
         earlier, naive = (replace(one, depth=depth) for one in (contenders.earlier, contenders.naive))
-        known = estimate(earlier.order, earlier, later, stages, looks)
-        new = estimate(replace(whole, depth=depth).order_as_new, whole, whole.evidence, stages, looks, ALIKE)
-        twin = estimate(naive.order, naive, later, stages, looks)
+        known = estimate(earlier.order, earlier, later, stages, position_bias)
+        new = estimate(replace(whole, depth=depth).order_as_new, whole, whole.statistics, stages, position_bias, ALIKE)
+        twin = estimate(naive.order, naive, later, stages, position_bias)
         fault = _fault(known)
         if not fault:
             told = f"Known queries gain {known.lift:+.1%} clicks (at least {known.lower:+.1%} with 90 % confidence)."
@@ -118,9 +118,9 @@ def _fault(found: Estimate) -> str:
 def estimate(
     order: Order,
     ranker: Ranker,
-    later: Evidence,
+    later: ClickStatistics,
     stages: Mapping[str, FirstStage],
-    looks: np.ndarray,
+    position_bias: np.ndarray,
     most_searches: float = np.inf,
 ) -> Estimate:
     """The doubly robust estimate of an order (Dudik et al. 2011; by item and position, Li et al. 2018).
@@ -131,9 +131,9 @@ def estimate(
     `most_searches`. Without common queries all is zero.
     """
     rows = [
-        _values(order(stages[key], key), ranker, later, stages[key], key, looks)
+        _values(order(stages[key], key), ranker, later, stages[key], key, position_bias)
         for key in later.queries
-        if key in stages and ranker.evidence.knows(key)
+        if key in stages and ranker.statistics.knows(key)
     ]
     if not rows:
         return Estimate(0.0, 0.0, 0.0, 0.0, 0)
@@ -148,7 +148,7 @@ def estimate(
 
 
 def _values(
-    order: np.ndarray, ranker: Ranker, later: Evidence, stage: FirstStage, key: str, looks: np.ndarray
+    order: np.ndarray, ranker: Ranker, later: ClickStatistics, stage: FirstStage, key: str, position_bias: np.ndarray
 ) -> tuple[float, float, float, float]:
     """Searches (in looks at the first place), clicks a search before and after, and the share of looks covered."""
     own = later.of_query(key, stage.ids)
@@ -160,7 +160,7 @@ def _values(
     for ranked in (ranks, np.concatenate([order, ranks[len(order) :]])):
         places = np.empty(len(stage), np.int64)
         places[ranked] = ranks
-        shown = np.where(places < _PLACES, looks[np.minimum(places, _PLACES - 1)], 0.0)
+        shown = np.where(places < _PLACES, position_bias[np.minimum(places, _PLACES - 1)], 0.0)
         weight = np.minimum(shown * searches / np.maximum(own.exposure, 1e-9), _MOST_WEIGHT)
         correction = np.where(own.exposure > 0, weight * (own.clicks - own.exposure * mean) / searches, 0.0)
         values.append(float((shown * mean + correction).sum()))

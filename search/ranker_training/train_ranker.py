@@ -10,33 +10,33 @@ from threadpoolctl import threadpool_limits
 
 from magpie.data.aggregates.click_cells import Cells, read_cells, refresh_cells
 from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.erasure.erase import forgotten_at
 from magpie.data.events.query_normalisation import query_key
-from magpie.data.events.ubi import now_ms
 from magpie.data.home.locks import lock_home
 from magpie.data.settings import Settings
 from magpie.data.spam.click_spam import set_aside_counts, set_aside_misuse
-from magpie.search.click_models.click_models import BrowsingReport, PositionModel, choose_browsing_model, split_by_day
+from magpie.search.click_models.click_models import ClickModelReport, PositionModel, choose_click_model, split_by_day
 from magpie.search.click_models.debiased_rates import Pairs, count_pairs
 from magpie.search.click_models.overclicked_items import OVERCLICKED, judged_by_the_known
 from magpie.search.click_models.position_bias import POSITIONS, Propensities
-from magpie.search.click_models.saved_bias import save_examination
-from magpie.search.engine import SearchEngine
-from magpie.search.ranker.click_evidence import gather_evidence
+from magpie.search.click_models.saved_bias import save_position_bias
+from magpie.search.query.parse_query import ParsedQuery
+from magpie.search.ranker.click_statistics import gather_click_statistics
 from magpie.search.ranker.first_stage_arrays import FirstStage, gather_first_stage
-from magpie.search.ranker.ranker import Ranker, train_ranker
+from magpie.search.ranker.ranker import FEWEST_CLICKS, Ranker
 from magpie.search.ranker.ranker_store import drop_stale_rankers, publish_ranker, save_ranker
 from magpie.search.ranker_training.cold_query_share import with_new_share
-from magpie.search.ranker_training.gradient_boosting import LAMBDAMART, POISSON
-from magpie.search.ranker_training.model_selection import hold_contest
+from magpie.search.ranker_training.fit_ranker import fit_ranker
 from magpie.search.ranker_training.off_policy_gate import Contenders, Verdict, judge
 from magpie.search.request import SearchRequest
+from magpie.search.retrieval.ranked_list import RankedList
 
-FEWEST_CLICKS = 1_000  # below, re-ranking was as likely to harm as to help
 MOST_QUERIES = 1_000  # those with the most exposures are searched again for their features
 _LATER_SHARE = 0.25
 Progress = Callable[[str, int, int], None]
+FirstStageSearch = Callable[[SearchRequest], tuple[ParsedQuery, RankedList]]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class TrainingReport:
     published: bool
     data: dict[str, int]
     set_aside: dict[str, int]
-    browsing: BrowsingReport
+    browsing: ClickModelReport
     verdict: Verdict
     seconds: float
 
@@ -66,11 +66,14 @@ class TrainingReport:
 def train(
     settings: Settings,
     database: Database,
-    engine: SearchEngine,
+    first_stage: FirstStageSearch,
+    fingerprint: str,
     on_progress: Progress = lambda stage, done, total: None,
 ) -> TrainingReport:
-    """Trains on the whole log and publishes the ranker if the gate lets it pass. Raises NoIndex, HomeLocked.
+    """Trains on the whole log and publishes the ranker if the gate lets it pass. Raises HomeLocked.
 
+    `first_stage` gives what was asked and the candidates in order before anything learned from clicks; `fingerprint`
+    is that of the encoder whose vectors it uses.
     Rankers that learned from what was forgotten since are deleted, whatever comes of the new one.
     """
     started = time.perf_counter()
@@ -80,19 +83,19 @@ def train(
         set_aside_misuse(database)
         counted = refresh_cells(database)
         cells = read_cells(database)
-        browsing = choose_browsing_model(cells)
+        browsing = choose_click_model(cells)
         num_clicks = cells.num_clicks
         cells, browsing = judged_by_the_known(database, cells, browsing)
         num_overclicked = num_clicks - cells.num_clicks
-        save_examination(settings, cells, browsing.propensities)
+        save_position_bias(settings, cells, browsing.propensities)
         aim = cells.with_conversions(settings.conversion_weight)
         pairs = count_pairs(aim, browsing.model)
         version, verdict = None, _too_few(cells)
         if verdict is None:
-            stages = _first_stages(engine, pairs, on_progress)
+            stages = _first_stages(first_stage, pairs, on_progress)
             numbers = Catalogue(database, settings).ids_of(pairs.items)
             ranker, verdict = learn(aim, browsing, stages, numbers)
-            version = save_ranker(settings, ranker, engine.fingerprint, verdict.as_dict(), log_read_ms)
+            version = save_ranker(settings, ranker, fingerprint, verdict.as_dict(), log_read_ms)
             if verdict.is_better:
                 publish_ranker(settings, version)
         drop_stale_rankers(settings, forgotten_ms)
@@ -112,40 +115,36 @@ def _too_few(cells: Cells) -> Verdict | None:
     return None
 
 
-def _first_stages(engine: SearchEngine, pairs: Pairs, on_progress: Progress) -> dict[str, FirstStage]:
+def _first_stages(first_stage: FirstStageSearch, pairs: Pairs, on_progress: Progress) -> dict[str, FirstStage]:
     """The first stage's candidates of the queries with the most exposures, as it ranks today."""
     busiest = np.argsort(-pairs.query_exposure, kind="stable")[:MOST_QUERIES]
     stages: dict[str, FirstStage] = {}
     for done, place in enumerate(busiest, 1):
         key = pairs.queries[place]
-        question, order = engine.first_stage(SearchRequest(text=key, facets=False))
-        if len(order) > 1 and question.vector is not None:
-            stages[query_key(key)] = gather_first_stage(order, question)
+        parsed, order = first_stage(SearchRequest(text=key, facets=False))
+        if len(order) > 1 and parsed.vector is not None:
+            stages[query_key(key)] = gather_first_stage(order, parsed)
         on_progress("queries", done, len(busiest))
     return stages
 
 
 def learn(
-    cells: Cells, browsing: BrowsingReport, stages: Mapping[str, FirstStage], numbers: Mapping[str, int]
+    cells: Cells, browsing: ClickModelReport, stages: Mapping[str, FirstStage], numbers: Mapping[str, int]
 ) -> tuple[Ranker, Verdict]:
     """The ranker of all cells, and the verdict on it, both by what counts as clicks in the cells; `numbers` gives
     `items.id` by item id."""
     early, late = split_by_day(cells, _LATER_SHARE)
-    known = gather_evidence(count_pairs(early, browsing.model), stages, numbers)
-    later = gather_evidence(count_pairs(late, browsing.model), {}, numbers)
-    looks = browsing.propensities.theta * _reach(cells)
-    earlier = {objective: train_ranker(known, stages, objective) for objective in (POISSON, LAMBDAMART)}
-    share = with_new_share(earlier[POISSON], stages, looks).new_share
-    earlier = {objective: replace(ranker, new_share=share) for objective, ranker in earlier.items()}
-    contest = hold_contest(earlier, later, stages, looks)
+    known = gather_click_statistics(count_pairs(early, browsing.model), stages, numbers)
+    later = gather_click_statistics(count_pairs(late, browsing.model), {}, numbers)
+    position_bias = browsing.propensities.theta * _reach(cells)
+    earlier = with_new_share(fit_ranker(known, stages), stages, position_bias)
     as_clicked = PositionModel(Propensities(np.ones(POSITIONS), np.zeros(POSITIONS), 0))
     naive, whole = (
-        train_ranker(gather_evidence(count_pairs(part, model), stages, numbers), stages, contest.winner)
+        fit_ranker(gather_click_statistics(count_pairs(part, model), stages, numbers), stages)
         for part, model in ((early, as_clicked), (cells, browsing.model))
     )
-    naive, whole = replace(naive, new_share=share), with_new_share(whole, stages, looks)
-    verdict = judge(Contenders(earlier[contest.winner], naive, whole), later, stages, looks)
-    verdict = replace(verdict, contest=contest.as_dict())
+    naive, whole = replace(naive, new_share=earlier.new_share), with_new_share(whole, stages, position_bias)
+    verdict = judge(Contenders(earlier, naive, whole), later, stages, position_bias)
     return replace(whole, depth=verdict.depth, serves_new_queries=verdict.serves_new_queries), verdict
 
 

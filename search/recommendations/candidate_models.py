@@ -9,7 +9,7 @@ from magpie.data.aggregates.item_counts import ItemCount
 from magpie.search.live_index.segment import Segment
 from magpie.search.personalisation.personalise import (
     Located,
-    Taste,
+    Preferences,
     locate,
     locate_chosen,
     shared_values,
@@ -52,7 +52,7 @@ def recommend_beside(
     """What resembles an item, and what was chosen together with it; neither itself nor the excluded ones."""
     near = _neighbours(segments, [id_])
     candidates = _candidates(segments, near | set(together), excluded | {id_})
-    own, _ = locate_chosen(Taste(np.array([id_]), np.ones(1, np.float32)), segments)
+    own, _ = locate_chosen(Preferences(np.array([id_]), np.ones(1, np.float32)), segments)
     alike = candidates.vectors @ own.vectors[0] if len(own) else np.zeros(len(candidates))
     ids = ids_of(candidates)
     scores = alike + _TOGETHER * np.array([together.get(int(one), 0.0) for one in ids])
@@ -60,9 +60,9 @@ def recommend_beside(
     return Recommended(ids[best], scores[best])
 
 
-def recommend_for_taste(
+def recommend_for_preferences(
     segments: Sequence[Segment],
-    taste: Taste,
+    taste: Preferences,
     together: Mapping[int, float],
     popularity: Mapping[int, float],
     excluded: set[int],
@@ -159,7 +159,7 @@ def _neighbours(segments: Sequence[Segment], ids: Sequence[int]) -> set[int]:
     """The `items.id` nearest to each of these items."""
     found: set[int] = set()
     for id_ in ids:
-        own, _ = locate_chosen(Taste(np.array([id_]), np.ones(1, np.float32)), segments)
+        own, _ = locate_chosen(Preferences(np.array([id_]), np.ones(1, np.float32)), segments)
         for segment in segments if len(own) else ():
             near = segment.indexes["fused"].search(own.vectors[0], _NEIGHBOURS, ~segment.dead)
             found |= {int(one) for one in segment.ids[near.rows]}

@@ -12,15 +12,15 @@ import numpy as np
 from magpie.data.aggregates.co_clicks import chosen_together
 from magpie.data.aggregates.recent_choices import BOUGHT, chosen_items, read_visits
 from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.errors import ItemNotFound
-from magpie.data.events.ubi import now_ms
 from magpie.search.engine import SearchEngine
-from magpie.search.personalisation.personalise import taste_of
+from magpie.search.personalisation.personalise import preferences_of
 from magpie.search.recommendations.candidate_models import (
     Recommended,
     recommend_beside,
-    recommend_for_taste,
+    recommend_for_preferences,
     recommend_popular,
     together_scores,
 )
@@ -67,16 +67,16 @@ class Recommender:
         Raises NoIndex.
         """
         segments = self._engine.segments
-        rates = self._engine.behaviour.rates
+        rates = self._engine.popularity.rates
         popular = self._by_number(dict(nlargest(max(_MOST_POPULAR, 2 * k), rates.items(), key=lambda pair: pair[1])))
-        taste = taste_of(read_visits(self._database, session_id, client_id), now_ms())
+        preferences = preferences_of(read_visits(self._database, session_id, client_id), now_ms())
         chosen = chosen_items(self._database, session_id, client_id)
-        if taste is not None:
-            latest = self._catalogue.get_many([int(one) for one in taste.ids[:_STARTS]])
+        if preferences is not None:
+            latest = self._catalogue.get_many([int(one) for one in preferences.ids[:_STARTS]])
             together = self._together([item.item_id for item in latest.values()])
             highest = max(popular.values(), default=1.0)
             liked = {one: rate / highest for one, rate in popular.items()}
-            found = recommend_for_taste(segments, taste, together, liked, chosen, k)
+            found = recommend_for_preferences(segments, preferences, together, liked, chosen, k)
             if len(found.ids):
                 return self._present(found, "recommend-taste")
         cold = self._cold_items(client_id or session_id)
@@ -87,8 +87,8 @@ class Recommender:
         best: dict[str, float] = {}
         for item_id in item_ids:
             people = chosen_together(self._database, item_id)
-            scores = together_scores(people, item_id, self._engine.behaviour.counts)
-            scores = {other: score for other, score in scores.items() if other not in self._engine.behaviour.pushed}
+            scores = together_scores(people, item_id, self._engine.popularity.counts)
+            scores = {other: score for other, score in scores.items() if other not in self._engine.popularity.pushed}
             best |= {other: max(score, best.get(other, 0.0)) for other, score in scores.items()}
         return self._by_number(best)
 
@@ -101,7 +101,7 @@ class Recommender:
         living = np.sort(np.concatenate([segment.ids[~segment.dead] for segment in self._engine.segments])).tolist()
         waiting = {*living[-_WAITING:], *chance.sample(living, min(_WAITING, len(living)))}
         items = self._catalogue.get_many(sorted(waiting))
-        cold = [id_ for id_, item in sorted(items.items()) if self._engine.behaviour.is_cold(item.item_id)]
+        cold = [id_ for id_, item in sorted(items.items()) if self._engine.popularity.is_cold(item.item_id)]
         chance.shuffle(cold)
         return cold
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from magpie.data.aggregates.position_counts import PositionCount
-from magpie.search.click_models.saved_bias import Examination
+from magpie.search.click_models.saved_bias import PositionBias
 from magpie.search.confidence_intervals import Interval, even_by_factor, share_of
 
 
@@ -21,7 +21,7 @@ class ClickThrough:
     debiased: Interval
 
 
-def click_through(counts: Sequence[PositionCount], examination: Examination) -> list[ClickThrough]:
+def click_through(counts: Sequence[PositionCount], examination: PositionBias) -> list[ClickThrough]:
     """Both rates of every position.
 
     With the bias taken out, what stands below is no longer clicked less because it is seen less: a rate that still

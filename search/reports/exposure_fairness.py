@@ -10,9 +10,9 @@ from typing import Any
 
 from magpie.data.aggregates.item_counts import ItemCount, count_items, first_shown
 from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.errors import BadFilter
-from magpie.data.events.ubi import now_ms
 from magpie.indexer.indexes.attribute_columns import words_of
 from magpie.indexer.indexes.attribute_columns_builder import fields_of
 

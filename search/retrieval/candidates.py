@@ -9,10 +9,10 @@ import numpy as np
 from magpie.indexer.indexes.lexical_index import LexicalMatches
 from magpie.indexer.indexes.vector_index import Neighbours
 from magpie.search.live_index.segment import Segment
-from magpie.search.query.interpret import Question
-from magpie.search.query.negation import split_avoided
+from magpie.search.query.negation import split_negated
+from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.request import FilterValue
-from magpie.search.retrieval.missing_parts import at_most_their_share
+from magpie.search.retrieval.missing_parts import limit_wordless
 from magpie.search.retrieval.scoring import Candidates, compare, rank
 from magpie.search.thread_pool import ThreadPool
 
@@ -48,7 +48,7 @@ def look_up(
 
 def retrieve(
     segments: Sequence[Segment],
-    question: Question,
+    parsed: ParsedQuery,
     filters: Mapping[str, FilterValue],
     depth: int,
     lookup: Lookup | None = None,
@@ -57,21 +57,21 @@ def retrieve(
 
     A `lookup` of the question's words that was begun before saves the time that it had.
     """
-    if question.is_browsing:
-        everything = [allowed_rows(segment, filters, question.excluded_id) for segment in segments]
+    if parsed.is_browsing:
+        everything = [allowed_rows(segment, filters, parsed.excluded_id) for segment in segments]
         return [(_everything(s, rows), _NO_MATCHES) for s, rows in zip(segments, everything, strict=True)]
-    right = question.right_words
-    lookup = lookup or look_up(segments, question.words, right, filters, depth, question.excluded_id)
+    right = parsed.right_words
+    lookup = lookup or look_up(segments, parsed.words, right, filters, depth, parsed.excluded_id)
     allowed = lookup.allowed
-    nearest = [_nearest(s, question, depth, rows) for s, rows in zip(segments, allowed, strict=True)]
+    nearest = [_nearest(s, parsed, depth, rows) for s, rows in zip(segments, allowed, strict=True)]
     matches = lookup.matches.result()
     # how well words serve a question does not depend on its filters
-    best = [_match(s, question.words, right, 1, None) for s in segments] if filters else matches
+    best = [_match(s, parsed.words, right, 1, None) for s in segments] if filters else matches
     served = max((float(found.scores[0]) for found in best if len(found.scores)), default=0.0)
     ranked = []
     for segment, rows, found, near in zip(segments, allowed, matches, nearest, strict=True):
-        avoided = _match_any(segment, split_avoided(question.not_words), right, depth, rows)
-        ranked.append((rank(segment, question, near, found, avoided, served), found))
+        avoided = _match_any(segment, split_negated(parsed.not_words), right, depth, rows)
+        ranked.append((rank(segment, parsed, near, found, avoided, served), found))
     return ranked
 
 
@@ -99,19 +99,19 @@ def _match_any(
     return LexicalMatches(rows[order], scores[order])
 
 
-def _nearest(segment: Segment, question: Question, depth: int, allowed: np.ndarray | None) -> Neighbours:
+def _nearest(segment: Segment, parsed: ParsedQuery, depth: int, allowed: np.ndarray | None) -> Neighbours:
     """The nearest `depth` rows; with an example those of each part, as one list."""
-    if question.vector is None:
+    if parsed.vector is None:
         return _NOTHING_NEAR
-    if question.resemblance is None:
-        near = segment.indexes[question.source].search(question.vector, depth, allowed)
-        names_little = question.avoid is not None or question.shows_picture
-        if not names_little or question.source != "fused":
+    if parsed.more_like_this is None:
+        near = segment.indexes[parsed.source].search(parsed.vector, depth, allowed)
+        names_little = parsed.negation is not None or parsed.shows_picture
+        if not names_little or parsed.source != "fused":
             return near
-        return at_most_their_share(segment, question.vector, near)
-    by_part = question.resemblance.vectors.items()
+        return limit_wordless(segment, parsed.vector, near)
+    by_part = parsed.more_like_this.vectors.items()
     rows = np.unique(np.concatenate([segment.indexes[name].search(v, depth, allowed).rows for name, v in by_part]))
-    return Neighbours(rows, compare(segment, question, rows))
+    return Neighbours(rows, compare(segment, parsed, rows))
 
 
 def allowed_rows(segment: Segment, filters: Mapping[str, FilterValue], excluded_id: int | None) -> np.ndarray | None:

@@ -8,7 +8,7 @@ import numpy as np
 _NEIGHBOURS = 5
 
 
-def expect_words(words: np.ndarray, similarity: np.ndarray, is_wordless: np.ndarray) -> np.ndarray:
+def expected_lexical(words: np.ndarray, similarity: np.ndarray, is_wordless: np.ndarray) -> np.ndarray:
     """(n,) the addends, those of wordless candidates replaced by the mean over the five with words that are about as
     similar; never more for one that is less similar."""
     told, silent = np.flatnonzero(~is_wordless), np.flatnonzero(is_wordless)

@@ -14,7 +14,7 @@ _TOP_SHARE = 0.02
 _FEWEST = 20
 
 
-def at_most_their_share(segment: Segment, query: np.ndarray, near: Neighbours) -> Neighbours:
+def limit_wordless(segment: Segment, query: np.ndarray, near: Neighbours) -> Neighbours:
     """The near rows, best first again: the similarity of a wordless one is at most what as high a place is worth among
     the items with both parts.
 

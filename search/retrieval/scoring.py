@@ -9,8 +9,8 @@ from magpie.indexer.indexes.fast_arrays import best_first, widened
 from magpie.indexer.indexes.lexical_index import LexicalMatches
 from magpie.indexer.indexes.vector_index import Neighbours
 from magpie.search.live_index.segment import Segment
-from magpie.search.query.interpret import Question
-from magpie.search.retrieval.expectation import expect_words
+from magpie.search.query.parse_query import ParsedQuery
+from magpie.search.retrieval.expectation import expected_lexical
 
 _WORDS_WEIGHT = 1.0
 
@@ -32,27 +32,27 @@ class Candidates:
     def scores(self) -> np.ndarray:
         return self.similarity + self.words + self.avoided
 
-    def explain(self, place: int, question: Question) -> dict[str, float]:
+    def explain(self, place: int, parsed: ParsedQuery) -> dict[str, float]:
         """The addends of one candidate's score by source; they sum to the score."""
         addends = {"lexical": float(self.words[place])}
-        if question.vector is not None:
+        if parsed.vector is not None:
             similarity = float(self.similarity[place])
             row = int(self.rows[place])
-            addends |= _similarity_by_part(self.segment, row, question, similarity)
-        if question.avoid is not None or question.not_words:
+            addends |= _similarity_by_part(self.segment, row, parsed, similarity)
+        if parsed.negation is not None or parsed.not_words:
             addends["not"] = float(self.avoided[place])
         return addends
 
 
-def _similarity_by_part(segment: Segment, row: int, question: Question, similarity: float) -> dict[str, float]:
-    if question.source != "fused" or question.vector is None:
-        return {question.source: similarity}
-    if question.resemblance is not None:
-        addends = question.resemblance.addends(segment, np.array([row]))
+def _similarity_by_part(segment: Segment, row: int, parsed: ParsedQuery, similarity: float) -> dict[str, float]:
+    if parsed.source != "fused" or parsed.vector is None:
+        return {parsed.source: similarity}
+    if parsed.more_like_this is not None:
+        addends = parsed.more_like_this.addends(segment, np.array([row]))
         return {name: float(addend[0]) for name, addend in addends.items()}
-    own, addend = segment.clicked.addend(int(segment.ids[row]), np.asarray(segment.fused[row], np.float32))
-    led = float(addend @ question.vector)
-    shares = _own_shares(segment, row, question.vector, similarity - led, own)
+    own, addend = segment.click_part.split(int(segment.ids[row]), np.asarray(segment.fused[row], np.float32))
+    led = float(addend @ parsed.vector)
+    shares = _own_shares(segment, row, parsed.vector, similarity - led, own)
     return shares | ({"queries": led} if led else {})
 
 
@@ -85,7 +85,7 @@ def avoided_words_score(matches: LexicalMatches) -> np.ndarray:
 
 def rank(
     segment: Segment,
-    question: Question,
+    parsed: ParsedQuery,
     near: Neighbours,
     matches: LexicalMatches,
     avoided: LexicalMatches,
@@ -95,7 +95,7 @@ def rank(
 
     `served` is the share of the query's words that the best item of all has.
     """
-    is_lexical = question.source == "lexical"
+    is_lexical = parsed.source == "lexical"
     place = _places(matches.rows, near.rows)
     is_near = place >= 0
     is_other = ~is_near
@@ -109,30 +109,30 @@ def rank(
     if len(avoided.rows):
         against -= _at(rows, avoided.rows, avoided.scores if is_lexical else avoided_words_score(avoided))
     similarity = np.zeros(len(rows), np.float32)
-    if question.vector is not None:
+    if parsed.vector is not None:
         similarity[:num_near] = near.scores
-        similarity[num_near:] = compare(segment, question, others)
-        if question.words and segment.has_wordless:
+        similarity[num_near:] = compare(segment, parsed, others)
+        if parsed.words and segment.has_wordless:
             is_wordless = segment.is_wordless[near.rows]
-            words[:num_near] = expect_words(words[:num_near], near.scores, is_wordless)
-        if question.avoid is not None:
+            words[:num_near] = expected_lexical(words[:num_near], near.scores, is_wordless)
+        if parsed.negation is not None:
             # in proportion to what the words gave: a title with the right word must not outweigh the wrong colour
-            penalties = question.avoid.penalties(widened(_vectors(segment, question)[rows])).astype(np.float32)
+            penalties = parsed.negation.penalties(widened(_vectors(segment, parsed)[rows])).astype(np.float32)
             against -= penalties * (1 + words)
     order = best_first(similarity + words + against, rows)
     return Candidates(segment, rows[order], similarity[order], words[order], against[order])
 
 
-def compare(segment: Segment, question: Question, rows: np.ndarray) -> np.ndarray:
+def compare(segment: Segment, parsed: ParsedQuery, rows: np.ndarray) -> np.ndarray:
     """(n,) float32 similarities of these rows with what is looked for, which must have a vector."""
-    if question.resemblance is not None:
-        return question.resemblance.similarity(segment, rows)
-    return np.asarray(widened(_vectors(segment, question).take(rows, axis=0)) @ question.vector)
+    if parsed.more_like_this is not None:
+        return parsed.more_like_this.similarity(segment, rows)
+    return np.asarray(widened(_vectors(segment, parsed).take(rows, axis=0)) @ parsed.vector)
 
 
-def _vectors(segment: Segment, question: Question) -> np.ndarray:
+def _vectors(segment: Segment, parsed: ParsedQuery) -> np.ndarray:
     """(n, dim) float16 of the items, which the question's vector is compared with."""
-    return segment.fused if question.source == "fused" else segment.parts[question.source]
+    return segment.fused if parsed.source == "fused" else segment.parts[parsed.source]
 
 
 def _at(rows: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.events.event_log import ClickLog
-from magpie.data.events.ubi import EventRecord, now_ms
+from magpie.data.events.ubi import EventRecord
 
 
 def choose(database: Database, *items: str, **who: Any) -> None:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.events.event_log import ClickLog
-from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit, now_ms
+from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 
 DAY_MS = 86_400_000
 FOUND = ("ball-red", "ball-blue", "box-red")

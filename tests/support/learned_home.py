@@ -3,15 +3,16 @@
 import numpy as np
 
 from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import open_database
 from magpie.data.events.event_log import ClickLog
 from magpie.data.events.personal_fields import BOT
-from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit, now_ms
+from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
 from magpie.indexer.fusion.modality_conflicts import Conflicts, describe_conflicts, save_conflicts
 from magpie.indexer.generations.store import MANIFEST, current_id, read_manifest, seal
 from magpie.search.click_models.position_bias import measure_propensities
-from magpie.search.click_models.saved_bias import save_examination
+from magpie.search.click_models.saved_bias import save_position_bias
 from magpie.search.engine import SearchEngine
 from magpie.search.ranker.ranker_store import publish_ranker, save_ranker
 from magpie.search.ranker_training.off_policy_gate import Estimate
@@ -32,7 +33,7 @@ def teach(settings: Settings) -> None:
     _vote(ClickLog(database))
     ClickLog(database).record_events([EventRecord("click", object_id="ball-red", set_aside=BOT)])
     cells = browse(make_world(), 4_000)
-    save_examination(settings, cells, measure_propensities(cells))
+    save_position_bias(settings, cells, measure_propensities(cells))
     tear(settings)
     engine = SearchEngine(settings, database)
     engine.refresh()

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from magpie.indexer.encoder.dominant_colour import NO_TINT
+from magpie.indexer.encoder.dominant_colour import NO_COLOUR
 from magpie.indexer.fusion.average_fusion import Fusion, fuse
-from magpie.indexer.fusion.click_part import ClickedPart
+from magpie.indexer.fusion.click_part import ClickPart
 from magpie.indexer.fusion.missing_part_imputation import plain_average
 from magpie.search.live_index.segment import Segment
 
@@ -22,9 +22,9 @@ def segment_of(text: np.ndarray, image: np.ndarray, text_weights: np.ndarray, fu
         parts=MappingProxyType({"text": text.astype(np.float16), "image": image.astype(np.float16)}),
         fused=fuse(fusion.contributions({"text": text, "image": image}, text_weights)).astype(np.float16),
         text_weights=text_weights,
-        tints=np.full((len(text), 3), NO_TINT, np.uint8),
+        dominant_colours=np.full((len(text), 3), NO_COLOUR, np.uint8),
         fusion=fusion,
-        clicked=ClickedPart.nothing(dim),
+        click_part=ClickPart.nothing(dim),
         indexes={},
         lexical=absent,
         columns=absent,

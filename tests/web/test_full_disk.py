@@ -23,8 +23,10 @@ from magpie.data.settings import Settings
 from magpie.indexer.generations.store import current_id, verify_current
 from magpie.indexer.rebuild import RebuildOptions, rebuild
 from magpie.web.app import create_app
-from magpie.web.media.picture_shelf import PictureShelf
+from magpie.web.media.picture_store import PictureStore
 from tests.support.serving import client_of
+
+pytestmark = pytest.mark.slow
 
 
 @dataclass(frozen=True)
@@ -141,8 +143,8 @@ def test_a_thumbnail_that_cannot_be_kept_is_sent(
     def fail(path: Path, content: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("magpie.web.media.picture_shelf.write_whole", fail)
+    monkeypatch.setattr("magpie.web.media.picture_store.write_whole", fail)
     with closing(open_database(own_shop)) as database, closing(PictureProcess()) as decoder:
-        shelf = PictureShelf(own_shop, Catalogue(database, own_shop), decoder)
+        shelf = PictureStore(own_shop, Catalogue(database, own_shop), decoder)
         served = shelf._thumbnail(Catalogue(database, own_shop).get("ball-red").pictures[0], 160)
     assert not isinstance(served.file, Path) and served.file.getvalue()[8:12] == b"WEBP"

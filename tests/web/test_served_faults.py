@@ -20,6 +20,8 @@ from magpie.web.app import create_app
 from magpie.web.serve import serve
 from tests.support.serving import COMMAND, client_of, free_port
 
+pytestmark = pytest.mark.slow
+
 
 def test_any_damaged_file_brings_the_generation_before(own_shop: Settings) -> None:
     with closing(open_database(own_shop)) as database:

@@ -17,6 +17,8 @@ from magpie.data.settings import Settings
 from magpie.web.http_server import MAX_HEAD_BYTES
 from tests.support.serving import Server, serving
 
+pytestmark = pytest.mark.slow
+
 THREADS = 2
 PATIENCE_S = 30.0  # far longer than any answer takes, far shorter than slow clients would hold it up
 GET = b"GET /api/search?q=red+ball&k=5 HTTP/1.1\r\nHost: localhost\r\n"

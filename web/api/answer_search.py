@@ -1,4 +1,4 @@
-"""One search as every edge asks it: run the engine, count it, log it unless privacy is asked for, render it."""
+"""Answers a search or a recommendation for the API and the page: runs it, counts it, logs it, renders it as JSON."""
 
 import time
 from dataclasses import replace
@@ -10,31 +10,32 @@ from werkzeug.datastructures import Headers
 from magpie.data.events.personal_fields import BOT, is_crawler
 from magpie.data.events.ubi import QueryRecord, ShownHit
 from magpie.search.experiments.exploration import Explored, Shares, explore, is_by_somebody
-from magpie.search.experiments.interleaving import Interleaved, check_rankings, interleave
+from magpie.search.experiments.interleaving import Interleaved, interleave
+from magpie.search.ranker.named_rankings import check_rankings
 from magpie.search.request import Hit, Range, SearchRequest, SearchResult
+from magpie.web.addresses import picture_url
 from magpie.web.api.filter_notation import format_filter_parameters
 from magpie.web.api.search_requests import RecommendQuery
-from magpie.web.media.picture_shelf import picture_url
 from magpie.web.services import Services
 
 APPLICATION = "magpie"
 
 
 def wants_privacy(headers: Headers) -> bool:
-    """Whether the visitor's browser asks that no behaviour be kept (Do Not Track, Global Privacy Control)."""
+    """Whether these request headers ask that no behaviour be stored (Do Not Track, Global Privacy Control)."""
     return headers.get("DNT") == "1" or headers.get("Sec-GPC") == "1"
 
 
 def set_aside_reason() -> str:
-    """Why nothing is learned from what this HTTP request does: because a crawler sends it, which says so; else ""."""
+    """The reason to filter this request's records out as spam: its User-Agent names a crawler; else ""."""
     return BOT if is_crawler(http_request.headers.get("User-Agent", "")) else ""
 
 
 def answer_search(services: Services, request: SearchRequest, private: bool, is_typing: bool = False) -> SearchResult:
-    """The engine's answer, counted, and logged with its impressions unless `private`.
+    """The engine's answer, counted in the metrics, and logged with its impressions unless `private`.
 
-    `is_typing` marks what was shown while the query was still being typed: its words may be no words yet.
-    A private search is answered as if nobody were known: without exploration, and without the searcher's taste.
+    `is_typing` marks, in the log, an answer to a query that was not typed to its end.
+    A private search is neither explored nor interleaved nor personalised.
     """
     services.rate_limits.count_client(request.client_id or request.session_id)
     if private:
@@ -51,7 +52,7 @@ def answer_search(services: Services, request: SearchRequest, private: bool, is_
 
 
 def _shown(services: Services, request: SearchRequest, may_try: bool) -> Explored | Interleaved:
-    """The answer: of two rankings that are compared, or explored, or just as it is found."""
+    """The answer: interleaved while two rankings are compared, else explored, else as the engine ranks it."""
     search, settings = services.engine.search, services.settings
     may_try = may_try and is_by_somebody(request)
     if may_try and settings.compare:
@@ -60,12 +61,12 @@ def _shown(services: Services, request: SearchRequest, may_try: bool) -> Explore
             return interleave(search, request, rankings)
     if may_try:
         shares = Shares(settings.explore_share, settings.explore_new_share, settings.explore_draw_share)
-        return explore(search, request, shares, services.engine.behaviour.is_cold)
+        return explore(search, request, shares, services.engine.popularity.is_cold)
     return Explored(search(request))
 
 
 def answer_recommendation(services: Services, asked: RecommendQuery, private: bool) -> SearchResult:
-    """Recommendations, logged with their impressions where somebody is to see them who gives a name."""
+    """Recommendations for an item or a person, logged with their impressions if a client or session is given."""
     services.rate_limits.count_client(asked.client_id or asked.session_id)
     client, session = ("", "") if private else (asked.client_id, asked.session_id)
     started = time.perf_counter()
@@ -96,7 +97,7 @@ def answer_recommendation(services: Services, asked: RecommendQuery, private: bo
 def query_record(
     request: SearchRequest, shown: Explored | Interleaved, is_typing: bool, set_aside: str = ""
 ) -> QueryRecord:
-    """The search as the click log keeps it; the picture itself is not kept, only that there was one."""
+    """The search as the event log stores it; of a picture only that there was one."""
     result = shown.result
     propensities = (isinstance(shown, Explored) and shown.propensities) or (None,) * len(result.hits)
     attributes: dict[str, Any] = {
@@ -132,7 +133,7 @@ def query_record(
 
 
 def result_as_dict(result: SearchResult) -> dict[str, Any]:
-    """The answer as DESIGN's JSON names it."""
+    """The answer as the JSON interface names its fields."""
     return {
         "query_id": result.query_id,
         "generation": result.generation,
@@ -159,7 +160,7 @@ def _range_as_dict(span: Range) -> dict[str, Any]:
 
 
 def hit_as_dict(hit: Hit) -> dict[str, Any]:
-    """One hit, its picture as an address on this server."""
+    """One hit as JSON; `image_url` is an address on this server."""
     fields = {
         "item_id": hit.item_id,
         "position": hit.position,

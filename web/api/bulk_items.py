@@ -1,4 +1,4 @@
-"""Many items as lines of JSON → a result for each line: what became of it, or why it was not taken."""
+"""Upserts items sent as lines of JSON (NDJSON), and answers each line with its outcome or why it was rejected."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -21,9 +21,9 @@ _ITEM = TypeAdapter(NamedItemBody)
 
 
 def put_lines(catalogue: Catalogue) -> Response:
-    """Writes every line of the request that is an item, and answers a line for each.
+    """Upserts every line of the request body that is a valid item; the response has a line of JSON for each.
 
-    What is answered as written is on disk. Raises TooLarge for more than MAX_BULK_LINES lines, BadInput for none.
+    Lines answered as written are on disk. Raises TooLarge for more than MAX_BULK_LINES lines, BadInput for none.
     """
     results = _Results()
     bodies = dict(_bodies(_numbered_lines(request.get_data(cache=False)), results))
@@ -34,7 +34,7 @@ def put_lines(catalogue: Catalogue) -> Response:
 
 
 class _Results:
-    """What became of each line, by its number."""
+    """The outcome of each line, by line number."""
 
     def __init__(self) -> None:
         self._of_line: dict[int, dict[str, Any]] = {}
@@ -65,7 +65,7 @@ def _numbered_lines(body: bytes) -> Sequence[tuple[int, bytes]]:
 
 
 def _bodies(lines: Sequence[tuple[int, bytes]], results: _Results) -> Iterator[tuple[int, NamedItemBody]]:
-    """The lines that are items, each item's first only."""
+    """Line number and body of the valid lines; of lines with the same id only the first."""
     seen: dict[str, int] = {}
     for number, line in lines:
         try:

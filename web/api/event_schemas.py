@@ -1,4 +1,4 @@
-"""Events as the OpenAPI document describes them; `data.ubi` reads them, and keeps fields that are not named here."""
+"""The OpenAPI schemas of events; `data.events.ubi` parses them, and keeps fields that are not named here."""
 
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ _DAY = (
 )
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])"
 
-# whatever a field without a name of its own may hold, at any depth
+# what fields that are not named here may hold, at any depth
 KEPT_SCHEMA: dict[str, Any] = {
     "description": "Any JSON without NUL characters.",
     "anyOf": [
@@ -43,7 +43,7 @@ _TIMESTAMP_SCHEMA: dict[str, Any] = {
 
 
 def _texts(most: int, *more: str) -> WithJsonSchema:
-    """The schema of a text that the log keeps as it comes; null is none."""
+    """The schema of a text that the log stores unchanged; null counts as absent."""
     return WithJsonSchema({"type": ["string", *more, "null"], "maxLength": most, "pattern": NO_NUL})
 
 
@@ -55,14 +55,14 @@ ItemId = Annotated[str | int | None, _texts(512, "integer")]
 
 
 class EventObject(BaseModel):
-    """What was acted upon; further keys are kept."""
+    """The item that the action was about; further keys are kept."""
 
     model_config = ConfigDict(extra="allow")
     object_id: ItemId = Field(None, description="The item's id.")
 
 
 class EventPosition(BaseModel):
-    """Where it stood; further keys are kept."""
+    """Where the item was shown; further keys are kept."""
 
     model_config = ConfigDict(extra="allow")
     ordinal: int | None = Field(None, ge=1, le=1_000_000, description="Position as shown, from 1.")
@@ -99,7 +99,7 @@ class Event(BaseModel):
 
     @classmethod
     def model_json_schema(cls, **options: Any) -> dict[str, Any]:  # type: ignore[override]
-        """Its JSON schema, which says of the further keys as well what they may hold."""
+        """The JSON schema of an event, with what further keys may hold."""
         schema = super().model_json_schema(**options)
         for part in (schema, *schema["$defs"].values()):
             part |= _OPEN

@@ -1,4 +1,4 @@
-"""Behaviour over HTTP: what is acknowledged is on disk, unless the visitor asked that nothing be kept."""
+"""POST /api/events: stores UBI events; acknowledged events are on disk, unless the visitor asks for privacy."""
 
 from collections import Counter
 from dataclasses import replace
@@ -8,9 +8,10 @@ from flask import Response, jsonify, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import TypeAdapter
 
+from magpie.data.clock import now_ms
 from magpie.data.database.api_tokens import EVENTS
 from magpie.data.errors import BadEvent
-from magpie.data.events.ubi import EventRecord, now_ms, parse_event
+from magpie.data.events.ubi import EventRecord, parse_event
 from magpie.data.spam.event_validation import doubted
 from magpie.web.api.answer_search import set_aside_reason, wants_privacy
 from magpie.web.api.event_schemas import Event
@@ -35,7 +36,7 @@ _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
     openapi_extensions=request_body(Event, shape="one or list"),
 )
 def record_events() -> Response:
-    """Takes one event or up to 1,000; all of them or, when one is wrong, none."""
+    """Stores one event or a list of up to 1,000; when one is wrong, none is stored."""
     records = _parse_events(json_body(_ANYTHING))
     opened = services()
     for name, deeds in Counter(record.client_id or record.session_id for record in records).items():
@@ -59,7 +60,7 @@ def record_events() -> Response:
 
 
 def _is_trusted(opened: Services) -> bool:
-    """Whether whoever sends this may tell of searches that other systems answered, and of other days."""
+    """Whether the sender may report searches that other systems answered, and past days."""
     bearer = opened.access.bearer()
     return bearer is not None and bearer.may(EVENTS)
 

@@ -1,4 +1,4 @@
-"""Filters as people write them, in JSON and in addresses, to and from filters as the engine takes them."""
+"""Parses filters from JSON and from addresses into the engine's filters, and formats them for addresses."""
 
 import math
 import re
@@ -118,6 +118,6 @@ def _split_field(parameter: str) -> tuple[str, str, str]:
 
 
 def brief(value: object) -> str:
-    """The value as an error message quotes it."""
+    """The value, shortened for an error message."""
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "…"

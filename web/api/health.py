@@ -1,4 +1,4 @@
-"""For machines that watch this one: /healthz, /readyz, /metrics; and the interface's own description."""
+"""/healthz, /readyz and /metrics for monitoring; /openapi.json and /docs describe the interface."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ def openapi_document() -> Response:
 
 @api.get("/docs", doc_ui=False)
 def docs() -> str:
-    """The same for people: a page made from the document here, since readers may have no network."""
+    """The OpenAPI document as a page, rendered here since readers may have no internet access."""
     return render_template("docs.html", spec=_document())
 
 

@@ -1,4 +1,4 @@
-"""Bodies of requests → drafts for the catalogue, with the pictures that the items have already."""
+"""Turns request bodies into item drafts, which keep the pictures that an item already has."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,18 +7,18 @@ from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.catalogue.items import ItemDraft
 from magpie.web.api.item_schemas import ItemBody, NamedItemBody
 
-# the paths handed to the catalogue here are its own or lie in the home: from requests come addresses only
+# any folder: paths in drafts are the catalogue's own or in the home, since requests can only give URLs
 ANYWHERE = Path("/")
 
 
 def draft_of(item_id: str, body: ItemBody, pictures: Sequence[str]) -> ItemDraft:
-    """The item as the catalogue takes it; `pictures` are absolute paths, or addresses."""
+    """The draft of one item; `pictures` are absolute paths or URLs."""
     fields = body.model_dump(exclude={"images", "item_id"})
     return ItemDraft(item_id=item_id, pictures=tuple(pictures), **fields)
 
 
 def drafts_of(catalogue: Catalogue, bodies: Sequence[NamedItemBody]) -> list[ItemDraft]:
-    """Drafts of items that come without picture files; they keep those they have, unless they say otherwise."""
+    """Drafts of items sent without picture files: with `images` absent, they keep the pictures they have."""
     kept = pictures_of(catalogue, [body.item_id for body in bodies if body.images is None])
     return [draft_of(body.item_id, body, (body.images or []) + kept.get(body.item_id, [])) for body in bodies]
 

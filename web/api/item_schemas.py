@@ -1,4 +1,4 @@
-"""Items as HTTP takes them, as strict pydantic models; their schemas say also what `data.items` refuses."""
+"""Strict pydantic models of the items that requests send; their schemas include the rules of the catalogue's items."""
 
 from typing import Annotated, Any
 
@@ -77,7 +77,7 @@ class ItemBody(Strict):
 
 
 class DeleteHeader(BaseModel):
-    """Which state of the item a write is meant for."""
+    """The condition under which an item is deleted."""
 
     if_match: str | None = Field(
         None, alias="If-Match", description="Write only if the item's ETag is one of these; * for any item that exists."
@@ -85,7 +85,7 @@ class DeleteHeader(BaseModel):
 
 
 class PutHeader(DeleteHeader):
-    """The same, and which states it is not meant for."""
+    """The conditions under which an item is written."""
 
     if_none_match: str | None = Field(
         None, alias="If-None-Match", description="Write only if the item's ETag is none of these; * for a new item."

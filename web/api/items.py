@@ -1,4 +1,4 @@
-"""Items over HTTP: read one, put one, put many, delete one; a change is searchable within a second."""
+"""Items over HTTP: get, put, put many, delete; a change is searchable within a second."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -6,6 +6,7 @@ from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from flask import Response, jsonify, request
 from flask_openapi3 import APIBlueprint, Tag
@@ -17,6 +18,7 @@ from magpie.data.database.api_tokens import WRITE
 from magpie.data.errors import BadInput, NotFetched, NotTogether
 from magpie.data.home.atomic_files import write_whole
 from magpie.data.pictures.decode import check_picture
+from magpie.web.addresses import picture_url
 from magpie.web.api.bulk_items import put_lines
 from magpie.web.api.item_drafts import ANYWHERE, draft_of, drafts_of, pictures_of
 from magpie.web.api.item_schemas import MAX_PICTURES, DeleteHeader, ItemBody, ItemPath, NamedItemBody, PutHeader
@@ -25,7 +27,6 @@ from magpie.web.api.preconditions import watch_preconditions
 from magpie.web.api.request_bodies import form_body, is_multipart, json_body, uploaded_pictures
 from magpie.web.api.responses import ItemAnswer, LineAnswer, UpsertAnswer
 from magpie.web.api.search_requests import MAX_LIST
-from magpie.web.media.picture_shelf import picture_url
 from magpie.web.services import Services, services
 
 _TAG = Tag(
@@ -41,7 +42,7 @@ _ITEMS = TypeAdapter(list[NamedItemBody])
 
 @api.before_request
 def guard_writing() -> None:
-    """Lets only those write who may."""
+    """Refuses writes without the right to write. Raises Unauthorized or Forbidden."""
     if request.method in ("PUT", "POST", "DELETE", "PATCH"):
         services().access.demand(WRITE)
 
@@ -118,14 +119,24 @@ def delete_item(path: ItemPath, header: DeleteHeader) -> tuple[str, int]:
     return "", 204
 
 
+def is_part_of_the_id(ending: str) -> bool:
+    """Whether the item's id itself ends in this, such as "/similar": a slash of the id is sent encoded, as %2F.
+
+    WSGI hands on the path decoded. The address as the client sent it is beside it, unless a proxy decoded it first.
+    """
+    sent = str(request.environ.get("REQUEST_URI") or "").partition("?")[0]
+    ends_so = unquote(sent).endswith(ending)
+    return ends_so and not sent.endswith(ending) and sent.lower().endswith(quote(ending, safe="").lower())
+
+
 def _refuse_fault(named: Sequence[str], fault: PictureFault) -> None:
-    """Raises NotFetched for a picture that the request names by address and that is not to be had."""
+    """Raises NotFetched if the fault is of a picture that the request names by URL."""
     if fault.path in named:
         raise NotFetched(f"images: {fault.path} {fault.reason}")
 
 
 def _answer(item_id: str) -> Response:
-    """The item as it is now, under the name of its state."""
+    """The item as JSON, with its version as ETag."""
     item = services().catalogue.get(item_id)
     answer = jsonify(item_as_dict(item))
     answer.set_etag(item.version)

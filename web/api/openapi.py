@@ -1,4 +1,4 @@
-"""The OpenAPI document's parts that models alone do not say: bodies of two media types, problems, tokens."""
+"""The parts of the OpenAPI document beside the models: bodies of several media types, problems, tokens, links."""
 
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ REF = "#/components/schemas/{model}"
 SECURITY_SCHEMES = {"token": {"type": "http", "scheme": "bearer", "description": "A token, once there is one."}}
 SECURITY: list[dict[str, list[Any]]] = [{"token": []}, {}]
 
-OPEN_PATHS = ("/api/events",)  # a token tells there who sends, and is never needed
+OPEN_PATHS = ("/api/events",)  # a token is optional there: it identifies the sender
 
 _PROBLEMS = {
     400: "A field is wrong; the detail names it and the remedy.",
@@ -54,7 +54,7 @@ def problem_responses(*more: int) -> dict[int, Any]:
 
 
 def with_tokens_needed(document: dict[str, Any]) -> dict[str, Any]:
-    """The document as it is once there is a token: without it what changes anything or tells the owner is refused."""
+    """The document for a home that has a token: writing and the owner's figures then need one."""
     paths = {
         path: {
             method: {**operation, "security": [one for one in operation["security"] if one]}
@@ -68,7 +68,7 @@ def with_tokens_needed(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_links(document: dict[str, Any]) -> dict[str, Any]:
-    """The document, saying of answers that name an item what can be asked of that item next."""
+    """The document with OpenAPI links from answers that name an item to the operations on that item."""
     item, paths = "/api/items/{item_id}", document["paths"]
     similar = f"{item}/similar"
     following = [(item, "get"), (item, "put"), (item, "delete"), (similar, "get")]
@@ -92,7 +92,7 @@ def with_links(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def lines_of(line: type[BaseModel], counts: type[BaseModel]) -> dict[str, Any]:
-    """An answer that is counts for a JSON body, and a line of JSON for each line of an NDJSON body."""
+    """A response that is counts for a JSON body, and a line of JSON for each line of an NDJSON body."""
     return {
         "description": "What became of what was sent.",
         "content": {

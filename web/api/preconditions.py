@@ -1,4 +1,4 @@
-"""If-Match and If-None-Match of a request → a check that a write makes of an item's stored version (RFC 9110, 13.1)."""
+"""Makes a check of an item's stored version from If-Match and If-None-Match (RFC 9110, 13.1)."""
 
 from werkzeug.http import parse_etags
 

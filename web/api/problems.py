@@ -1,4 +1,4 @@
-"""Errors become answers here, once: problem details (RFC 9457) for programs, a plain page for people."""
+"""Translates every error into a response, once: problem details (RFC 9457) for programs, a page for browsers."""
 
 import logging
 from collections.abc import Sequence
@@ -77,7 +77,7 @@ def _field_detail(error: Any) -> str:
 
 
 def install_problem_handlers(app: Flask) -> None:
-    """Registers the one translation of every error."""
+    """Registers the error handlers of the application."""
     app.register_error_handler(MagpieError, _answer_magpie_error)
     app.register_error_handler(ValidationError, validation_problem)
     app.register_error_handler(HTTPException, _answer_http_error)
@@ -87,7 +87,7 @@ def install_problem_handlers(app: Flask) -> None:
 def _answer_magpie_error(error: MagpieError) -> Response:
     if error.status >= 500:
         log.warning("%s %s: %s", request.method, request.path, error)
-    answer = _speak(problem(error.status, str(error)), error.status, str(error))
+    answer = _for_reader(problem(error.status, str(error)), error.status, str(error))
     if error.retry_after_s is not None:
         answer.headers["Retry-After"] = str(error.retry_after_s)
     return answer
@@ -112,7 +112,7 @@ def _answer_http_error(error: HTTPException) -> Response:
         )
     if status == 413:
         _drain()
-    answer = _speak(problem(status, detail), status, detail)
+    answer = _for_reader(problem(status, detail), status, detail)
     for name, value in error.get_headers():
         if name in ("Allow", "Retry-After"):
             answer.headers[name] = value
@@ -127,11 +127,11 @@ def _answer_unexpected(error: Exception) -> Response:
         return _answer_magpie_error(named)
     log.error("%s at %s failed\n%s", request.method, request.url_rule or "no route", fault_trail(error))
     detail = "The server failed at this request. Its log says why."
-    return _speak(problem(500, detail), 500, detail)
+    return _for_reader(problem(500, detail), 500, detail)
 
 
 def _drain() -> None:
-    """Reads what the client still sends: one that finds the line cut while sending never sees the answer."""
+    """Reads the rest of the body: a client whose connection closes while it sends never sees the response."""
     stream, left = request.environ["wsgi.input"], MAX_DRAIN_BYTES
     while left > 0:
         chunk = stream.read(min(left, 65_536))
@@ -140,8 +140,8 @@ def _drain() -> None:
         left -= len(chunk)
 
 
-def _speak(answer: Response, status: int, detail: str) -> Response:
-    """The problem as it is for programs, as a page for a person's browser."""
+def _for_reader(answer: Response, status: int, detail: str) -> Response:
+    """The problem itself for programs and below /api/; an HTML page for browsers."""
     people = request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
     if request.path.startswith("/api/") or not people:
         return answer

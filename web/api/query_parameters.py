@@ -1,4 +1,4 @@
-"""The parameters of an address → a model, read as flask-openapi3 documents them, without its walk over all fields."""
+"""Validates an address's parameters against a pydantic model, five times as fast as flask-openapi3 does it."""
 
 from collections.abc import Callable, Mapping
 from functools import cache, wraps
@@ -13,8 +13,10 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def with_query(view: Callable[[Model], Response]) -> Callable[[Model], Response]:
-    """The view, whose one parameter `query` is read here instead of by flask-openapi3, a fifth of that one's time:
-    every search waits for it. Answers 400 for parameters that the model refuses."""
+    """The view with its parameter `query` read here instead of by flask-openapi3, since every search waits for it.
+
+    Parameters that the model refuses are answered with 400.
+    """
     model: type[Model] = view.__annotations__["query"]
 
     @wraps(view)
@@ -26,7 +28,7 @@ def with_query(view: Callable[[Model], Response]) -> Callable[[Model], Response]
 
 
 def read_query(model: type[Model], given: Mapping[str, list[str]]) -> Model:
-    """The model of these parameters; of one that is given twice, where it may not be, the first counts."""
+    """The model of these parameters; of a parameter that is no list and given twice, the first counts."""
     several = _lists(model)
     try:
         return model.model_validate({name: values if name in several else values[0] for name, values in given.items()})

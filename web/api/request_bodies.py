@@ -1,4 +1,4 @@
-"""Request bodies become models here: JSON strictly, multipart forms with their texts converted."""
+"""Parses request bodies into models: JSON strictly; multipart forms with their texts converted."""
 
 import json
 from collections.abc import Sequence

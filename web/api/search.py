@@ -1,4 +1,4 @@
-"""Searching over HTTP: /api/search, /api/suggest, similar items and recommendations."""
+"""/api/search, /api/suggest, /api/items/…/similar and /api/recommend."""
 
 from typing import Any
 
@@ -8,9 +8,8 @@ from pydantic import TypeAdapter
 
 from magpie.data.errors import BadPicture
 from magpie.web.api.answer_search import answer_recommendation, answer_search, result_as_dict, wants_privacy
-from magpie.web.api.item_addresses import is_part_of_the_id
 from magpie.web.api.item_schemas import ItemPath
-from magpie.web.api.items import get_item
+from magpie.web.api.items import get_item, is_part_of_the_id
 from magpie.web.api.openapi import problem_responses, request_body
 from magpie.web.api.query_parameters import with_query
 from magpie.web.api.request_bodies import form_body, is_multipart, json_body, uploaded_pictures

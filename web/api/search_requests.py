@@ -1,4 +1,4 @@
-"""What the HTTP interface accepts, as strict pydantic models: the models are the documentation."""
+"""Strict pydantic models of the parameters and bodies of searches, which also make the OpenAPI document."""
 
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ MAX_DEPTH = 10_000
 MAX_TEXT = 1000
 SORTS = [sign + name for name in ("relevance", "price", "title", "newest") for sign in ("", "-")]
 MAX_LIST = 1000  # events or items in one request
-# what a search says at least one of
+# a search has at least one of these
 ASKING: list[Any] = [
     {"required": ["query"], "properties": {"query": {"pattern": r"\S"}}},
     {"required": ["like"], "properties": {"like": {"type": "string", "minLength": 1}}},
@@ -54,7 +54,7 @@ def _is_whole(value: object) -> bool:
 
 
 class Strict(BaseModel):
-    """Unknown fields are refused, and JSON values are taken as they are: "5" is no number."""
+    """A model that refuses unknown fields and converts no types: "5" is not a number."""
 
     model_config = ConfigDict(extra="forbid", strict=True, str_max_length=100_000)
 
@@ -131,7 +131,7 @@ class SearchBody(Strict):
 
 
 def checked(request: SearchRequest) -> SearchRequest:
-    """The request itself, when what spans several fields is right. Raises BadQuery."""
+    """The request itself, once the rules that span several fields hold. Raises BadQuery or NotTogether."""
     if not (request.text.strip() or request.picture or request.like or request.filters):
         raise NotTogether("Nothing to search for: give words (query, or q in an address), an image, like, or filters")
     if request.mode not in MODES:
@@ -158,7 +158,7 @@ class RecommendQuery(SimilarQuery):
     session_id: str = Field("", max_length=200)
 
     def checked(self) -> "RecommendQuery":
-        """Itself. Raises BadQuery where there is nothing to recommend for."""
+        """Itself. Raises NotTogether without an item, client or session to recommend for."""
         if not (self.item or self.client_id or self.session_id):
             raise NotTogether("Nothing to recommend for: give item, client_id or session_id")
         return self

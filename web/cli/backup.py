@@ -1,4 +1,4 @@
-"""`magpie backup` and `magpie restore`: the home as one file, and back."""
+"""`magpie backup` and `magpie restore`: write a home into one file, and restore it."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from magpie.web.cli.output import as_json, print_facts, print_json, progress_on_
 @as_json
 @click.pass_context
 def backup(ctx: click.Context, file: Path, as_json: bool) -> None:
-    """Write the whole home into FILE, also while it is served."""
+    """Write the whole home into FILE; a server may run meanwhile."""
     from magpie.data.backup.backup import back_up
 
     with progress_on_stderr(is_quiet=as_json) as progress:
@@ -30,7 +30,7 @@ def backup(ctx: click.Context, file: Path, as_json: bool) -> None:
 @as_json
 @click.pass_context
 def restore(ctx: click.Context, file: Path, replace: bool, as_json: bool) -> None:
-    """Make the home what it was when FILE was written; every byte of FILE is checked first."""
+    """Restore the home from FILE, after a check of every byte of FILE."""
     from magpie.data.backup.restore import restore as restore_home
 
     with progress_on_stderr(is_quiet=as_json) as progress:

@@ -1,4 +1,4 @@
-"""`magpie bench`: how fast a home's encoder and searches are on the machine at hand."""
+"""`magpie bench`: measures how fast a home encodes and searches on this machine."""
 
 from dataclasses import asdict
 from typing import Any
@@ -14,7 +14,7 @@ from magpie.web.cli.output import as_json, print_facts, print_json, progress_on_
 @as_json
 @click.pass_context
 def bench(ctx: click.Context, queries: int, as_json: bool) -> None:
-    """Time queries, searches and pictures on this home, one after the other, in one process."""
+    """Time encoding and searching on this home, one query at a time, in one process."""
     from magpie.data.catalogue.catalogue import Catalogue
     from magpie.data.database.connection import open_database
     from magpie.search.engine import SearchEngine

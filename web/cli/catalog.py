@@ -1,4 +1,4 @@
-"""`magpie catalog`: items in, items out, and what is known of them."""
+"""`magpie catalog`: import, export, count and label items, and list conflicts of picture and text."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from magpie.web.cli.output import as_json, print_facts, print_json, print_table,
 
 @click.group()
 def catalog() -> None:
-    """Bring items in, look at them, take them out."""
+    """Import, export, count and label items."""
 
 
 @catalog.command("import")
@@ -19,21 +19,21 @@ def catalog() -> None:
 @click.option(
     "--images",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder that picture paths start from.  [default: the feed's own]",
+    help="Folder that relative picture paths start from.  [default: the feed's folder]",
 )
 @click.option(
     "--map",
     "mapping",
     default="",
     metavar="FIELD=COLUMN,…",
-    help="Which column is what, e.g. title=product_name,price=mrp.",
+    help="Which column holds which field, such as title=product_name,price=mrp.",
 )
 @as_json
 @click.pass_context
 def import_(ctx: click.Context, source: Path, images: Path | None, mapping: str, as_json: bool) -> None:
     """Import SOURCE: a .csv, .tsv, .jsonl or .parquet file, or a folder of pictures.
 
-    Items known by their id are updated; rows that cannot be used are kept in a file with the reason.
+    Items with a known id are updated; rows that cannot be used are written to a rejects file with the reason.
     """
     from magpie.data.catalogue.catalogue import Catalogue
     from magpie.data.database.connection import open_database
@@ -55,7 +55,7 @@ def import_(ctx: click.Context, source: Path, images: Path | None, mapping: str,
         return
     print_facts({name: value for name, value in report.as_dict().items() if name != "rejects_file"})
     if report.rejects_file:
-        say(f"What could not be used, and why: {report.rejects_file}")
+        say(f"Rejected rows, with reasons: {report.rejects_file}")
     say("Next: magpie index rebuild")
 
 
@@ -63,7 +63,7 @@ def import_(ctx: click.Context, source: Path, images: Path | None, mapping: str,
 @as_json
 @click.pass_context
 def stats(ctx: click.Context, as_json: bool) -> None:
-    """How many items there are, and what is known of them."""
+    """Count the items, and show their attributes and inferred labels."""
     from magpie.data.catalogue.catalogue import Catalogue
     from magpie.data.catalogue.inferred_labels import count_labels
     from magpie.data.database.connection import open_database
@@ -89,7 +89,7 @@ def stats(ctx: click.Context, as_json: bool) -> None:
 @as_json
 @click.pass_context
 def export(ctx: click.Context, file: Path, as_json: bool) -> None:
-    """Write all items to FILE (.csv or .jsonl), in a form that `catalog import` reads."""
+    """Write all items to FILE (.csv or .jsonl), which `catalog import` can read."""
     from magpie.data.catalogue.catalogue import Catalogue
     from magpie.data.database.connection import open_database
     from magpie.data.feeds.export_catalogue import export_catalogue
@@ -105,11 +105,11 @@ def export(ctx: click.Context, file: Path, as_json: bool) -> None:
 
 
 @catalog.command()
-@click.option("--limit", type=click.IntRange(1), help="List at most so many.")
+@click.option("--limit", type=click.IntRange(1), help="List at most this many.")
 @as_json
 @click.pass_context
 def conflicts(ctx: click.Context, limit: int | None, as_json: bool) -> None:
-    """Items whose picture and text disagree, least agreement first."""
+    """List items whose picture and text disagree, the least agreement first."""
     from magpie.indexer.generations.store import describe_current, read_conflicts
 
     settings = open_settings(ctx)
@@ -118,26 +118,26 @@ def conflicts(ctx: click.Context, limit: int | None, as_json: bool) -> None:
         print_json({"conflicts": found, **about})
         return
     if about["flagged"]:
-        say(f"{about['flagged']:,} items are flagged; about {about['precision']:.0%} of them should be really wrong.")
+        say(f"{about['flagged']:,} items are flagged; about {about['precision']:.0%} of them should be wrong indeed.")
     rows = [[one["item_id"], f"{one['agreement']:.2f}", one["reason"], one["suggestion"]] for one in found]
     print_table(["item", "agreement", "reason", "suggestion"], rows, right=["agreement"])
 
 
 @catalog.command()
-@click.option("--field", required=True, help="The attribute to fill in where it is missing.")
-@click.option("--values", metavar="VALUE,…", help="What to choose from, e.g. red,blue,green.")
+@click.option("--field", required=True, help="The attribute to fill in for items that lack it.")
+@click.option("--values", metavar="VALUE,…", help="The values to choose from, such as red,blue,green.")
 @click.option(
     "--min-confidence",
     type=click.FloatRange(0, 1),
     default=0.8,
     show_default=True,
-    help="Fill in only what is at least as likely to be right.",
+    help="Fill in only values that are at least this likely to be right.",
 )
-@click.option("--undo", is_flag=True, help="Take out again what was filled in of this attribute.")
+@click.option("--undo", is_flag=True, help="Remove the values that were filled in for this attribute.")
 @as_json
 @click.pass_context
 def label(ctx: click.Context, field: str, values: str | None, min_confidence: float, undo: bool, as_json: bool) -> None:
-    """Fill in a missing attribute from pictures and words; what the owner gave stays, and goes first."""
+    """Fill in a missing attribute from pictures and texts; values that the owner gave are never changed."""
     from magpie.data.database.connection import open_database
 
     if undo == (values is not None):
@@ -159,7 +159,7 @@ def label(ctx: click.Context, field: str, values: str | None, min_confidence: fl
         print_json(found)
     else:
         print_facts(found)
-        say("A running server shows them within a second or so; the next magpie index rebuild folds them in")
+        say("A running server shows them within a second or so; the next magpie index rebuild adds them to the index")
 
 
 def _parse_mapping(text: str) -> dict[str, str]:

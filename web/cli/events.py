@@ -1,4 +1,4 @@
-"""`magpie events`: behaviour in and out as UBI, one query or event a line; old and unwanted behaviour away."""
+"""`magpie events`: imports and exports searches and events as UBI NDJSON, and deletes old or a client's ones."""
 
 import json
 import re
@@ -22,7 +22,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 @click.group()
 def events() -> None:
-    """What people did: bring in, take out, forget."""
+    """Import, export and delete searches and events."""
 
 
 @events.command("import")
@@ -40,18 +40,18 @@ def import_(ctx: click.Context, file: Path, as_json: bool) -> None:
 @events.command()
 @click.pass_context
 def export(ctx: click.Context) -> None:
-    """Print every acknowledged query and event as NDJSON."""
+    """Print all stored queries and events as NDJSON."""
     with _click_log(ctx) as log:
         for record in log.export():
             click.echo(json.dumps(record, ensure_ascii=False))
 
 
 @events.command()
-@click.option("--older-than", required=True, metavar="90d", help="Age, as 90d, 12h or 6w.")
+@click.option("--older-than", required=True, metavar="90d", help="Age, such as 90d, 12h or 6w.")
 @as_json
 @click.pass_context
 def purge(ctx: click.Context, older_than: str, as_json: bool) -> None:
-    """Delete behaviour older than an age, for good."""
+    """Delete searches and events older than an age, for good."""
     age = re.fullmatch(r"(\d{1,6})([smhdw])", older_than)
     if not age:
         raise click.BadParameter(f"{older_than!r} is no age; write 90d, 12h or 6w", param_hint="--older-than")
@@ -63,11 +63,11 @@ def purge(ctx: click.Context, older_than: str, as_json: bool) -> None:
 
 
 @events.command()
-@click.option("--client-id", required=True, help="The client as its events named it.")
+@click.option("--client-id", required=True, help="The client_id in its events.")
 @as_json
 @click.pass_context
 def forget(ctx: click.Context, client_id: str, as_json: bool) -> None:
-    """Delete all behaviour of one client, for good."""
+    """Delete all searches and events of one client, for good."""
     with _click_log(ctx) as log:
         gone = log.forget(client_id)
     _show(gone, as_json)
@@ -79,9 +79,9 @@ def _say_what_is_stale(ctx: click.Context, gone: "Forgotten") -> None:
     if not (gone.queries or gone.events):
         return
     if settings.rankers_dir.is_dir() and any(settings.rankers_dir.iterdir()):
-        say("A ranker was trained before; what it learned of these records goes with `magpie train ranker`.")
+        say("A ranker learned from these records. `magpie train ranker` replaces it.")
     if settings.current_file.is_file():
-        say("The index was built before; what it learned of these records goes with `magpie index rebuild`.")
+        say("The index may have learned from these records. `magpie index rebuild` replaces it.")
 
 
 @contextmanager

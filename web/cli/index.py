@@ -31,12 +31,12 @@ def index() -> None:
     metavar="auto|FACTORY",
     help="Kind of dense index, or a FAISS factory string.",
 )
-@click.option("--full", is_flag=True, help="Build and encode everything anew, whatever is cached or unchanged.")
-@click.option("--accept-worse", is_flag=True, help="Publish even if the golden queries are answered worse.")
+@click.option("--full", is_flag=True, help="Encode and build everything anew, ignoring caches and unchanged files.")
+@click.option("--accept-worse", is_flag=True, help="Publish even if the golden queries get worse results.")
 @as_json
 @click.pass_context
 def rebuild(ctx: click.Context, /, factory: str, accept_worse: bool, as_json: bool, **options: Any) -> None:
-    """Index the whole catalogue and publish the result; a running server takes it up by itself."""
+    """Index the whole catalogue and publish the result; a running server loads it by itself."""
     from magpie.data.home.priority import lower_priority
 
     lower_priority()  # before the libraries start their threads
@@ -63,7 +63,7 @@ def rebuild(ctx: click.Context, /, factory: str, accept_worse: bool, as_json: bo
     broken = facts.pop("pictures_broken")
     print_facts(facts)
     if report.is_taken_over:
-        say("Nothing has changed since the last rebuild, so its files were taken over; --full builds them anew.")
+        say("Nothing has changed since the last rebuild, so its files are used again; --full builds them anew.")
     if broken:
         say(f"{len(broken)} pictures could not be decoded, for instance {next(iter(broken.items()))}")
     if warning:
@@ -74,7 +74,7 @@ def rebuild(ctx: click.Context, /, factory: str, accept_worse: bool, as_json: bo
 @as_json
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
-    """Which generation answers, how it was built, and whether something that it learned from was forgotten since."""
+    """Show the current generation, how it was built, and whether data it learned from was deleted since."""
     from contextlib import closing
 
     from magpie.data.database.connection import open_database
@@ -92,7 +92,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
 @as_json
 @click.pass_context
 def verify(ctx: click.Context, as_json: bool) -> None:
-    """Check every byte of the current generation."""
+    """Check every file of the current generation against its checksum."""
     from magpie.indexer.generations.store import verify_current
 
     _show(verify_current(open_settings(ctx)), as_json)

@@ -1,4 +1,4 @@
-"""The command line's door: global options, the groups of commands, and every error's message and exit status.
+"""The entry point of the command line: global options, the commands, and the message and exit status of errors.
 
 Commands import what they need when they run: `magpie --help` and the catalogue's commands must not wait for torch.
 """
@@ -14,22 +14,22 @@ import click
 
 DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
-# command → (module, its name there); the order is that of a first day with Magpie
+# command → (module, name there, help), in the order in which a new user needs them
 _COMMANDS = {
     "demo": ("magpie.web.cli.serve", "demo", "Search the demo catalogue: import it, index it, serve it."),
-    "catalog": ("magpie.web.cli.catalog", "catalog", "Bring items in, look at them, take them out."),
+    "catalog": ("magpie.web.cli.catalog", "catalog", "Import, export, count and label items."),
     "index": ("magpie.web.cli.index", "index", "Build, check and switch the index."),
     "search": ("magpie.web.cli.search", "search", "Search from the command line."),
-    "recommend": ("magpie.web.cli.search", "recommend", "Items for one, or for somebody."),
+    "recommend": ("magpie.web.cli.search", "recommend", "Recommend items beside an item, or for a person."),
     "serve": ("magpie.web.cli.serve", "serve", "Serve the search page and the HTTP interface."),
-    "events": ("magpie.web.cli.events", "events", "What people did: bring in, take out, forget."),
-    "token": ("magpie.web.cli.token", "token", "Who may write, and see what is measured."),
-    "train": ("magpie.web.cli.train", "train", "Train what Magpie searches with."),
-    "report": ("magpie.web.cli.report", "report", "See what was learned from behaviour."),
+    "events": ("magpie.web.cli.events", "events", "Import, export and delete searches and events."),
+    "token": ("magpie.web.cli.token", "token", "Create, list and revoke the tokens for writing and reading figures."),
+    "train": ("magpie.web.cli.train", "train", "Train an encoder, a ranker or the fusion of texts and pictures."),
+    "report": ("magpie.web.cli.report", "report", "Report clicks, exposure and compared rankings."),
     "backup": ("magpie.web.cli.backup", "backup", "Write the whole home into one file."),
-    "restore": ("magpie.web.cli.backup", "restore", "Make the home what it was when it was backed up."),
-    "bench": ("magpie.web.cli.bench", "bench", "Measure how fast this home is on this machine."),
-    "evaluate": ("magpie.web.cli.search", "evaluate", "Measure how good the ranking is."),
+    "restore": ("magpie.web.cli.backup", "restore", "Restore a home from a backup."),
+    "bench": ("magpie.web.cli.bench", "bench", "Measure how fast this home searches on this machine."),
+    "evaluate": ("magpie.web.cli.search", "evaluate", "Measure the quality of the ranking against judgments."),
 }
 
 
@@ -63,9 +63,9 @@ def _print_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool
 @click.option(
     "--home",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of all state.  [env MAGPIE_HOME, default ./var]",
+    help="The home: the folder of all state.  [env MAGPIE_HOME, default ./var]",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Say more, and show where an unexpected error came from.")
+@click.option("-v", "--verbose", is_flag=True, help="Log more, and show the traceback of an unexpected error.")
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
 )
@@ -105,7 +105,7 @@ def run(arguments: list[str]) -> int:
         _say("Interrupted.")
         return INTERRUPTED
     except BrokenPipeError:
-        # whoever read our output has seen enough; without this Python complains once more at its end
+        # the reader of the output has closed it; without this Python reports the error again when it exits
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:

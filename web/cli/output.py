@@ -1,4 +1,4 @@
-"""What the commands print: one JSON value for programs, tables for people, progress on stderr."""
+"""Output of the commands: one JSON value, or tables; progress and messages go to stderr."""
 
 import json
 import sys
@@ -52,7 +52,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Se
 
 
 def say(message: str) -> None:
-    """Tells a person something, on stderr: stdout is for what was asked for."""
+    """Prints a message on stderr; stdout is for the requested output."""
     click.echo(message, err=True)
 
 

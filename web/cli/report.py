@@ -1,12 +1,12 @@
-"""`magpie report`: what was learned from behaviour, for people to look at."""
+"""`magpie report`: the click log, position bias and rankers; exposure by attribute; compared rankings."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from magpie.web.cli.exposure import comparison, exposure, print_comparisons
 from magpie.web.cli.main import open_settings
-from magpie.web.cli.output import as_json, print_facts, print_json, print_table
+from magpie.web.cli.output import as_json, print_facts, print_json, print_table, say
 
 if TYPE_CHECKING:
     from magpie.data.database.connection import Database
@@ -15,18 +15,14 @@ if TYPE_CHECKING:
 
 @click.group()
 def report() -> None:
-    """What was learned from behaviour."""
-
-
-report.add_command(exposure)
-report.add_command(comparison)
+    """Report clicks, exposure and compared rankings."""
 
 
 @report.command()
 @as_json
 @click.pass_context
 def clicks(ctx: click.Context, as_json: bool) -> None:
-    """The click log, what of it is set aside, how far people look, and the rankers with their verdicts."""
+    """Report the click log, what is filtered out as spam, position bias, and the rankers with their verdicts."""
     from magpie.data.database.connection import open_database
 
     settings = open_settings(ctx)
@@ -48,7 +44,75 @@ def clicks(ctx: click.Context, as_json: bool) -> None:
         print_table(["ranker", "passed", "stale", "why"], rows)
     if found["comparisons"]:
         click.echo("\nInterleaved (p: chance of so uneven a split between equally good rankings):")
-        print_comparisons(found["comparisons"])
+        _print_comparisons(found["comparisons"])
+
+
+@report.command()
+@click.option("--by", required=True, metavar="FIELD", help="Attribute, or category, whose values are compared.")
+@click.option("--days", type=click.IntRange(1), default=30, show_default=True, help="Count the last days of the log.")
+@click.option("--new-days", type=click.IntRange(1), default=7, show_default=True, help="Days an item counts as new.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Rows to print; JSON has all.")
+@as_json
+@click.pass_context
+def exposure(ctx: click.Context, by: str, days: int, new_days: int, limit: int, as_json: bool) -> None:
+    """Compare the exposure of each value of an attribute with the share of clicks that it earns."""
+    from magpie.data.catalogue.catalogue import Catalogue
+    from magpie.data.database.connection import open_database
+    from magpie.search.reports.exposure_fairness import report_exposure
+
+    settings = open_settings(ctx)
+    database = open_database(settings)
+    try:
+        found = report_exposure(database, Catalogue(database, settings), by, days, new_days)
+    finally:
+        database.close()
+    if as_json:
+        print_json(found.as_dict())
+        return
+    columns = [by, "items", "of items", "of what is seen", "of choices", "of merit", "seen per merit"]
+    rows = [
+        [
+            group.value,
+            f"{group.items:,}",
+            *(
+                f"{share:.1%}"
+                for share in (group.items_share, group.exposure_share, group.people_share, group.merit_share)
+            ),
+            f"{group.ratio:.2f}" if group.ratio is not None else "–",
+        ]
+        for group in found.groups[:limit]
+    ]
+    print_table(columns, rows, right=columns[1:])
+    new = found.new_items
+    click.echo(
+        f"New within {new.days} days: {new.items:,} items ({new.items_share:.1%}), {new.exposure_share:.1%} of what is "
+        f"seen, {new.people_share:.1%} of choices; {new.never_shown:,} were never shown"
+    )
+    if not found.impressions:
+        say(f"The log holds no search of the last {days} days.")
+
+
+@report.command()
+@as_json
+@click.pass_context
+def comparison(ctx: click.Context, as_json: bool) -> None:
+    """Report which of two interleaved rankings people click more, and with what certainty."""
+    from dataclasses import asdict
+
+    from magpie.data.database.connection import open_database
+    from magpie.search.reports.interleaving_report import read_comparisons
+
+    database = open_database(open_settings(ctx))
+    try:
+        found = [asdict(one) for one in read_comparisons(database)]
+    finally:
+        database.close()
+    if as_json:
+        print_json({"comparisons": found})
+    elif found:
+        _print_comparisons(found)
+    else:
+        say("Nothing was compared yet; `magpie serve --compare first-stage current` does.")
 
 
 def clicks_report(settings: "Settings", database: "Database") -> dict[str, Any]:
@@ -58,10 +122,10 @@ def clicks_report(settings: "Settings", database: "Database") -> dict[str, Any]:
     from magpie.data.aggregates.click_cells import read_cells, refresh_cells
     from magpie.data.erasure.erase import forgotten_at
     from magpie.data.spam.click_spam import set_aside_counts
-    from magpie.search.click_models.click_models import choose_browsing_model
-    from magpie.search.experiments.interleaving import read_comparisons
+    from magpie.search.click_models.click_models import choose_click_model
+    from magpie.search.ranker.named_rankings import FIRST_STAGE
     from magpie.search.ranker.ranker_store import current_ranker, is_stale, ranker_versions, read_manifest
-    from magpie.search.ranker.reranker import FIRST_STAGE
+    from magpie.search.reports.interleaving_report import read_comparisons
 
     counted, cells = refresh_cells(database), read_cells(database)
     rankers, forgotten_ms = [], forgotten_at(database)
@@ -81,7 +145,7 @@ def clicks_report(settings: "Settings", database: "Database") -> dict[str, Any]:
             "items": len(cells.items),
         },
         "set_aside": set_aside_counts(database),
-        "browsing": choose_browsing_model(cells).as_dict(),
+        "browsing": choose_click_model(cells).as_dict(),
         "serving": current_ranker(settings) or FIRST_STAGE,
         "rankers": rankers,
         "comparisons": [asdict(one) for one in read_comparisons(database)],
@@ -98,3 +162,11 @@ def _print_positions(browsing: dict[str, Any]) -> None:
     for layout, own in browsing["layouts"].items():
         click.echo(f"in {layout}: " + " ".join(f"{theta:.3f}" for theta in own["theta"][:10]))
     click.echo()
+
+
+def _print_comparisons(found: Sequence[Mapping[str, Any]]) -> None:
+    """The comparisons as a table."""
+    columns = ["A", "B", "searches", "people", "for A", "for B", "ties", "p"]
+    counted = ("searches", "people", "for_a", "for_b", "ties")
+    rows = [[*one["rankings"], *(f"{one[name]:,}" for name in counted), f"{one['p_value']:.4f}"] for one in found]
+    print_table(columns, rows, right=columns[2:])

@@ -1,4 +1,4 @@
-"""`magpie search`, `recommend` and `evaluate`: the read path without a server."""
+"""`magpie search`, `recommend` and `evaluate`: searching without a server."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,8 +20,8 @@ MODES = ("hybrid", "fused", "text", "image", "lexical")
 @click.command()
 @click.argument("text", default="")
 @click.option("--image", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Search with this picture.")
-@click.option("--like", metavar="ITEM", help="Search for what resembles this item.")
-@click.option("--not", "not_text", metavar="TEXT", default="", help="What hits should not be about.")
+@click.option("--like", metavar="ITEM", help="Search for items similar to this one.")
+@click.option("--not", "not_text", metavar="TEXT", default="", help="What hits must not be about.")
 @click.option("--filter", "filters", multiple=True, metavar="FIELD=VALUE", help="Repeatable; a range is price=10..50.")
 @click.option("-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="Hits wanted.")
 @click.option("--offset", type=click.IntRange(0), default=0, help="Hits to skip.")
@@ -33,7 +33,7 @@ MODES = ("hybrid", "fused", "text", "image", "lexical")
     help="relevance, price, title, newest or an attribute; - reverses.",
 )
 @click.option("--image-weight", type=click.FloatRange(0, 1), help="0: words only … 1: picture only.")
-@click.option("--explain", is_flag=True, help="Show what each score is made of.")
+@click.option("--explain", is_flag=True, help="Show the parts of each score.")
 @as_json
 @click.pass_context
 def search(ctx: click.Context, /, image: Path | None, filters: tuple[str, ...], as_json: bool, **fields: Any) -> None:
@@ -60,13 +60,13 @@ def search(ctx: click.Context, /, image: Path | None, filters: tuple[str, ...], 
 
 
 @click.command()
-@click.option("--item", default="", help="The item that people look at.")
-@click.option("--client", "--client-id", "client_id", metavar="ID", default="", help="Who is to see them.")
+@click.option("--item", default="", help="Recommend items beside this one.")
+@click.option("--client", "--client-id", "client_id", metavar="ID", default="", help="Recommend items for this client.")
 @click.option("-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="Items wanted.")
 @as_json
 @click.pass_context
 def recommend(ctx: click.Context, item: str, client_id: str, k: int, as_json: bool) -> None:
-    """Items for one that people look at, or for somebody by what they chose before."""
+    """Recommend items beside an item, or for a person by what they chose before."""
     from magpie.data.catalogue.catalogue import Catalogue
     from magpie.data.database.connection import open_database
     from magpie.search.recommendations.recommender import Recommender
@@ -103,7 +103,7 @@ def recommend(ctx: click.Context, item: str, client_id: str, k: int, as_json: bo
 )
 @click.option("--measures", default="nDCG@10 P@10 R@100", show_default=True, help="In ir-measures' notation.")
 @click.option("--mode", type=click.Choice(MODES), default="hybrid", show_default=True)
-@click.option("--rerank/--no-rerank", default=True, help="Whether what was learned from clicks may change the order.")
+@click.option("--rerank/--no-rerank", default=True, help="Whether the ranker trained on clicks may change the order.")
 @click.option("--depth", type=click.IntRange(1, 1000), default=100, show_default=True, help="Hits a query.")
 @click.option("--run-out", type=click.Path(dir_okay=False, path_type=Path), help="Write the rankings as a TREC run.")
 @as_json
@@ -138,7 +138,7 @@ def opened_engine(ctx: click.Context) -> "Iterator[SearchEngine]":
     from magpie.data.database.connection import open_database
     from magpie.search.engine import SearchEngine
 
-    settings = open_settings(ctx).model_copy(update={"rerank_limit_ms": 0.0})  # here nobody waits for a page
+    settings = open_settings(ctx).model_copy(update={"rerank_limit_ms": 0.0})  # no time budget on the command line
     database = open_database(settings)
     engine = SearchEngine(settings, database)
     try:
@@ -150,7 +150,7 @@ def opened_engine(ctx: click.Context) -> "Iterator[SearchEngine]":
 
 
 def _as_parameter(given: str) -> str:
-    """`colour=Red`, as DESIGN's command line writes it, in the form of addresses: `colour:Red`."""
+    """The filter `colour=Red` in the notation of addresses: `colour:Red`. Raises click.BadParameter."""
     field, equals, value = given.partition("=")
     if not equals or not field:
         raise click.BadParameter(f"{given!r} is not FIELD=VALUE", param_hint="--filter")

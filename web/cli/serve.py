@@ -46,7 +46,7 @@ def serve(
 
     settings = open_settings(ctx, threads=threads, workers=workers, compare=" ".join(compare) if compare else None)
     if settings.compare:
-        from magpie.search.experiments.interleaving import find_rankings
+        from magpie.search.ranker.named_rankings import find_rankings
 
         settings = settings.model_copy(update={"compare": find_rankings(settings, settings.compare)})
     _warn_of_strangers(settings, host)

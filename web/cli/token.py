@@ -1,4 +1,4 @@
-"""`magpie token`: who may write, read insights and measurements, and send events for others."""
+"""`magpie token`: creates, lists and revokes tokens for writing, for reading figures, and for sending events."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,32 +17,37 @@ if TYPE_CHECKING:
 
 @click.group()
 def token() -> None:
-    """Who may write, and see what is measured."""
+    """Create, list and revoke the tokens for writing and reading figures."""
 
 
 @token.command()
 @click.argument("name")
 @click.option(
-    "--scope", "scopes", type=click.Choice(SCOPES), multiple=True, required=True, help="What it opens; repeatable."
+    "--scope",
+    "scopes",
+    type=click.Choice(SCOPES),
+    multiple=True,
+    required=True,
+    help="What it allows; repeatable.",
 )
 @as_json
 @click.pass_context
 def create(ctx: click.Context, name: str, scopes: tuple[str, ...], as_json: bool) -> None:
-    """Make a token called NAME and print it, this once."""
+    """Create a token called NAME and print it; it is never shown again."""
     with _database(ctx) as database:
         made = create_token(database, name, scopes)
     if as_json:
         print_json({"name": name, "scopes": list(scopes), "token": made})
         return
     click.echo(made)
-    say("Keep it well: it is not shown again. From now on, writing and measurements need a token.")
+    say("Keep it safe: it is not shown again. From now on writing, insights and metrics need a token.")
 
 
 @token.command("list")
 @as_json
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool) -> None:
-    """List the tokens, not what they are."""
+    """List the names and scopes of the tokens."""
     with _database(ctx) as database:
         bearers = [known.bearer for known in read_tokens(database)]
     rows = [(one.name, " ".join(one.scopes), format_timestamp(one.created_at)) for one in bearers]
@@ -58,13 +63,13 @@ def list_(ctx: click.Context, as_json: bool) -> None:
 @as_json
 @click.pass_context
 def revoke(ctx: click.Context, name: str, as_json: bool) -> None:
-    """Make the token called NAME worthless, within a second on a running server."""
+    """Revoke the token called NAME; a running server refuses it within a second."""
     with _database(ctx) as database:
         revoke_token(database, name)
     if as_json:
         print_json({"revoked": name})
     else:
-        say(f"{name} opens nothing any more.")
+        say(f"The token {name} is revoked.")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`magpie train`: encoders from the owner's own catalogue, rankers from its visitors' clicks."""
+"""`magpie train`: trains an encoder on the catalogue, a ranker on clicks, and the fusion of an item's parts."""
 
 import hashlib
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from magpie.web.cli.output import as_json, print_facts, print_json, progress_on_
 if TYPE_CHECKING:
     from magpie.indexer.encoder_training.train_encoder import Progress, TrainingItem
 
-KEPT_FOR_JUDGING = 20  # one item of so many
+ITEMS_PER_VALIDATION_ITEM = 20
 
 
 @click.group()
 def train() -> None:
-    """Train what Magpie searches with."""
+    """Train an encoder, a ranker or the fusion of texts and pictures."""
 
 
 @train.command()
@@ -32,22 +32,22 @@ def train() -> None:
     multiple=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="HOME",
-    help="Train on the catalogue of this home too; repeatable.",
+    help="Train on the catalogue of this home as well; repeatable.",
 )
 @click.option(
     "--init",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Start from this model of an earlier training.",
 )
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Train so long.  [default: 60]")
-@click.option("--steps", type=click.IntRange(1), help="Train so many steps instead.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Minutes to train.  [default: 60]")
+@click.option("--steps", type=click.IntRange(1), help="Steps to train, instead of minutes.")
 @click.option("--batch", type=click.IntRange(2), default=512, show_default=True, help="Pictures a step.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, …")
 @click.option("--seed", type=int, default=0, show_default=True)
 @as_json
 @click.pass_context
 def encoder(ctx: click.Context, /, out: Path | None, others: tuple[Path, ...], as_json: bool, **options: Any) -> None:
-    """Train an encoder on the catalogue's pictures and words; repeated after an interruption, it goes on.
+    """Train an encoder on the catalogue's pictures and texts; after an interruption run it again to continue.
 
     Then: magpie index rebuild --model OUT
     """
@@ -71,7 +71,7 @@ def encoder(ctx: click.Context, /, out: Path | None, others: tuple[Path, ...], a
 @as_json
 @click.pass_context
 def ranker(ctx: click.Context, as_json: bool) -> None:
-    """Learn from the clicks; what later days do not show to be better than before is not published."""
+    """Train a ranker on the clicks; it is published only if later days prove it better."""
     from magpie.data.database.connection import open_database
     from magpie.search.engine import SearchEngine
     from magpie.search.ranker_training.train_ranker import train as train_ranker
@@ -82,7 +82,7 @@ def ranker(ctx: click.Context, as_json: bool) -> None:
     try:
         engine.refresh()
         with progress_on_stderr(is_quiet=as_json) as progress:
-            report = train_ranker(settings, database, engine, progress).as_dict()
+            report = train_ranker(settings, database, engine.first_stage, engine.fingerprint, progress).as_dict()
     finally:
         engine.close()
         database.close()
@@ -93,14 +93,14 @@ def ranker(ctx: click.Context, as_json: bool) -> None:
 
 
 @train.command()
-@click.option("--steps", type=click.IntRange(1), default=300, show_default=True, help="Train so many steps.")
+@click.option("--steps", type=click.IntRange(1), default=300, show_default=True, help="Steps to train.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @as_json
 @click.pass_context
 def fusion(ctx: click.Context, steps: int, seed: int, as_json: bool) -> None:
-    """Train concat and attention on the indexed catalogue; repeated after an interruption, it goes on.
+    """Train concat and attention fusion on the indexed catalogue; after an interruption run it again to continue.
 
-    What led people to items acts as queries where enough did, words held out of an item's own text elsewhere.
+    The queries are those that led people to items, if there are enough, else words held out of the items' texts.
     Then: magpie index rebuild
     """
     from magpie.data.database.connection import open_database
@@ -121,7 +121,7 @@ def fusion(ctx: click.Context, steps: int, seed: int, as_json: bool) -> None:
 
 
 def _training_items(settings: Any) -> "Iterator[TrainingItem]":
-    """The catalogue's items that have a picture; which ones judge the model depends on their ids alone."""
+    """The catalogue's items with a picture; the hash of an item's id decides whether it trains or validates."""
     from magpie.data.catalogue.catalogue import Catalogue
     from magpie.data.database.connection import open_database
     from magpie.indexer.encoder_training.train_encoder import TrainingItem
@@ -142,7 +142,7 @@ def _training_items(settings: Any) -> "Iterator[TrainingItem]":
                     description=item.description,
                     category=item.category,
                     attributes=words,
-                    split="train" if number % KEPT_FOR_JUDGING else "dev",
+                    split="train" if number % ITEMS_PER_VALIDATION_ITEM else "dev",
                 )
     finally:
         database.close()

@@ -1,4 +1,4 @@
-"""Cells of tables → what the page shows of them: text, bars, links, and items with their pictures."""
+"""Formats table cells for the page: as text, bars, links, or items with their pictures."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from magpie.data.catalogue.items import Item
 from magpie.search.confidence_intervals import Interval
 from magpie.search.reports.exposure_fairness import NONE
+from magpie.web.addresses import item_url, picture_url
 from magpie.web.insights.figures import Figures
-from magpie.web.insights.tables import Cell, Column, Said
-from magpie.web.insights.texts import is_said
-from magpie.web.media.picture_shelf import picture_url
-from magpie.web.page.cards import item_url, plain_label
+from magpie.web.insights.tables.table import Cell, Column, Sentence
+from magpie.web.insights.texts import has_text
+from magpie.web.page.cards import plain_label
 from magpie.web.page.state import PageState
 
 Text = Callable[..., str]
@@ -20,8 +20,11 @@ _NUMERIC = ("count", "share", "number", "interval", "bar")
 
 @dataclass(frozen=True)
 class CellView:
-    """A cell as text; `bar` is its length from 0 to 100 where it has one, `language` that of a text in no other, `kind`
-    what its style depends on: "name" for what must not be broken, "long" for sentences."""
+    """A cell as the template shows it.
+
+    `bar` is the length of its bar from 0 to 100, None without one; `language` is set if the text exists in one
+    language only; `kind` selects its style: "name" is never broken into lines, "long" is a sentence.
+    """
 
     text: str
     is_number: bool = False
@@ -34,19 +37,19 @@ class CellView:
 
 
 def is_numeric(column: Column) -> bool:
-    """Whether a column's values stand to the right."""
+    """Whether a column is aligned to the right."""
     return column.kind in _NUMERIC
 
 
 @dataclass(frozen=True)
 class CellPainter:
-    """Shows cells of these figures in one language."""
+    """Formats the cells of these figures in one language."""
 
     figures: Figures
     text: Callable[..., str]
 
     def column(self, column: Column, cells: Sequence[Cell]) -> list[CellView]:
-        """The cells of one column, in order; bars are as long as their share of the longest."""
+        """The cells of one column, in order; the longest bar is 100."""
         if column.kind == "bar":
             numbers = [cell if isinstance(cell, int | float) else 0 for cell in cells]
             top = max(numbers, default=0) or 1
@@ -58,14 +61,14 @@ class CellPainter:
     def _cell(self, cell: Cell, column: Column) -> CellView:
         if cell is None:
             return self._unknown(column)
-        if isinstance(cell, Said):
-            if not is_said(cell.name):
+        if isinstance(cell, Sentence):
+            if not has_text(cell.name):
                 return CellView(cell.english, language="en", kind="long")
             return CellView(self.text(cell.name, **cell.values), kind="long")
         words = str(cell)
         match column.kind:
             case "item":
-                return _item_cell(words, self.figures.shelf.items.get(words))
+                return _item_cell(words, self.figures.catalogue.items.get(words))
             case "query":
                 return CellView(words, url=PageState(q=words).url)
             case "fact":
@@ -87,18 +90,18 @@ class CellPainter:
             case "value":
                 return CellView(words)
             case "name":
-                return CellView(words or self.text("none_value"), kind="name")  # imported searches may name no ranker
+                return CellView(words or self.text("none_value"), kind="name")  # imported searches may have no ranker
             case "text":
                 return CellView(self.text("none_value") if words == NONE else words)
         return CellView(_number(cell), True)
 
     def _named(self, kind: str, words: str, unknown: str) -> str:
-        """What a stored name is called, or `unknown`: another Magpie may have written the index or the log."""
+        """The text for a stored name, or `unknown`: a newer or older version may have written it."""
         name = f"{kind}_{words.replace(' ', '_')}"
-        return self.text(name) if is_said(name) else unknown
+        return self.text(name) if has_text(name) else unknown
 
     def _unknown(self, column: Column) -> CellView:
-        """A count that is missing was of too few people."""
+        """The cell of an absent value; an absent count or share stands for too few people."""
         is_hidden = column.kind in ("count", "share", "number")
         note = self.text("hidden", k=self.figures.min_people) if is_hidden else ""
         return CellView(self.text("no_value"), is_numeric(column), note=note)

@@ -1,4 +1,4 @@
-"""Rows → a CSV file to download, safe to open in a spreadsheet."""
+"""Writes rows as a CSV download in which no cell is a spreadsheet formula."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def csv_answer(name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
-    """The file `name`.csv. Text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    """The download `name`.csv; text that a spreadsheet would read as a formula is prefixed with an apostrophe."""
     written = io.StringIO()
     writer = csv.writer(written)
     writer.writerow(header)
@@ -21,7 +21,7 @@ def csv_answer(name: str, header: Sequence[str], rows: Iterable[Sequence[object]
 
 
 def _harmless(cell: object) -> object:
-    """What people typed may be a formula (OWASP, CSV injection); numbers are not."""
+    """The cell, prefixed with an apostrophe if it is text that begins like a formula (OWASP, CSV injection)."""
     if isinstance(cell, str) and (cell.startswith(_FORMULA) or cell.lstrip().startswith(_FORMULA)):
         return f"'{cell}"
     return "" if cell is None else cell

@@ -1,4 +1,4 @@
-"""Everything that the insights page shows of a period, counted once and kept for a minute for its plots and tables."""
+"""Counts all figures of the insights page for a period, once a minute at most, for its plots and tables."""
 
 import threading
 import time
@@ -11,16 +11,16 @@ from magpie.data.aggregates.item_counts import ItemCount, count_items
 from magpie.data.aggregates.position_counts import count_positions
 from magpie.data.aggregates.query_sessions import DAY_MS, Searches, read_searches
 from magpie.data.catalogue.items import Item
+from magpie.data.clock import now_ms
 from magpie.data.errors import MagpieError, NoIndex
-from magpie.data.events.ubi import now_ms
 from magpie.data.spam.click_spam import count_records, set_aside_counts
 from magpie.indexer.generations.store import describe_current, read_conflicts
-from magpie.search.click_models.saved_bias import Examination, read_examination
-from magpie.search.experiments.interleaving import Comparison, read_comparisons
+from magpie.search.click_models.saved_bias import PositionBias, read_position_bias
 from magpie.search.live_index.segment import Segment
 from magpie.search.reports.catalogue_gaps import Unseen, comparable_fields, exposure_by, find_unseen, missing_words
 from magpie.search.reports.debiased_ctr import ClickThrough, click_through
 from magpie.search.reports.exposure_fairness import Group
+from magpie.search.reports.interleaving_report import Comparison, read_comparisons
 from magpie.search.reports.ranker_history import RankerUse, Standing, count_ranker_use, read_standings
 from magpie.web.middleware.latency import Latency, latency_of
 from magpie.web.services import Services
@@ -33,7 +33,7 @@ _KEPT_PERIODS = 4
 
 @dataclass(frozen=True)
 class Period:
-    """The last `days` days up to today (UTC), all that is kept for None; first and last day count from 1970."""
+    """The last `days` days up to today (UTC), None for the whole log; first and last day as days since 1970."""
 
     days: int | None
     first_day: int
@@ -47,7 +47,7 @@ class Period:
 
 @dataclass(frozen=True)
 class Demand:
-    """What people search: sums over the period, by day, by query; `missing` are words that no item has."""
+    """Searches of the period: in total, by day and by query; `missing` are the words that no item contains."""
 
     searches: int
     people: int
@@ -60,18 +60,18 @@ class Demand:
 
 @dataclass(frozen=True)
 class Learned:
-    """How people look through results, and how the rankings fare."""
+    """Clicks by position, position bias, and how the rankers and compared rankings did."""
 
     positions: list[ClickThrough]
-    examination: Examination
+    examination: PositionBias
     standings: list[Standing]
     use: list[RankerUse]
     comparisons: list[Comparison]
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """The catalogue as people see it; `items` are those among conflicts and unseen that are shown with a picture."""
+class CatalogueFigures:
+    """Conflicts, items never shown, and exposure by value of `field`; `items` are those that tables show by id."""
 
     conflicts: list[dict[str, Any]]
     unseen: Unseen
@@ -84,10 +84,8 @@ class Shelf:
 
 @dataclass(frozen=True)
 class Health:
-    """The index that answers, how fast, and how many of the whole log's records are set aside, by reason.
-
-    Searches are timed since the server started (`since_s`, in seconds since 1970).
-    """
+    """The served index, the latency of searches since the server started (`since_s`, in seconds since 1970), and
+    how many of the log's records are filtered out as spam, by reason."""
 
     status: dict[str, Any]
     manifest: dict[str, Any]
@@ -99,23 +97,23 @@ class Health:
 
 @dataclass(frozen=True)
 class Figures:
-    """All of it. Nothing of people is told where there were fewer than `min_people`."""
+    """All figures of a period. What fewer than `min_people` people did is left out."""
 
     period: Period
     min_people: int
     demand: Demand
     learned: Learned
-    shelf: Shelf
+    catalogue: CatalogueFigures
     health: Health
 
     @property
     def is_private(self) -> bool:
-        """Whether there were searches, but of too few people to tell of them."""
+        """Whether fewer than `min_people` people searched, so that nothing about searches may be shown."""
         return self.demand.searches > 0 and self.demand.people < self.min_people
 
 
-class FiguresShelf:
-    """Counts figures, one period at a time, so that looking at them takes at most one thread from searching."""
+class FiguresCache:
+    """Caches figures for a minute, and counts for one request at a time, so that searches keep their threads."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -123,7 +121,7 @@ class FiguresShelf:
         self._kept: dict[tuple[int | None, str], tuple[float, Figures]] = {}
 
     def get(self, days: int | None, field: str) -> Figures:
-        """The figures of the last days, none older than a minute; `field` is compared, "" for the first there is."""
+        """The figures of the last days, at most a minute old; exposure is by `field`, "" for the first field."""
         with self._counting:
             now = time.monotonic()
             kept = {key: one for key, one in self._kept.items() if now - one[0] < KEPT_S}
@@ -133,7 +131,7 @@ class FiguresShelf:
             return kept[days, field][1]
 
     def _count(self, days: int | None, field: str) -> Figures:
-        """In short snapshots, without holding anything that a writer waits for."""
+        """The figures, read in short transactions that block no writer."""
         services, today = self._services, now_ms() // DAY_MS
         searches = read_searches(services.database, (today - days + 1) * DAY_MS if days else 0)
         first = today - days + 1 if days else int(searches.day.min(initial=today))
@@ -143,14 +141,14 @@ class FiguresShelf:
             services.settings.min_clients,
             _demand(services, searches, period, segments),
             _learned(services, searches, period),
-            _shelf(services, searches, period, segments, field),
+            _catalogue_figures(services, searches, period, segments, field),
             _health(services),
         )
 
 
 def _learned(services: Services, searches: Searches, period: Period) -> Learned:
     database, settings = services.database, services.settings
-    least, examination = settings.min_clients, read_examination(settings)
+    least, examination = settings.min_clients, read_position_bias(settings)
     positions = count_positions(database, period.since_ms, least)
     compared = read_comparisons(database, period.since_ms)
     return Learned(
@@ -189,7 +187,9 @@ def _demand(services: Services, searches: Searches, period: Period, segments: Se
     )
 
 
-def _shelf(services: Services, searches: Searches, period: Period, segments: Sequence[Segment], field: str) -> Shelf:
+def _catalogue_figures(
+    services: Services, searches: Searches, period: Period, segments: Sequence[Segment], field: str
+) -> CatalogueFigures:
     counts = count_items(services.database, period.since_ms)
     conflicts, unseen = _conflicts(services), Unseen(0, 0, [])
     if segments:
@@ -197,7 +197,7 @@ def _shelf(services: Services, searches: Searches, period: Period, segments: Seq
     fields = comparable_fields(segments)
     chosen = field if field in fields else next(iter(fields), "")
     is_telling = bool(chosen) and searches.num_people >= services.settings.min_clients
-    return Shelf(
+    return CatalogueFigures(
         conflicts,
         unseen,
         fields,
@@ -215,7 +215,7 @@ def _choices(counts: Mapping[str, ItemCount]) -> int:
 def _conflicts(services: Services) -> list[dict[str, Any]]:
     try:
         return read_conflicts(services.settings)
-    except (NoIndex, OSError, ValueError):  # the status tells of an index that is missing or broken
+    except (NoIndex, OSError, ValueError):  # the status shows an index that is missing or broken
         return []
 
 

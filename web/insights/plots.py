@@ -1,7 +1,7 @@
-"""Series of numbers → plots as SVG, light or dark, wide or narrow; matplotlib is loaded by the first one.
+"""Draws series of numbers as SVG plots, light or dark, wide or narrow; the first plot loads matplotlib.
 
-A plot holds numerals only: whatever is words stands beside it in the page, where it can be translated and read aloud.
-Colours are attributes, not styles, so that a plot shows under a policy without inline styles.
+A plot contains no words, which stand in the page beside it, where they are translated and read aloud.
+Colours are attributes, not styles, since the Content-Security-Policy forbids inline styles.
 """
 
 import io
@@ -43,7 +43,7 @@ Draw = Callable[["Axes", Theme], None]
 
 
 def draw_days(days: Sequence[int], searches: Sequence[int | None], clicked: Sequence[int | None]) -> Draw:
-    """Bars of searches a day (days since 1970), the part of them with a click filled; gaps where nothing is known."""
+    """One bar of searches for each day (days since 1970), its part with a click filled; no bar for None."""
 
     def draw(axes: "Axes", theme: Theme) -> None:
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
@@ -61,7 +61,7 @@ def draw_days(days: Sequence[int], searches: Sequence[int | None], clicked: Sequ
 
 
 def draw_shares(first: Sequence[Interval], second: Sequence[Interval]) -> Draw:
-    """Two series of shares by position, from 1, each with its interval."""
+    """Two series of shares by position (from 1), with confidence intervals."""
 
     def draw(axes: "Axes", theme: Theme) -> None:
         for series, colour, marker, shift in ((first, theme.first, "o", -0.08), (second, theme.second, "s", 0.08)):
@@ -85,7 +85,7 @@ def draw_shares(first: Sequence[Interval], second: Sequence[Interval]) -> Draw:
 
 
 def draw_curve(curve: Sequence[Interval], assumed: Sequence[float]) -> Draw:
-    """A curve by position, from 1, in the band of its intervals, and in dashes what would be assumed without it."""
+    """A curve by position (from 1) with the band of its confidence intervals, and the assumed curve dashed."""
 
     def draw(axes: "Axes", theme: Theme) -> None:
         at = range(1, len(curve) + 1)
@@ -99,7 +99,7 @@ def draw_curve(curve: Sequence[Interval], assumed: Sequence[float]) -> Draw:
 
 
 def draw_gains(names: Sequence[str], gains: Sequence[Interval | None], others: Sequence[Interval | None]) -> Draw:
-    """One line a name: two gains with their intervals about zero, which is the vertical line."""
+    """A row for each name: two gains with confidence intervals, and a vertical line at zero."""
 
     def draw(axes: "Axes", theme: Theme) -> None:
         from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -121,7 +121,7 @@ def draw_gains(names: Sequence[str], gains: Sequence[Interval | None], others: S
 
 
 def render_plot(draw: Draw, theme_name: str, size: str, title: str, description: str) -> bytes:
-    """The plot as SVG that says what it shows. `theme_name` is one of THEMES, `size` one of SIZES."""
+    """The plot as SVG with title and description. `theme_name` is one of THEMES, `size` one of SIZES."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -160,7 +160,7 @@ def _whole_numbers(axes: "Axes") -> None:
 
 
 def _speaking(svg: bytes, title: str, description: str) -> bytes:
-    """The SVG with title and description for those who do not see it, and every style as attributes."""
+    """The SVG with a title and a description for screen readers, and with attributes instead of styles."""
     ElementTree.register_namespace("", _SVG)
     ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
     root = ElementTree.fromstring(svg)

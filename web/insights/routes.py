@@ -1,4 +1,4 @@
-"""The owner's page: what people search and find, in plots and tables, each table also as CSV."""
+"""The insights page for the owner, its plots as SVG and its tables as CSV."""
 
 import os
 from collections.abc import Callable
@@ -11,9 +11,10 @@ from magpie.data.errors import BadInput, NotFound
 from magpie.data.settings import Settings
 from magpie.search.confidence_intervals import Interval
 from magpie.web.insights.csv_download import csv_answer
-from magpie.web.insights.figures import Figures, FiguresShelf
+from magpie.web.insights.figures import Figures, FiguresCache
 from magpie.web.insights.plots import SIZES, THEMES, Draw, draw_curve, draw_days, draw_gains, draw_shares, render_plot
-from magpie.web.insights.tables import TABLES, examination_table
+from magpie.web.insights.tables.by_name import TABLES
+from magpie.web.insights.tables.rankings import examination_table
 from magpie.web.insights.texts import insights_texts
 from magpie.web.insights.view import PERIODS, PLOTTED, days_parameter, legend_of, view_insights
 from magpie.web.page.texts import language_of
@@ -26,7 +27,7 @@ insights = Blueprint("insights", __name__)
 
 @insights.before_request
 def guard_insights() -> None:
-    """What people do is for the owner alone."""
+    """Lets only the owner in. Raises Unauthorized or Forbidden."""
     services().access.demand(READ)
 
 
@@ -42,7 +43,7 @@ def insights_page() -> AnyResponse:
 
 @insights.get("/insights/<table>.csv")
 def table_as_csv(table: str) -> AnyResponse:
-    """One table whole."""
+    """One table with all its rows, as CSV."""
     if table not in TABLES:
         raise NotFound(f"There is no table {table!r}; there are: {', '.join(TABLES)}")
     figures = _figures()
@@ -53,7 +54,7 @@ def table_as_csv(table: str) -> AnyResponse:
 
 @insights.get("/insights/plots/<name>.svg")
 def plot_as_svg(name: str) -> AnyResponse:
-    """One plot, in the theme and size that the reader's screen has."""
+    """One plot as SVG, in the theme and size of the address."""
     if name not in PLOTTED:
         raise NotFound(f"There is no plot {name!r}; there are: {', '.join(PLOTTED)}")
     theme, size = (_one_of(key, known) for key, known in (("theme", list(THEMES)), ("size", list(SIZES))))
@@ -97,8 +98,8 @@ def _figures() -> Figures:
     periods = {days_parameter(days): days for days in PERIODS}
     if asked not in periods:
         raise BadInput(f"days: {asked[:40]!r} is not offered; use one of {', '.join(periods)}")
-    shelf: FiguresShelf = current_app.extensions.setdefault("magpie-insights", FiguresShelf(services()))
-    return shelf.get(periods[asked], request.args.get("by", ""))
+    cache: FiguresCache = current_app.extensions.setdefault("magpie-insights", FiguresCache(services()))
+    return cache.get(periods[asked], request.args.get("by", ""))
 
 
 def _one_of(name: str, known: list[str]) -> str:
@@ -109,7 +110,7 @@ def _one_of(name: str, known: list[str]) -> str:
 
 
 def _keep_fonts_in(settings: Settings) -> None:
-    """Matplotlib lists the machine's fonts once, in a folder that it reads from the environment when it is loaded."""
+    """Puts matplotlib's font cache into the home; matplotlib reads the folder from the environment when loaded."""
     os.environ.setdefault("MPLCONFIGDIR", str(settings.home.absolute() / "plots"))
 
 

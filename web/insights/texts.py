@@ -1,4 +1,4 @@
-"""The insights page's sentences by name, in each language."""
+"""The texts of the insights page by name, in each language."""
 
 from collections.abc import Callable
 
@@ -10,13 +10,13 @@ Text = Callable[..., str]
 LANGUAGES = {"en": ENGLISH, "zh": CHINESE}
 
 
-def is_said(name: str) -> bool:
-    """Whether there is a sentence of this name: names may come from what an older or newer Magpie stored."""
+def has_text(name: str) -> bool:
+    """Whether there is a text of this name: an older or newer version may have stored other names."""
     return name in ENGLISH
 
 
 def insights_texts(language: str) -> Text:
-    """The function that gives a named sentence of this language, filled with what it is about."""
+    """A function that returns the text of a name in this language, its placeholders filled."""
     texts = LANGUAGES[language]
 
     def text(name: str, **values: object) -> str:

@@ -1,15 +1,16 @@
-"""Figures → what the insights template shows: tiles, advice, and by chapter sections with a plot and a table each."""
+"""Prepares the figures for the insights template: tiles, advice, and chapters of sections with plot and table."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import urlencode
 
-from magpie.web.insights.advice import Advice, advise
+from magpie.web.addresses import insights_csv_url, insights_plot_url, insights_url
+from magpie.web.insights.advice import Advice, advise, finding_of
 from magpie.web.insights.cells import CellPainter, CellView, is_numeric
 from magpie.web.insights.figures import Figures
-from magpie.web.insights.findings import finding_of
-from magpie.web.insights.tables import TABLES, Table, date_of
+from magpie.web.insights.tables.by_name import TABLES
+from magpie.web.insights.tables.demand import date_of
+from magpie.web.insights.tables.table import Table
 from magpie.web.page.cards import plain_label
 
 Text = Callable[..., str]
@@ -26,12 +27,12 @@ CHAPTERS = {
 }
 WIDE = ("comparisons", "conflicts")
 PLOTTED = ("days", "positions", "examination", "rankers")
-WITHOUT_PEOPLE = ("rankers", "conflicts", "health", "set-aside")  # says nothing of those who searched
+WITHOUT_PEOPLE = ("rankers", "conflicts", "health", "set-aside")  # shown even if too few people searched
 
 
 @dataclass(frozen=True)
 class SectionView:
-    """One table with its plot, and in which period and from how many observations it is."""
+    """One table with its plot; `basis` says which period and how many observations it is made of."""
 
     name: str
     title: str
@@ -44,7 +45,7 @@ class SectionView:
     more: str
     empty: str
     csv_url: str
-    plot: str
+    plot_url: str
     legend: list[str]
     is_wide: bool
 
@@ -81,13 +82,13 @@ def view_insights(figures: Figures, text: Text) -> InsightsView:
         notice=_notice(figures, text),
         to_come=[] if figures.demand.searches else _to_come(text),
         privacy=text("privacy", k=figures.min_people),
-        fields=[(name, plain_label(name), name == figures.shelf.field) for name in figures.shelf.fields],
+        fields=[(name, plain_label(name), name == figures.catalogue.field) for name in figures.catalogue.fields],
         days=days_parameter(figures.period.days),
     )
 
 
 def days_parameter(days: int | None) -> str:
-    """The period as addresses have it."""
+    """The period as the parameter `days` of addresses."""
     return "all" if days is None else str(days)
 
 
@@ -97,16 +98,16 @@ def legend_of(name: str, text: Text) -> list[str]:
 
 
 def _is_shown(name: str, figures: Figures) -> bool:
-    """Without people to tell of, only what is known of the catalogue and the index."""
+    """Whether a section is shown; with too few people only sections about the catalogue and the index are."""
     return name in WITHOUT_PEOPLE or (figures.demand.searches > 0 and not figures.is_private)
 
 
 def _section(name: str, table: Table, figures: Figures, text: Text) -> SectionView:
     shown = table.rows if name in CHAPTERS["health"] else table.rows[:ROWS_SHOWN]
-    unseen = {"n": f"{figures.shelf.unseen.never_shown:,}", "items": f"{figures.shelf.unseen.items:,}"}
+    unseen = {"n": f"{figures.catalogue.unseen.never_shown:,}", "items": f"{figures.catalogue.unseen.items:,}"}
     parameters = {"days": days_parameter(figures.period.days)}
     if name == "exposure":
-        parameters["by"] = figures.shelf.field
+        parameters["by"] = figures.catalogue.field
     show = CellPainter(figures, text)
     seen = [(at, column) for at, column in enumerate(table.columns) if column.kind != "csv"]
     columns = [show.column(column, [row[at] for row in table.rows]) for at, column in seen]
@@ -121,18 +122,18 @@ def _section(name: str, table: Table, figures: Figures, text: Text) -> SectionVi
         rows=[list(row) for row in zip(*(column[: len(shown)] for column in columns), strict=True)],
         more=text("shown_of", shown=len(shown), total=f"{len(table.rows):,}") if len(shown) < len(table.rows) else "",
         empty="" if table.rows else text(f"{name}_empty", k=figures.min_people),
-        csv_url=f"/insights/{name}.csv?{urlencode(parameters)}",
-        plot=name if name in PLOTTED and table.rows else "",
+        csv_url=insights_csv_url(name, parameters),
+        plot_url=insights_plot_url(name, parameters["days"]) if name in PLOTTED and table.rows else "",
         legend=legend_of(name, text) if name in PLOTTED else [],
         is_wide=name in WIDE,
     )
 
 
 def _basis(name: str, figures: Figures, text: Text) -> str:
-    """Over which period, and from how many observations."""
+    """The period and the number of observations that a section is made of."""
     period = _days(figures.period.first_day, figures.period.last_day, text)
-    demand, learned, shelf, latency = figures.demand, figures.learned, figures.shelf, figures.health.latency
-    people, items, found = f"{demand.people:,}", f"{shelf.unseen.items:,}", learned.examination
+    demand, learned, catalogue, latency = figures.demand, figures.learned, figures.catalogue, figures.health.latency
+    people, items, found = f"{demand.people:,}", f"{catalogue.unseen.items:,}", learned.examination
 
     def counted(values: Iterable[int]) -> str:
         return f"{sum(values):,}"
@@ -158,15 +159,15 @@ def _basis(name: str, figures: Figures, text: Text) -> str:
         return f"{period} · {text('basis_comparisons', searches=searches, people=voters)}"
     index = text("basis_index", day=str(figures.health.status.get("created_at") or "–")[:10])
     if name == "tiles":
-        unseen = text("basis_unseen", n=f"{shelf.unseen.never_shown:,}", items=items)
+        unseen = text("basis_unseen", n=f"{catalogue.unseen.never_shown:,}", items=items)
         told = text("basis_searches", searches=f"{demand.searches:,}", people=people)
-        return f"{period} · {told}" + (f" · {unseen}" if shelf.unseen.items else "")
+        return f"{period} · {told}" + (f" · {unseen}" if catalogue.unseen.items else "")
     if name == "conflicts":
-        return f"{index} · {text('basis_items', n=f'{len(shelf.conflicts):,}', items=items)}"
+        return f"{index} · {text('basis_items', n=f'{len(catalogue.conflicts):,}', items=items)}"
     if name == "never-shown":
-        return f"{period} · {text('basis_items', n=f'{shelf.unseen.never_shown:,}', items=items)}"
+        return f"{period} · {text('basis_items', n=f'{catalogue.unseen.never_shown:,}', items=items)}"
     if name == "exposure":
-        return f"{period} · {text('basis_exposure', choices=f'{shelf.choices:,}', people=people)}"
+        return f"{period} · {text('basis_exposure', choices=f'{catalogue.choices:,}', people=people)}"
     if name == "set-aside":
         today = date_of(figures.period.last_day)
         return text("basis_log", day=today, n=f"{figures.health.records:,}")
@@ -177,7 +178,7 @@ def _basis(name: str, figures: Figures, text: Text) -> str:
 
 
 def _evidence(name: str, figures: Figures, text: Text) -> tuple[str, str] | None:
-    """Label and address of the section that bears a finding out: rankers of two times are compared by votes there."""
+    """Label and address of the section that supports a finding: interleaving, for the rankers."""
     if name != "rankers" or not figures.learned.standings or not _is_shown("comparisons", figures):
         return None
     return text("see", title=text("comparisons")), "#comparisons"
@@ -188,7 +189,7 @@ def _days(first: int, last: int, text: Text) -> str:
 
 
 def _tiles(figures: Figures, text: Text) -> list[tuple[str, str]]:
-    demand, unseen = figures.demand, figures.shelf.unseen
+    demand, unseen = figures.demand, figures.catalogue.unseen
     tiles = []
     if demand.searches and not figures.is_private:
         tiles = [
@@ -212,7 +213,7 @@ def _notice(figures: Figures, text: Text) -> tuple[str, str] | None:
 
 
 def _to_come(text: Text) -> list[tuple[str, str]]:
-    """The chapters, each with the titles of what will appear in it."""
+    """Each chapter's title with the titles of the sections that will appear in it."""
     return [
         (text(f"chapter_{chapter}"), ", ".join(text(name) for name in names if name not in WITHOUT_PEOPLE))
         for chapter, names in CHAPTERS.items()
@@ -222,4 +223,4 @@ def _to_come(text: Text) -> list[tuple[str, str]]:
 
 def _period_link(days: int | None, figures: Figures, text: Text) -> tuple[str, str, bool]:
     label = text("all") if days is None else text("last_days", n=days)
-    return label, f"/insights?days={days_parameter(days)}", days == figures.period.days
+    return label, insights_url(days_parameter(days)), days == figures.period.days

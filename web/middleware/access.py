@@ -1,4 +1,4 @@
-"""A request → may it do that? The one place that answers, for writing, insights, measurements and foreign events.
+"""Decides whether a request may write, read insights and metrics, or send events for other systems.
 
 While there is no token at all, only programs and pages on the server's own machine may; once there is one, only who
 bears one of the right scope.
@@ -37,7 +37,7 @@ class Access:
         self._reading = threading.Lock()
 
     def demand(self, scope: str) -> None:
-        """Raises Unauthorized or Forbidden unless the present request may do what is kept under `scope`."""
+        """Raises Unauthorized or Forbidden unless the current request has this scope."""
         known = self._tokens()
         if not known:
             _demand_this_machine(request)
@@ -56,7 +56,7 @@ class Access:
             )
 
     def allows(self, scope: str) -> bool:
-        """Whether the present request may do what is kept under `scope`."""
+        """Whether the current request has this scope."""
         try:
             self.demand(scope)
         except (Unauthorized, Forbidden):
@@ -64,7 +64,7 @@ class Access:
         return True
 
     def bearer(self) -> Bearer | None:
-        """Who sent the present request, if it bears a token that is known."""
+        """The bearer of the current request's token, None without a known token."""
         token = _token_in(request)
         return bearer_of(self._tokens(), token) if token else None
 

@@ -1,4 +1,4 @@
-"""Pages of other sites that the owner names may search and send events; nothing else, and nobody else (CORS)."""
+"""Lets pages of the origins that the owner names search and send events, and nothing else (CORS)."""
 
 import re
 from urllib.parse import urlsplit
@@ -7,7 +7,7 @@ from flask import Response, request
 
 from magpie.data.errors import BadSetting
 
-# what needs no token: changing items from a page of another site is never offered
+# only what needs no token: pages of other sites can never change items
 _OPEN = re.compile(r"/api/(search|suggest|recommend|events|items/.+)")
 _METHODS = {"/api/search": "GET, POST", "/api/events": "POST"}
 _KEEP_S = 600

@@ -1,4 +1,4 @@
-"""Static files over HTTP, each made once: a page asks for ten while it is drawn, on the same cores as this server."""
+"""Caches the responses for static files in memory: a page asks for several while it is drawn."""
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
@@ -10,10 +10,11 @@ _MOST = 200  # answers; an address may carry any parameters
 _VARYING = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_RANGE", "HTTP_ORIGIN")
 
 
-class KeptAnswers:
-    """A WSGI application that answers plain requests below one path as it did before, compressed and all.
+class StaticCache:
+    """WSGI middleware: answers repeated GET requests below one path with the same bytes as the first time.
 
-    What lies there must not change while the server runs. Kept answers cost a tenth; the metrics do not count them.
+    The files there must not change while the server runs. A cached response costs a tenth of a new one, and the
+    metrics do not count it.
     """
 
     def __init__(self, application: Any, path: str) -> None:

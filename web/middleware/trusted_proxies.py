@@ -1,4 +1,4 @@
-"""Behind a proxy that the owner trusts, a request's address, scheme and host are those that the proxy says."""
+"""Takes a request's address, scheme and host from `X-Forwarded-…` if a proxy that the owner trusts sent it."""
 
 import functools
 import ipaddress
@@ -13,7 +13,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class BehindProxies:
-    """A WSGI application that believes `X-Forwarded-…` from these networks only, and only their nearest word."""
+    """WSGI middleware that reads `X-Forwarded-…` from these networks only, and of a list only the last entry."""
 
     def __init__(self, application: Any, networks: Iterable[Network]) -> None:
         self._application = application

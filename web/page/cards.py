@@ -1,20 +1,20 @@
-"""Items as people read them: labels of their fields and values, and cards in a grid."""
+"""Formats items for people: labels of fields, values and prices, and the cards of a grid."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from magpie.data.catalogue.items import Value
 from magpie.search.request import Hit
+from magpie.web.addresses import item_url, picture_url
 from magpie.web.api.filter_notation import format_number
-from magpie.web.media.picture_shelf import picture_url
 from magpie.web.page.state import PageState
 from magpie.web.page.texts import Text
 
 _SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "INR": "₹", "JPY": "¥", "CNY": "¥", "KRW": "₩"}
 _NAMED_FIELDS = ("category", "price")
 
-_WHITE_FROM = 232  # of 255 in each channel: what is nearly white gets no tint, the page's own ground suits it better
+_WHITE_FROM = 232  # of 255 in each channel: a nearly white picture gets no tint
 
 
 @dataclass(frozen=True)
@@ -46,30 +46,30 @@ def card_of(hit: Hit) -> Card:
         like_url=PageState(like=hit.item_id).url,
         image=f"{image}&w=320" if image else "",
         image_set=f"{image}&w=320 320w, {image}&w=640 640w" if image else "",
-        tint=tint_label(hit.tint) if hit.image and hit.tint else "",
+        tint=tint_label(hit.dominant_colour) if hit.image and hit.dominant_colour else "",
     )
 
 
 def tint_label(tint: tuple[int, int, int]) -> str:
-    """A tint as the page writes it, such as "#a1b2c3"; "" for what is nearly white."""
+    """A colour as "#a1b2c3"; "" for a nearly white one."""
     return "" if min(tint) >= _WHITE_FROM else "#{:02x}{:02x}{:02x}".format(*tint)
 
 
 def field_label(name: str, text: Text) -> str:
-    """A field's name as people read it; those that every catalogue may have are in the page's language."""
+    """A field's label; `category` and `price` are in the page's language."""
     if name in _NAMED_FIELDS:
         return text(f"field_{name}")
     return plain_label(name)
 
 
 def plain_label(name: str) -> str:
-    """A field's name as the catalogue has it, as words."""
+    """A field's name with spaces for _ and -, and a capital at its beginning if it has none."""
     words = name.replace("_", " ").replace("-", " ").strip()
     return words[:1].upper() + words[1:] if words.islower() else words
 
 
 def value_label(value: Value, text: Text) -> str:
-    """A value as people read it."""
+    """An attribute's value as text."""
     if isinstance(value, bool):
         return text("yes") if value else text("no")
     if isinstance(value, list):
@@ -78,7 +78,7 @@ def value_label(value: Value, text: Text) -> str:
 
 
 def price_label(price: float | None, currency: str) -> str:
-    """A price as people read it, "" when there is none."""
+    """A price with its currency, "" without a price."""
     if price is None:
         return ""
     amount = f"{price:,.0f}" if float(price).is_integer() else f"{price:,.2f}"
@@ -87,7 +87,7 @@ def price_label(price: float | None, currency: str) -> str:
 
 
 def outward_url(url: str) -> str:
-    """The item's own address when it is one that may be linked to, else ""."""
+    """The item's own URL if it is http or https with a host, else ""."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -95,13 +95,8 @@ def outward_url(url: str) -> str:
     return url if parts.scheme in ("http", "https") and parts.netloc else ""
 
 
-def item_url(item_id: str) -> str:
-    """The page of one item."""
-    return "/item?" + urlencode({"id": item_id})
-
-
 def _notes(title: str, category: str, attributes: Mapping[str, Value]) -> str:
-    """Up to three short values that the title does not say already."""
+    """Up to three short attribute values that the title does not contain, else the category."""
     said = title.casefold()
     short: list[str] = []
     for value in attributes.values():

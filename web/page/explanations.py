@@ -1,4 +1,4 @@
-"""One hit of the page's answer → why it is there: each source's share of its score, as bars."""
+"""Explains one hit of the page's results: the contribution of each source to its score, as bars."""
 
 from dataclasses import dataclass, replace
 
@@ -9,13 +9,13 @@ from magpie.web.services import Services
 
 WIDEST = 100.0  # units of the drawing
 _SOURCES = ("lexical", "text", "image", "queries", "clicks", "session", "freshness", "not")
-_DEEPEST = 100  # at least: exploration may have lifted it from there
+_DEEPEST = 100  # hits are looked for at least so deep: exploration may have lifted one from there
 _TELLING = 0.005  # of the largest share
 
 
 @dataclass(frozen=True)
-class Reason:
-    """What one source adds to a hit's score (or takes from it), and the length of its bar."""
+class ScorePart:
+    """The contribution of one source to a hit's score, and the length of its bar."""
 
     label: str
     value: float
@@ -23,21 +23,21 @@ class Reason:
 
     @property
     def is_against(self) -> bool:
-        """Whether it speaks against the hit."""
+        """Whether it lowers the score."""
         return self.value < 0
 
 
 @dataclass(frozen=True)
-class Reasons:
-    """A hit's place in the answer, of how many, and what speaks for and against it."""
+class Explanation:
+    """A hit's position among `total` results, and the parts of its score."""
 
     position: int
     total: int
-    each: list[Reason]
+    parts: list[ScorePart]
 
 
-def reasons_for(opened: Services, request: SearchRequest, item_id: str, text: Text) -> Reasons:
-    """Why the answer to this request holds the item. Raises NotFound where it does not."""
+def explain_hit(opened: Services, request: SearchRequest, item_id: str, text: Text) -> Explanation:
+    """The explanation of this item among the results of this request. Raises NotFound if it is not among them."""
     asked = replace(request, explain=True, facets=False)
     for k in sorted({request.k, max(request.k, _DEEPEST)}):
         result = opened.engine.search(replace(asked, k=k))
@@ -49,8 +49,8 @@ def reasons_for(opened: Services, request: SearchRequest, item_id: str, text: Te
     shares = {name: value for name, value in (hit.explain or {}).items() if name in _SOURCES}
     most = max((abs(value) for value in shares.values()), default=0.0)
     each = [
-        Reason(text(f"why_{name}"), shares[name], round(WIDEST * abs(shares[name]) / most, 1))
+        ScorePart(text(f"why_{name}"), shares[name], round(WIDEST * abs(shares[name]) / most, 1))
         for name in _SOURCES
         if abs(shares.get(name, 0.0)) > _TELLING * most
     ]
-    return Reasons(hit.position, result.total, each)
+    return Explanation(hit.position, result.total, each)

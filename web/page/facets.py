@@ -1,4 +1,4 @@
-"""What the answer can be narrowed by, worked out before the template: values with counts, ranges with histograms."""
+"""Prepares facets for the template: links for values with their counts, forms for ranges with histograms."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ MAX_VALUES = 60
 MAX_RANGES = 5
 HISTOGRAM_WIDTH, HISTOGRAM_HEIGHT = 240, 40  # units of the drawing
 _GAP = 1.5
-_LEAST = 2.0  # height of the bar of a single item, which must be seen
+_LEAST = 2.0  # height of the lowest bar, so that it is visible
 
 
 @dataclass(frozen=True)
 class FacetLink:
-    """One value of a facet, and where choosing (or unchoosing) it leads."""
+    """One value of a facet, and the address that selects or deselects it."""
 
     label: str
     count: int | None
@@ -32,14 +32,14 @@ class FacetLink:
 
 @dataclass(frozen=True)
 class FacetGroup:
-    """All shown values of one field."""
+    """The values of one field."""
 
     label: str
     links: list[FacetLink]
 
     @property
     def first(self) -> list[FacetLink]:
-        """The values shown at once: those selected, and the most frequent."""
+        """The values that are visible at first: the selected, then the most frequent."""
         return self.links[:VALUES_SHOWN]
 
     @property
@@ -50,7 +50,7 @@ class FacetGroup:
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar of a histogram, in units of its drawing; `is_inside` where the chosen range takes it in."""
+    """One bar of a histogram, in units of the drawing; `is_inside` if the selected range contains it."""
 
     x: float
     y: float
@@ -61,9 +61,9 @@ class Bar:
 
 @dataclass(frozen=True)
 class RangeForm:
-    """The two ends of a number, as chosen and as possible, and the rest of the state to keep.
+    """The form of a numeric range: its selected and its possible ends, and the parameters to keep.
 
-    The slider's places are those of `edges`; `low_at` and `high_at` are where its handles stand.
+    The slider moves over the indexes of `edges`; `low_at` and `high_at` are the handles' indexes.
     """
 
     field: str
@@ -80,9 +80,9 @@ class RangeForm:
 
 
 def facet_groups(state: PageState, result: SearchResult, is_confident: bool, text: Text) -> list[FacetGroup]:
-    """The facets worth showing; what is selected always is, even when the answer no longer has it.
+    """The facets to show: fields with at least two values, and every field with a selected value.
 
-    A field of numbers is left to its range, unless one of its numbers is selected.
+    A numeric field is shown as a range instead, unless one of its values is selected.
     """
     groups = []
     facets: Mapping[str, Sequence[FacetValue]] = result.facets if is_confident else {}
@@ -91,7 +91,7 @@ def facet_groups(state: PageState, result: SearchResult, is_confident: bool, tex
     for name in sorted(names, key=lambda name: (name not in wanted, name != "category")):
         found = {value.value: value.count for value in facets.get(name, [])}
         selected = wanted.get(name, [])
-        spelt = {value.casefold(): value for value in found}  # the engine takes "glass" for "Glass" too
+        spelt = {value.casefold(): value for value in found}  # the engine ignores case
         chosen = {spelt.get(value.casefold(), value): value for value in selected}
         if not selected and (len(found) < 2 or name in result.ranges):
             continue
@@ -102,7 +102,7 @@ def facet_groups(state: PageState, result: SearchResult, is_confident: bool, tex
 
 
 def range_forms(state: PageState, result: SearchResult, is_confident: bool, text: Text) -> list[RangeForm]:
-    """The ranges worth showing, price first; a chosen one always is."""
+    """The ranges to show, price first: those with two different ends, and every selected one."""
     ranges = result.ranges if is_confident else {}
     chosen = {name: value for name, value in state.filters.items() if isinstance(value, Mapping)}
     names = [*ranges, *(name for name in chosen if name not in ranges)]
@@ -116,14 +116,14 @@ def range_forms(state: PageState, result: SearchResult, is_confident: bool, text
 
 
 def range_ends(chosen: FilterValue) -> tuple[str, str]:
-    """Both ends of a range as they are written, "" for an open one."""
+    """Both ends of a range as text, "" for an open end."""
     if isinstance(chosen, list):
         return "", ""
     return format_number(chosen.get("gte", chosen.get("gt"))), format_number(chosen.get("lte", chosen.get("lt")))
 
 
 def _facet_link(state: PageState, name: str, value: str, count: int | None, selected: str | None) -> FacetLink:
-    """`selected` is the value as the state has it, None where it is not chosen."""
+    """The link of one value; `selected` is its spelling in the state, None if it is not selected."""
     target = state.with_value(name, value) if selected is None else state.without_value(name, selected)
     return FacetLink(value, count, target.url, selected is not None, f"{name}:{value}")
 
@@ -149,7 +149,7 @@ def _range_form(state: PageState, name: str, span: Range | None, chosen: Mapping
 
 
 def _bars(counts: Sequence[int], low_at: int, high_at: int) -> list[Bar]:
-    """The bars, as high as the square root of their counts: single items beside many must still be seen."""
+    """The bars; heights follow the square root of the counts, so that single items stay visible beside many."""
     most = max(counts, default=0) ** 0.5
     places = [HISTOGRAM_WIDTH * at / max(1, len(counts)) for at in range(len(counts) + 1)]
     bars = []

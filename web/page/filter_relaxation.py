@@ -1,4 +1,4 @@
-"""A search whose filters leave nothing → what would match with one of them, or all, dropped."""
+"""Filter relaxation: for filters that leave no result, the searches with one filter less, or with none."""
 
 from dataclasses import dataclass, replace
 
@@ -12,19 +12,21 @@ _MOST = 5
 
 
 @dataclass(frozen=True)
-class Relaxed:
-    """A wider search: what it leaves out, where it is, and how many items match."""
+class WiderSearch:
+    """A search with fewer filters: its label, its address, and how many items match."""
 
     label: str
     url: str
     total: int
 
 
-def relax(engine: SearchEngine, state: PageState, request: SearchRequest, text: Text) -> list[Relaxed]:
-    """The wider searches that find something, dropping one filter at a time, then all; the most matches first."""
-    wider = [(text("relaxed", filter=field_label(name, text)), state.without_field(name)) for name in state.filters]
+def relax_filters(engine: SearchEngine, state: PageState, request: SearchRequest, text: Text) -> list[WiderSearch]:
+    """The searches with one filter less that find something, the most matches first; else the one without filters."""
+    wider = [
+        (text("without_filter", filter=field_label(name, text)), state.without_field(name)) for name in state.filters
+    ]
     found = [
-        Relaxed(label, other.url, total)
+        WiderSearch(label, other.url, total)
         for label, other in wider[:_MOST]
         if (total := _count(engine, replace(request, filters=other.filters)))
     ]
@@ -32,10 +34,10 @@ def relax(engine: SearchEngine, state: PageState, request: SearchRequest, text: 
     if len(state.filters) == 1 or found:
         return found
     total = _count(engine, replace(request, filters={}))
-    return [Relaxed(text("without_filters"), state.but(filters={}).url, total)] if total else []
+    return [WiderSearch(text("without_filters"), state.but(filters={}).url, total)] if total else []
 
 
 def _count(engine: SearchEngine, request: SearchRequest) -> int:
-    """How many items match, 0 where nothing really does."""
+    """How many items match, 0 without a confident answer."""
     result = engine.search(replace(request, k=1, facets=False, client_id="", session_id=""))
     return result.total if result.confident else 0

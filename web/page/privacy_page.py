@@ -1,4 +1,4 @@
-"""What concerns the visitor: the language they read, what is stored about them, and how they have it forgotten."""
+"""The privacy page, which shows and deletes what is stored about a visitor, and the choice of language."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -8,50 +8,53 @@ from werkzeug.wrappers import Response
 
 from magpie.data.erasure.subject_access import Deed, forget_session, stored_about
 from magpie.data.errors import BadInput
+from magpie.web.addresses import search_url
 from magpie.web.api.answer_search import wants_privacy
 from magpie.web.page.assets import YEAR_S
-from magpie.web.page.routes import VISIT_COOKIE, visit_of_request
+from magpie.web.page.routes import SESSION_COOKIE, session_of_request
 from magpie.web.page.texts import LANGUAGE_COOKIE, LANGUAGES, language_of, texts_for
 from magpie.web.services import services
 
-visitor_pages = Blueprint("visitor_pages", __name__)
+privacy_pages = Blueprint("privacy_pages", __name__)
 
 
-@visitor_pages.post("/language")
+@privacy_pages.post("/language")
 def choose_language() -> Response:
-    """Remembers the language that was chosen, and goes back to the page where that was."""
+    """Stores the chosen language in a cookie and redirects to the page where it was chosen."""
     wanted = request.form.get("to", "")
     if wanted not in LANGUAGES:
         raise BadInput(f"to: {wanted[:40]!r} is none of the page's languages: {', '.join(LANGUAGES)}")
     came_from = urlsplit(request.referrer or "")
     own = came_from.netloc == request.host and came_from.path.startswith("/") and not came_from.path.startswith("//")
-    answer = redirect(came_from._replace(scheme="", netloc="").geturl() if own else "/", 303)
+    answer = redirect(came_from._replace(scheme="", netloc="").geturl() if own else search_url(), 303)
     answer.set_cookie(LANGUAGE_COOKIE, wanted, max_age=YEAR_S, samesite="Lax", httponly=True, secure=request.is_secure)
     return answer
 
 
-@visitor_pages.get("/me")
+@privacy_pages.get("/me")
 def about_me() -> Response:
-    """What is stored about whoever asks, in plain words."""
+    """The page that shows what is stored about this browser's session."""
     private = wants_privacy(request.headers)
-    visit = "" if private else visit_of_request()
+    session_id = "" if private else session_of_request()
     services().query_log.settle()
-    stored = stored_about(services().database, visit)
+    stored = stored_about(services().database, session_id)
     titles = _titles([deed.item_id for deed in stored.deeds])
-    deeds = [(_action(deed), deed.item_id, titles.get(deed.item_id, "")) for deed in stored.deeds]
-    page = render_template("me.html", visit=visit, is_private=private, stored=stored, deeds=deeds, forgotten=None)
+    actions = [(_action(deed), deed.item_id, titles.get(deed.item_id, "")) for deed in stored.deeds]
+    page = render_template(
+        "me.html", session_id=session_id, is_private=private, stored=stored, actions=actions, forgotten=None
+    )
     return _unkept(make_response(page))
 
 
-@visitor_pages.post("/me/forget")
+@privacy_pages.post("/me/forget")
 def forget_me() -> Response:
-    """Deletes what is stored about whoever asks, and the random name in their browser."""
+    """Deletes what is stored about this browser's session, and its cookie."""
     opened = services()
     opened.query_log.settle()
-    gone = forget_session(opened.database, visit_of_request())
-    page = render_template("me.html", visit="", is_private=False, stored=None, deeds=[], forgotten=gone)
+    gone = forget_session(opened.database, session_of_request())
+    page = render_template("me.html", session_id="", is_private=False, stored=None, actions=[], forgotten=gone)
     answer = _unkept(make_response(page))
-    answer.delete_cookie(VISIT_COOKIE)
+    answer.delete_cookie(SESSION_COOKIE)
     return answer
 
 
@@ -67,7 +70,7 @@ def _action(deed: Deed) -> str:
 
 
 def _titles(item_ids: Sequence[str]) -> dict[str, str]:
-    """By id the titles of those items that are still there."""
+    """The titles of these items by id, without those that no longer exist."""
     catalogue = services().catalogue
     items = catalogue.get_many(list(catalogue.ids_of(item_ids).values())).values()
     return {item.item_id: item.title or item.item_id for item in items}

@@ -1,4 +1,4 @@
-"""The pages for people: search, one item, and the pictures on them. All of it works without scripts."""
+"""The search page, the item page and their pictures. Everything works without scripts."""
 
 import re
 from contextlib import suppress
@@ -13,22 +13,22 @@ from magpie.data.catalogue.catalogue import Item
 from magpie.data.database.api_tokens import READ
 from magpie.data.errors import BadInput, BadPicture, NoIndex, PictureForgotten
 from magpie.search.request import SearchRequest
+from magpie.web.addresses import address_of, item_url, picture_url, upload_url
 from magpie.web.api.answer_search import answer_search, wants_privacy
 from magpie.web.api.request_bodies import uploaded_pictures
-from magpie.web.media.picture_shelf import picture_url
 from magpie.web.page.assets import YEAR_S
-from magpie.web.page.cards import card_of, field_label, item_url, outward_url, price_label, tint_label, value_label
-from magpie.web.page.explanations import reasons_for
-from magpie.web.page.filter_relaxation import relax
+from magpie.web.page.cards import card_of, field_label, outward_url, price_label, tint_label, value_label
+from magpie.web.page.explanations import explain_hit
+from magpie.web.page.filter_relaxation import relax_filters
 from magpie.web.page.layout import GRID, PHONE_GRID, is_phone
-from magpie.web.page.start_page_rows import strips_for
+from magpie.web.page.start_page_rows import rows_for
 from magpie.web.page.state import PageState
 from magpie.web.page.texts import LANGUAGES, Text, language_of, script_texts, texts_for
 from magpie.web.page.view import Found, PageView, view_results
 from magpie.web.services import services
 
 SIMILAR_SHOWN = 12
-VISIT_COOKIE = "magpie_session"
+SESSION_COOKIE = "magpie_session"
 TYPING = "X-Magpie-Typing"
 HOUR_S = 3_600
 
@@ -37,7 +37,7 @@ pages = Blueprint("pages", __name__)
 
 @pages.get("/")
 def search_page() -> AnyResponse:
-    """The whole page for the state in the address."""
+    """The search page for the state in the address."""
     state = PageState.from_parameters(request.args)
     if any(name.startswith(("min:", "max:")) for name in request.args):
         return redirect(state.url, 303)
@@ -46,9 +46,9 @@ def search_page() -> AnyResponse:
 
 @pages.get("/results")
 def results_fragment() -> AnyResponse:
-    """The results alone, for the script; X-Magpie-Url says which address they belong to.
+    """The results alone, for the script; the header X-Magpie-Url names the address that shows them.
 
-    While somebody types, that is the address of what they are about to type: of "blu" there is nothing to show yet.
+    While somebody types, the unfinished last word is completed: "blu" is answered, and addressed, as "blue".
     """
     state = PageState.from_parameters(request.args)
     if TYPING in request.headers and state.q and not state.exact:
@@ -59,31 +59,31 @@ def results_fragment() -> AnyResponse:
 
 @pages.post("/")
 def search_with_picture() -> AnyResponse:
-    """Takes a picture from a plain form, and sends the browser to the address that searches with it."""
+    """Stores the picture of a form, and redirects to the address that searches with it."""
     return redirect(_with_upload().url, 303)
 
 
 @pages.post("/results")
 def results_for_picture() -> AnyResponse:
-    """Takes a picture from the script, and answers at once."""
+    """Stores the picture that the script sends, and answers with the results."""
     return _answer(_with_upload(), "results.html")
 
 
 @pages.get("/why")
 def why() -> AnyResponse:
-    """Why one hit of the answer to this state is there, as a fragment for the script."""
+    """The explanation of one hit of this state's results, as a fragment for the script."""
     state = PageState.from_parameters(request.args)
-    reasons = reasons_for(services(), _asked(state), request.args.get("item", ""), _text())
-    return _fresh(make_response(render_template("why.html", reasons=reasons)))
+    explanation = explain_hit(services(), _request_for(state), request.args.get("item", ""), _text())
+    return _fresh(make_response(render_template("explanation.html", explanation=explanation)))
 
 
 @pages.get("/item")
 def item_page() -> AnyResponse:
-    """One item with all that is known of it, and what resembles it."""
+    """The page of one item, with similar items."""
     opened = services()
     item = opened.catalogue.get(request.args.get("id", ""))
     try:
-        hits, tint = opened.engine.similar(item.item_id, SIMILAR_SHOWN).hits, opened.engine.tint_of(item)
+        hits, tint = opened.engine.similar(item.item_id, SIMILAR_SHOWN).hits, opened.engine.dominant_colour_of(item)
     except NoIndex:
         hits, tint = [], None
     shown = _item_view(item, _text()) | {"tint": tint_label(tint) if tint else ""}
@@ -93,7 +93,7 @@ def item_page() -> AnyResponse:
 
 @pages.get("/pictures")
 def picture() -> Response:
-    """A picture of an item, or a thumbnail of it; an address with the right version never changes its content."""
+    """A picture of an item, or a thumbnail; an address with the current version may be cached for good."""
     number = _whole_number("n") if "n" in request.args else 1
     width = _whole_number("w") if "w" in request.args else None
     served = services().pictures.find(request.args.get("item", ""), number, width)
@@ -110,28 +110,29 @@ def picture() -> Response:
 
 @pages.get("/favicon.ico")
 def icon() -> Response:
-    """The page's icon, where browsers look for one before they have read which it is."""
+    """The icon, at the address that browsers try without reading the page."""
     return current_app.send_static_file("magpie.svg")
 
 
 @pages.get("/uploads/<name>")
 def uploaded_picture(name: str) -> Response:
-    """The picture that somebody searches by, for their own page."""
+    """A kept picture that somebody searches with."""
     answer = Response(services().uploads.get(name).content, mimetype="image/jpeg")
     answer.cache_control.private = True
     answer.cache_control.max_age = HOUR_S
     return answer
 
 
-def visit_of_request() -> str:
-    """The random name of this visit, made by the page's script at the first click; "" before, or without scripts."""
-    given = request.cookies.get(VISIT_COOKIE, "")
+def session_of_request() -> str:
+    """The random session id, made by the page's script at the first click; "" before that and without scripts."""
+    given = request.cookies.get(SESSION_COOKIE, "")
     return given if re.fullmatch(r"[0-9a-f]{32}", given) else ""
 
 
 def install_page_texts(app: Flask) -> None:
-    """Gives every template the page's texts, in the language of whoever reads it."""
+    """Gives every template the page's texts in the reader's language, and the functions that write addresses."""
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals.update(address_of=address_of, item_url=item_url, upload_url=upload_url)
 
     @app.context_processor
     def texts() -> dict[str, Any]:
@@ -163,7 +164,7 @@ def _answer(state: PageState, template: str) -> AnyResponse:
 
 
 def _fresh(answer: Response) -> Response:
-    """The answer, which is in the reader's language and may be another one the next time."""
+    """The answer, marked to be asked for again and as dependent on language and cookies."""
     answer.cache_control.no_cache = True
     answer.headers["Vary"] = "Accept-Language, Cookie"
     return answer
@@ -172,24 +173,24 @@ def _fresh(answer: Response) -> Response:
 def _search(state: PageState) -> PageView:
     opened, text = services(), _text()
     private = wants_privacy(request.headers)
-    asked = _asked(state)
+    asked = _request_for(state)
     result = answer_search(opened, asked, private, is_typing=TYPING in request.headers)
     found = Found(
         result,
         liked=opened.catalogue.get(state.like) if state.like else None,
         upload=opened.uploads.get(state.picture) if state.picture else None,
-        relaxed=relax(opened.engine, state, asked, text) if state.filters and not result.confident else (),
-        strips=strips_for(opened, visit_of_request(), private, text) if state.is_start else (),
+        wider=relax_filters(opened.engine, state, asked, text) if state.filters and not result.confident else (),
+        rows=rows_for(opened, session_of_request(), private, text) if state.is_start else (),
     )
     return view_results(state, found, text)
 
 
-def _asked(state: PageState) -> SearchRequest:
-    """The engine's request for a state, by this visitor unless they ask for privacy."""
+def _request_for(state: PageState) -> SearchRequest:
+    """The engine's request for a state, with the visitor's session unless they ask for privacy."""
     part = services().uploads.part(state.picture, state.crop) if state.picture else None
-    visit = "" if wants_privacy(request.headers) else visit_of_request()
+    session_id = "" if wants_privacy(request.headers) else session_of_request()
     layout = PHONE_GRID if is_phone(request.headers) else GRID
-    return replace(state.to_request(part), session_id=visit, layout=layout)
+    return replace(state.to_request(part), session_id=session_id, layout=layout)
 
 
 def _text() -> Text:
@@ -197,7 +198,7 @@ def _text() -> Text:
 
 
 def _with_upload() -> PageState:
-    """The state that searches with the picture in this form, beside what its other fields say."""
+    """The state of this form's fields, with its picture stored and searched for. Raises BadPicture."""
     uploads = uploaded_pictures(limit=1)
     if not uploads or not uploads[0]:
         raise BadPicture("No picture came with the form: choose one")

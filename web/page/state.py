@@ -1,19 +1,19 @@
-"""The search page's state: all of it is in the address, so that a link, a reload and the back button just work."""
+"""The search page's state, all of which is in its address: links, reloading and the back button keep it."""
 
 import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from urllib.parse import urlencode
 
 from werkzeug.datastructures import MultiDict
 
 from magpie.data.errors import BadFilter, BadQuery
-from magpie.search.query.negation import split_avoided
+from magpie.search.query.negation import split_negated
 from magpie.search.request import FilterValue, SearchRequest
+from magpie.web.addresses import search_url
 from magpie.web.api.filter_notation import format_filter_parameters, format_number, parse_filter_parameters
 from magpie.web.api.search_requests import MAX_K, MAX_TEXT, checked
-from magpie.web.media.upload_shelf import Crop
+from magpie.web.media.upload_store import Crop
 
 PAGE_SIZE = 24
 MAX_PAGES = MAX_K // PAGE_SIZE
@@ -24,10 +24,10 @@ _SMALLEST_PART = 5  # percent of a side
 
 @dataclass(frozen=True)
 class PageState:
-    """What is searched for and how much of the answer is shown.
+    """What is searched for, and how many pages of results are shown.
 
-    `picture` names an upload, `crop` is the part of it that counts; `weight` is what a picture or item counts beside
-    words, in percent, None for "as the engine sees fit"; `exact` takes the words as they are written.
+    `picture` names an upload, `crop` the part of it to search with; `weight` is the weight of picture or item against
+    words in percent, None for the engine's own; `exact` turns spelling correction off.
     """
 
     q: str = ""
@@ -43,7 +43,7 @@ class PageState:
 
     @classmethod
     def from_parameters(cls, parameters: "MultiDict[str, str]") -> "PageState":
-        """The state in these parameters; others are ignored. Raises BadQuery or BadFilter."""
+        """The state in these parameters; unknown ones are ignored. Raises BadQuery or BadFilter."""
         for name in ("q", "like", "picture", "sort"):
             if len(parameters.get(name, "")) > MAX_TEXT:
                 raise BadQuery(f"{name}: at most {MAX_TEXT} characters are taken; shorten it")
@@ -65,17 +65,17 @@ class PageState:
 
     @property
     def is_browsing(self) -> bool:
-        """Whether nothing is searched for: the page shows the catalogue."""
+        """Whether nothing is searched for, so that the page shows the catalogue."""
         return not (self.q or self.is_composing)
 
     @property
     def is_composing(self) -> bool:
-        """Whether a picture or an item is searched with, to which words may be added."""
+        """Whether a picture or an item is searched with."""
         return bool(self.like or self.picture)
 
     @property
     def is_start(self) -> bool:
-        """Whether this is the page that visitors come to first."""
+        """Whether this is the start page."""
         return self.is_browsing and not self.filters and self.sort == "relevance" and self.page == 1
 
     @property
@@ -84,7 +84,7 @@ class PageState:
         return len(format_filter_parameters(self.filters))
 
     def parameters(self) -> list[tuple[str, str]]:
-        """Name and value of all that differs from the first page of everything, always in the same order."""
+        """Name and value of everything that differs from the start page, always in the same order."""
         pairs = [
             ("q", self.q),
             ("exact", "1" if self.exact and self.q else ""),
@@ -104,35 +104,34 @@ class PageState:
     @property
     def url(self) -> str:
         """The one address of this state."""
-        query = urlencode(self.parameters())
-        return f"/?{query}" if query else "/"
+        return search_url(self.parameters())
 
     def but(self, **changes: object) -> "PageState":
-        """This state with something changed, at its first page again unless a page is given."""
+        """This state with some fields changed, at page 1 unless a page is given."""
         return replace(self, **{"page": 1, **changes})  # type: ignore[arg-type]
 
     def unfiltered(self) -> "PageState":
-        """This state with nothing that narrows the answer."""
+        """This state without filters and exclusions."""
         return self.but(filters={}, avoided=())
 
     def with_value(self, name: str, value: str) -> "PageState":
-        """This state with one more wanted value of a field."""
+        """This state with one more selected value of a field."""
         present = self.filters.get(name)
         values = [*present, value] if isinstance(present, list) else [value]
         return self.but(filters={**self.filters, name: values})
 
     def without_value(self, name: str, value: str) -> "PageState":
-        """This state without one of a field's wanted values."""
+        """This state without one of a field's selected values."""
         present = self.filters.get(name)
         rest = [one for one in present if one != value] if isinstance(present, list) else []
         return self.but(filters={**self.filters, name: rest}) if rest else self.without_field(name)
 
     def without_field(self, name: str) -> "PageState":
-        """This state without anything wanted of a field."""
+        """This state without the filter on a field."""
         return self.but(filters={field: value for field, value in self.filters.items() if field != name})
 
     def to_request(self, picture: bytes | None) -> SearchRequest:
-        """The engine's request for all that is shown: page 3 shows the first three pages. Raises BadQuery."""
+        """The engine's request for all pages up to this one. Raises BadQuery."""
         is_mixed = self.weight is not None and self.q and self.is_composing
         request = SearchRequest(
             text=self.q, picture=picture, like=self.like or None, filters=self.filters, k=PAGE_SIZE * self.page,
@@ -143,7 +142,7 @@ class PageState:
 
 
 def _crop(given: str) -> Crop | None:
-    """Left, top, right and bottom in percent of the picture, None for all of it."""
+    """Left, top, right and bottom in percent of the picture, None for all of it. Raises BadQuery."""
     if not given:
         return None
     found = _CROP.fullmatch(given)
@@ -162,14 +161,14 @@ def _weight(given: str) -> int | None:
 
 
 def _avoided(given: Iterable[str]) -> tuple[str, ...]:
-    things = tuple(dict.fromkeys(one for text in given for one in split_avoided(text)))
+    things = tuple(dict.fromkeys(one for text in given for one in split_negated(text)))
     if len(", ".join(things)) > MAX_TEXT:
         raise BadQuery(f"not: at most {MAX_TEXT} characters are taken; shorten it")
     return things
 
 
 def _filter_parameters(parameters: "MultiDict[str, str]") -> list[str]:
-    """The filters, those from the fields of a range form (min:price=10, max:price=50) among them."""
+    """The filter parameters, with the fields of range forms (min:price=10, max:price=50) turned into filters."""
     filters = [one for one in parameters.getlist("filter") if one]
     names = {name[4:] for name in parameters if name.startswith(_BOUND_FIELDS)}
     for name in sorted(names):

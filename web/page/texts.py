@@ -1,4 +1,4 @@
-"""The page's languages: which one a visitor reads, and its sentences by name."""
+"""The page's languages: which one a visitor reads, and its texts by name."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,7 +11,7 @@ Text = Callable[..., str]
 
 LANGUAGES: Mapping[str, Mapping[str, str]] = {"en": ENGLISH, "zh": CHINESE}
 LANGUAGE_COOKIE = "magpie_language"
-# what the page's scripts say
+# texts that the scripts use
 _SCRIPT_TEXTS = (
     *("failed", "searching", "suggestions_count", "recent", "recent_clear", "recent_remove", "listening", "no_speech"),
     *("noted_up", "noted_down", "noted_none", "loading", "up_to", "crop_changed", "no_camera"),
@@ -19,13 +19,13 @@ _SCRIPT_TEXTS = (
 
 
 def language_of(request: Request) -> str:
-    """The language that the visitor chose, else the one that their browser likes best of those there are."""
+    """The language that the visitor chose, else the one of ours that their browser prefers."""
     chosen = request.cookies.get(LANGUAGE_COOKIE, "")
     return chosen if chosen in LANGUAGES else request.accept_languages.best_match(list(LANGUAGES), "en") or "en"
 
 
 def texts_for(language: str) -> Text:
-    """The function that gives a named sentence of this language, filled with what it is about."""
+    """A function that returns the text of a name in this language, its placeholders filled."""
     texts = LANGUAGES[language]
 
     def text(name: str, **values: object) -> str:
@@ -35,5 +35,5 @@ def texts_for(language: str) -> Text:
 
 
 def script_texts(language: str) -> dict[str, str]:
-    """The sentences that scripts need, by name."""
+    """The texts that the scripts use, by name."""
     return {name: LANGUAGES[language][name] for name in _SCRIPT_TEXTS}

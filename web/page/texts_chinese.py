@@ -110,7 +110,7 @@ CHINESE = {
     "nothing_hint": "换一种说法，少用几个词，或者用图片搜索。",
     "nothing_filters": "减少筛选条件后会有结果：",
     "nothing_filters_none": "与筛选无关：不筛选也没有匹配的结果。",
-    "relaxed": "不限 {filter}",
+    "without_filter": "不限 {filter}",
     "without_filters": "不用任何筛选",
     "nearest": "最接近的结果",
     "because": "因为您看过“{title}”",

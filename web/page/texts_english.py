@@ -110,7 +110,7 @@ ENGLISH = {
     "nothing_hint": "Try other or fewer words, or search with a picture.",
     "nothing_filters": "With fewer filters something would:",
     "nothing_filters_none": "The filters are not to blame: without them nothing matches either.",
-    "relaxed": "without {filter}",
+    "without_filter": "without {filter}",
     "without_filters": "without any filter",
     "nearest": "The nearest there is",
     "because": "Because you looked at “{title}”",

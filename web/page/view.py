@@ -1,16 +1,16 @@
-"""What the search page shows, worked out before the template: cards, facets, chips, headlines and their links."""
+"""Prepares the search page for its template: cards, facets, chips, headline and links."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from magpie.data.catalogue.catalogue import Item
 from magpie.search.request import SearchResult
-from magpie.web.media.picture_shelf import picture_url
+from magpie.web.addresses import picture_url, upload_url
 from magpie.web.media.upload_memory import Upload
 from magpie.web.page.cards import Card, card_of, field_label
 from magpie.web.page.facets import FacetGroup, RangeForm, facet_groups, range_ends, range_forms
-from magpie.web.page.filter_relaxation import Relaxed
-from magpie.web.page.start_page_rows import Strip
+from magpie.web.page.filter_relaxation import WiderSearch
+from magpie.web.page.start_page_rows import CardRow
 from magpie.web.page.state import MAX_PAGES, PAGE_SIZE, PageState
 from magpie.web.page.texts import Text
 
@@ -20,18 +20,18 @@ NEAREST_SHOWN = 10
 
 @dataclass(frozen=True)
 class Found:
-    """An answer and what else the page needs of the catalogue: the item to resemble, the picture searched by."""
+    """A search result with what else the page shows: the item or picture searched with, wider searches, rows."""
 
     result: SearchResult
     liked: Item | None = None
     upload: Upload | None = None
-    relaxed: Sequence[Relaxed] = ()
-    strips: Sequence[Strip] = ()
+    wider: Sequence[WiderSearch] = ()
+    rows: Sequence[CardRow] = ()
 
 
 @dataclass(frozen=True)
 class Chip:
-    """One active condition and the address without it."""
+    """One active filter or input of the search, and the address without it."""
 
     label: str
     url: str
@@ -41,7 +41,7 @@ class Chip:
 
 @dataclass(frozen=True)
 class PageView:
-    """All that the results' template needs."""
+    """All values of the results' template."""
 
     state: PageState
     found: Found
@@ -62,11 +62,11 @@ class PageView:
 
 
 def view_results(state: PageState, found: Found, text: Text) -> PageView:
-    """The page for one answer."""
+    """The page for one search result."""
     result = found.result
     is_confident = result.confident and bool(result.hits)
     hits = result.hits if is_confident else result.hits[:NEAREST_SHOWN]
-    # the values of what does not match would be noise as well, but what was chosen must stay within reach
+    # without a confident answer only selected filters are shown, so that they can be removed
     has_filters = is_confident or bool(state.filters)
     has_more = is_confident and len(result.hits) < result.total and state.page < MAX_PAGES
     return PageView(
@@ -111,7 +111,7 @@ def _no_headline(state: PageState, text: Text) -> str:
 
 
 def _chips(state: PageState, text: Text) -> list[Chip]:
-    """What narrows the answer."""
+    """A chip for each filter and exclusion."""
     labels = [] if state.is_browsing else [(text("chip_not", text=one), _without(state, one)) for one in state.avoided]
     for name, value in state.filters.items():
         field = field_label(name, text)
@@ -133,11 +133,11 @@ def _without(state: PageState, avoided: str) -> str:
 
 
 def _context(state: PageState, liked: Item | None, text: Text) -> list[Chip]:
-    """What is searched with besides words."""
+    """A chip for the picture or item that is searched with."""
     context = []
     if state.picture:
         without = state.but(picture="", crop=None, weight=None).url
-        context.append(Chip(text("chip_picture"), without, text("remove_picture"), f"/uploads/{state.picture}"))
+        context.append(Chip(text("chip_picture"), without, text("remove_picture"), upload_url(state.picture)))
     if liked:
         good = [picture for picture in liked.pictures if picture.status == "ok"]
         image = picture_url(liked.item_id, good[0].content_hash) + "&w=160" if good else ""
@@ -147,7 +147,7 @@ def _context(state: PageState, liked: Item | None, text: Text) -> list[Chip]:
 
 
 def _sorts(state: PageState, result: SearchResult, text: Text) -> list[tuple[str, str]]:
-    """The orders on offer; by price only where there are prices."""
+    """The sort orders offered, by price only if there are prices."""
     has_prices = "price" in result.ranges or any(hit.price is not None for hit in result.hits)
     offered = [name for name in SORTS if has_prices or "price" not in name]
     sorts = [

@@ -3,10 +3,11 @@
 from magpie.data.aggregates.demand_counts import DayCount, QueryCount, WordCount, count_days, count_queries, count_words
 from magpie.data.aggregates.position_counts import PositionCount, count_positions
 from magpie.data.aggregates.query_sessions import DAY_MS, read_searches
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.events.event_log import ClickLog
 from magpie.data.events.pseudonyms import SPAN_MS
-from magpie.data.events.ubi import QueryRecord, now_ms
+from magpie.data.events.ubi import QueryRecord
 from tests.support.insights_log import people, search
 
 TODAY = now_ms() // DAY_MS

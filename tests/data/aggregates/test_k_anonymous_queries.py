@@ -73,7 +73,7 @@ def test_searches_are_suggested_over_http(own_shop: Settings) -> None:
         client.post("/api/search", json={"query": "blue ball for kim", "client_id": name})
     client.post("/api/search", json={"query": "blue ball for joe", "client_id": "c1"})
     opened.query_log.close()
-    opened.engine.behaviour.refresh()
+    opened.engine.popularity.refresh()
     suggestions = client.get("/api/suggest?q=blue+ball").get_json()["suggestions"]
     opened.close()
     assert suggestions[0] == "blue ball for kim" and "blue ball for joe" not in suggestions

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import MIGRATIONS, Database, open_database
 from magpie.data.erasure.erase import Forgotten, forgotten_at
 from magpie.data.errors import BadEvent
@@ -26,7 +27,6 @@ from magpie.data.events.ubi import (
     QueryRecord,
     ShownHit,
     event_to_ubi,
-    now_ms,
     parse_event,
     parse_query,
     query_to_ubi,

@@ -8,11 +8,12 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
+from magpie.data.clock import now_ms
 from magpie.data.database.api_tokens import create_token
 from magpie.data.database.connection import Database, open_database
 from magpie.data.events.event_log import ClickLog
 from magpie.data.events.signed_query_ids import QueryIds, open_query_ids
-from magpie.data.events.ubi import EventRecord, now_ms
+from magpie.data.events.ubi import EventRecord
 from magpie.data.settings import Settings
 from magpie.data.spam.click_spam import TOO_EARLY
 from magpie.data.spam.event_validation import FORGED, TOO_LATE, UNREACHABLE, WRONG_CLOCK, doubted

@@ -23,6 +23,8 @@ from magpie.web.app import create_app
 from tests.support.serving import client_of
 from tests.support.shop import draw
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def decoder() -> Iterator[PictureProcess]:

@@ -17,12 +17,12 @@ from magpie.data.pictures.decode import open_picture, open_views
 from magpie.data.pictures.sandbox import PictureProcess
 from magpie.data.pictures.videos import open_frames, verify_video
 from magpie.data.settings import Settings
-from magpie.indexer.encoder.encoder import unit_rows
 from magpie.indexer.encoder.video_pooling import pool_frames
 from magpie.indexer.rebuild import rebuild
+from magpie.indexer.vectors import unit_rows
 from magpie.search.engine import SearchEngine
 from magpie.search.request import SearchRequest
-from magpie.web.media.picture_shelf import PictureShelf
+from magpie.web.media.picture_store import PictureStore
 from tests.support.shop import draw
 
 RATE = 4
@@ -120,7 +120,7 @@ def test_a_folder_of_videos_is_found_by_words_and_by_picture(
     picture = (tmp_path / "x.png").read_bytes()
     assert engine.search(SearchRequest(picture=picture, mode="image", k=1)).hits[0].item_id == "3.mp4"
     with closing(PictureProcess()) as decoder:
-        served = PictureShelf(settings, catalogue, decoder).find("1.mp4", 1, 320)
+        served = PictureStore(settings, catalogue, decoder).find("1.mp4", 1, 320)
     assert served.mimetype == "image/webp"
     centre = Image.open(served.file).convert("RGB").getpixel((48, 60))
     assert centre[0] > 150 and centre[1] < 100

@@ -12,18 +12,21 @@ from benchmarks.click_fraud import ATTACKS, DAY_MS, START_MS, Attack, Log, bot_l
 from magpie.data.aggregates.click_cells import read_cells, refresh_cells
 from magpie.data.aggregates.clicked_queries import clicked_queries
 from magpie.data.aggregates.item_counts import count_items
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database, open_database
 from magpie.data.events.event_log import ClickLog
-from magpie.data.events.ubi import EventRecord, now_ms
+from magpie.data.events.ubi import EventRecord
 from magpie.data.settings import Settings
 from magpie.data.spam.click_spam import PUSHES, set_aside_counts, set_aside_misuse
 from magpie.data.spam.item_promotion import pushing_sources
-from magpie.search.click_models.click_models import choose_browsing_model
+from magpie.search.click_models.click_models import choose_click_model
 from magpie.search.click_models.overclicked_items import judged_by_the_known, without_overclicked
-from magpie.search.personalisation.popularity import Behaviour
+from magpie.search.personalisation.popularity import Popularity
 from magpie.search.ranker_training.clicked_queries import gather_clicked_queries
 from magpie.web.app import create_app
 from tests.support.clicked_world import browse, make_world
+
+pytestmark = pytest.mark.slow
 
 WORLD = make_world()
 (TARGET,) = unwanted_items(WORLD, 1)
@@ -61,7 +64,7 @@ def test_bots_are_found_and_people_are_not(database: Database, attack: Attack) -
 
 def test_people_click_nothing_more_often_than_they_look() -> None:
     cells = browse(WORLD, 4_000)
-    kept = without_overclicked(cells, choose_browsing_model(cells).model)
+    kept = without_overclicked(cells, choose_click_model(cells).model)
     assert len(kept) == len(cells) and kept.num_clicks == cells.num_clicks
 
 
@@ -69,7 +72,7 @@ def test_hidden_bots_click_it_more_often_than_it_is_looked_at(database: Database
     keep(database, HONEST, bot_log(WORLD, TARGET, HIDDEN, BOTS_CLICKS, seed=7))
     refresh_cells(database)
     cells = read_cells(database)
-    kept = without_overclicked(cells, choose_browsing_model(cells).model)
+    kept = without_overclicked(cells, choose_click_model(cells).model)
     target = cells.items.index(TARGET)
     assert BOTS_CLICKS // 4 <= cells.num_clicks - kept.num_clicks <= BOTS_CLICKS // 3
     assert set(np.unique(kept.item)) >= set(np.unique(cells.item)) - {target}
@@ -82,19 +85,19 @@ def test_who_pushes_from_hiding_is_found_by_what_else_they_do(database: Database
     keep(database, bot_log(WORLD, TARGET, HIDDEN, BOTS_CLICKS, seed=7))
     refresh_cells(database)
     cells = read_cells(database)
-    kept, browsing = judged_by_the_known(database, cells, choose_browsing_model(cells))
+    kept, browsing = judged_by_the_known(database, cells, choose_click_model(cells))
     assert 0.97 * honest.num_clicks <= kept.num_clicks <= honest.num_clicks == cells.num_clicks - BOTS_CLICKS
     theirs, before = (each.where(each.item == each.items.index(TARGET)) for each in (kept, honest))
     assert 0 < theirs.impressions.sum() < before.impressions.sum()
     assert theirs.num_clicks <= before.num_clicks
-    assert browsing.likelier == choose_browsing_model(honest).likelier
+    assert browsing.likelier == choose_click_model(honest).likelier
 
 
 def test_where_nobody_pushes_everybody_judges(database: Database) -> None:
     keep(database, HONEST)
     refresh_cells(database)
     cells = read_cells(database)
-    browsing = choose_browsing_model(cells)
+    browsing = choose_click_model(cells)
     kept, same = judged_by_the_known(database, cells, browsing)
     assert len(kept) == len(cells) and kept.num_clicks == cells.num_clicks and same is browsing
 
@@ -108,9 +111,9 @@ def lately(log: Log) -> Log:
 
 def test_hidden_bots_make_nothing_popular(database: Database) -> None:
     keep(database, *map(lately, (HONEST, bot_log(WORLD, TARGET, HIDDEN, BOTS_CLICKS, seed=7))))
-    unmeasured = Behaviour(database, 2)
+    unmeasured = Popularity(database, 2)
     assert max(unmeasured.rates, key=lambda item: unmeasured.rates[item]) == TARGET and not unmeasured.pushed
-    measured = Behaviour(database, 2, lambda: 1 / np.arange(1, 21))
+    measured = Popularity(database, 2, lambda: 1 / np.arange(1, 21))
     assert set(unmeasured.rates) - set(measured.rates) == {TARGET} == measured.pushed
 
 
@@ -135,13 +138,13 @@ def test_a_server_sets_aside_who_pushes_without_waiting_for_training(own_shop: S
         keep(database, *map(lately, (HONEST, bot_log(WORLD, TARGET, ATTACKS[0], BOTS_CLICKS, seed=7))))
     app = create_app(own_shop)
     try:
-        behaviour = app.extensions["magpie"].engine.behaviour
+        popularity = app.extensions["magpie"].engine.popularity
         for _ in range(600):
-            if behaviour.searched:  # counted, after what nobody should learn from was set aside
+            if popularity.searched:  # counted, after what nobody should learn from was set aside
                 break
             time.sleep(0.1)
         assert set_aside_counts(app.extensions["magpie"].database)[PUSHES] >= 2 * BOTS_CLICKS
-        rates = behaviour.rates
+        rates = popularity.rates
         assert rates.get(TARGET, 0.0) < float(np.median(list(rates.values())))
     finally:
         app.extensions["magpie"].close()

@@ -1,12 +1,12 @@
-"""Composition: "this, but in red" exchanges what a family of words tells about and keeps the rest."""
+"""Composition: "this, but in red" swaps the component in one attribute subspace and keeps the rest."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from magpie.indexer.composition.attribute_subspaces import Concepts, Exchange, gather_words, make_family
-from magpie.indexer.encoder.encoder import unit_rows
+from magpie.indexer.composition.attribute_subspaces import AttributeSubspaces, SubspaceSwap, fit_subspace, gather_words
+from magpie.indexer.vectors import unit_rows
 
 DIM = 24
 RNG = np.random.default_rng(0)
@@ -20,45 +20,45 @@ def vector(colour: str, thing: str) -> np.ndarray:
 
 
 @pytest.fixture
-def concepts() -> Concepts:
-    return Concepts({"colour": make_family(list(COLOURS), np.stack(list(COLOURS.values())))})
+def subspaces() -> AttributeSubspaces:
+    return AttributeSubspaces({"colour": fit_subspace(list(COLOURS), np.stack(list(COLOURS.values())))})
 
 
 @pytest.mark.parametrize("text", ["in green", "green please", "the same in green"])
-def test_the_colour_is_exchanged_and_the_thing_stays(concepts: Concepts, text: str) -> None:
-    composed = concepts.compose(vector("red", "mug"), text, COLOURS["green"])
+def test_the_colour_is_swapped_and_the_thing_stays(subspaces: AttributeSubspaces, text: str) -> None:
+    composed = subspaces.compose(vector("red", "mug"), text, COLOURS["green"])
     ranked = sorted(((c, t) for c in COLOURS for t in THINGS), key=lambda ct: -float(vector(*ct) @ composed))
     assert ranked[0] == ("green", "mug")
     assert float(composed @ COLOURS["red"]) < 0.15
 
 
-def test_the_longest_name_counts(concepts: Concepts) -> None:
-    named, rest = concepts._families_named("in dark blue with handles")
+def test_the_longest_name_counts(subspaces: AttributeSubspaces) -> None:
+    named, rest = subspaces._subspaces_named("in dark blue with handles")
     assert len(named) == 1
     assert rest == ["handles"]
 
 
-def test_words_outside_all_families_are_added(concepts: Concepts) -> None:
+def test_words_outside_all_subspaces_are_added(subspaces: AttributeSubspaces) -> None:
     mug = vector("red", "mug")
-    composed = concepts.compose(mug, "with a hat", THINGS["hat"])
+    composed = subspaces.compose(mug, "with a hat", THINGS["hat"])
     np.testing.assert_allclose(composed, unit_rows((mug + THINGS["hat"])[None])[0], atol=1e-6)
 
 
-def test_likeness_sees_only_the_family(concepts: Concepts) -> None:
-    family = concepts.family_of("blue")
-    assert family is concepts.families["colour"]
-    assert concepts.family_of("blue hat") is None
-    likeness = family.likeness(
+def test_similarity_sees_only_the_subspace(subspaces: AttributeSubspaces) -> None:
+    subspace = subspaces.subspace_of("blue")
+    assert subspace is subspaces.subspaces["colour"]
+    assert subspaces.subspace_of("blue hat") is None
+    similarity = subspace.similarity(
         np.stack([vector("blue", "mug"), vector("blue", "hat"), vector("red", "mug")]), COLOURS["blue"]
     )
-    assert likeness[0] > 0.9 and likeness[1] > 0.9
-    assert likeness[2] < 0.3
+    assert similarity[0] > 0.9 and similarity[1] > 0.9
+    assert similarity[2] < 0.3
 
 
-def test_concepts_survive_being_saved(concepts: Concepts, tmp_path: Path) -> None:
-    concepts.save(tmp_path)
-    loaded = Concepts.load(tmp_path)
-    before = concepts.compose(vector("red", "mug"), "blue", COLOURS["blue"])
+def test_subspaces_survive_being_saved(subspaces: AttributeSubspaces, tmp_path: Path) -> None:
+    subspaces.save(tmp_path)
+    loaded = AttributeSubspaces.load(tmp_path)
+    before = subspaces.compose(vector("red", "mug"), "blue", COLOURS["blue"])
     np.testing.assert_allclose(loaded.compose(vector("red", "mug"), "blue", COLOURS["blue"]), before, atol=1e-6)
 
 
@@ -74,13 +74,13 @@ def test_columns_join_the_lexicon_by_slot() -> None:
     }
 
 
-def test_a_part_exchanges_by_the_amounts_that_were_learned_for_it(concepts: Concepts, tmp_path: Path) -> None:
-    partly = Concepts(concepts.families, {"text": Exchange(0.5, 0.8)})
+def test_a_part_is_swapped_by_the_amounts_learned_for_it(subspaces: AttributeSubspaces, tmp_path: Path) -> None:
+    partly = AttributeSubspaces(subspaces.subspaces, {"text": SubspaceSwap(0.5, 0.8)})
     partly.save(tmp_path)
-    family, mug = concepts.families["colour"], vector("red", "mug")
-    expected = mug - 0.5 * family.component(mug) + 0.8 * family.component(COLOURS["green"])
-    for known in (partly, Concepts.load(tmp_path)):
+    subspace, mug = subspaces.subspaces["colour"], vector("red", "mug")
+    expected = mug - 0.5 * subspace.component(mug) + 0.8 * subspace.component(COLOURS["green"])
+    for known in (partly, AttributeSubspaces.load(tmp_path)):
         composed = known.compose(mug, "green", COLOURS["green"], "text")
         np.testing.assert_allclose(composed, unit_rows(expected[None])[0], atol=1e-6)
         in_full = known.compose(mug, "green", COLOURS["green"], "image")
-        np.testing.assert_allclose(in_full, concepts.compose(mug, "green", COLOURS["green"]), atol=1e-6)
+        np.testing.assert_allclose(in_full, subspaces.compose(mug, "green", COLOURS["green"]), atol=1e-6)

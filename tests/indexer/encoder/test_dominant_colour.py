@@ -12,7 +12,7 @@ from PIL import Image
 from magpie.data.catalogue.catalogue import Catalogue, ItemDraft
 from magpie.data.database.connection import Database
 from magpie.data.settings import Settings
-from magpie.indexer.encoder.dominant_colour import find_tints
+from magpie.indexer.encoder.dominant_colour import find_dominant_colours
 from magpie.indexer.encoder.embedding_cache import EmbeddingCache
 from magpie.indexer.generations.store import open_current
 from magpie.indexer.rebuild import RebuildOptions, rebuild
@@ -20,6 +20,8 @@ from magpie.search.engine import SearchEngine
 from magpie.search.request import SearchRequest
 from magpie.web.app import create_app
 from magpie.web.page.cards import tint_label
+
+pytestmark = pytest.mark.slow
 
 NAVY, OLIVE = (0, 0, 128), (128, 128, 0)
 colours = st.tuples(st.integers(0, 255), st.integers(0, 255), st.integers(0, 255))
@@ -43,20 +45,20 @@ def put(catalogue: Catalogue, folder: Path, name: str, colour: tuple[int, int, i
 
 def tints(engine: SearchEngine) -> dict[str, tuple[int, int, int] | None]:
     engine.refresh()
-    return {hit.item_id: hit.tint for hit in engine.search(SearchRequest()).hits}
+    return {hit.item_id: hit.dominant_colour for hit in engine.search(SearchRequest()).hits}
 
 
 @given(st.lists(colours, min_size=1, max_size=4), st.integers(1, 90), st.integers(1, 90))
 def test_a_picture_of_one_colour_has_that_tint(each: list[tuple[int, int, int]], height: int, width: int) -> None:
     pixels = np.broadcast_to(np.array(each, np.uint8)[:, None, None], (len(each), height, width, 3))
-    assert find_tints(pixels).tolist() == [list(colour) for colour in each]
+    assert find_dominant_colours(pixels).tolist() == [list(colour) for colour in each]
 
 
 @given(colours, colours)
 def test_the_tint_is_of_what_is_seen_most(first: tuple[int, int, int], second: tuple[int, int, int]) -> None:
     pixels = np.empty((1, 80, 64, 3), np.uint8)
     pixels[:, :30], pixels[:, 30:] = second, first
-    (tint,) = find_tints(pixels).tolist()
+    (tint,) = find_dominant_colours(pixels).tolist()
     if all(one >> 6 == other >> 6 for one, other in zip(first, second, strict=True)):  # one cell of colour: a mixture
         assert all(min(pair) <= value <= max(pair) for value, *pair in zip(tint, first, second, strict=True))
     else:
@@ -103,13 +105,16 @@ def test_an_index_from_before_there_were_tints_is_served_without(
 ) -> None:
     generation, _ = open_current(settings)
     (generation.folder / "tints.npy").unlink()
-    assert generation.tints.tolist() == [[255, 255, 255]] * 2
+    assert generation.dominant_colours.tolist() == [[255, 255, 255]] * 2
     rebuild(settings, database, RebuildOptions(full=True))
     assert tints(engine)["rug"] == NAVY
 
 
 def test_a_video_has_the_tint_of_its_first_frame(tmp_path: Path) -> None:
     cache = EmbeddingCache(tmp_path, "abc", 8)
-    cache.put_tints(["aa", "bb", "bb"], np.array([NAVY, OLIVE, NAVY], np.uint8))
-    assert {key: tuple(tint) for key, tint in cache.get_tints(["aa", "bb", "cc"]).items()} == {"aa": NAVY, "bb": OLIVE}
+    cache.put_dominant_colours(["aa", "bb", "bb"], np.array([NAVY, OLIVE, NAVY], np.uint8))
+    assert {key: tuple(tint) for key, tint in cache.get_dominant_colours(["aa", "bb", "cc"]).items()} == {
+        "aa": NAVY,
+        "bb": OLIVE,
+    }
     cache.close()

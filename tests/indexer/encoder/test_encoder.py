@@ -20,12 +20,13 @@ from PIL import Image
 
 from magpie.data.errors import BadSetting, ModelUnavailable
 from magpie.indexer.encoder.bpe_tokenizer import BytePairTokenizer
-from magpie.indexer.encoder.encoder import SHIPPED_MODELS_DIR, Encoder, open_encoder, unit_rows
+from magpie.indexer.encoder.encoder import SHIPPED_MODELS_DIR, Encoder, open_encoder
 from magpie.indexer.encoder.image_preprocessing import prepare_picture
 from magpie.indexer.encoder.numpy_clip import CompactNetwork, is_compact
 from magpie.indexer.encoder.numpy_image_tower import PictureTower
 from magpie.indexer.encoder.numpy_text_tower import gelu
 from magpie.indexer.encoder.torch_clip import OpenClipNetwork, load_local
+from magpie.indexer.vectors import unit_rows
 
 SHIPPED = SHIPPED_MODELS_DIR / "magpie-mini"
 TINY_VIT: dict[str, Any] = {
@@ -236,6 +237,7 @@ def test_a_name_without_weights_lists_its_tags() -> None:
         open_encoder("ViT-B-32", "no-such-tag")
 
 
+@pytest.mark.slow
 def test_an_unreachable_hub_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def refuse(*args: object, **kwargs: object) -> None:
         raise socket.gaierror(-3, "no network in this test")

@@ -7,7 +7,8 @@ import pytest
 
 from magpie.data.database.connection import open_database
 from magpie.data.settings import Settings
-from magpie.indexer.encoder.encoder import SHIPPED_MODELS_DIR, Encoder, open_encoder, unit_rows
+from magpie.indexer.encoder.encoder import SHIPPED_MODELS_DIR, Encoder, open_encoder
+from magpie.indexer.vectors import unit_rows
 from magpie.search.engine import SearchEngine
 from magpie.search.request import SearchRequest
 

@@ -22,6 +22,8 @@ from magpie.indexer.encoder_training.train_encoder import Progress, TrainingItem
 from magpie.indexer.encoder_training.train_tokenizer import TokenRows, load_tokenizer, train_tokenizer
 from magpie.indexer.text.lexicon import load_lexicon, numbers_of
 
+pytestmark = pytest.mark.slow
+
 COLOURS = {"Red": "#d02020", "Navy Blue": "#102060", "Green": "#20a040", "Yellow": "#e8d020"}
 KINDS = ("Plates", "Boxes", "Tents")
 TINY = Shape(tower="magpie_resnet_1221", picture_size=(32, 32), vocabulary=640, context=16, text_layers=1)

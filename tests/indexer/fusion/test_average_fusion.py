@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from magpie.indexer.encoder.encoder import unit_rows
 from magpie.indexer.fusion.average_fusion import Means, TextWeighing, estimate_means, fuse
 from magpie.indexer.fusion.missing_part_imputation import plain_average
+from magpie.indexer.vectors import unit_rows
 
 ROWS = arrays(np.float32, (5, 4), elements=st.floats(-1, 1, width=32))
 

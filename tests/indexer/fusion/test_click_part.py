@@ -1,4 +1,4 @@
-"""The queries that led people to items: how far vectors lean, and what a search makes of it."""
+"""The click part: how far queries that led people to items move their vectors, and what a search then finds."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -12,10 +12,10 @@ from magpie.data.database.connection import Database, open_database
 from magpie.data.events.event_log import ClickLog
 from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
-from magpie.indexer.encoder.encoder import unit_rows
-from magpie.indexer.fusion.click_part import ClickedPart, make_clicked_part
+from magpie.indexer.fusion.click_part import ClickPart, fit_click_part
 from magpie.indexer.generations.store import current_id
 from magpie.indexer.rebuild import rebuild
+from magpie.indexer.vectors import unit_rows
 from magpie.search.engine import SearchEngine
 from magpie.search.ranker_training.clicked_queries import gather_clicked_queries
 from magpie.search.request import SearchRequest
@@ -33,48 +33,48 @@ def encode(texts: list[str]) -> np.ndarray:
 
 
 @pytest.fixture
-def part() -> ClickedPart:
+def part() -> ClickPart:
     clicked = {
         "a": [ClickedQuery("0", 3.0), ClickedQuery("1", 1.0)],
         "b": [ClickedQuery("2", 100.0)],
         "gone": [ClickedQuery("3", 1.0)],
     }
-    return make_clicked_part(clicked, {"a": 7, "b": 5, "c": 6}, encode, most=0.2)
+    return fit_click_part(clicked, {"a": 7, "b": 5, "c": 6}, encode, max_share=0.2)
 
 
-def test_the_share_is_bounded_and_grows_with_the_weight(part: ClickedPart) -> None:
+def test_the_share_is_bounded_and_grows_with_the_weight(part: ClickPart) -> None:
     assert part.ids.tolist() == [5, 7]
-    lengths = np.linalg.norm(part.pulls, axis=1)
+    lengths = np.linalg.norm(part.offsets, axis=1)
     assert 0.15 < lengths[1] < lengths[0] < 0.2
 
 
-def test_only_items_with_queries_lean_and_only_towards_them(part: ClickedPart) -> None:
+def test_only_items_with_queries_move_and_only_towards_them(part: ClickPart) -> None:
     ids = np.array([5, 6, 7])
     own = unit_rows(np.random.default_rng(0).normal(size=(3, DIM)).astype(np.float32))
-    leaning = part.lean(ids, own)
-    np.testing.assert_allclose(np.linalg.norm(leaning, axis=1), 1, atol=1e-6)
-    np.testing.assert_array_equal(leaning[1], own[1])
-    assert leaning[0, 2] > own[0, 2] and leaning[2, 0] > own[2, 0]
-    assert (leaning * own).sum(axis=1).min() > 0.95
+    moved = part.apply(ids, own)
+    np.testing.assert_allclose(np.linalg.norm(moved, axis=1), 1, atol=1e-6)
+    np.testing.assert_array_equal(moved[1], own[1])
+    assert moved[0, 2] > own[0, 2] and moved[2, 0] > own[2, 0]
+    assert (moved * own).sum(axis=1).min() > 0.95
 
 
-def test_an_item_without_any_part_stays_unfindable(part: ClickedPart) -> None:
-    assert not part.lean(np.array([5]), np.zeros((1, DIM), np.float32)).any()
+def test_an_item_without_any_part_stays_unfindable(part: ClickPart) -> None:
+    assert not part.apply(np.array([5]), np.zeros((1, DIM), np.float32)).any()
 
 
-def test_a_leaning_vector_is_taken_apart_exactly(part: ClickedPart) -> None:
+def test_a_moved_vector_is_taken_apart_exactly(part: ClickPart) -> None:
     own = unit_rows(np.random.default_rng(1).normal(size=(1, DIM)).astype(np.float32))
-    leaning = part.lean(np.array([7]), own)[0]
-    factor, addend = part.addend(7, leaning)
-    np.testing.assert_allclose(factor * own[0] + addend, leaning, atol=1e-6)
-    assert part.addend(6, leaning)[0] == 1
+    moved = part.apply(np.array([7]), own)[0]
+    factor, addend = part.split(7, moved)
+    np.testing.assert_allclose(factor * own[0] + addend, moved, atol=1e-6)
+    assert part.split(6, moved)[0] == 1
 
 
-def test_it_survives_being_written(part: ClickedPart, tmp_path: Path) -> None:
+def test_it_survives_being_written(part: ClickPart, tmp_path: Path) -> None:
     part.save(tmp_path / "clicked.npz")
-    again = ClickedPart.load(tmp_path / "clicked.npz")
+    again = ClickPart.load(tmp_path / "clicked.npz")
     np.testing.assert_array_equal(again.ids, part.ids)
-    np.testing.assert_array_equal(again.pulls, part.pulls)
+    np.testing.assert_array_equal(again.offsets, part.offsets)
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_a_forgotten_query_leaves_the_index_and_until_then_it_says_so(own_shop: 
     engine.close()
     assert found_score(own_shop, database, "kite-blue") == pytest.approx(before, abs=1e-3)
     folder = own_shop.generations_dir / str(current_id(own_shop))
-    assert not len(ClickedPart.load(folder / "clicked.npz").ids)
+    assert not len(ClickPart.load(folder / "clicked.npz").ids)
     assert all(STRANGE.encode() not in file.read_bytes() for file in folder.rglob("*") if file.is_file())
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from magpie.indexer.encoder.encoder import unit_rows
 from magpie.indexer.fusion.average_fusion import fuse
 from magpie.indexer.fusion.missing_part_imputation import ImputedAverage, plain_average
-from magpie.search.retrieval.expectation import expect_words
+from magpie.indexer.vectors import unit_rows
+from magpie.search.retrieval.expectation import expected_lexical
 
 COUNT, DIM, NUM_KINDS = 900, 16, 6
 KINDS = np.arange(COUNT) % NUM_KINDS
@@ -83,7 +83,7 @@ def test_wordless_candidates_are_credited_with_what_their_likes_have() -> None:
     is_wordless = np.zeros(101, bool)
     is_wordless[[10, 50, 90]] = True
     words[is_wordless] = 0
-    expected = expect_words(words, similarity, is_wordless)
+    expected = expected_lexical(words, similarity, is_wordless)
     assert (expected[~is_wordless] == words[~is_wordless]).all()
     assert expected[10] == pytest.approx(1) and 0.3 < expected[50] < 0.7 and expected[90] == pytest.approx(0)
 
@@ -91,4 +91,4 @@ def test_wordless_candidates_are_credited_with_what_their_likes_have() -> None:
 @pytest.mark.parametrize("wordless", [True, False])
 def test_where_all_or_none_are_wordless_nothing_changes(wordless: bool) -> None:
     words = np.array([0.5, 0.0], np.float32)
-    assert (expect_words(words, np.array([0.9, 0.1], np.float32), np.full(2, wordless)) == words).all()
+    assert (expected_lexical(words, np.array([0.9, 0.1], np.float32), np.full(2, wordless)) == words).all()

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from magpie.indexer.encoder.encoder import unit_rows
 from magpie.indexer.fusion.modality_conflicts import (
     category_numbers,
     describe_conflicts,
@@ -14,6 +13,7 @@ from magpie.indexer.fusion.modality_conflicts import (
     save_conflicts,
 )
 from magpie.indexer.indexes.attribute_columns_builder import ColumnsBuilder
+from magpie.indexer.vectors import unit_rows
 
 COUNT = 1200
 ALL_ONE = np.zeros(COUNT, np.int64)
@@ -49,14 +49,14 @@ def test_exchanged_pictures_are_found_with_the_precision_that_is_stated(share: f
     assert is_wrong[found.rows].mean() == pytest.approx(found.precision, abs=0.12)
     assert is_wrong[found.rows].sum() / is_wrong.sum() > 0.6
     assert list(found.agreement) == sorted(found.agreement)
-    assert found.picture_is_less_credible[is_wrong[found.rows]].mean() > 0.9
+    assert found.is_picture_masked[is_wrong[found.rows]].mean() > 0.9
 
 
 def test_texts_that_do_not_fit_their_category_are_blamed_themselves() -> None:
     torn, kinds = parts(0.3)
     is_wrong = exchange(torn["text"], 0.05)
     found = find_conflicts(torn, kinds)
-    assert found.picture_is_less_credible[is_wrong[found.rows]].mean() < 0.5
+    assert found.is_picture_masked[is_wrong[found.rows]].mean() < 0.5
 
 
 def test_a_sound_catalogue_has_next_to_none() -> None:
@@ -93,11 +93,11 @@ def test_the_less_credible_part_counts_as_missing() -> None:
     torn, _ = parts(0.3)
     exchange(torn["image"], 0.02)
     found = find_conflicts(torn, np.full(COUNT, -1))
-    assert found.picture_is_less_credible.all()  # without categories
-    credible = found.silence(torn)
-    assert not credible["image"][found.rows].any()
-    assert (np.delete(credible["image"], found.rows, axis=0) == np.delete(torn["image"], found.rows, axis=0)).all()
-    assert (credible["text"] == torn["text"]).all() and torn["image"][found.rows].any(axis=1).all()
+    assert found.is_picture_masked.all()  # without categories
+    masked = found.mask(torn)
+    assert not masked["image"][found.rows].any()
+    assert (np.delete(masked["image"], found.rows, axis=0) == np.delete(torn["image"], found.rows, axis=0)).all()
+    assert (masked["text"] == torn["text"]).all() and torn["image"][found.rows].any(axis=1).all()
 
 
 def test_conflicts_are_described_and_kept(tmp_path: Path) -> None:

@@ -15,11 +15,10 @@ from magpie.data.catalogue.catalogue import Catalogue, ItemDraft
 from magpie.data.database.connection import open_database
 from magpie.data.errors import BadInput, BadSetting
 from magpie.data.settings import Settings
-from magpie.indexer.encoder.encoder import unit_rows
 from magpie.indexer.fusion.average_fusion import PARTS, TextWeighing, fuse
 from magpie.indexer.fusion.learned_fusion import KINDS, LearnedFusion, choose_fusion, fusion_file
 from magpie.indexer.fusion.missing_part_imputation import ImputedAverage, plain_average
-from magpie.indexer.fusion_training.acceptance_test import FEWEST_JUDGED, judge, ndcg
+from magpie.indexer.fusion_training.acceptance_test import FEWEST_JUDGED, judge
 from magpie.indexer.fusion_training.examples import (
     FEWEST_CLICKED,
     FusionExamples,
@@ -31,12 +30,16 @@ from magpie.indexer.fusion_training.train_fusion import _split, train_fusion
 from magpie.indexer.fusion_training.training_loop import MODULES, FusionOptions, train_weights
 from magpie.indexer.generations.generation import open_encoder_of
 from magpie.indexer.generations.store import current_id, open_current, read_manifest
+from magpie.indexer.paired_test import ndcg
 from magpie.indexer.rebuild import RebuildOptions, rebuild
 from magpie.indexer.text.item_text import ItemText
+from magpie.indexer.vectors import unit_rows
 from magpie.search.engine import SearchEngine
 from magpie.search.request import SearchRequest
 from tests.support.shop import COLOURS
 from tests.support.shop import KINDS as KINDS_OF_THINGS
+
+pytestmark = pytest.mark.slow
 
 DIM = 16
 WEIGHING = TextWeighing(0.0, 1.0, 1.0, 1.0)
@@ -55,9 +58,9 @@ def misleading_pictures(count: int) -> FusionExamples:
     queries = random_rows(0, count)
     text = unit_rows(queries + random_rows(1, count))
     names = tuple(f"word{k}" for k in range(count))
-    words, told = tuple(frozenset([name]) for name in names), np.ones(count, np.int64)
+    words, ones = tuple(frozenset([name]) for name in names), np.ones(count, np.int64)
     nobody = (frozenset[str](),) * count
-    return FusionExamples(text, random_rows(2, count), text, queries, told, told, words, names, nobody, told > 0)
+    return FusionExamples(text, random_rows(2, count), text, queries, ones, ones, words, names, nobody, ones > 0)
 
 
 def trained(kind: str, seed: int = 3) -> tuple[torch.nn.Module, LearnedFusion]:
@@ -145,7 +148,7 @@ def test_the_gate_passes_what_is_better_and_hurts_nowhere() -> None:
     blind = replace(text_only, arrays={**text_only.arrays, "text": np.zeros((DIM, DIM), np.float32)})
     assert not judge(blind, examples, len(examples), WEIGHING)["passed"]
     whole = {"text": examples.text, "image": examples.image}
-    same = ImputedAverage.fit(whole, WEIGHING.weigh(whole, examples.told))
+    same = ImputedAverage.fit(whole, WEIGHING.weigh(whole, examples.num_descriptive))
     assert not judge(same, examples, len(examples), WEIGHING)["passed"]
 
 
@@ -185,15 +188,8 @@ def test_words_that_do_not_describe_judge_nothing_and_people_do() -> None:
     assert len(_split(examples)[1]) == 0
     described = replace(examples, describes=np.arange(1000) % 4 != 0)
     assert 100 < len(_split(described)[1]) < 200
-    asked = replace(examples, led_by=tuple(frozenset([name]) for name in examples.query_texts))
+    asked = replace(examples, clicked_queries=tuple(frozenset([name]) for name in examples.query_texts))
     assert 150 < len(_split(asked)[1]) < 250
-
-
-def test_ndcg_of_a_known_order() -> None:
-    scores = np.array([[0.9, 0.8, 0.7], [0.1, 0.2, 0.3]])
-    relevant = np.array([[False, True, True], [False, False, True]])
-    ideal = 1 + 1 / math.log2(3)
-    np.testing.assert_allclose(ndcg(scores, relevant), [(1 / math.log2(3) + 1 / math.log2(4)) / ideal, 1.0])
 
 
 def test_words_held_out_are_nowhere_in_the_text() -> None:
@@ -210,7 +206,7 @@ def test_what_led_people_to_an_item_is_answered_by_it_without_having_the_words()
     examples = replace(
         misleading_pictures(3),
         query_texts=("word0", "sneakers", "word2"),
-        led_by=(frozenset(), frozenset(["sneakers"]), frozenset(["sneakers"])),
+        clicked_queries=(frozenset(), frozenset(["sneakers"]), frozenset(["sneakers"])),
     )
     np.testing.assert_array_equal(examples.answers(), [[1, 0, 0], [0, 1, 1], [0, 0, 1]])
 
@@ -223,11 +219,11 @@ def test_clicked_queries_are_learned_from_where_there_are_enough(own_shop: Setti
     encoder = open_encoder_of(generation)
     catalogue = Catalogue(database, own_shop)
     few = read_examples(catalogue, generation, encoder, clicked, 0, silent)
-    assert not any(few.led_by)
+    assert not any(few.clicked_queries)
     absent = {f"gone {number}": clicked[names[0]] for number in range(FEWEST_CLICKED)}
     enough = read_examples(catalogue, generation, encoder, clicked | absent, 0, silent)
     database.close()
-    led = [text for text, led in zip(enough.query_texts, enough.led_by, strict=True) if led]
+    led = [text for text, led in zip(enough.query_texts, enough.clicked_queries, strict=True) if led]
     assert led == ["plaything"] * len(names)
     assert len(enough) > len(names)
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magpie.data.errors import BadSetting
-from magpie.indexer.encoder.encoder import unit_rows
 from magpie.indexer.indexes.vector_index import EXACT, HNSW, VectorIndex, build_index, choose_factory
+from magpie.indexer.vectors import unit_rows
 
 RNG = np.random.default_rng(0)
 VECTORS = unit_rows(RNG.standard_normal((2000, 16)).astype(np.float32))
@@ -55,6 +55,7 @@ def test_a_quicker_index_finds_nearly_all_also_within_a_filter(
     assert np.mean(hits) > 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factory", ["PCA8,IVF16,SQ8", "OPQ4_8,IVF16,PQ4", "IVF16,Flat", "IVF16,PQ4,RFlat", "Flat"])
 def test_any_factory_can_be_searched_within_a_filter(factory: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("magpie.indexer.indexes.vector_index._SCAN_BYTES", 3_200)

@@ -11,9 +11,9 @@ from magpie.data.database.connection import open_database
 from magpie.data.errors import BadSetting
 from magpie.data.feeds.export_catalogue import export_catalogue
 from magpie.data.settings import Settings
-from magpie.indexer.encoder.encoder import unit_rows
 from magpie.indexer.labelling.infer_labels import LabelRequest, label_items
 from magpie.indexer.labelling.value_classifier import ValueClassifier
+from magpie.indexer.vectors import unit_rows
 from magpie.search.engine import SearchEngine
 from magpie.search.request import SearchRequest
 from magpie.web.api.answer_search import hit_as_dict

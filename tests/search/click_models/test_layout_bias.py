@@ -7,7 +7,7 @@ import pytest
 from werkzeug.datastructures import Headers
 
 from magpie.data.aggregates.click_cells import Cells
-from magpie.search.click_models.click_models import PositionModel, choose_browsing_model
+from magpie.search.click_models.click_models import PositionModel, choose_click_model
 from magpie.search.click_models.debiased_rates import count_pairs
 from magpie.search.click_models.layout_bias import draw_towards, measure_by_layout
 from magpie.search.click_models.position_bias import Propensities, measure_propensities
@@ -59,7 +59,7 @@ def test_an_unnamed_layout_is_no_layout(cells: Cells) -> None:
 
 
 def test_exposures_are_those_of_the_layout(cells: Cells) -> None:
-    report = choose_browsing_model(cells)
+    report = choose_click_model(cells)
     assert set(report.as_dict()["layouts"]) == {"grid", "list"}
     assert report.likelier == "position"  # people who look differently by layout are no cascade
     by_layout = report.model.exposure(cells)

@@ -13,16 +13,10 @@ from magpie.data.errors import BadSetting
 from magpie.data.events.event_log import ClickLog
 from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
-from magpie.search.experiments.interleaving import (
-    Interleaved,
-    check_rankings,
-    compare,
-    draft_teams,
-    find_rankings,
-    interleave,
-    read_comparisons,
-)
+from magpie.search.experiments.interleaving import Interleaved, draft_teams, interleave
+from magpie.search.ranker.named_rankings import check_rankings, find_rankings
 from magpie.search.ranker.ranker_store import MANIFEST
+from magpie.search.reports.interleaving_report import compare, read_comparisons
 from magpie.search.request import Hit, SearchRequest, SearchResult
 from magpie.web.app import create_app
 from magpie.web.cli.main import FAILED

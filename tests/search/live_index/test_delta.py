@@ -155,13 +155,13 @@ def test_few_segments_are_left_each_much_larger_than_the_rest(added: list[int]) 
 def test_a_segment_without_some_items_has_the_others(first: set[int], second: set[int]) -> None:
     import numpy as np
 
-    from magpie.indexer.fusion.click_part import ClickedPart
+    from magpie.indexer.fusion.click_part import ClickPart
     from magpie.search.live_index.segment import Segment
 
     ids = np.arange(0, 40, 3)
     nothing: dict[str, np.ndarray] = {}
     whole = Segment(
-        ids, nothing, ids, ids, ids, None, ClickedPart.nothing(1), {}, None, None, np.zeros(len(ids), bool)  # type: ignore[arg-type]
+        ids, nothing, ids, ids, ids, None, ClickPart.nothing(1), {}, None, None, np.zeros(len(ids), bool)  # type: ignore[arg-type]
     )  # fmt: skip
     left = whole.without(np.array(sorted(first), np.int64)).without(np.array(sorted(second), np.int64))
     assert left.living_ids.tolist() == [id_ for id_ in ids.tolist() if id_ not in first | second]

@@ -15,6 +15,8 @@ from magpie.data.settings import Settings
 from magpie.web.app import create_app
 from tests.support.serving import client_of, serving
 
+pytestmark = pytest.mark.slow
+
 NDJSON = "application/x-ndjson"
 
 

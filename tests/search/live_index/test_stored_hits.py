@@ -1,4 +1,4 @@
-"""Cards: hits show what the catalogue holds, though the database is asked only for what the index no longer knows."""
+"""Hits show what the catalogue holds, though the database is asked only for what the index no longer knows."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,10 +14,10 @@ from magpie.data.database.connection import Database
 from magpie.data.settings import Settings
 from magpie.indexer.generations.generation import Generation
 from magpie.indexer.generations.store import open_current
-from magpie.indexer.indexes.stored_hits import Cards, CardsWriter, card_of
+from magpie.indexer.indexes.stored_hits import StoredHits, StoredHitsWriter, stored_hit_of
 from magpie.indexer.rebuild import rebuild
 from magpie.search.engine import SearchEngine
-from magpie.search.live_index.hit_store import ShownItems
+from magpie.search.live_index.hit_store import HitStore
 from magpie.search.request import SearchRequest
 from magpie.search.serving import main_segment
 
@@ -48,8 +48,8 @@ def test_every_item_has_the_card_that_the_catalogue_would_give(
     catalogue: CountingCatalogue, generation: Generation
 ) -> None:
     items = catalogue.get_many(generation.ids.tolist())
-    assert generation.cards is not None and len(items) == 32
-    assert generation.cards.read(range(32)) == [card_of(items[id_]) for id_ in generation.ids.tolist()]
+    assert generation.stored_hits is not None and len(items) == 32
+    assert generation.stored_hits.read(range(32)) == [stored_hit_of(items[id_]) for id_ in generation.ids.tolist()]
 
 
 def test_cards_hold_any_text_and_what_was_inferred(
@@ -60,21 +60,21 @@ def test_cards_hold_any_text_and_what_was_inferred(
         item, title="\u2028 'a'\n\"b\" 红色 \U0001f600", price=None, pictures=(), attributes={"x": ["a", "b"]}
     )
     guessed = replace(odd, inferred={"colour": Label("Red", 0.75)})
-    writer = CardsWriter(tmp_path, {"x": "list"})
+    writer = StoredHitsWriter(tmp_path, {"x": "list"})
     writer.add([item])
     writer.add([odd, guessed])
     writer.finish()
-    cards = Cards.open(tmp_path)
-    assert cards is not None and cards.kinds == {"x": "list"}
-    assert cards.read(range(3)) == [card_of(item), card_of(odd), card_of(guessed)]
-    (last,) = cards.read([2])
+    stored_hits = StoredHits.open(tmp_path)
+    assert stored_hits is not None and stored_hits.kinds == {"x": "list"}
+    assert stored_hits.read(range(3)) == [stored_hit_of(item), stored_hit_of(odd), stored_hit_of(guessed)]
+    (last,) = stored_hits.read([2])
     assert last.attributes == {"x": ["a", "b"], "colour": "Red"} and last.inferred == {"colour": 0.75}
 
 
 def test_an_empty_catalogue_has_no_cards_to_read(tmp_path: Path) -> None:
-    CardsWriter(tmp_path, {}).finish()
-    cards = Cards.open(tmp_path)
-    assert cards is not None and cards.read([]) == []
+    StoredHitsWriter(tmp_path, {}).finish()
+    stored_hits = StoredHits.open(tmp_path)
+    assert stored_hits is not None and stored_hits.read([]) == []
 
 
 def test_the_database_is_asked_only_for_what_changed_and_once(
@@ -82,7 +82,7 @@ def test_the_database_is_asked_only_for_what_changed_and_once(
 ) -> None:
     changed, deleted, *others = generation.ids.tolist()
     indexed = main_segment(generation).without(np.array([changed, deleted]))
-    shown = ShownItems(catalogue, indexed, generation.cards)
+    shown = HitStore(catalogue, indexed, generation.stored_hits)
     assert set(shown.get_many([changed, *others, 999])) == {changed, *others}
     assert set(shown.get_many([others[0], changed])) == {others[0], changed}
     assert catalogue.asked == [changed, 999]
@@ -91,8 +91,8 @@ def test_the_database_is_asked_only_for_what_changed_and_once(
 def test_an_index_without_cards_shows_the_same(catalogue: CountingCatalogue, generation: Generation) -> None:
     ids = generation.ids.tolist()
     indexed = main_segment(generation)
-    without = ShownItems(catalogue, indexed, None)
-    assert without.get_many(ids) == ShownItems(catalogue, indexed, generation.cards).get_many(ids)
+    without = HitStore(catalogue, indexed, None)
+    assert without.get_many(ids) == HitStore(catalogue, indexed, generation.stored_hits).get_many(ids)
     assert without.get_many(ids[:2]).keys() == set(ids[:2]) and catalogue.asked == ids
 
 
@@ -104,7 +104,7 @@ def test_damaged_cards_are_said_once_and_hits_come_from_the_catalogue(
     content[5] ^= 0xFF
     path.write_bytes(content)
     ids = generation.ids.tolist()
-    shown = ShownItems(catalogue, main_segment(generation), Cards.open(generation.folder))
+    shown = HitStore(catalogue, main_segment(generation), StoredHits.open(generation.folder))
     assert shown.get_many(ids[1:3]).keys() == set(ids[1:3]) and not caplog.records  # these are sound
     for _ in range(2):
         assert [shown.get_many([id_])[id_].item_id for id_ in ids[:2]] == ["ball-red", "ball-green"]

@@ -8,12 +8,13 @@ import pytest
 
 from magpie.data.aggregates.recent_choices import BOUGHT, Visit, chosen_items, read_visits
 from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.events.event_log import ClickLog
-from magpie.data.events.ubi import EventRecord, now_ms
+from magpie.data.events.ubi import EventRecord
 from magpie.data.settings import Settings
 from magpie.search.engine import SearchEngine
-from magpie.search.personalisation.personalise import taste_of
+from magpie.search.personalisation.personalise import preferences_of
 from magpie.search.request import SearchRequest, SearchResult
 from tests.support.chosen import choose
 
@@ -94,13 +95,13 @@ def test_taste_fades() -> None:
     def earlier(id_: int, days: float) -> Visit:
         return Visit(id_, "click", int(-days * DAY_MS), False)
 
-    taste = taste_of([earlier(1, 0), earlier(2, 30), earlier(3, 60), earlier(1, 60)], now_ms=0)
-    assert taste is not None
-    assert list(taste.ids) == [1, 2, 3]
-    assert np.allclose(taste.weights, [0.5, 0.5 * 0.5, 0.5 * 0.25])
-    session = taste_of([Visit(1, "click", 0, True), Visit(2, "click", 0, True), Visit(3, "purchase", 0, True)], 0)
+    preferences = preferences_of([earlier(1, 0), earlier(2, 30), earlier(3, 60), earlier(1, 60)], now_ms=0)
+    assert preferences is not None
+    assert list(preferences.ids) == [1, 2, 3]
+    assert np.allclose(preferences.weights, [0.5, 0.5 * 0.5, 0.5 * 0.25])
+    session = preferences_of([Visit(1, "click", 0, True), Visit(2, "click", 0, True), Visit(3, "purchase", 0, True)], 0)
     assert session is not None and np.allclose(session.weights, [1, 0.9, 2 * 0.81])
-    assert taste_of([], 0) is None
+    assert preferences_of([], 0) is None
 
 
 def test_visits_are_found_in_an_index(shop_database: Database) -> None:

@@ -1,4 +1,4 @@
-"""Attributes as evidence: read from any columns, guessed where missing, and held against the words of a query."""
+"""Attribute tags are read from any columns, guessed where missing, and compared with the words of a query."""
 
 import numpy as np
 import pytest

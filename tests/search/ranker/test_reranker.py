@@ -21,11 +21,12 @@ from magpie.search.click_models.debiased_rates import count_pairs
 from magpie.search.click_models.position_bias import assumed_propensities
 from magpie.search.engine import SearchEngine
 from magpie.search.experiments.exploration import Explored
-from magpie.search.ranker.click_evidence import gather_evidence
+from magpie.search.ranker.click_statistics import gather_click_statistics
 from magpie.search.ranker.first_stage_arrays import FirstStage, gather_first_stage
-from magpie.search.ranker.ranker import Ranker, train_ranker
+from magpie.search.ranker.named_rankings import FIRST_STAGE
+from magpie.search.ranker.ranker import Ranker
 from magpie.search.ranker.ranker_store import publish_ranker, ranker_versions, save_ranker
-from magpie.search.ranker.reranker import FIRST_STAGE
+from magpie.search.ranker_training.fit_ranker import fit_ranker
 from magpie.search.ranker_training.train_ranker import train
 from magpie.search.request import Hit, SearchRequest
 from magpie.web.api.answer_search import query_record
@@ -59,8 +60,8 @@ def favouring(item_id: str, engine: SearchEngine) -> Ranker:
     stages: dict[str, FirstStage] = {}
     hits = engine.search(QUERY).hits
     for text in ("red", "ball", "box", "ring", "kite", "plate", "blue", "green"):
-        question, order = engine.first_stage(replace(QUERY, text=text))
-        stages[text] = gather_first_stage(order, question)
+        parsed, order = engine.first_stage(replace(QUERY, text=text))
+        stages[text] = gather_first_stage(order, parsed)
     items = [hit.item_id for hit in hits]
     number = len(items)
     zeros, ones = np.zeros(number, np.int64), np.ones(number, np.int64)
@@ -69,7 +70,7 @@ def favouring(item_id: str, engine: SearchEngine) -> Ranker:
     cells = Cells(["red"], items, [""], [""], zeros, zeros, zeros, zeros, np.arange(number), clicks=clicks, **shown)
     found = numbers_of(engine, items)
     pairs = count_pairs(cells, PositionModel(assumed_propensities()))
-    return train_ranker(gather_evidence(pairs, stages, found), stages)
+    return fit_ranker(gather_click_statistics(pairs, stages, found), stages)
 
 
 def test_a_published_ranker_is_taken_up_and_given_back(own_shop: Settings, engine: SearchEngine) -> None:
@@ -289,7 +290,9 @@ def test_a_ranker_that_knows_what_was_forgotten_says_so_and_does_not_outlive_the
     log.forget("somebody")
     engine.refresh()
     assert engine.status()["stale"] == ["ranker"] and "train ranker" in engine.status()["alarms"][0]
-    assert not train(own_shop, database, engine).published  # there is nothing to learn from
+    assert not train(
+        own_shop, database, engine.first_stage, engine.fingerprint
+    ).published  # there is nothing to learn from
     engine.refresh()
     assert engine.status()["stale"] == [] and engine.status()["ranker"] == FIRST_STAGE
     assert not engine.status()["alarms"] and not ranker_versions(own_shop)
@@ -298,7 +301,7 @@ def test_a_ranker_that_knows_what_was_forgotten_says_so_and_does_not_outlive_the
 def test_training_on_too_few_clicks_publishes_nothing(
     own_shop: Settings, engine: SearchEngine, database: Database
 ) -> None:
-    report = train(own_shop, database, engine)
+    report = train(own_shop, database, engine.first_stage, engine.fingerprint)
     assert not report.published and report.version is None
     assert "1,000" in report.verdict.reason
     assert json.dumps(report.as_dict())

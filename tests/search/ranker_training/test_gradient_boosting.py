@@ -1,24 +1,23 @@
-"""Trees by counts and by lists: both expect rates, neither knows its own fold, and later clicks choose between them."""
+"""Trees expect rates, do not know their own fold, and are followed for new queries as far as clicks allow."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from magpie.search.click_models.click_models import PositionModel, choose_browsing_model, split_by_day
+from magpie.search.click_models.click_models import PositionModel, split_by_day
 from magpie.search.click_models.debiased_rates import count_pairs
 from magpie.search.click_models.position_bias import POSITIONS, measure_propensities
-from magpie.search.ranker.click_evidence import FOLDS, Evidence, gather_evidence
+from magpie.search.ranker.click_statistics import FOLDS, ClickStatistics, gather_click_statistics
 from magpie.search.ranker.features import NAMES
-from magpie.search.ranker.ranker import LEAST_SHARE, Ranker, train_ranker, training_rows
+from magpie.search.ranker.ranker import LEAST_SHARE
 from magpie.search.ranker_training.cold_query_share import SHARES, with_new_share
-from magpie.search.ranker_training.gradient_boosting import LAMBDAMART, POISSON, Rows, grow_trees
-from magpie.search.ranker_training.model_selection import Contest, Showing, hold_contest
-from magpie.search.ranker_training.off_policy_gate import Estimate
-from magpie.search.ranker_training.train_ranker import learn
+from magpie.search.ranker_training.fit_ranker import fit_ranker, training_rows
+from magpie.search.ranker_training.gradient_boosting import Rows, grow_trees
 from tests.support.clicked_world import World, browse, make_world
 
-OBJECTIVES = (POISSON, LAMBDAMART)
+pytestmark = pytest.mark.slow
+
 LOOKS = 1 / np.arange(1, POSITIONS + 1)
 
 
@@ -28,25 +27,24 @@ def world() -> World:
 
 
 @pytest.fixture(scope="module")
-def halves(world: World) -> tuple[Evidence, Evidence]:
-    """The evidence of the earlier and of the later days."""
+def halves(world: World) -> tuple[ClickStatistics, ClickStatistics]:
+    """The statistics of the earlier and of the later days."""
     cells = browse(world, 8_000)
     model = PositionModel(measure_propensities(cells))
     early, late = split_by_day(cells, 0.25)
     return tuple(  # type: ignore[return-value]
-        gather_evidence(count_pairs(part, model), stages, world.numbers)
+        gather_click_statistics(count_pairs(part, model), stages, world.numbers)
         for part, stages in ((early, world.stages), (late, {}))
     )
 
 
 @pytest.fixture(scope="module")
-def rows(world: World, halves: tuple[Evidence, Evidence]) -> Rows:
+def rows(world: World, halves: tuple[ClickStatistics, ClickStatistics]) -> Rows:
     return training_rows(halves[0], world.stages)
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES)
-def test_expected_rates_follow_the_clicks(rows: Rows, objective: str) -> None:
-    trees = grow_trees(rows, objective, FOLDS)
+def test_expected_rates_follow_the_clicks(rows: Rows) -> None:
+    trees = grow_trees(rows, FOLDS)
     rates = trees.rates(FOLDS, rows.values)
     assert (rates > 0).all()
     assert float((rates * rows.expected).sum()) == pytest.approx(float(rows.clicks.sum()), rel=0.15)
@@ -54,68 +52,35 @@ def test_expected_rates_follow_the_clicks(rows: Rows, objective: str) -> None:
     assert rows.clicks[high].sum() / rows.expected[high].sum() > rows.clicks[~high].sum() / rows.expected[~high].sum()
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES)
-def test_what_is_liked_anyway_is_not_learned_as_fit(rows: Rows, objective: str) -> None:
+def test_what_is_liked_anyway_is_not_learned_as_fit(rows: Rows) -> None:
     liked = np.where(np.arange(len(rows.fold)) % 2, 2.0, 1.0)
     adored = replace(rows, clicks=rows.clicks * liked, appeal=rows.appeal * liked)
-    usual, raised = (grow_trees(each, objective, FOLDS).rates(FOLDS, rows.values) for each in (rows, adored))
+    usual, raised = (grow_trees(each, FOLDS).rates(FOLDS, rows.values) for each in (rows, adored))
     assert raised.mean() == pytest.approx(usual.mean(), rel=0.1)
     assert np.corrcoef(np.log(usual), np.log(raised))[0, 1] > 0.9
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES)
-def test_a_booster_never_saw_its_fold(rows: Rows, objective: str) -> None:
+def test_a_booster_never_saw_its_fold(rows: Rows) -> None:
     changed = replace(rows, clicks=np.where(rows.fold == 0, 5 * rows.expected, rows.clicks))
-    before, after = (grow_trees(each, objective, FOLDS).forests for each in (rows, changed))
+    before, after = (grow_trees(each, FOLDS).forests for each in (rows, changed))
     assert np.array_equal(before[0].leaves, after[0].leaves)
     assert not np.array_equal(before[1].leaves, after[1].leaves)
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES)
-def test_without_rows_all_rates_are_alike(rows: Rows, objective: str) -> None:
+def test_without_rows_all_rates_are_alike(rows: Rows) -> None:
     nothing = rows.where(np.zeros(len(rows.fold), bool))
-    rates = grow_trees(nothing, objective, FOLDS).rates(0, np.random.default_rng(0).random((5, len(NAMES))))
+    rates = grow_trees(nothing, FOLDS).rates(0, np.random.default_rng(0).random((5, len(NAMES))))
     assert np.ptp(rates) == 0
-
-
-def test_the_later_days_choose(world: World, halves: tuple[Evidence, Evidence]) -> None:
-    known, later = halves
-    good = train_ranker(known, world.stages)
-    spoilt = replace(good, evidence=replace(known, counts=known.counts * np.array([[1], [0.0], [1], [1]])))
-    assert winner_of({POISSON: good, LAMBDAMART: spoilt}, later, world) == POISSON
-    turned = replace(good, trees=replace(good.trees, objective=LAMBDAMART, slope=-9.0))  # the best last
-    assert winner_of({POISSON: turned, LAMBDAMART: good}, later, world) == LAMBDAMART
-
-
-def winner_of(rankers: dict[str, Ranker], later: Evidence, world: World) -> str:
-    contest: Contest = hold_contest(rankers, later, world.stages, LOOKS)
-    assert set(contest.as_dict()) == {"winner", *OBJECTIVES}
-    return contest.winner
-
-
-def test_winning_takes_both_kinds_of_queries() -> None:
-    low, high = (Estimate(lift, 0.1, 1.0, 0.0, 9) for lift in (0.1, 0.2))
-    assert Showing(high, high).surpasses(Showing(low, low))
-    assert not Showing(high, low).surpasses(Showing(low, low))
-    assert not Showing(low, low).surpasses(Showing(low, low))
-
-
-def test_the_report_tells_how_both_fared(world: World) -> None:
-    cells = browse(world, 4_000)
-    ranker, verdict = learn(cells, choose_browsing_model(cells), world.stages, world.numbers)
-    contest = verdict.as_dict()["contest"]
-    assert contest["winner"] == ranker.trees.objective
-    assert contest[POISSON]["known"]["lift"] != contest[LAMBDAMART]["known"]["lift"]
 
 
 def test_trees_are_followed_for_new_queries_as_far_as_left_out_ones_say(world: World) -> None:
     cells = browse(world, 8_000)
-    evidence = gather_evidence(
+    statistics = gather_click_statistics(
         count_pairs(cells, PositionModel(measure_propensities(cells))), world.stages, world.numbers
     )
-    ranker = train_ranker(evidence, world.stages)
+    ranker = fit_ranker(statistics, world.stages)
     good = with_new_share(ranker, world.stages, LOOKS)
-    assert good.new_share in SHARES and good.evidence is ranker.evidence
+    assert good.new_share in SHARES and good.statistics is ranker.statistics
     forests = [replace(forest, leaves=-4 * forest.leaves) for forest in ranker.trees.forests]  # most is least
     bad = replace(ranker, trees=replace(ranker.trees, forests=forests))
     assert with_new_share(bad, world.stages, LOOKS).new_share == LEAST_SHARE

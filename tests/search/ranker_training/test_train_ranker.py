@@ -1,5 +1,6 @@
-"""From counted clicks to a ranker: propensities, browsing models, evidence, the gate. The truth is simulated."""
+"""From counted clicks to a ranker: propensities, browsing models, statistics, the gate. The truth is simulated."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -8,16 +9,19 @@ import pytest
 from magpie.data.aggregates.click_cells import Cells
 from magpie.data.errors import RankerBroken
 from magpie.data.settings import Settings
-from magpie.search.click_models.click_models import CascadeModel, PositionModel, choose_browsing_model
+from magpie.search.click_models.click_models import CascadeModel, PositionModel, choose_click_model
 from magpie.search.click_models.debiased_rates import count_pairs
 from magpie.search.click_models.position_bias import POSITIONS, assumed_propensities, measure_propensities
-from magpie.search.ranker.click_evidence import gather_evidence
+from magpie.search.ranker.click_statistics import gather_click_statistics
 from magpie.search.ranker.features import NAMES, features
 from magpie.search.ranker.ranker import Ranker
 from magpie.search.ranker.ranker_store import current_ranker, open_ranker, publish_ranker, ranker_versions, save_ranker
+from magpie.search.ranker.trees import Trees
 from magpie.search.ranker_training.off_policy_gate import Contenders, judge
 from magpie.search.ranker_training.train_ranker import learn
 from tests.support.clicked_world import SHOWN, World, browse, expected_clicks, make_world
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +36,7 @@ def cells(world: World) -> Cells:
 
 @pytest.fixture(scope="module")
 def ranker(world: World, cells: Cells) -> Ranker:
-    learned, verdict = learn(cells, choose_browsing_model(cells), world.stages, world.numbers)
+    learned, verdict = learn(cells, choose_click_model(cells), world.stages, world.numbers)
     assert verdict.is_better, verdict.reason
     return learned
 
@@ -70,11 +74,11 @@ def test_propensities_fall_on_beyond_the_measured_positions() -> None:
 
 
 def test_each_way_of_browsing_is_recognised(world: World, cells: Cells) -> None:
-    found = choose_browsing_model(cells)
+    found = choose_click_model(cells)
     assert (found.likelier, found.model.power) == ("position", 1.0)
     rooted = replace(found.model, power=0.5).exposure(cells)
     assert rooted**2 == pytest.approx(found.model.exposure(cells) * cells.impressions)
-    report = choose_browsing_model(browse(world, 8_000, cascade=True))
+    report = choose_click_model(browse(world, 8_000, cascade=True))
     assert report.likelier == "cascade"
     assert (report.as_dict()["chosen"], report.model.power) == ("position", 0.5)
     assert report.advantage is not None and report.advantage > 0
@@ -112,7 +116,7 @@ def test_features_do_not_know_the_querys_own_clicks(world: World, cells: Cells) 
     model = PositionModel(assumed_propensities())
     doubled = replace(cells, clicks=np.where(cells.query == number, cells.impressions, cells.clicks))
     seen = [
-        features(world.stages[key], gather_evidence(count_pairs(each, model), world.stages, world.numbers), key)
+        features(world.stages[key], gather_click_statistics(count_pairs(each, model), world.stages, world.numbers), key)
         for each in (cells, doubled)
     ]
     # the usual rate, towards which every query is drawn, is all that its own clicks may move
@@ -121,7 +125,7 @@ def test_features_do_not_know_the_querys_own_clicks(world: World, cells: Cells) 
 
 
 def test_known_queries_gain_true_clicks(world: World, ranker: Ranker) -> None:
-    asked = [key for key in world.stages if ranker.evidence.knows(key)]
+    asked = [key for key in world.stages if ranker.statistics.knows(key)]
     before = sum(expected_clicks(world, key, np.arange(30)) for key in asked)
     after = sum(expected_clicks(world, key, ranker.order(world.stages[key], key)) for key in asked)
     assert after > 1.1 * before
@@ -134,7 +138,7 @@ def test_what_is_bought_rises_where_conversions_count(world: World, cells: Cells
     tops = []
     for weight in (0.0, 3.0):
         aim = sold.with_conversions(weight)
-        ranker, _ = learn(aim, choose_browsing_model(cells), world.stages, world.numbers)
+        ranker, _ = learn(aim, choose_click_model(cells), world.stages, world.numbers)
         heads = [stage.ids[ranker.order(stage, key)[:5]] for key, stage in world.stages.items()]
         tops.append(float(np.mean(np.concatenate(heads) % 2 == 0)))
     assert tops[1] > tops[0] + 0.1
@@ -149,14 +153,14 @@ def test_an_order_is_a_permutation(world: World, ranker: Ranker) -> None:
 def test_what_is_hardly_known_is_drawn_into_many_places(world: World, ranker: Ranker) -> None:
     key = "query 0"
     stage = world.stages[key]
-    values, own = ranker.features(stage, key), ranker.evidence.of_query(key, stage.ids)
+    values, own = ranker.features(stage, key), ranker.statistics.of_query(key, stage.ids)
     drawn = ranker.drawn_orders(stage, key, values, seed=1, draws=400)
     assert drawn.shape == (400, 30) and all(sorted(order) == list(range(30)) for order in drawn)
     places = np.argsort(drawn, axis=1)
     usual = np.argsort(ranker.order_by(stage, key, values))
     assert np.corrcoef(places.mean(axis=0), usual)[0, 1] > 0.8
     shown = own.exposure > 50
-    sure = replace(ranker, evidence=replace(ranker.evidence, counts=1000 * ranker.evidence.counts))
+    sure = replace(ranker, statistics=replace(ranker.statistics, counts=1000 * ranker.statistics.counts))
     steady = np.argsort(sure.drawn_orders(stage, key, values, seed=1, draws=400), axis=1)
     assert steady.std(axis=0)[shown].mean() < 0.7 * places.std(axis=0)[shown].mean()  # the others still jump
     again = ranker.drawn_orders(stage, key, values, seed=1, draws=2)
@@ -164,11 +168,13 @@ def test_what_is_hardly_known_is_drawn_into_many_places(world: World, ranker: Ra
 
 
 def test_the_gate_refuses_a_ranker_that_is_no_better(world: World, cells: Cells, ranker: Ranker) -> None:
-    turned = replace(ranker.evidence, counts=ranker.evidence.counts[[0, 1, 2, 3]] * np.array([[1], [0.0], [1], [1]]))
+    turned = replace(
+        ranker.statistics, counts=ranker.statistics.counts[[0, 1, 2, 3]] * np.array([[1], [0.0], [1], [1]])
+    )
     rng = np.random.default_rng(0)
     turned.counts[1] = turned.counts[0] * rng.random(turned.counts.shape[1])  # clicks that are nobody's
-    spoilt = replace(ranker, evidence=turned)
-    later = gather_evidence(count_pairs(cells, PositionModel(measure_propensities(cells))), {}, world.numbers)
+    spoilt = replace(ranker, statistics=turned)
+    later = gather_click_statistics(count_pairs(cells, PositionModel(measure_propensities(cells))), {}, world.numbers)
     looks = 1 / np.arange(1, POSITIONS + 1)
     verdict = judge(Contenders(spoilt, spoilt, spoilt), later, world.stages, looks)
     assert not verdict.is_better
@@ -192,6 +198,20 @@ def test_a_version_comes_back_as_it_was(settings: Settings, world: World, ranker
     (settings.rankers_dir / version / "trees-0.npz").unlink()
     with pytest.raises(RankerBroken, match="train ranker"):
         open_ranker(settings, version, "encoder-1")
+
+
+def test_a_ranker_of_lists_that_an_older_magpie_trained_orders_as_before(settings: Settings, ranker: Ranker) -> None:
+    """LambdaMART's sums are no rates: their logarithms are a level plus a slope times the sum."""
+    level, slope = -0.4, 0.7
+    forests = [replace(forest, is_log=np.array(False)) for forest in ranker.trees.forests]
+    version = save_ranker(settings, replace(ranker, trees=Trees(forests)), "encoder", {})
+    path = settings.rankers_dir / version / "manifest.json"
+    manifest = json.loads(path.read_text()) | {"objective": "lambdamart", "calibration": [level, slope]}
+    path.write_text(json.dumps(manifest))
+    opened = open_ranker(settings, version, "encoder")
+    values = np.random.default_rng(0).normal(size=(50, len(NAMES))).astype(np.float32)
+    for fold, forest in enumerate(forests):
+        assert opened.trees.rates(fold, values) == pytest.approx(np.exp(level + slope * forest.predict(values)))
 
 
 def test_old_versions_go_but_not_the_serving_one(settings: Settings, ranker: Ranker) -> None:

@@ -11,7 +11,7 @@ from magpie.data.aggregates.query_sessions import read_searches
 from magpie.data.database.connection import Database
 from magpie.data.settings import Settings
 from magpie.search.click_models.position_bias import Propensities, measure_propensities
-from magpie.search.click_models.saved_bias import Examination, read_examination, save_examination
+from magpie.search.click_models.saved_bias import PositionBias, read_position_bias, save_position_bias
 from magpie.search.confidence_intervals import Z, around, even_by_factor, share_of
 from magpie.search.reports.debiased_ctr import click_through
 from magpie.search.reports.ranker_history import count_ranker_use, read_standings
@@ -34,7 +34,7 @@ def test_intervals_of_estimates() -> None:
 
 
 def test_clicks_per_look_divide_by_looks_and_keep_both_doubts() -> None:
-    looks = Examination(Propensities(np.array([1.0, 0.5]), np.array([0.0, 0.1]), 1))
+    looks = PositionBias(Propensities(np.array([1.0, 0.5]), np.array([0.0, 0.1]), 1))
     first, second = click_through([PositionCount(1, 100, 9, 25), PositionCount(2, 100, 9, 16)], looks)
     assert (first.raw.value, first.debiased.value) == (0.25, 0.25)
     assert second.debiased.value == pytest.approx(0.16 / 0.5)
@@ -47,17 +47,17 @@ def test_the_bias_is_taken_out_of_a_world_where_position_is_all_there_is() -> No
     cells = browse(world, 20_000)
     sums = [[int(x[cells.position == k].sum()) for k in range(1, 11)] for x in (cells.impressions, cells.clicks)]
     counts = [PositionCount(k, shown, 99, clicks) for k, (shown, clicks) in enumerate(zip(*sums, strict=True), 1)]
-    found = click_through(counts, Examination(measure_propensities(cells)))
+    found = click_through(counts, PositionBias(measure_propensities(cells)))
     assert found[9].raw.value < 0.15 * found[0].raw.value
     assert all(one.debiased.low < 0.42 and one.debiased.high > 0.38 for one in found)
     assert all(0.3 < one.debiased.value < 0.5 for one in found)
 
 
 def test_what_training_measured_is_kept(settings: Settings) -> None:
-    assert not read_examination(settings).propensities.is_measured
+    assert not read_position_bias(settings).propensities.is_measured
     cells = browse(make_world(), 3_000)
-    save_examination(settings, cells, measure_propensities(cells))
-    kept = read_examination(settings)
+    save_position_bias(settings, cells, measure_propensities(cells))
+    kept = read_position_bias(settings)
     assert kept.propensities.is_measured and (kept.days, kept.clicks) == (6, cells.num_clicks)
     assert kept.at(1).value == 1.0 and kept.at(5).low < kept.at(5).value < kept.at(5).high <= 1.0
 

@@ -6,10 +6,11 @@ import pytest
 
 from magpie.data.aggregates.item_counts import ItemCount
 from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.clock import now_ms
 from magpie.data.database.connection import open_database
 from magpie.data.errors import BadFilter
 from magpie.data.events.event_log import ClickLog
-from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit, now_ms
+from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
 from magpie.search.reports.exposure_fairness import NONE, group_exposure, report_exposure
 from tests.web.cli.test_cli import Run, magpie  # noqa: F401

@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from magpie.indexer.encoder.encoder import unit_rows
 from magpie.indexer.fusion.missing_part_imputation import ImputedAverage
 from magpie.indexer.indexes.attribute_columns import Columns
 from magpie.indexer.indexes.vector_index import EXACT, Neighbours, VectorIndex, build_index
+from magpie.indexer.vectors import unit_rows
 from magpie.search.live_index.segment import Segment
-from magpie.search.query.interpret import Question
+from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.retrieval.candidates import retrieve
-from magpie.search.retrieval.missing_parts import at_most_their_share
+from magpie.search.retrieval.missing_parts import limit_wordless
 from tests.support.segments import segment_of
 
 DIM, KINDS, EACH, WORDLESS = 16, 10, 200, 0.3
@@ -46,7 +46,7 @@ def wordless_at_the_top(shop: Segment, near: Neighbours) -> float:
 def test_they_get_at_most_about_their_share_of_the_top(shop: Segment) -> None:
     queries = unit_rows(np.stack([shop.parts["image"][k * EACH :][:EACH].mean(axis=0) for k in range(KINDS)]))
     before = [ranked(shop, query) for query in queries.astype(np.float32)]
-    after = [at_most_their_share(shop, query, near) for query, near in zip(queries, before, strict=True)]
+    after = [limit_wordless(shop, query, near) for query, near in zip(queries, before, strict=True)]
     assert np.mean([wordless_at_the_top(shop, near) for near in before]) > 2 * WORDLESS
     assert np.mean([wordless_at_the_top(shop, near) for near in after]) == pytest.approx(WORDLESS, abs=0.1)
 
@@ -54,7 +54,7 @@ def test_they_get_at_most_about_their_share_of_the_top(shop: Segment) -> None:
 def test_nobody_gains_and_items_with_words_keep_their_similarity(shop: Segment) -> None:
     query = np.asarray(shop.fused[7])
     near = ranked(shop, query)
-    fair = at_most_their_share(shop, query, near)
+    fair = limit_wordless(shop, query, near)
     assert (np.diff(fair.scores) <= 0).all() and sorted(fair.rows) == sorted(near.rows)
     gains = fair.scores[np.argsort(fair.rows)] - near.scores[np.argsort(near.rows)]
     assert (gains <= 0).all() and (gains < 0).any() and not gains[~shop.is_wordless].any()
@@ -65,7 +65,7 @@ def test_where_nothing_is_known_of_whole_items_all_stays(shop: Segment) -> None:
     pictures = np.asarray(shop.parts["image"], np.float32)[wordless]
     alone = segment_of(np.zeros_like(pictures), pictures, np.zeros(len(pictures), np.float32))
     near = ranked(alone, pictures[0])
-    assert at_most_their_share(alone, pictures[0], near) is near
+    assert limit_wordless(alone, pictures[0], near) is near
 
 
 def test_an_uploaded_picture_finds_them_within_their_share(shop: Segment) -> None:
@@ -75,8 +75,8 @@ def test_an_uploaded_picture_finds_them_within_their_share(shop: Segment) -> Non
     shown = [np.asarray(shop.parts["image"][k * EACH : (k + 1) * EACH], np.float32).mean(axis=0) for k in range(KINDS)]
 
     def wordless(shows_picture: bool) -> float:
-        questions = [Question("fused", unit_rows(v[None])[0], shows_picture=shows_picture) for v in shown]
-        found = [retrieve([searched], question, {}, 400)[0][0] for question in questions]
+        parsed_queries = [ParsedQuery("fused", unit_rows(v[None])[0], shows_picture=shows_picture) for v in shown]
+        found = [retrieve([searched], parsed, {}, 400)[0][0] for parsed in parsed_queries]
         return float(np.mean([shop.is_wordless[one.rows[:TOP]].mean() for one in found]))
 
     assert wordless(False) > 2 * WORDLESS

@@ -17,6 +17,8 @@ from magpie.indexer.rebuild import rebuild
 from magpie.search.engine import SearchEngine
 from magpie.search.request import SearchRequest
 
+pytestmark = pytest.mark.slow
+
 DEMO = Path(__file__).parents[3] / "data" / "demo"
 NUM_ITEMS, EVERY, DEPTH = 400, 20, 100
 

@@ -28,6 +28,8 @@ from magpie.data.settings import Settings
 from magpie.web.app import create_app
 from tests.support.serving import client_of
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "the-owners-token"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 # Loaded with the test: pytest parses them to rewrite assertions, which Python 3.11 cannot do beside other threads.

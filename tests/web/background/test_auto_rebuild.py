@@ -28,6 +28,8 @@ from magpie.web.background.auto_rebuild import (
 from magpie.web.shared_memory import SharedTexts
 from tests.search.ranker.test_reranker import favouring
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 12_000  # of 50 ms: a rebuild at the lowest priority waits for whatever else runs
 HOUR_S = 3600.0
 

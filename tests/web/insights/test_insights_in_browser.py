@@ -9,7 +9,7 @@ import pytest
 
 from magpie.data.database.connection import open_database
 from magpie.data.settings import Settings
-from magpie.web.insights.tables import TABLES
+from magpie.web.insights.tables.by_name import TABLES
 from tests.support.browsing import PHONE, WIDE, axe_violations, wait_until
 from tests.support.insights_log import people, search
 from tests.support.learned_home import teach

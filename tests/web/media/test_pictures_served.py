@@ -13,7 +13,7 @@ from magpie.data.catalogue.catalogue import Catalogue, ItemDraft
 from magpie.data.database.connection import open_database
 from magpie.data.settings import Settings
 from magpie.web.app import create_app
-from magpie.web.media.picture_shelf import WIDTHS
+from magpie.web.media.picture_store import WIDTHS
 from tests.support.serving import client_of
 from tests.support.shop import HOSTILE_ID
 

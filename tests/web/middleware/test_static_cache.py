@@ -8,7 +8,7 @@ from flask import Flask
 
 from magpie.data.settings import Settings
 from magpie.web.app import create_app
-from magpie.web.middleware.static_cache import KeptAnswers
+from magpie.web.middleware.static_cache import StaticCache
 
 NAME = "/static/page.js"
 
@@ -54,7 +54,7 @@ def test_what_depends_on_more_than_the_address_is_asked_anew(app: Flask) -> None
 
 def test_every_encoding_has_its_own_and_no_address_fills_the_memory() -> None:
     echo = Echo()
-    kept = KeptAnswers(echo, "/static/")
+    kept = StaticCache(echo, "/static/")
     for turn in range(2):
         for number in range(150):
             for encoding in ("br", ""):

@@ -1,5 +1,6 @@
 // The panel of one card: like this but …, does it fit, and why it is there.
 
+import { addressOf } from "./addresses.js";
 import { aboutCard, tellReaction, wantsPrivacy } from "./events.js";
 import { announce, text } from "./texts.js";
 
@@ -43,7 +44,7 @@ async function explain(itemId) {
   const region = $("card-reasons");
   region.textContent = text("loading");
   try {
-    const answer = await fetch("/why?" + asked, { headers: { Accept: "application/json, text/html;q=0.9" } });
+    const answer = await fetch(addressOf("/why?") + asked, { headers: { Accept: "application/json, text/html;q=0.9" } });
     if (answer.ok) region.innerHTML = await answer.text();
     else region.textContent = (await answer.json()).detail;
   } catch {

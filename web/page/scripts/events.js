@@ -1,6 +1,8 @@
 // Tells the server what was seen, opened, looked at and judged, so that it can learn what people mean. Nothing is told,
 // and no cookie set, for visitors who ask for privacy; the others get a random name for this visit with their first click.
 
+import { addressOf } from "./addresses.js";
+
 const COOKIE = "magpie_session";
 const ORIGIN = "magpie.origin"; // which search led to the item that is looked at
 const SEEN_SHARE = 0.5;
@@ -42,7 +44,8 @@ function send() {
   if (!waiting.length) return;
   const body = new Blob([JSON.stringify(waiting.splice(0, MOST_AT_ONCE))], { type: "application/json" });
   // an event that is not told is no reason to disturb anybody
-  if (!navigator.sendBeacon("/api/events", body)) fetch("/api/events", { method: "POST", body, keepalive: true }).catch(() => {});
+  const address = addressOf("/api/events");
+  if (!navigator.sendBeacon(address, body)) fetch(address, { method: "POST", body, keepalive: true }).catch(() => {});
 }
 
 export function aboutCard(card) {

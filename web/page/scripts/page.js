@@ -1,6 +1,7 @@
 // The search page's script: answers while one types, by swapping in what the server renders for the same address.
 // Without it every link and form works as a page of its own.
 
+import { addressOf, resultsOf } from "./addresses.js";
 import { installCardPanel, installFits } from "./card_panel.js";
 import { watchCrop } from "./crop.js";
 import { installEvents, watchCards } from "./events.js";
@@ -24,10 +25,10 @@ let pause = 0;
 let shown = "";
 let closeSuggestions;
 
-const addressOf = (form) => {
+const addressOfForm = (form) => {
   const given = new URLSearchParams();
   for (const [name, value] of new FormData(form)) if (typeof value === "string" && value.trim()) given.append(name, value);
-  return "/" + (given.size ? "?" + given : "");
+  return addressOf("/") + (given.size ? "?" + given : "");
 };
 const here = () => location.pathname + location.search;
 
@@ -46,7 +47,7 @@ async function ask(address, { typing = false, ...options } = {}) {
   const slow = setTimeout(() => results.classList.add("is-slow"), SLOW_MS);
   const headers = { Accept: "application/json, text/html;q=0.9", ...(typing && { "X-Magpie-Typing": "1" }) };
   try {
-    const answer = await fetch(address.replace(/^\//, "/results"), { ...options, signal: mine.signal, headers });
+    const answer = await fetch(resultsOf(address), { ...options, signal: mine.signal, headers });
     const body = await answer.text();
     if (mine !== asking) return null;
     if (!answer.ok) {
@@ -120,7 +121,7 @@ function watchResults() {
     const asked = new URLSearchParams(location.search);
     asked.set("crop", part);
     asked.delete("page");
-    go("/?" + asked, { scroll: false });
+    go(addressOf("/?") + asked, { scroll: false });
   });
 }
 
@@ -156,7 +157,7 @@ function rememberScroll() {
 // ---- words ----
 
 function searchWhileTyping() {
-  const address = addressOf($("search-form"));
+  const address = addressOfForm($("search-form"));
   if (sameSearch(address, here())) return;
   go(address, { entry: isTyping ? "replace" : "push", keepBox: true, typing: true });
   isTyping = true;
@@ -164,7 +165,7 @@ function searchWhileTyping() {
 
 function searchNow() {
   clearTimeout(pause);
-  const address = addressOf($("search-form"));
+  const address = addressOfForm($("search-form"));
   go(address, { entry: isTyping || sameSearch(address, here()) ? "replace" : "push", keepBox: true });
   isTyping = false;
 }
@@ -194,7 +195,7 @@ async function searchWithPicture(picture) {
   rememberScroll();
   const form = new FormData($("search-form"));
   form.append("image", picture);
-  const answer = await ask("/", { method: "POST", body: form });
+  const answer = await ask(addressOf("/"), { method: "POST", body: form });
   if (!answer) return;
   history.pushState({}, "", answer.address);
   shown = answer.address;
@@ -265,7 +266,7 @@ function install() {
     if (form.method === "post") return;
     event.preventDefault();
     if (form.id === "search-form") return searchNow();
-    go(addressOf(form), { scroll: false });
+    go(addressOfForm(form), { scroll: false });
   });
   document.addEventListener("change", (event) => ["sort", "weight"].includes(event.target.id) && event.target.form.requestSubmit());
   document.addEventListener("keydown", (event) => {

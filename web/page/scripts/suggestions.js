@@ -1,6 +1,7 @@
 // Ways to go on typing, under the search box, and in an empty one what was searched lately: arrow keys choose, Enter
 // takes, Delete forgets a recent search, Escape closes.
 
+import { addressOf } from "./addresses.js";
 import { forget, forgetAll, recentSearches, remember } from "./recent.js";
 import { announce, text } from "./texts.js";
 
@@ -108,7 +109,7 @@ export function installSuggestions(box, list, onTake) {
     asking?.abort();
     const mine = (asking = new AbortController());
     try {
-      const answer = await fetch("/api/suggest?" + new URLSearchParams({ q: typed }), { signal: mine.signal });
+      const answer = await fetch(addressOf("/api/suggest?") + new URLSearchParams({ q: typed }), { signal: mine.signal });
       if (answer.ok && mine === asking) show((await answer.json()).suggestions, typed);
     } catch {
       // suggestions are an extra: without them the page goes on

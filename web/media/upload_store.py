@@ -1,4 +1,4 @@
-"""Pictures that people search by stay in memory for a while, so that an address can refer to one, or a part of it."""
+"""Keeps the pictures that people search with in memory, so that an address can name one, or a part of it."""
 
 import secrets
 
@@ -12,7 +12,7 @@ SIDE = 640  # pixels; encoders look at less
 Crop = tuple[int, int, int, int]  # left, top, right, bottom in percent of the sides
 
 
-class UploadShelf:
+class UploadStore:
     """Re-encoded copies by an unguessable name: at most 200, for an hour, never on disk."""
 
     def __init__(self, max_pixels: int, decoder: PictureProcess, memory: UploadMemory) -> None:

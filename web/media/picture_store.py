@@ -4,7 +4,6 @@ import logging
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from urllib.parse import quote
 
 from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.catalogue.items import Picture
@@ -13,15 +12,15 @@ from magpie.data.home.atomic_files import write_whole
 from magpie.data.pictures.decode import make_thumbnail
 from magpie.data.pictures.sandbox import PictureProcess
 from magpie.data.settings import Settings
+from magpie.web.addresses import HASH_CHARS
 
 log = logging.getLogger(__name__)
 
 WIDTHS = (160, 320, 640, 960)
-HASH_CHARS = 16
 SMALL_BYTES = 60_000
 _MOST_KNOWN = 4_000  # items
 
-# what browsers show, by first bytes; anything else is converted
+# formats that browsers show, by first bytes; others are converted
 _SIGNATURES = (
     (b"\xff\xd8\xff", 0, "image/jpeg"),
     (b"\x89PNG\r\n\x1a\n", 0, "image/png"),
@@ -33,20 +32,14 @@ _SIGNATURES = (
 
 @dataclass(frozen=True)
 class ServedPicture:
-    """A file to send, or the bytes of one that could not be kept. `version` changes when the picture does."""
+    """A file to send, or its bytes if it could not be stored. `version` changes when the picture does."""
 
     file: Path | BytesIO
     mimetype: str
     version: str
 
 
-def picture_url(item_id: str, content_hash: str, position: int = 1) -> str:
-    """The address of an item's picture. Ids travel as a parameter, since "..", "/" and "" mean something in paths."""
-    number = f"&n={position}" if position > 1 else ""
-    return f"/pictures?item={quote(item_id, safe='')}{number}&v={content_hash[:HASH_CHARS]}"
-
-
-class PictureShelf:
+class PictureStore:
     """Finds the catalogue's pictures and makes thumbnails of them.
 
     Only files that the catalogue lists as readable pictures are ever opened, and a file is sent as it is only
@@ -78,7 +71,7 @@ class PictureShelf:
         return self._thumbnail(picture, width or max(WIDTHS))
 
     def _good_pictures(self, item_id: str) -> list[Picture]:
-        """From memory as long as the catalogue stays as it is: a page asks for two dozen while it is drawn."""
+        """The item's readable pictures, cached until the catalogue changes: a page asks for two dozen at once."""
         revision = self._catalogue.revision()
         if self._known[0] != revision or len(self._known[1]) >= _MOST_KNOWN:
             self._known = revision, {}
@@ -99,7 +92,7 @@ class PictureShelf:
                 ) from error
             try:
                 write_whole(path, content)
-            except OSError as error:  # a full disk costs time, and nobody the picture
+            except OSError as error:  # with a full disk thumbnails are made again each time
                 log.warning("%s: the thumbnail is not kept (%s)", path, error.strerror)
                 return ServedPicture(BytesIO(content), "image/webp", version)
         return ServedPicture(path, "image/webp", version)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from magpie.indexer.indexes.attribute_columns import Columns, NumberColumn, check_names
-from magpie.search.query.interpret import Question
+from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.retrieval.scoring import Candidates
 
 # A candidate matches when it scores at least this share of the best one; those below are near, but not meant.
@@ -16,7 +16,7 @@ RELEVANCE = "relevance"
 
 
 @dataclass(frozen=True)
-class Merged:
+class RankedList:
     """The order over all segments: (n,) which candidates list, the place in it, and the items' ids.
 
     `learned` holds what else adds to each score, (n,) by source: "clicks", "session", "freshness".
@@ -47,20 +47,20 @@ class Merged:
         """The score of the k-th candidate."""
         return self.first_stage_score(k) + sum(float(added[k]) for added in self.learned.values())
 
-    def tint(self, k: int) -> tuple[int, int, int]:
+    def dominant_colour(self, k: int) -> tuple[int, int, int]:
         """Red, green and blue of what the k-th candidate's first picture shows most of."""
         candidates = self.lists[self.of_list[k]]
-        return candidates.segment.tint(int(candidates.rows[self.places[k]]))
+        return candidates.segment.dominant_colour(int(candidates.rows[self.places[k]]))
 
-    def explain(self, k: int, question: Question) -> dict[str, float]:
+    def explain(self, k: int, parsed: ParsedQuery) -> dict[str, float]:
         """The addends of the k-th candidate's score by source; they sum to the score."""
-        addends = self.lists[self.of_list[k]].explain(int(self.places[k]), question)
+        addends = self.lists[self.of_list[k]].explain(int(self.places[k]), parsed)
         return addends | {source: float(added[k]) for source, added in self.learned.items()}
 
-    def reordered(self, rank: np.ndarray, source: str, added: np.ndarray) -> "Merged":
+    def reordered(self, rank: np.ndarray, source: str, added: np.ndarray) -> "RankedList":
         """The candidates at the places `rank` (n,), in that order, each with what `source` adds to its score (n,)."""
         learned = {name: before[rank] for name, before in self.learned.items()}
-        return Merged(self.lists, self.of_list[rank], self.places[rank], self.ids[rank], {**learned, source: added})
+        return RankedList(self.lists, self.of_list[rank], self.places[rank], self.ids[rank], {**learned, source: added})
 
 
 def best_score(lists: Sequence[Candidates]) -> float:
@@ -75,22 +75,22 @@ def matching_rows(lists: Sequence[Candidates], is_browsing: bool, best: float) -
     return [c.rows[c.scores >= _MATCHING_SHARE * best] for c in lists]
 
 
-def merge(lists: Sequence[Candidates], matching: Sequence[np.ndarray], sort: str) -> Merged:
+def merge(lists: Sequence[Candidates], matching: Sequence[np.ndarray], sort: str) -> RankedList:
     """All candidates by score, or the matching ones by a field; raises UnknownField for a field that is not there.
 
     Ties go to the older item, so pages are stable; items without the field come last in both directions.
     """
     name, is_descending = sort.removeprefix("-"), sort.startswith("-")
     if name == RELEVANCE:
-        merged = _all(lists, [np.arange(len(c.rows)) for c in lists])
+        ranked = _all(lists, [np.arange(len(c.rows)) for c in lists])
         scores = np.concatenate([c.scores for c in lists])
-        return merged if _is_in_order(scores, merged.ids) else _taken(merged, np.lexsort((merged.ids, -scores)))
+        return ranked if _is_in_order(scores, ranked.ids) else _taken(ranked, np.lexsort((ranked.ids, -scores)))
     kept = [np.flatnonzero(np.isin(c.rows, rows)) for c, rows in zip(lists, matching, strict=True)]
-    merged = _all(lists, kept)
+    ranked = _all(lists, kept)
     if name == NEWEST:
-        return _taken(merged, np.argsort(-merged.ids if not is_descending else merged.ids))
+        return _taken(ranked, np.argsort(-ranked.ids if not is_descending else ranked.ids))
     keys = [_keys(c.segment.columns, c.rows[at], name) for c, at in zip(lists, kept, strict=True)]
-    return _taken(merged, _order(np.concatenate(keys), merged.ids, is_descending))
+    return _taken(ranked, _order(np.concatenate(keys), ranked.ids, is_descending))
 
 
 def _is_in_order(scores: np.ndarray, ids: np.ndarray) -> bool:
@@ -125,8 +125,8 @@ def check_sort(sort: str, segments: Sequence[Columns]) -> None:
     check_names([sort.removeprefix("-")], segments, "sort", also=(RELEVANCE, NEWEST))
 
 
-def _all(lists: Sequence[Candidates], kept: Sequence[np.ndarray]) -> Merged:
-    return Merged(
+def _all(lists: Sequence[Candidates], kept: Sequence[np.ndarray]) -> RankedList:
+    return RankedList(
         lists,
         np.concatenate([np.full(len(at), k) for k, at in enumerate(kept)]),
         np.concatenate(list(kept)),
@@ -134,5 +134,5 @@ def _all(lists: Sequence[Candidates], kept: Sequence[np.ndarray]) -> Merged:
     )
 
 
-def _taken(merged: Merged, order: np.ndarray) -> Merged:
-    return Merged(merged.lists, merged.of_list[order], merged.places[order], merged.ids[order])
+def _taken(ranked: RankedList, order: np.ndarray) -> RankedList:
+    return RankedList(ranked.lists, ranked.of_list[order], ranked.places[order], ranked.ids[order])

@@ -10,13 +10,14 @@ from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.errors import BadQuery, ItemNotFound, NotTogether
 from magpie.data.pictures.sandbox import PictureProcess
 from magpie.data.settings import Settings
-from magpie.indexer.encoder.encoder import Encoder, unit_rows
+from magpie.indexer.encoder.encoder import Encoder
 from magpie.indexer.encoder.image_decoding import decode_upload
 from magpie.indexer.generations.generation import Generation
 from magpie.indexer.text.lexicon import load_lexicon
+from magpie.indexer.vectors import unit_rows
 from magpie.search.live_index.segment import Segment, find_row
-from magpie.search.query.more_like_this import Example, Resemblance, resemble
-from magpie.search.query.negation import Avoidance, avoid, split_avoided
+from magpie.search.query.more_like_this import Example, MoreLikeThis, compare_with
+from magpie.search.query.negation import Negation, negate, split_negated
 from magpie.search.query.spelling import Speller
 from magpie.search.request import MODES, SearchRequest
 
@@ -27,7 +28,7 @@ _REMEMBERED_QUERIES = 2_000
 
 
 @dataclass(frozen=True)
-class Question:
+class ParsedQuery:
     """What one request looks for. `vector` is None for a lexical search and for browsing.
 
     `source` is the part of the items that the vector is compared with: fused, text or image.
@@ -38,8 +39,8 @@ class Question:
 
     source: str
     vector: np.ndarray | None = None
-    resemblance: Resemblance | None = None
-    avoid: Avoidance | None = None
+    more_like_this: MoreLikeThis | None = None
+    negation: Negation | None = None
     words: str = ""
     not_words: str = ""
     right_words: frozenset[str] = frozenset()  # words of either that are no misspelling of another
@@ -92,7 +93,7 @@ def check_request(request: SearchRequest) -> None:
         raise NotTogether("Both a picture and an item to resemble are given; give one of them.")
 
 
-class Interpreter:
+class QueryParser:
     """Turns requests into questions with the encoder that the index was built with."""
 
     def __init__(
@@ -106,7 +107,7 @@ class Interpreter:
         self._encoder = encoder
         self._decoder = decoder
         self._means = generation.means
-        self._concepts = generation.concepts
+        self._subspaces = generation.attribute_subspaces
         self._speller = make_speller(generation.phrases)
         self._catalogue = catalogue
         self._settings = settings
@@ -138,7 +139,7 @@ class Interpreter:
             not_searched=avoided if is_searched else "",
         )
 
-    def interpret(self, request: SearchRequest, wording: Wording, segments: list[Segment]) -> Question:
+    def interpret(self, request: SearchRequest, wording: Wording, segments: list[Segment]) -> ParsedQuery:
         """What the request, whose words were read, looks for. Raises BadQuery, BadPicture, ItemNotFound."""
         text, understood = wording.text, wording.understood
         wanted, excluded = self._wanted(request, segments)
@@ -146,7 +147,7 @@ class Interpreter:
             return self._browse(request, wording.avoided)
         if request.mode == "lexical" and not text:
             raise NotTogether("The lexical mode searches words, and there are none; give a query or another mode.")
-        asked = Question(
+        asked = ParsedQuery(
             "lexical",
             words=wording.searched,
             not_words=wording.not_searched,
@@ -162,17 +163,17 @@ class Interpreter:
             asked,
             source=source,
             vector=vector,
-            resemblance=self._resemble(liked, understood, segments) if liked else None,
-            avoid=self._avoid(wording.avoided, vector),
+            more_like_this=self._resemble(liked, understood, segments) if liked else None,
+            negation=self._avoid(wording.avoided, vector),
             corrected=understood if understood != text else "",
             shows_picture=request.picture is not None,
         )
 
-    def _browse(self, request: SearchRequest, avoided: str) -> Question:
+    def _browse(self, request: SearchRequest, avoided: str) -> ParsedQuery:
         if avoided:
             raise NotTogether("There is only something to avoid; say also what to look for.")
         if request.filters or request.mode == "hybrid":
-            return Question("fused", is_browsing=True)
+            return ParsedQuery("fused", is_browsing=True)
         raise NotTogether(f"The mode {request.mode!r} needs a query, a picture or an item to resemble.")
 
     def _wanted(self, request: SearchRequest, segments: list[Segment]) -> tuple[_Wanted | None, int | None]:
@@ -189,16 +190,16 @@ class Interpreter:
         if place is None or liked is None:
             raise ItemNotFound(f"Item {request.like!r} has neither words nor a picture in the index yet.")
         segment, row = place
-        telling = float(segment.telling(np.array([row]))[0])
-        return _Wanted(liked, request.mode, Example(segment.parts_of(row), telling)), found[request.like]
+        informativeness = float(segment.informativeness(np.array([row]))[0])
+        return _Wanted(liked, request.mode, Example(segment.parts_of(row), informativeness)), found[request.like]
 
-    def _resemble(self, liked: Example, text: str, segments: list[Segment]) -> Resemblance:
+    def _resemble(self, liked: Example, text: str, segments: list[Segment]) -> MoreLikeThis:
         words = self.encode_text(text) if text else None
 
         def compose(vector: np.ndarray, part: str) -> np.ndarray:
-            return vector if words is None else self._concepts.compose(vector, text, words, part)
+            return vector if words is None else self._subspaces.compose(vector, text, words, part)
 
-        return resemble(liked, segments[0].yardstick, compose)
+        return compare_with(liked, segments[0].reference_sample, compose)
 
     def encode_text(self, text: str) -> np.ndarray:
         """(dim,) centred unit vector of a query, read-only: the same words come again with every page and filter."""
@@ -218,14 +219,14 @@ class Interpreter:
             return wanted.vector
         words = self.encode_text(text)
         if image_weight is None:
-            return self._concepts.compose(wanted.vector, text, words, wanted.part)
+            return self._subspaces.compose(wanted.vector, text, words, wanted.part)
         return unit_rows((image_weight * wanted.vector + (1 - image_weight) * words)[None])[0]
 
-    def _avoid(self, avoided: str, vector: np.ndarray) -> Avoidance | None:
-        each = split_avoided(self._speller.correct(avoided))
+    def _avoid(self, avoided: str, vector: np.ndarray) -> Negation | None:
+        each = split_negated(self._speller.correct(avoided))
         if not each:
             return None
-        return Avoidance(tuple(avoid(one, self.encode_text(one), vector, self._concepts) for one in each))
+        return Negation(tuple(negate(one, self.encode_text(one), vector, self._subspaces) for one in each))
 
 
 def make_speller(phrases: Sequence[tuple[str, int]]) -> Speller:

@@ -1,4 +1,4 @@
-"""How composed queries exchange is learned from the catalogue's own pairs, and only where held-out pairs confirm it."""
+"""How much a composed query swaps is learned from the catalogue's own pairs, where held-out pairs confirm it."""
 
 from datetime import UTC, datetime
 
@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from magpie.data.catalogue.catalogue import Item
-from magpie.indexer.composition.attribute_subspaces import Exchange, Family, make_family
-from magpie.indexer.composition.exchange_tuning import find_pairs, learn_exchanges
-from magpie.indexer.encoder.encoder import unit_rows
+from magpie.indexer.composition.attribute_subspaces import Subspace, SubspaceSwap, fit_subspace
+from magpie.indexer.composition.swap_tuning import find_pairs, tune_swaps
 from magpie.indexer.indexes.attribute_columns import Columns
 from magpie.indexer.indexes.attribute_columns_builder import ColumnsBuilder
+from magpie.indexer.vectors import unit_rows
 
 DIM = 48
 AXES = np.linalg.qr(np.random.default_rng(0).standard_normal((DIM, DIM)))[0].astype(np.float32)
@@ -58,44 +58,44 @@ def vectors_of(rows: list[dict[str, str]], colour: float) -> np.ndarray:
 
 
 @pytest.fixture
-def families() -> dict[str, Family]:
-    return {"colour": make_family(list(COLOURS), np.stack(list(COLOURS.values())))}
+def subspaces() -> dict[str, Subspace]:
+    return {"colour": fit_subspace(list(COLOURS), np.stack(list(COLOURS.values())))}
 
 
 def encode(words: list[str]) -> np.ndarray:
     return np.stack([COLOURS[word] for word in words])
 
 
-def test_a_pair_differs_in_one_attribute_alone(families: dict[str, Family]) -> None:
+def test_a_pair_differs_in_one_attribute_alone(subspaces: dict[str, Subspace]) -> None:
     rows = attributes()
-    pool, pairs = find_pairs(columns_of(rows), families)
+    pool, pairs = find_pairs(columns_of(rows), subspaces)
     assert len(pool) == NUM_ITEMS and len(pairs) >= 200
     for pair in pairs:
-        assert pair.family == "colour" and pair.word != rows[pair.base]["colour"]
+        assert pair.subspace == "colour" and pair.word != rows[pair.base]["colour"]
         wanted = {"type": rows[pair.base]["type"], "colour": pair.word}
         assert sorted(pair.answers) == [row for row in range(NUM_ITEMS) if rows[row] == wanted]
 
 
-def test_where_the_words_for_colours_tell_of_things_too_less_is_exchanged() -> None:
+def test_where_the_words_for_colours_tell_of_things_too_less_is_swapped() -> None:
     """As "rose", "olive" and "wood" do: to take out all that they span would take out the kind of thing."""
     things = {f"word {k}": unit_rows((0.5 * AXES[k % 6] + AXES[10 + k])[None])[0] for k in range(len(KINDS))}
     words = COLOURS | things
-    families = {"colour": make_family(list(words), np.stack(list(words.values())))}
+    subspaces = {"colour": fit_subspace(list(words), np.stack(list(words.values())))}
     rows = attributes()
-    exchanges, about = learn_exchanges({"image": vectors_of(rows, 0.8)}, columns_of(rows), families, encode)
-    assert exchanges["image"].taken < 1
+    swaps, about = tune_swaps({"image": vectors_of(rows, 0.8)}, columns_of(rows), subspaces, encode)
+    assert swaps["image"].taken < 1
     assert about["image"]["learned"] > about["image"]["in_full"] + 0.02 and about["image"]["p"] < 0.01
 
 
-def test_where_nothing_is_better_all_is_exchanged(families: dict[str, Family]) -> None:
+def test_where_nothing_is_better_all_is_swapped(subspaces: dict[str, Subspace]) -> None:
     rows = attributes()
-    exchanges, about = learn_exchanges({"text": vectors_of(rows, 1.0)}, columns_of(rows), families, encode)
-    assert exchanges == {}
+    swaps, about = tune_swaps({"text": vectors_of(rows, 1.0)}, columns_of(rows), subspaces, encode)
+    assert swaps == {}
     assert {"taken": 1.0, "given": 1.0}.items() <= about["text"].items()
 
 
-def test_without_a_column_for_the_kind_of_thing_nothing_is_learned(families: dict[str, Family]) -> None:
+def test_without_a_column_for_the_kind_of_thing_nothing_is_learned(subspaces: dict[str, Subspace]) -> None:
     rows = attributes()
     unkinded = columns_of([{"colour": row["colour"]} for row in rows])
-    assert learn_exchanges({"text": vectors_of(rows, 0.4)}, unkinded, families, encode) == ({}, {})
-    assert Exchange() == Exchange(1.0, 1.0)
+    assert tune_swaps({"text": vectors_of(rows, 0.4)}, unkinded, subspaces, encode) == ({}, {})
+    assert SubspaceSwap() == SubspaceSwap(1.0, 1.0)

@@ -1,8 +1,8 @@
-"""The catalogue's own attribute pairs → how much a composed query takes out of a thing's vector and puts in.
+"""Learns from the catalogue's own items how much a composed query takes out of an item's vector and puts in.
 
-Two items that differ in one attribute alone make a query without any label: like the first, but with the second's
-value; the items that differ from the first just so are its answers. Two thirds of such queries choose the amounts for
-each part, and the last third says whether that is better than to exchange in full.
+Two items that differ in one attribute make a query that needs no label: like the first, but with the second's value;
+the relevant items are those that differ from the first in just that way. Two thirds of these queries choose the
+amounts for each part, and the last third tests whether they beat a full swap.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,38 +11,38 @@ from typing import Any
 
 import numpy as np
 
-from magpie.indexer.composition.attribute_subspaces import Exchange, Family
-from magpie.indexer.fusion_training.acceptance_test import Comparison, ndcg
+from magpie.indexer.composition.attribute_subspaces import Subspace, SubspaceSwap
 from magpie.indexer.indexes.attribute_columns import Columns, WordColumn
+from magpie.indexer.paired_test import Comparison, ndcg
 from magpie.indexer.text.lexicon import load_lexicon
 
 _POOL = 3_000  # items among which pairs are sought and answers ranked
 _MOST_PAIRS, _FEWEST_PAIRS = 300, 90
-_AMOUNTS = [Exchange(taken, given) for taken in (0.4, 0.55, 0.7, 0.85, 1.0) for given in (0.6, 0.8, 1.0, 1.25)]
-_IN_FULL = Exchange()
+_AMOUNTS = [SubspaceSwap(taken, given) for taken in (0.4, 0.55, 0.7, 0.85, 1.0) for given in (0.6, 0.8, 1.0, 1.25)]
+_IN_FULL = SubspaceSwap()
 _SIGNIFICANT = 0.01  # of a choice among twenty
 _KIND = "kind"
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Like the item `base`, but with the value `word` of that family. All rows are of the catalogue."""
+    """The query "like the item in row `base`, but `word`", a word of that subspace; `answers` are the relevant rows."""
 
     base: int
-    family: str
+    subspace: str
     word: str
     answers: np.ndarray
 
 
-def find_pairs(columns: Columns, families: Mapping[str, Family]) -> tuple[np.ndarray, list[Pair]]:
-    """(m,) rows of the items that are sought among, and the queries.
+def find_pairs(columns: Columns, subspaces: Mapping[str, Subspace]) -> tuple[np.ndarray, list[Pair]]:
+    """(m,) rows of the items that are ranked, and the queries.
 
-    Items are compared by their kind and by what the lexicon knows besides (colour, gender, material, pattern).
-    Without a column for the kind of thing there are none.
+    Items are compared by their kind and by the lexicon's other slots (colour, gender, material, pattern).
+    Without a column for the kind of thing there are no queries.
     """
     chance = np.random.default_rng(0)
     slots = _columns_by_slot(columns)
-    names = [name for name in slots if name in families]
+    names = [name for name in slots if name in subspaces]
     if _KIND not in slots or not names:
         return np.zeros(0, np.int64), []
     codes = np.stack([slots[name].first_codes() for name in (_KIND, *names)], axis=1)
@@ -63,17 +63,17 @@ def find_pairs(columns: Columns, families: Mapping[str, Family]) -> tuple[np.nda
     return pool, pairs
 
 
-def learn_exchanges(
+def tune_swaps(
     parts: Mapping[str, np.ndarray],
     columns: Columns,
-    families: Mapping[str, Family],
+    subspaces: Mapping[str, Subspace],
     encode: Callable[[list[str]], np.ndarray],
-) -> tuple[dict[str, Exchange], dict[str, Any]]:
-    """How each part exchanges, where that beats exchanging in full, and the comparisons for the manifest.
+) -> tuple[dict[str, SubspaceSwap], dict[str, Any]]:
+    """The swap of each part for which one beats a full swap, and the comparisons for the manifest.
 
     `parts` are (n, dim) centred unit rows; `encode` turns t words into (t, dim) centred unit rows of queries.
     """
-    pool, pairs = find_pairs(columns, families)
+    pool, pairs = find_pairs(columns, subspaces)
     if len(pairs) < _FEWEST_PAIRS:
         return {}, {}
     words = sorted({pair.word for pair in pairs})
@@ -84,40 +84,40 @@ def learn_exchanges(
         asked = [p for p in pairs if vectors[p.base].any() and np.isin(p.answers, there).any()]
         if len(asked) < _FEWEST_PAIRS:
             continue
-        trial = _Trial(vectors, there, asked, families, vector_of)
+        trial = _Trial(vectors, there, asked, subspaces, vector_of)
         learning, judging = np.arange(len(asked)) % 3 != 0, np.arange(len(asked)) % 3 == 0
-        figures = {exchange: trial.ndcg(exchange) for exchange in _AMOUNTS}
+        figures = {swap: trial.ndcg(swap) for swap in _AMOUNTS}
         best = max(figures, key=lambda one: float(figures[one][learning].mean()))
         compared = Comparison.of(figures[_IN_FULL][judging], figures[best][judging])
         if compared.gain > 0 and compared.p < _SIGNIFICANT:
             chosen[part] = best
         about[part] = asdict(chosen.get(part, _IN_FULL)) | {
-            "in_full": compared.average, "learned": compared.learned, "p": compared.p, "pairs": int(judging.sum()),
+            "in_full": compared.baseline, "learned": compared.candidate, "p": compared.p, "pairs": int(judging.sum()),
         }  # fmt: skip
     return chosen, about
 
 
 class _Trial:
-    """The queries of one part, ready to be asked with any amounts: a score is linear in them."""
+    """The queries of one part, scored for any amounts: a score is linear in them."""
 
     def __init__(
         self,
         vectors: np.ndarray,
         rows: np.ndarray,
         asked: list[Pair],
-        families: Mapping[str, Family],
+        subspaces: Mapping[str, Subspace],
         vector_of: Mapping[str, np.ndarray],
     ) -> None:
         items, bases = vectors[rows].T, np.array([pair.base for pair in asked])
         self._by_thing = vectors[bases] @ items
-        self._by_own = np.stack([families[p.family].component(vectors[p.base]) for p in asked]) @ items
-        self._by_words = np.stack([families[p.family].component(vector_of[p.word]) for p in asked]) @ items
+        self._by_own = np.stack([subspaces[p.subspace].component(vectors[p.base]) for p in asked]) @ items
+        self._by_words = np.stack([subspaces[p.subspace].component(vector_of[p.word]) for p in asked]) @ items
         self._is_base = bases[:, None] == rows[None]
         self._relevant = np.stack([np.isin(rows, pair.answers) for pair in asked])
 
-    def ndcg(self, exchange: Exchange) -> np.ndarray:
+    def ndcg(self, swap: SubspaceSwap) -> np.ndarray:
         """(queries,) nDCG@10; the base itself is no answer."""
-        scores = exchange.apply(self._by_thing, self._by_own, self._by_words)
+        scores = swap.apply(self._by_thing, self._by_own, self._by_words)
         scores[self._is_base] = -np.inf
         return ndcg(scores, self._relevant)
 

@@ -1,4 +1,4 @@
-"""Pairs with first-stage vectors → everything that a ranker remembers of clicks, each query's own apart."""
+"""Click statistics of a ranker: debiased counts by query and item, and what other queries say of an item."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from magpie.search.click_models.debiased_rates import Pairs
 from magpie.search.ranker.affinities import NOTHING, Affinities, Table
 from magpie.search.ranker.affinity_fit import Shown, learn_affinities
 from magpie.search.ranker.first_stage_arrays import PLACES, FirstStage
-from magpie.search.ranker.query_kernel import Kinship, learn_kinship, likeness
+from magpie.search.ranker.query_kernel import QueryKernel, fit_query_kernel, similarity
 
 FOLDS = 4
 NEW_QUERY = FOLDS  # the place of what was learned from all queries
 
 
 @dataclass(frozen=True)
-class QueryEvidence:
+class QueryStatistics:
     """One query's counts at a search's candidates, (n,) columns; zeros for candidates that it never showed."""
 
     exposure: np.ndarray
@@ -28,13 +28,14 @@ class QueryEvidence:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ClickStatistics:
     """Counts by (query, item) and vectors learned from them.
 
     Query number q of `queries` has the pairs `starts[q]:starts[q + 1]`; `ids` are `items.id`, ascending within a query;
-    `counts` (4, m) are exposure, clicks, expected clicks and conversions. `query_vectors` is (q, dim) and `directions`
-    (FOLDS + 1, q, dim): what kinship learned without the queries of each fold, and at last from all of them; so are
-    the rows of `affinities` and of `appeal`, what items have whatever is asked, which only training needs.
+    `counts` (4, m) are exposure, clicks, expected clicks and conversions. `query_vectors` is (q, dim). `directions`
+    (FOLDS + 1, q, dim) are those of the query kernel: row f was learned without the queries of fold f, the last row
+    from all. The rows of `affinities` and of `appeal` (what items have for any query) follow the same folds; only
+    training needs the appeal.
     """
 
     queries: list[str]
@@ -73,29 +74,29 @@ class Evidence:
     def knows(self, key: str) -> bool:
         return key in self._places
 
-    def of_query(self, key: str, ids: np.ndarray) -> QueryEvidence:
+    def of_query(self, key: str, ids: np.ndarray) -> QueryStatistics:
         """What this query itself showed and got."""
         place = self._places.get(key)
         if place is None:
-            return QueryEvidence(*np.zeros((4, len(ids))))
+            return QueryStatistics(*np.zeros((4, len(ids))))
         mine = slice(int(self.starts[place]), int(self.starts[place + 1]))
-        return QueryEvidence(*_looked_up(self.ids[mine], self.counts[:, mine], ids))
+        return QueryStatistics(*_looked_up(self.ids[mine], self.counts[:, mine], ids))
 
-    def of_other_queries(self, key: str, ids: np.ndarray) -> QueryEvidence:
+    def of_other_queries(self, key: str, ids: np.ndarray) -> QueryStatistics:
         """What all other queries showed and got: no count of this one is in it."""
         own = self.of_query(key, ids)
         everything = _looked_up(*self._items, ids)
         parts = (own.exposure, own.clicks, own.expected, own.conversions)
-        return QueryEvidence(*(np.maximum(total - part, 0) for total, part in zip(everything, parts, strict=True)))
+        return QueryStatistics(*(np.maximum(total - part, 0) for total, part in zip(everything, parts, strict=True)))
 
-    def of_kindred_queries(self, key: str, query: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) clicks and expected clicks of the items for other queries, each by its likeness to this one."""
+    def of_similar_queries(self, key: str, query: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) clicks and expected clicks of the items for other queries, each by its similarity to this one."""
         by_item, sorted_ids, owners = self._pairs_by_item
         first, last = (np.searchsorted(sorted_ids, ids, side) for side in ("left", "right"))
         lengths = last - first
         candidate = np.repeat(np.arange(len(ids)), lengths)
         pair = by_item[np.arange(len(candidate)) - np.repeat(np.cumsum(lengths) - lengths - first, lengths)]
-        alike = likeness(query[None], self.query_vectors)[0]
+        alike = similarity(query[None], self.query_vectors)[0]
         if self.knows(key):
             alike[self._places[key]] = 0.0
         weights = alike[owners[pair]]
@@ -109,9 +110,9 @@ class Evidence:
         owners = np.repeat(np.arange(len(self.queries)), np.diff(self.starts))
         return by_item, self.ids[by_item], owners
 
-    def kinship(self, fold: int) -> Kinship:
+    def query_kernel(self, fold: int) -> QueryKernel:
         """What queries look for, learned without one fold of them (NEW_QUERY: from all)."""
-        return Kinship(self.query_vectors, self.directions[fold])
+        return QueryKernel(self.query_vectors, self.directions[fold])
 
 
 def fold_of(key: str) -> int:
@@ -119,10 +120,12 @@ def fold_of(key: str) -> int:
     return int.from_bytes(blake2b(key.encode(), digest_size=4).digest()) % FOLDS
 
 
-def gather_evidence(pairs: Pairs, stages: Mapping[str, FirstStage], numbers: Mapping[str, int]) -> Evidence:
-    """The evidence of the pairs whose item is in the catalogue (`numbers`: item id → `items.id`).
+def gather_click_statistics(
+    pairs: Pairs, stages: Mapping[str, FirstStage], numbers: Mapping[str, int]
+) -> ClickStatistics:
+    """The statistics of the pairs whose item is in the catalogue (`numbers`: item id → `items.id`).
 
-    Kinship and affinities learn from the queries in `stages` and their candidates alone.
+    QueryKernel and affinities learn from the queries in `stages` and their candidates alone.
     """
     number = np.array([numbers.get(item_id, -1) for item_id in pairs.items], np.int64)[pairs.item]
     kept = np.flatnonzero(number >= 0)
@@ -134,7 +137,7 @@ def gather_evidence(pairs: Pairs, stages: Mapping[str, FirstStage], numbers: Map
     vectors = _query_vectors(queries, stages)
     found = _find_candidates(queries, starts, number[kept], stages)
     learned = _learn_from(found, queries, vectors, number[kept], counts[1:3])
-    return Evidence(queries, starts, number[kept], counts, vectors, *learned)
+    return ClickStatistics(queries, starts, number[kept], counts, vectors, *learned)
 
 
 def _query_vectors(queries: list[str], stages: Mapping[str, FirstStage]) -> np.ndarray:
@@ -200,7 +203,7 @@ def _learn_from(
     shown = Shown(found.query, item, found.place, clicked[0], clicked[1], found.tags, found.tagged)
     affinities, appeal = learn_affinities(queries, shown, chosen)
     learned = [
-        learn_kinship(vectors, found.query[use], item[use], found.vectors[use], clicked[:, use]) for use in chosen
+        fit_query_kernel(vectors, found.query[use], item[use], found.vectors[use], clicked[:, use]) for use in chosen
     ]
     return np.stack([one.directions for one in learned]), affinities, appeal
 

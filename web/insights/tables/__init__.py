@@ -1,0 +1,1 @@
+"""Every table of the insights page, made from the counted figures."""
