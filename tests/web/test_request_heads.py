@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import socket
 from collections.abc import Iterator
 
@@ -62,8 +63,10 @@ ODD_HEADS = {
 
 
 @pytest.fixture(scope="module")
-def server(shop: Settings) -> Iterator[Server]:
-    with serving(shop.home) as running:
+def server(shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    home = tmp_path_factory.mktemp("heads") / "home"
+    shutil.copytree(shop.home, home)
+    with serving(home) as running:
         yield running
 
 

@@ -1,6 +1,7 @@
 """The server under clients that are slow, vanish, or are too many: whoever behaves is answered all the same."""
 
 import json
+import shutil
 import socket
 import threading
 import time
@@ -25,8 +26,10 @@ GET = b"GET /api/search?q=red+ball&k=5 HTTP/1.1\r\nHost: localhost\r\n"
 
 
 @pytest.fixture(scope="module")
-def server(shop: Settings) -> Iterator[Server]:
-    with serving(shop.home, MAGPIE_THREADS=str(THREADS), MAGPIE_MAX_WAITING="2") as running:
+def server(shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    home = tmp_path_factory.mktemp("slow") / "home"
+    shutil.copytree(shop.home, home)
+    with serving(home, MAGPIE_THREADS=str(THREADS), MAGPIE_MAX_WAITING="2") as running:
         yield running
 
 
