@@ -238,7 +238,7 @@ class Inputs:
         shutil.rmtree(home, ignore_errors=True)
         settings = replace_home(self.settings, home)
         try:
-            restore(settings, file, False, lambda *_: None)
+            restore(settings, file, lambda *_: None)
         except MagpieError as error:
             left = [path.name for path in home.iterdir() if path.suffix != ".lock"] if home.exists() else []
             assert not left, f"a refused backup left {left}"

@@ -1,4 +1,4 @@
-"""The catalogue → what an index is made from: its texts as vectors, its pictures' names, its words and columns."""
+"""Reads the catalogue once for an index: text vectors, columns, words, stored hits, and which pictures to encode."""
 
 import gc
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from magpie.data.catalogue.catalogue import Catalogue
+from magpie.data.catalogue.catalogue import Catalogue, Item
 from magpie.indexer.encoder.embedding_cache import EmbeddingCache
 from magpie.indexer.encoder.encode_catalogue import Progress, encode_texts, pool_texts
 from magpie.indexer.encoder.encoder import Encoder
@@ -17,14 +17,14 @@ from magpie.indexer.indexes.attribute_columns_builder import ColumnsBuilder
 from magpie.indexer.indexes.lexical_index import LexicalIndexBuilder
 from magpie.indexer.indexes.stored_hits import StoredHitsWriter
 from magpie.indexer.text.completion_phrases import PhraseCounter
-from magpie.indexer.text.item_text import TextPlan, TextPlanBuilder
+from magpie.indexer.text.item_text import ItemText, TextPlan, TextPlanBuilder
 from magpie.indexer.text.lexicon import load_lexicon
-from magpie.indexer.text.synthetic_queries import QuerySampler, draw_noise
+from magpie.indexer.text.synthetic_queries import QuerySampler
 
 
-@dataclass
+@dataclass(frozen=True)
 class Snapshot:
-    """The catalogue as far as the vectors need it; everything in row order."""
+    """What the vectors need of the catalogue; everything in row order."""
 
     ids: np.ndarray  # (n,) int64
     item_ids: list[str]
@@ -33,9 +33,8 @@ class Snapshot:
     texts: np.ndarray  # (n, dim) float32, zero rows without words
     pictures: list[list[str]]  # content hashes by row
     files: dict[str, str]  # by content hash
-    num_descriptive: np.ndarray  # (n,) how many things each text names
-    probes: np.ndarray  # (p, dim) unit rows of queries made of the catalogue's own words
-    noise: np.ndarray  # (m, dim) of random letters
+    num_descriptive: np.ndarray  # (n,) number of descriptive words of each text
+    synthetic_queries: np.ndarray  # (q, dim) unit rows
     texts_encoded: int
 
 
@@ -49,63 +48,39 @@ def without_garbage_collection() -> Iterator[None]:
         gc.enable()
 
 
+@without_garbage_collection()
 def read_catalogue(
     catalogue: Catalogue, encoder: Encoder, cache: EmbeddingCache, folder: Path, progress: Progress
 ) -> Snapshot:
-    """Walks the catalogue once for its plan and once for its content: words, columns and text vectors.
+    """Walks the catalogue once for its text plan and once for its content, and encodes the texts that the cache lacks.
 
-    Changes made meanwhile have a higher revision than was read before, so readers take them from the catalogue.
+    The lexical index, the stored hits, the text plan and the completion phrases are written into the folder on the
+    way. Items that change meanwhile get a higher revision than the index states, so searches read them from the
+    catalogue.
     """
     total = catalogue.count()
-    plan, phrases = plan_texts(catalogue), PhraseCounter()
-    kinds = catalogue.attribute_kinds()
-    columns, lexical = ColumnsBuilder(kinds), LexicalIndexBuilder(folder / "lexical")
-    stored_hits = StoredHitsWriter(folder, kinds)
-    ids: list[int] = []
-    names: list[tuple[str, str]] = []  # item_id, title
-    texts = np.zeros((total, encoder.spec.dim), np.float32)
-    pictures: list[list[str]] = []
-    files: dict[str, str] = {}
-    descriptive, words = [], load_lexicon().single_words()
-    num_encoded, sampler = 0, QuerySampler()
+    plan, kinds = plan_texts(catalogue), catalogue.attribute_kinds()
+    files = _FilesWritten(folder, plan, StoredHitsWriter(folder, kinds))
+    rows, vectors = _Rows(ColumnsBuilder(kinds)), _TextVectors(total, encoder, cache)
     for items in catalogue.scan():
-        progress("texts", len(ids), total)
-        read = [plan.read(item) for item in items]
-        pooled, encoded = pool_texts(encoder, cache, [text.segments() for text in read])
-        if len(ids) + len(pooled) > len(texts):  # items that were added meanwhile
-            texts = np.concatenate([texts[: len(ids)], np.zeros((2 * len(pooled), encoder.spec.dim), np.float32)])
-        texts[len(ids) : len(ids) + len(pooled)] = pooled
-        num_encoded += encoded
-        stored_hits.add(items)
-        for item, text in zip(items, read, strict=True):
-            ids.append(item.id)
-            names.append((item.item_id, item.title))
-            columns.add(item)
-            descriptive.append(text.count_descriptive(words))
-            lexical.add(text.searched_fields())
-            sampler.add(text)
-            phrases.add(text)
-            sound = [p for p in item.pictures if p.status == "ok"]
-            pictures.append([p.content_hash for p in sound])
-            files.update((p.content_hash, p.file) for p in sound)
-    lexical.finish()
-    stored_hits.finish()
-    plan.save(folder / "text_plan.json")
-    phrases.save(folder / "phrases.json")
-    progress("texts", len(ids), total)
-    probes, noise = (encode_texts(encoder, drawn, cache)[0] for drawn in (sampler.texts, draw_noise()))
+        progress("texts", vectors.count, total)
+        texts = [plan.read(item) for item in items]
+        vectors.add(texts)
+        files.add(items, texts)
+        rows.add(items, texts)
+    files.finish()
+    progress("texts", vectors.count, total)
     return Snapshot(
-        ids=np.array(ids, np.int64),
-        item_ids=[item_id for item_id, _ in names],
-        titles=[title for _, title in names],
-        columns=columns.build(),
-        texts=texts[: len(ids)],
-        pictures=pictures,
-        files=files,
-        num_descriptive=np.array(descriptive, np.int64),
-        probes=probes,
-        noise=noise,
-        texts_encoded=num_encoded,
+        ids=np.array(rows.ids, np.int64),
+        item_ids=rows.item_ids,
+        titles=rows.titles,
+        columns=rows.columns.build(),
+        texts=vectors.rows(),
+        pictures=rows.pictures,
+        files=rows.files,
+        num_descriptive=np.array(rows.num_descriptive, np.int64),
+        synthetic_queries=encode_texts(encoder, rows.sampler.texts, cache)[0],
+        texts_encoded=vectors.num_encoded,
     )
 
 
@@ -117,3 +92,71 @@ def plan_texts(catalogue: Catalogue) -> TextPlan:
         if builder.is_full:
             break
     return builder.build()
+
+
+class _Rows:
+    """Gathers what is kept in memory of each item, in row order."""
+
+    def __init__(self, columns: ColumnsBuilder) -> None:
+        self.columns, self.sampler = columns, QuerySampler()
+        self.ids: list[int] = []
+        self.item_ids: list[str] = []
+        self.titles: list[str] = []
+        self.pictures: list[list[str]] = []
+        self.files: dict[str, str] = {}
+        self.num_descriptive: list[int] = []
+        self._words = load_lexicon().single_words()
+
+    def add(self, items: list[Item], texts: list[ItemText]) -> None:
+        for item, text in zip(items, texts, strict=True):
+            self.ids.append(item.id)
+            self.item_ids.append(item.item_id)
+            self.titles.append(item.title)
+            self.columns.add(item)
+            self.num_descriptive.append(text.count_descriptive(self._words))
+            self.sampler.add(text)
+            sound = [picture for picture in item.pictures if picture.status == "ok"]
+            self.pictures.append([picture.content_hash for picture in sound])
+            self.files.update((picture.content_hash, picture.file) for picture in sound)
+
+
+class _TextVectors:
+    """Encodes the items' texts batch by batch into one array, sized for the items that were counted before."""
+
+    def __init__(self, total: int, encoder: Encoder, cache: EmbeddingCache) -> None:
+        self._encoder, self._cache = encoder, cache
+        self._vectors = np.zeros((total, encoder.spec.dim), np.float32)
+        self.count = self.num_encoded = 0
+
+    def add(self, texts: list[ItemText]) -> None:
+        pooled, encoded = pool_texts(self._encoder, self._cache, [text.segments() for text in texts])
+        if self.count + len(pooled) > len(self._vectors):  # items that were added meanwhile
+            room = np.zeros((2 * len(pooled), self._vectors.shape[1]), np.float32)
+            self._vectors = np.concatenate([self._vectors[: self.count], room])
+        self._vectors[self.count : self.count + len(pooled)] = pooled
+        self.count += len(pooled)
+        self.num_encoded += encoded
+
+    def rows(self) -> np.ndarray:
+        """(n, dim) float32 unit rows of all items so far, zero without words."""
+        return self._vectors[: self.count]
+
+
+class _FilesWritten:
+    """The files of a generation that are written while the catalogue is read."""
+
+    def __init__(self, folder: Path, plan: TextPlan, stored_hits: StoredHitsWriter) -> None:
+        self._folder, self._plan, self._stored_hits = folder, plan, stored_hits
+        self._lexical, self._phrases = LexicalIndexBuilder(folder / "lexical"), PhraseCounter()
+
+    def add(self, items: list[Item], texts: list[ItemText]) -> None:
+        self._stored_hits.add(items)
+        for text in texts:
+            self._lexical.add(text.searched_fields())
+            self._phrases.add(text)
+
+    def finish(self) -> None:
+        self._lexical.finish()
+        self._stored_hits.finish()
+        self._plan.save(self._folder / "text_plan.json")
+        self._phrases.save(self._folder / "phrases.json")

@@ -1,4 +1,4 @@
-"""Counts → a share with the interval in which it lies, for figures that people decide by."""
+"""95 % confidence intervals of shares and estimates, for the figures of reports."""
 
 import math
 from dataclasses import dataclass

@@ -20,7 +20,7 @@ FORBIDDEN = {
 ROOMS = {
     "data": "errors clock settings home pictures database catalogue feeds events aggregates spam erasure backup",
     "indexer": "vectors paired_test text indexes encoder fusion composition read_catalogue generations labelling "
-    "encoder_training fusion_training rebuild",
+    "encoder_training fusion_training pipeline rebuild",
     "search": "request histogram confidence_intervals live_index click_models query retrieval serving first_stage "
     "ranker personalisation experiments status engine ranker_training recommendations evaluation reports",
     "web": "addresses shared_memory media background middleware shared services api page insights app http_server "

@@ -23,7 +23,7 @@ from waitress.parser import HTTPRequestParser
 from waitress.server import TcpWSGIServer
 from waitress.task import Task, ThreadedTaskDispatcher, WSGITask
 
-from magpie.data.home.safe_traceback import fault_trail
+from magpie.data.home.safe_traceback import safe_traceback
 
 log = logging.getLogger(__name__)
 
@@ -181,7 +181,7 @@ class _Answer(WSGITask):  # type: ignore[misc]
         except ClientDisconnected:
             raise
         except Exception as error:
-            log.error("answering failed outside of the application\n%s", fault_trail(error))
+            log.error("answering failed outside of the application\n%s", safe_traceback(error))
             raise
 
     def finish(self) -> None:

@@ -13,11 +13,11 @@ from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database, open_database
 from magpie.data.errors import MagpieError, NoIndex
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.signed_query_ids import QueryIds, open_query_ids
-from magpie.data.home.safe_traceback import fault_trail
+from magpie.data.home.safe_traceback import safe_traceback
 from magpie.data.settings import Settings
-from magpie.data.spam.click_spam import set_aside_lately, set_aside_pushing
+from magpie.data.spam.click_spam import filter_promotion, filter_recent_spam
 from magpie.search.engine import SearchEngine
 from magpie.search.personalisation.popularity import WINDOW_DAYS
 from magpie.search.recommendations.recommender import Recommender
@@ -52,7 +52,7 @@ class Services:
     engine: SearchEngine
     auto_rebuild: AutoRebuild
     recommender: Recommender
-    click_log: ClickLog
+    event_log: EventLog
     query_ids: QueryIds
     query_log: QueryLogWriter
     pictures: PictureStore
@@ -99,7 +99,7 @@ def open_services(settings: Settings, shared: Shared | None = None) -> Services:
     engine = SearchEngine(settings, database)
     catalogue = Catalogue(database, settings, engine.decoders.catalogue)
     auto_rebuild = AutoRebuild(settings, engine.status, shared.alarms)
-    click_log = ClickLog(database)
+    event_log = EventLog(database)
     services = Services(
         settings=settings,
         shared=shared,
@@ -108,9 +108,9 @@ def open_services(settings: Settings, shared: Shared | None = None) -> Services:
         engine=engine,
         auto_rebuild=auto_rebuild,
         recommender=Recommender(database, catalogue, engine),
-        click_log=click_log,
+        event_log=event_log,
         query_ids=open_query_ids(database),
-        query_log=QueryLogWriter(click_log, has_others=shared.workers > 1),
+        query_log=QueryLogWriter(event_log, has_others=shared.workers > 1),
         pictures=PictureStore(settings, catalogue, engine.decoders.catalogue),
         uploads=UploadStore(settings.max_picture_pixels, engine.decoders.uploads, shared.uploads),
         metrics=Metrics(partial(_status, engine, auto_rebuild), shared.metrics_folder),
@@ -154,7 +154,7 @@ def _watch_generations(services: Services) -> None:
             said = str(error)
         except Exception as error:
             if said != "unexpected":
-                log.error("looking for a newer index failed\n%s", fault_trail(error))
+                log.error("looking for a newer index failed\n%s", safe_traceback(error))
             said = "unexpected"
 
 
@@ -165,10 +165,10 @@ def _count_behaviour(services: Services) -> None:
         try:
             started = time.monotonic()
             if services.shared.is_first:
-                set_aside_lately(services.database, now_ms() - LATELY_MS)
-                set_aside_pushing(services.database, now_ms() - WINDOW_DAYS * DAY_MS)
+                filter_recent_spam(services.database, now_ms() - LATELY_MS)
+                filter_promotion(services.database, now_ms() - WINDOW_DAYS * DAY_MS)
             services.engine.popularity.refresh()
             pause = max(COUNTING_INTERVAL_S, (time.monotonic() - started) / COUNTING_SHARE)
         except Exception as error:
-            log.error("summing up behaviour failed; trying again\n%s", fault_trail(error))
+            log.error("summing up behaviour failed; trying again\n%s", safe_traceback(error))
             pause = COUNTING_INTERVAL_S

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from magpie.data.aggregates.click_cells import Cells, read_cells, refresh_cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates, read_click_aggregates, refresh_click_aggregates
 from magpie.data.aggregates.k_anonymous_queries import shared_queries
 from magpie.data.database.connection import Database
 from magpie.data.events.query_normalisation import query_key
@@ -28,7 +28,7 @@ class ClickedQuery:
 
 def clicked_queries(
     database: Database,
-    measure: Callable[[Cells], tuple[Cells, np.ndarray]] | None = None,
+    measure: Callable[[ClickAggregates], tuple[ClickAggregates, np.ndarray]] | None = None,
     fewest_clients: int = FEWEST_CLIENTS,
 ) -> dict[str, list[ClickedQuery]]:
     """By item id, the queries of at least `fewest_clients` different clients that led to it, heaviest first.
@@ -36,15 +36,15 @@ def clicked_queries(
     `measure` tells from the counts which of them count, and how likely each position is looked at, (k,); it is
     1 / position where it is not given. What is set aside does not count.
     """
-    refresh_cells(database)
-    cells = read_cells(database)
+    refresh_click_aggregates(database)
+    cells = read_click_aggregates(database)
     popular = {query_key(text) for text, _ in shared_queries(database, 0, fewest_clients)}
     led = weigh_clicked_queries(*measure(cells)) if measure else weigh_clicked_queries(cells)
     kept = {item: [query for query in queries if query.text in popular] for item, queries in led.items()}
     return {item: queries for item, queries in kept.items() if queries}
 
 
-def weigh_clicked_queries(cells: Cells, theta: np.ndarray | None = None) -> dict[str, list[ClickedQuery]]:
+def weigh_clicked_queries(cells: ClickAggregates, theta: np.ndarray | None = None) -> dict[str, list[ClickedQuery]]:
     """The same of any counts, by however few people: clicks count by the looks that they took, and fade with a
     half-life of 30 days."""
     if not len(cells):

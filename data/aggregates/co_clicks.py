@@ -21,7 +21,7 @@ _TOGETHER = text(
 )
 
 
-def chosen_together(database: Database, item_id: str) -> dict[str, int]:
+def count_co_clicks(database: Database, item_id: str) -> dict[str, int]:
     """By item id how many people chose both in one visit, where at least two did.
 
     A visit is a session, or all of a client's events where those of the item name no session.

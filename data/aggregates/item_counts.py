@@ -7,7 +7,7 @@ from sqlalchemy import and_, func, select, text
 
 from magpie.data.database.connection import Database
 from magpie.data.database.tables import events, impressions, queries
-from magpie.data.events.actor import source_of
+from magpie.data.events.actor import actor_of
 
 CHOICES = ("click", "add_to_cart", "purchase")  # actions that say that somebody wanted the item
 
@@ -79,19 +79,19 @@ def count_places(database: Database, since_ms: int) -> list[PlaceCount]:
 
 
 @dataclass(frozen=True)
-class SourceCount:
+class ActorCount:
     """What a source did with one item at one position (1-based), and how many other hits it chose (`beside`)."""
 
-    source: str
+    actor: str
     position: int
     impressions: int
     clicks: int
     beside: int
 
 
-def count_sources(database: Database, item_id: str) -> list[SourceCount]:
+def count_actors(database: Database, item_id: str) -> list[ActorCount]:
     """The counts of one item by source and position, of what is not set aside and of people who have a name."""
-    of_event, of_query = source_of(events), source_of(queries)
+    of_event, of_query = actor_of(events), actor_of(queries)
     is_choice = and_(~events.c.set_aside, events.c.action_name.in_(CHOICES))
     chosen_hit = events.c.query_id + "/" + events.c.object_id
     beside = select(of_event, func.count(chosen_hit.distinct())).where(is_choice, events.c.object_id != item_id)
@@ -103,7 +103,7 @@ def count_sources(database: Database, item_id: str) -> list[SourceCount]:
     with database.reading() as connection:
         others = {row[0]: row[1] for row in connection.execute(beside.group_by(of_event))}
         found = connection.execute(shown.group_by(of_query, impressions.c.position)).all()
-    return [SourceCount(row[0], row[1], row[2], row[3], others.get(row[0], 0)) for row in found if row[0]]
+    return [ActorCount(row[0], row[1], row[2], row[3], others.get(row[0], 0)) for row in found if row[0]]
 
 
 def is_cold(counts: Mapping[str, ItemCount], item_id: str, below: int) -> bool:

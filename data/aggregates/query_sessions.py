@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 from magpie.data.aggregates.item_counts import CHOICES
 from magpie.data.database.connection import Database
 from magpie.data.database.tables import events, impressions, queries
-from magpie.data.events.actor import source_of
+from magpie.data.events.actor import actor_of
 from magpie.data.events.pseudonyms import SPAN_DAYS
 from magpie.data.events.query_normalisation import query_key
 
@@ -77,7 +77,7 @@ def read_searches(database: Database, since_ms: int) -> Searches:
         select(
             queries.c.id,
             queries.c.timestamp,
-            source_of(queries).label("source"),
+            actor_of(queries).label("source"),
             queries.c.user_query,
             queries.c.application,
             queries.c.query_attributes,

@@ -1,4 +1,4 @@
-"""What processes that were killed left behind in a home → removed, with care for those that are still at work."""
+"""Removes what killed processes left behind in a home, and nothing of those that are still at work."""
 
 import fcntl
 import shutil

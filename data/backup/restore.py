@@ -1,13 +1,10 @@
-"""A backup's file → a home as it was: every byte is checked before anything that was there is touched."""
+"""Restores a backup's file into an empty home; every byte is checked before anything is put into its place."""
 
 import json
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -19,7 +16,7 @@ from magpie.data.database.connection import open_database
 from magpie.data.database.tables import pictures
 from magpie.data.errors import BackupBroken, BadSetting, Conflict
 from magpie.data.home.locks import SERVING, lock_home
-from magpie.data.home.restore_journal import exchange_content, finish_restore, is_decided
+from magpie.data.home.unfinished_restore import UNFINISHED_RESTORE, check_earlier_restore
 from magpie.data.settings import Settings
 
 STAGING_PREFIX = ".restoring-"
@@ -28,67 +25,79 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class RestoreReport:
-    """What was restored; `replaced` is where the home's former content lies now, None where it was empty."""
+    """What was restored: number and size of the files, when the backup was made, and the settings it was made with."""
 
     files: int
     size_bytes: int
     created_at: str
     settings: dict[str, Any]
-    replaced: str | None
 
     def as_dict(self) -> dict[str, Any]:
         """The report as `restore --json` prints it."""
         return asdict(self)
 
 
-def restore(settings: Settings, file: Path, replace: bool, progress: Progress) -> RestoreReport:
-    """Puts the backup's content into the home and says what it was.
+def restore(settings: Settings, file: Path, progress: Progress) -> RestoreReport:
+    """Puts the backup's content into the home, which must be empty, and says what it was.
 
-    What was in the home is moved into a folder in it, and only if `replace`. Raises Conflict for a home that is not
-    empty, HomeLocked while it is served or rebuilt, BackupBroken for a file that is not a whole backup, DatabaseTooNew.
+    Raises Conflict for a home that is not empty, HomeLocked while it is served or rebuilt, BackupBroken for a file that
+    is not a whole backup, DatabaseTooNew.
     """
     home = settings.home.absolute()
     with lock_home(home, SERVING), lock_home(home, "rebuild"), lock_home(home, "backup"):
-        finish_restore(home)
-        for left_over in home.glob(f"{STAGING_PREFIX}*"):
-            shutil.rmtree(left_over)
-        former = _content(home)
-        if former and not replace:
-            raise Conflict(f"{home}: is not empty; give another --home, or --replace to put its content aside")
-        with _staging(home) as folder:
+        _clear_unfinished(home)
+        _check_empty(home)
+        folder = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=home))
+        try:
             about = _unpack(file, folder, progress)
             _settle(settings, folder, about["home"])
-            aside = _new_aside(home) if former else None
-            names = [path.name for path in reversed(former)], [path.name for path in _content(folder)]
-            exchange_content(home, folder, aside, *names)
+            _move_into(home, folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
     size = sum(one["size_bytes"] for one in about["files"].values())
-    return RestoreReport(
-        len(about["files"]), size, about["created_at"], about["settings"], str(aside) if aside else None
-    )
+    return RestoreReport(len(about["files"]), size, about["created_at"], about["settings"])
 
 
 def _content(folder: Path) -> list[Path]:
-    """All that is in a home but locks and what was put aside; `CURRENT` last: it must not name what is not there."""
-    found = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    return sorted(found, key=lambda path: (path.name == "CURRENT", path.name))
+    """All that is in a home but locks and unfinished work."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
-@contextmanager
-def _staging(home: Path) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=home))
-    try:
-        yield folder
-    finally:
-        if not is_decided(home):
-            shutil.rmtree(folder, ignore_errors=True)
+def _check_empty(home: Path) -> None:
+    if found := _content(home):
+        raise Conflict(
+            f"{home}: is not empty (it holds {found[0].name}); restore into a new folder with --home, "
+            "or move what is in this one elsewhere first"
+        )
 
 
-def _new_aside(home: Path) -> Path:
-    return Path(tempfile.mkdtemp(prefix=f".before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S}-", dir=home))
+def _clear_unfinished(home: Path) -> None:
+    """Removes what a killed restore left. Once it had begun to move, all in the home is of it: the home was empty."""
+    check_earlier_restore(home)
+    unfinished = home / UNFINISHED_RESTORE
+    if unfinished.exists():
+        for path in _content(home):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        shutil.rmtree(unfinished)
+    for left_over in home.glob(f"{STAGING_PREFIX}*"):
+        shutil.rmtree(left_over)
+
+
+def _move_into(home: Path, folder: Path) -> None:
+    """Moves the checked content into the home; while its folder is there, under this name, nobody opens the home."""
+    _check_empty(home)
+    moving = folder.rename(home / UNFINISHED_RESTORE)
+    if found := _content(home):  # somebody opened the home since
+        moving.rename(folder)
+        raise Conflict(f"{home}: is not empty any more (it holds {found[0].name}); another process uses it, stop that")
+    for path in _content(moving):
+        path.rename(home / path.name)
+    moving.rmdir()
 
 
 def _unpack(file: Path, folder: Path, progress: Progress) -> dict[str, Any]:
-    """The backup's manifest, once every file that it lists lies in the folder and is as it says."""
+    """Writes the backup's files into the folder and returns its manifest. Raises BackupBroken unless each file is as
+    the manifest says."""
     found: dict[str, str] = {}
     about: dict[str, Any] = {}
     try:

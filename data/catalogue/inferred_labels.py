@@ -8,8 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from magpie.data.catalogue.items import Label
 from magpie.data.database.connection import Database, Fetch, fetch_all
-from magpie.data.database.revisions import take_revisions
-from magpie.data.database.tables import items, labels
+from magpie.data.database.tables import items, labels, take_revisions
 
 _ROWS_PER_STATEMENT = 5_000  # backends limit the parameters of one statement
 

@@ -15,8 +15,7 @@ from magpie.data.catalogue.attribute_types import Kind, kind_of, widen
 from magpie.data.catalogue.inferred_labels import drop_answered
 from magpie.data.catalogue.items import ItemDraft, hash_content, version_of
 from magpie.data.database.connection import Database, Fetch, fetch_all
-from magpie.data.database.revisions import take_revisions
-from magpie.data.database.tables import attribute_kinds, items, pictures
+from magpie.data.database.tables import attribute_kinds, items, pictures, take_revisions
 from magpie.data.pictures.local_files import PictureFile, PictureRoot
 
 BATCH = 2_000

@@ -18,7 +18,7 @@ from magpie.data.database.migrations import HEAD
 from magpie.data.errors import BadSetting, DatabaseTooNew, NotEnoughDisk
 from magpie.data.home.disk_errors import sqlite_fault
 from magpie.data.home.locks import lock_home
-from magpie.data.home.restore_journal import finish_restore
+from magpie.data.home.unfinished_restore import check_restored
 from magpie.data.settings import Settings
 
 PATIENCE_S = 10.0
@@ -100,7 +100,8 @@ def open_database(settings: Settings, patience_s: float = PATIENCE_S) -> Databas
     """The database of these settings, created or migrated to this version's schema where necessary.
 
     Who wants to write waits for another writer for `patience_s`. An older SQLite database is copied beside itself
-    first. Raises DatabaseTooNew where a newer Magpie wrote it, BadSetting where it cannot be opened or written.
+    first. Raises DatabaseTooNew where a newer Magpie wrote it, Conflict where a restore into
+    the home did not end, BadSetting where it cannot be opened or written.
     """
     try:
         url = make_url(settings.database)
@@ -110,7 +111,7 @@ def open_database(settings: Settings, patience_s: float = PATIENCE_S) -> Databas
         raise BadSetting(f"MAGPIE_DATABASE_URL: {error}; give an SQLAlchemy URL whose driver is installed") from error
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
-        finish_restore(settings.home)
+        check_restored(settings.home)
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine)
         if _stamp(engine) != HEAD:

@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Float,
     ForeignKey,
     Index,
@@ -18,6 +19,8 @@ from sqlalchemy import (
     Table,
     Text,
     false,
+    select,
+    update,
 )
 
 metadata = MetaData()
@@ -195,3 +198,13 @@ click_days = Table(
     Column("searches", Integer, nullable=False),
     Column("capped", Integer, nullable=False),  # searches beyond what one source may weigh
 )
+
+
+def take_revisions(connection: Connection, count: int) -> int:
+    """The first of `count` new revision numbers of the catalogue, taken in the caller's transaction.
+
+    Every change to an item takes one, so that an index knows what changed after it was built.
+    """
+    connection.execute(update(counters).where(counters.c.name == "revision").values(value=counters.c.value + count))
+    last = connection.execute(select(counters.c.value).where(counters.c.name == "revision")).scalar_one()
+    return int(last) - count + 1

@@ -1,15 +1,17 @@
-"""Deletions from the click log that leave nothing behind: neither the sums made of it nor bytes in SQLite's files."""
+"""Deletes from the event log for good: with the aggregates of the days concerned, and overwritten in SQLite's files."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
-from magpie.data.aggregates.click_cells import drop_changed_days
+from magpie.data.aggregates.click_aggregates import drop_changed_days
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
-from magpie.data.database.tables import counters
+from magpie.data.database.tables import counters, events, queries
+from magpie.data.events.pseudonyms import drop_old_salts, pseudonyms_of
 
 _FORGOTTEN_AT = "forgotten_at"
 
@@ -20,6 +22,30 @@ class Forgotten:
 
     queries: int
     events: int
+
+
+def purge(database: Database, older_than: datetime) -> Forgotten:
+    """Deletes what happened before this time, with the salts of pseudonyms that no record has any more."""
+    limit = int(older_than.timestamp() * 1000)
+    with erasing(database) as connection:
+        gone = connection.execute(delete(events).where(events.c.timestamp < limit)).rowcount
+        searches = connection.execute(delete(queries).where(queries.c.timestamp < limit)).rowcount
+        drop_old_salts(connection, limit)
+        return note_forgotten(connection, searches, gone)
+
+
+def forget_client(database: Database, client_id: str) -> Forgotten:
+    """Deletes what this client did, and what anyone did with this client's searches.
+
+    The client is found under every salt that is still kept, and so is a pseudonym out of an export.
+    """
+    with erasing(database) as connection:
+        names = pseudonyms_of(connection, client_id)
+        theirs = select(queries.c.query_id).where(queries.c.client_id.in_(names))
+        chosen = or_(events.c.client_id.in_(names), events.c.query_id.in_(theirs))
+        gone = connection.execute(delete(events).where(chosen)).rowcount
+        searches = connection.execute(delete(queries).where(queries.c.client_id.in_(names))).rowcount
+        return note_forgotten(connection, searches, gone)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ LATEST = 20
 
 
 @dataclass(frozen=True)
-class Deed:
+class Action:
     """One thing that was done: the action and the item's id."""
 
     action_name: str
@@ -22,19 +22,19 @@ class Deed:
 
 
 @dataclass(frozen=True)
-class StoredAbout:
+class StoredData:
     """How much is stored of a visit, and the latest of it, newest first: words that were searched, things done."""
 
     queries: int = 0
     events: int = 0
     searched: Sequence[str] = ()
-    deeds: Sequence[Deed] = ()
+    deeds: Sequence[Action] = ()
 
 
-def stored_about(database: Database, session_id: str) -> StoredAbout:
+def read_stored_data(database: Database, session_id: str) -> StoredData:
     """What is stored under a session's name; recommendations, which are logged as searches too, count among them."""
     if not session_id:
-        return StoredAbout()
+        return StoredData()
     with database.reading() as connection:
         words = select(queries.c.user_query, queries.c.query_attributes).where(queries.c.session_id == session_id)
         latest = connection.execute(words.order_by(queries.c.id.desc()).limit(LATEST)).all()
@@ -43,7 +43,7 @@ def stored_about(database: Database, session_id: str) -> StoredAbout:
         num_queries = connection.execute(select(func.count()).where(queries.c.session_id == session_id)).scalar_one()
         num_events = connection.execute(select(func.count()).where(events.c.session_id == session_id)).scalar_one()
     searched = [row.user_query for row in latest if not json.loads(row.query_attributes).get("typing")]
-    return StoredAbout(num_queries, num_events, searched, [Deed(row.action_name, row.object_id) for row in deeds])
+    return StoredData(num_queries, num_events, searched, [Action(row.action_name, row.object_id) for row in deeds])
 
 
 def forget_session(database: Database, session_id: str) -> Forgotten:

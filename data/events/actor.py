@@ -3,6 +3,6 @@
 from sqlalchemy import ColumnElement, Table, case
 
 
-def source_of(table: Table) -> ColumnElement[str]:
+def actor_of(table: Table) -> ColumnElement[str]:
     """The client, else the session, else ""."""
     return case((table.c.client_id != "", table.c.client_id), else_=table.c.session_id)

@@ -1,43 +1,42 @@
-"""The learning flow's memory: searches as they were answered and what people did then, each kept once, for good."""
+"""The event log: searches with the hits that were shown, and what people did then. Each record is stored once."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Insert, Row, Table, delete, func, insert, or_, select
+from sqlalchemy import Connection, Insert, Row, Table, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.database.tables import events, impressions, queries
-from magpie.data.erasure.erase import Forgotten, erasing, note_forgotten
 from magpie.data.errors import BadEvent
-from magpie.data.events.pseudonyms import drop_old_salts, pseudonyms_of, with_pseudonyms
+from magpie.data.events.pseudonyms import with_pseudonyms
 from magpie.data.events.rows import event_values, hit_values, query_values, read_event, read_hit, read_query
 from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit, event_to_ubi, query_to_ubi
 from magpie.data.events.ubi_ndjson import numbered_lines, parse_lines
 from magpie.data.home.rejects_file import rejects_file
-from magpie.data.spam.click_spam import set_aside_misuse
 
 BATCH = 2_000
+# marks the spam of the log since a time, in milliseconds since 1970; the number of newly filtered records by reason
+SpamFilter = Callable[[Database, int], dict[str, int]]
 K = TypeVar("K", str, bytes)
 R = TypeVar("R", QueryRecord, EventRecord)
 
 
 @dataclass(frozen=True)
 class LogCounts:
-    """How many records are new (those `set_aside` among them), and how many were known already."""
+    """How many records are new (those `filtered` among them), and how many were known already."""
 
     accepted: int
     duplicates: int
-    set_aside: int = 0
+    filtered: int = 0
 
 
-class ClickLog:
+class EventLog:
     """Queries with the hits that were shown, and events. Safe to share among threads."""
 
     def __init__(self, database: Database) -> None:
@@ -77,13 +76,17 @@ class ClickLog:
                 yield event_to_ubi(read_event(row))
 
     def import_lines(
-        self, path: Path, rejects_dir: Path, on_progress: Callable[[int, int], None] = lambda done, total: None
+        self,
+        path: Path,
+        rejects_dir: Path,
+        filter_spam: SpamFilter,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> dict[str, Any]:
-        """Counts of the UBI objects of an NDJSON file: new queries and events, duplicates, set aside, rejected.
+        """Stores the UBI objects of an NDJSON file; counts of new queries and events, duplicates, filtered, rejected.
 
         A line that is no query and no event is kept in the `rejects_file` with its number and reason, and never stops
-        the rest. What nobody should learn from is set aside once all is in. `on_progress` gets bytes done and in
-        total. Raises BadEvent where the file cannot be read.
+        the rest. Once all is stored, `filter_spam` marks what is spam since the earliest of these records.
+        `on_progress` gets bytes done and in total. Raises BadEvent where the file cannot be read.
         """
         counts = {"queries": 0, "events": 0, "duplicates": 0, "set_aside": 0, "rejected": 0}
         earliest = now_ms()
@@ -100,37 +103,15 @@ class ClickLog:
         except OSError as error:
             raise BadEvent(f"{path}: cannot be read ({error.strerror or error})") from error
         if counts["queries"] or counts["events"]:
-            counts["set_aside"] += sum(set_aside_misuse(self.database, earliest).values())
+            counts["set_aside"] += sum(filter_spam(self.database, earliest).values())
         return counts | {"rejects_file": str(rejects.path) if rejects.path else None}
-
-    def purge(self, older_than: datetime) -> Forgotten:
-        """Deletes what happened before this time, with the salts of pseudonyms that nothing bears any more."""
-        limit = int(older_than.timestamp() * 1000)
-        with erasing(self.database) as connection:
-            gone = connection.execute(delete(events).where(events.c.timestamp < limit)).rowcount
-            searches = connection.execute(delete(queries).where(queries.c.timestamp < limit)).rowcount
-            drop_old_salts(connection, limit)
-            return note_forgotten(connection, searches, gone)
-
-    def forget(self, client_id: str) -> Forgotten:
-        """Deletes what this client did, and what anyone did with this client's searches.
-
-        The client is found under every salt that is still kept, and so is a pseudonym out of an export.
-        """
-        with erasing(self.database) as connection:
-            names = pseudonyms_of(connection, client_id)
-            theirs = select(queries.c.query_id).where(queries.c.client_id.in_(names))
-            chosen = or_(events.c.client_id.in_(names), events.c.query_id.in_(theirs))
-            gone = connection.execute(delete(events).where(chosen)).rowcount
-            searches = connection.execute(delete(queries).where(queries.c.client_id.in_(names))).rowcount
-            return note_forgotten(connection, searches, gone)
 
     def _add(self, found: list[QueryRecord | EventRecord], counts: dict[str, int]) -> None:
         asked = [record for record in found if isinstance(record, QueryRecord)]
         done = [record for record in found if isinstance(record, EventRecord)]
         with self.database.writing(durable=True) as connection:
             new_queries, new_events = _add_queries(connection, asked), _add_events(connection, done)
-        counts["set_aside"] += new_queries.set_aside + new_events.set_aside
+        counts["set_aside"] += new_queries.filtered + new_events.filtered
         counts["queries"] += new_queries.accepted
         counts["events"] += new_events.accepted
         counts["duplicates"] += new_queries.duplicates + new_events.duplicates
@@ -207,4 +188,4 @@ def _insert(connection: Connection, table: Table) -> Insert:
 
 def _log_counts(records: Sequence[Any], fresh: Iterable[Any]) -> LogCounts:
     new = list(fresh)
-    return LogCounts(len(new), len(records) - len(new), sum(bool(record.set_aside) for record in new))
+    return LogCounts(len(new), len(records) - len(new), sum(bool(record.filter_reason) for record in new))

@@ -9,7 +9,6 @@ from typing import Any
 
 from magpie.data.errors import BadEvent
 
-BOT = "bot"  # the reason why what a program did is set aside
 # names in small letters, without what is no letter or digit
 _ADDRESSES = re.compile(
     r"ip(v[46]|addr(ess)?)?|(client|remote|user|visitor|x?real|trueclient|cfconnecting)ip|(client|remote)addr(ess)?"

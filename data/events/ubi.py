@@ -13,7 +13,8 @@ from typing import Any
 
 from magpie.data.clock import now_ms
 from magpie.data.errors import BadEvent
-from magpie.data.events.personal_fields import BOT, without_personal_fields
+from magpie.data.events.filter_reasons import BOT
+from magpie.data.events.personal_fields import without_personal_fields
 
 MAX_JSON_CHARS = 32_768
 _LIMITS = {
@@ -56,7 +57,7 @@ class ShownHit:
 
 @dataclass(frozen=True)
 class QueryRecord:
-    """One answered search. `set_aside` is the reason why it is not learned from, "" if it is."""
+    """One answered search. `filter_reason` says why it counts in nothing, "" if it counts."""
 
     query_id: str
     user_query: str = ""
@@ -67,12 +68,12 @@ class QueryRecord:
     hits: tuple[ShownHit, ...] = ()
     query_attributes: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
-    set_aside: str = ""
+    filter_reason: str = ""
 
 
 @dataclass(frozen=True)
 class EventRecord:
-    """One thing that a person did. `set_aside` is the reason why it is not learned from, "" if it is."""
+    """One thing that a person did. `filter_reason` says why it counts in nothing, "" if it counts."""
 
     action_name: str
     query_id: str = ""
@@ -87,7 +88,7 @@ class EventRecord:
     message: str = ""
     event_id: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    set_aside: str = ""
+    filter_reason: str = ""
 
     def dedup_key(self) -> bytes:
         """16 bytes, the same for the same event sent again: its id, or all of its content where it has none."""
@@ -116,7 +117,7 @@ def parse_query(raw: object, received_ms: int | None = None) -> QueryRecord:
         hits=hits,
         query_attributes=attributes,
         extra=_extra(values),
-        set_aside=reason,
+        filter_reason=reason,
     )
 
 
@@ -139,7 +140,7 @@ def parse_event(raw: object, received_ms: int | None = None) -> EventRecord:
         object_id=_text(target, "object_id", "event_attributes.object."),
         position=_ordinal(place.get("ordinal"), "event_attributes.position.ordinal"),
         event_attributes=attributes,
-        set_aside=_set_aside(values) or (BOT if is_program else ""),
+        filter_reason=_set_aside(values) or (BOT if is_program else ""),
         extra=_extra(values),
     )
 
@@ -152,7 +153,7 @@ def query_to_ubi(query: QueryRecord) -> dict[str, Any]:
     shown["query_attributes"] = dict(query.query_attributes)
     if any(hit != ShownHit(hit.item_id, place) for place, hit in enumerate(query.hits, 1)):
         shown["query_response_hits"] = [_hit_to_ubi(hit) for hit in query.hits]
-    return _with_reason(shown | dict(query.extra), query.set_aside)
+    return _with_reason(shown | dict(query.extra), query.filter_reason)
 
 
 def event_to_ubi(event: EventRecord) -> dict[str, Any]:
@@ -160,7 +161,7 @@ def event_to_ubi(event: EventRecord) -> dict[str, Any]:
     shown: dict[str, Any] = {name: value for name in _EVENT_FIELDS if (value := getattr(event, name))}
     shown["timestamp"] = format_timestamp(event.timestamp_ms)
     shown["event_attributes"] = dict(event.event_attributes)
-    return _with_reason(shown | dict(event.extra), event.set_aside)
+    return _with_reason(shown | dict(event.extra), event.filter_reason)
 
 
 def format_timestamp(timestamp_ms: int) -> str:

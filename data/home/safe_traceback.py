@@ -6,7 +6,7 @@ Messages of errors often repeat the value at fault, which may be words or a secr
 import traceback
 
 
-def fault_trail(error: BaseException) -> str:
+def safe_traceback(error: BaseException) -> str:
     """The traceback of the error, and of those that led to it, first cause first, with kinds instead of messages."""
     parts, seen = [], set()
     one: BaseException | None = error

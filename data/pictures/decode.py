@@ -61,15 +61,6 @@ def open_views(path: Path, max_pixels: int, want: tuple[int, int]) -> list[Image
     return [open_picture(path, max_pixels, want)]
 
 
-def inspect_picture(source: Path | bytes) -> tuple[int, int]:
-    """(width, height) in pixels as the header says, not rotated. Raises BadPicture."""
-    name = _name_of(source)
-    with _guarded(name), Image.open(_stream(source), formats=FORMATS) as image:
-        if max(image.size) > MAX_SIDE or min(image.size) < 1:
-            raise BadPicture(f"{name}: says that it has {image.width} x {image.height} pixels")
-        return image.size
-
-
 def verify_picture(
     data: bytes, name: str, max_pixels: int, decode: Callable[[bytes, str, int], None]
 ) -> tuple[int, int]:

@@ -28,7 +28,7 @@ from urllib3.response import BaseHTTPResponse
 
 from magpie.data.errors import BadPicture, NotFetched, TooLarge
 from magpie.data.pictures.decode import decode_coarsely, verify_picture
-from magpie.data.pictures.sandbox import PictureProcess
+from magpie.data.pictures.sandbox import PictureSandbox
 from magpie.data.pictures.url_rules import HostRule, Target, is_public, parse_address, parse_rules
 from magpie.data.settings import Settings
 
@@ -61,14 +61,14 @@ class FetchPolicy:
 class PictureFetcher:
     """Fetches each address once and keeps what came under `images/`, by its content; addresses under `fetched/`."""
 
-    def __init__(self, home: Path, policy: FetchPolicy, decoder: PictureProcess) -> None:
+    def __init__(self, home: Path, policy: FetchPolicy, decoder: PictureSandbox) -> None:
         self._decoder = decoder
         self._images = home.absolute() / "images"
         self._addresses = home.absolute() / "fetched"
         self._policy = policy
 
     @classmethod
-    def of(cls, settings: Settings, decoder: PictureProcess) -> "PictureFetcher":
+    def of(cls, settings: Settings, decoder: PictureSandbox) -> "PictureFetcher":
         """The fetcher that these settings allow. Raises BadSetting."""
         rules = parse_rules(settings.picture_hosts or "")
         policy = FetchPolicy(rules, settings.max_upload_bytes, settings.max_picture_pixels)

@@ -35,7 +35,7 @@ WHILE_ASKED = DecodeLimits(cpu_s=5.0, clock_s=10.0, memory_bytes=2_000_000_000) 
 PATIENCE_S = 2.0
 
 
-class PictureProcess:
+class PictureSandbox:
     """One process, started when first needed and again when it was lost; threads take turns, and wait for theirs for
     `patience_s` at most, where it is given."""
 
@@ -82,12 +82,12 @@ class Decoders:
     """The catalogue's pictures are decoded in one process, those of people who ask in another: neither waits for the
     other, and what harms one leaves the other alone."""
 
-    catalogue: PictureProcess
-    uploads: PictureProcess
+    catalogue: PictureSandbox
+    uploads: PictureSandbox
 
     @classmethod
     def opened(cls) -> "Decoders":
-        return cls(PictureProcess(), PictureProcess(WHILE_ASKED, PATIENCE_S))
+        return cls(PictureSandbox(), PictureSandbox(WHILE_ASKED, PATIENCE_S))
 
     def close(self) -> None:
         """Ends both processes."""

@@ -10,16 +10,20 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, distinct, exists,
 
 from magpie.data.database.connection import Database
 from magpie.data.database.tables import events, impressions, queries
-from magpie.data.events.actor import source_of
-from magpie.data.events.personal_fields import BOT
-from magpie.data.spam.item_promotion import pushing_sources
+from magpie.data.events.actor import actor_of
+from magpie.data.events.filter_reasons import (
+    BEYOND,
+    BOT,
+    EVERYTHING,
+    FLOOD,
+    NOT_SHOWN,
+    PROMOTION,
+    REPEATED,
+    TOO_EARLY,
+)
+from magpie.data.spam.item_promotion import promoting_actors
 
-FLOOD = "flood"
 IMPRESSION = "impression"
-NOT_SHOWN, TOO_EARLY, EVERYTHING = "clicked item was not shown", "click before its search", "clicked everything at once"
-PUSHES = "clicks little but one item that is pushed"
-BEYOND = "position that its search did not show"
-REPEATED = "repeated clicks"
 MAX_PER_HOUR = 100  # searches of one source; nobody reads more
 _HOUR_MS = 3_600_000
 _CLOCK_SKEW_MS = 60_000
@@ -29,25 +33,25 @@ _MOST_OF_THE_PAGE = 0.8
 _KEYS_PER_STATEMENT = 500
 
 
-def set_aside_misuse(database: Database, since_ms: int = 0) -> dict[str, int]:
+def filter_spam(database: Database, since_ms: int = 0) -> dict[str, int]:
     """How many records were newly set aside, by reason, among those of `since_ms` (since 1970) and later.
 
     Sources that push an item are looked for in the whole log: it takes many to know one.
     """
-    return set_aside_lately(database, since_ms) | set_aside_pushing(database, 0)
+    return filter_recent_spam(database, since_ms) | filter_promotion(database, 0)
 
 
-def set_aside_pushing(database: Database, since_ms: int) -> dict[str, int]:
+def filter_promotion(database: Database, since_ms: int) -> dict[str, int]:
     """The same of all that sources did which push an item, as far as what happened since then tells."""
     with database.reading() as connection:
-        pushing = pushing_sources(connection, since_ms)
+        pushing = promoting_actors(connection, since_ms)
     if not pushing:
-        return {PUSHES: 0}
+        return {PROMOTION: 0}
     with database.writing() as connection:
-        return {PUSHES: _mark_sources(connection, PUSHES, pushing)}
+        return {PROMOTION: _mark_sources(connection, PROMOTION, pushing)}
 
 
-def set_aside_lately(database: Database, since_ms: int) -> dict[str, int]:
+def filter_recent_spam(database: Database, since_ms: int) -> dict[str, int]:
     """The same without what only the whole log can tell: little work where `since_ms` is not long ago."""
     since_ms -= since_ms % _HOUR_MS
     with database.writing() as connection:
@@ -61,7 +65,7 @@ def set_aside_lately(database: Database, since_ms: int) -> dict[str, int]:
         }
 
 
-def set_aside_counts(database: Database) -> dict[str, int]:
+def count_filtered(database: Database) -> dict[str, int]:
     """How many queries and events are set aside, by reason; and how many clicks only repeat one on the same hit."""
     counts: dict[str, int] = {}
     with database.reading() as connection:
@@ -93,7 +97,7 @@ def _mark_floods(connection: Connection, since_ms: int) -> int:
     """All searches and events of a source within an hour in which it made more than people do."""
     marked = 0
     for table in (queries, events):
-        source, hour = source_of(table), table.c.timestamp // _HOUR_MS
+        source, hour = actor_of(table), table.c.timestamp // _HOUR_MS
         # an event is one deed however often it was sent
         deeds = distinct(table.c.query_id + "/" + table.c.object_id) if table is events else table.c.id
         counted = events.c.action_name != IMPRESSION if table is events else true()  # seeing is no deed
@@ -162,7 +166,7 @@ def _mark_sources(connection: Connection, reason: str, sources: Sequence[str]) -
     """All searches and events of these sources, whenever they were."""
     marked = 0
     for part in _parts(sources):
-        marked += sum(_mark(connection, table, reason, source_of(table).in_(part)) for table in (queries, events))
+        marked += sum(_mark(connection, table, reason, actor_of(table).in_(part)) for table in (queries, events))
     return marked
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 
 from magpie.data.aggregates.item_counts import CHOICES
 from magpie.data.database.tables import events
-from magpie.data.events.actor import source_of
+from magpie.data.events.actor import actor_of
 
 DEVOTED = 0.5  # of a source's clicks on one item
 FEWEST_CLICKS = 20  # on an item, before anything is said of it
@@ -30,7 +30,7 @@ class _Devotion:
     sources: list[tuple[float, int, str]] = field(default_factory=list)  # devotion, clicks, name
 
 
-def pushing_sources(connection: Connection, since_ms: int = 0) -> list[str]:
+def promoting_actors(connection: Connection, since_ms: int = 0) -> list[str]:
     """Sources devoted to an item that surely has more choices of such sources than items usually have, since then.
 
     The share of an item's clicks that come from devoted sources is compared with the median share over items, in
@@ -67,7 +67,7 @@ def _beyond_usual(found: _Devotion, usual: float) -> list[str]:
 
 def _devotion(connection: Connection, since_ms: int) -> dict[str, _Devotion]:
     """By item who chose it, a hit of one search counting once, and so all that came without a search."""
-    source = source_of(events).label("source")
+    source = actor_of(events).label("source")
     counted = func.count(events.c.query_id.distinct()).label("clicks")
     chosen = (
         select(source, events.c.object_id, counted)

@@ -1,4 +1,4 @@
-"""An item's parts → one vector: centring per modality, then a weighted mean over the parts that are there.
+"""Fuses an item's parts into one vector: centred by modality, then averaged by weight over the parts it has.
 
 Pictures and texts of a CLIP-like encoder live in two narrow cones apart from each other (the modality gap,
 Liang et al. 2022, arXiv:2203.02053). Subtracting each modality's mean removes what all its vectors share;
@@ -19,16 +19,16 @@ _BLOCK_ROWS = 8_192
 _PRIOR_WEIGHT = 50.0  # how many vectors a mean from the encoder's training counts as
 _ZERO_WEIGHT = 2.0
 _FEWEST_PAIRS = 20
-_LOW_OF_SILENT = 0.84  # where the lexicon knows the language and yet finds next to nothing in a text
+_LOW_WITHOUT_WORDS = 0.84  # where the lexicon knows the language and yet finds next to nothing in a text
 _SHARE_UNDERSTOOD = 0.1
-_FEW_WORDS, _MANY_WORDS = 2, 3  # a text that names no more than the few may say nothing, one that names many tells
-_CHANCE = 2.0  # deviations that the best twentieth of random pairs hardly reaches
+_FEW_WORDS, _MANY_WORDS = 2, 3  # of descriptive words: up to the few a text may be uninformative
+_CHANCE = 2.0  # standard deviations that the best twentieth of random pairs hardly reaches
 _LOW, _HIGH, _MOST, _SHRINKAGE = 0.74, 0.87, 0.7, 0.65  # chosen on the fashion dev split, all four variants
 
 
 @dataclass(frozen=True)
 class Means:
-    """What the vectors of each modality have in common: (dim,) float32 by "text", "image" and "query"."""
+    """The mean vector of each modality: (dim,) float32 by "text", "image" and "query"."""
 
     by_modality: Mapping[str, np.ndarray]
 
@@ -48,7 +48,7 @@ class Means:
 
 
 def estimate_means(parts: Mapping[str, np.ndarray], queries: np.ndarray, priors: Mapping[str, np.ndarray]) -> Means:
-    """The means of the parts ((n, dim) unit rows) and of the queries, drawn towards the priors where there are few."""
+    """The means of the parts ((n, dim) unit rows) and of the queries; with few rows they shrink towards the priors."""
     modalities = {**parts, "query": queries}
     return Means({name: _mean(vectors, priors.get(name)) for name, vectors in modalities.items()})
 
@@ -62,17 +62,19 @@ def _mean(vectors: np.ndarray, prior: np.ndarray | None) -> np.ndarray:
 
 @dataclass(frozen=True)
 class TextWeighing:
-    """How much an item's text may say in its fused vector, judged by how well it agrees with the item's picture.
+    """The weight of each text in its item's fused vector, from how well the text agrees with the item's picture.
 
-    A title such as "Titan" fits a thousand pictures, "Titan women silver watch" fits its own; a text that says nothing
+    A title such as "Titan" fits a thousand pictures, "Titan women silver watch" fits its own: an uninformative text
     must not dilute the picture. Agreement is the cosine of an item's centred parts in standard deviations above that
-    of random pairs (`mean`, `deviation`), relative to the best agreement in the catalogue (`best`). As one item's
-    figure is noisy, it is drawn towards the catalogue's median (`typical`). Where not even the best items agree more
-    than chance allows, the encoder does not understand these pictures, and that is no reason to distrust the texts.
-    Nor is it one with an item whose text names several things by itself: `num_descriptive` ((n,) integers) counts the
-    descriptive attribute values and the words for kinds, colours, materials and the like. And where that count finds
-    words in some of the catalogue's texts, it knows their language: then one in which it finds next to none must agree
-    all the better (`low`, the share of the best agreement from which a text counts).
+    of random pairs (`mean`, `deviation`), relative to the best agreement in the catalogue (`best`). One item's figure
+    is noisy and shrinks towards the catalogue's median (`typical`). Two exceptions:
+
+    - Where not even the best items agree more than chance allows, the encoder does not understand these pictures, and
+      all texts get the full weight.
+    - A text with several descriptive words gets the full weight, too; `num_descriptive` ((n,) integers) counts the
+      descriptive attribute values and the words for kinds, colours, materials and the like. Where that count finds
+      words in some of the catalogue's texts, the lexicon knows their language, and texts without any must agree
+      better (`low`, the share of the best agreement from which a text counts).
     """
 
     mean: float
@@ -91,7 +93,7 @@ class TextWeighing:
         random_pairs = np.einsum("nd,nd->n", parts["text"][rows], parts["image"][shuffled])
         mean, deviation = float(random_pairs.mean()), max(float(random_pairs.std()), 1e-3)
         own = (np.einsum("nd,nd->n", parts["text"][rows], parts["image"][rows]) - mean) / deviation
-        low = _LOW_OF_SILENT if float((num_descriptive[rows] > 0).mean()) >= _SHARE_UNDERSTOOD else _LOW
+        low = _LOW_WITHOUT_WORDS if float((num_descriptive[rows] > 0).mean()) >= _SHARE_UNDERSTOOD else _LOW
         return cls(mean, deviation, float(np.median(own)), max(float(np.quantile(own, 0.95)), 1e-3), low)
 
     def weigh(self, parts: Mapping[str, np.ndarray], num_descriptive: np.ndarray) -> np.ndarray:
@@ -101,14 +103,14 @@ class TextWeighing:
         weights = _MOST * np.clip((judged - self.low) / (_HIGH - self.low), 0.0, 1.0)
         trust = np.clip(self.best - _CHANCE, 0.0, 1.0)
         weights = trust * weights + (1 - trust) * _MOST
-        told = _MOST * np.clip((num_descriptive - _FEW_WORDS) / (_MANY_WORDS - _FEW_WORDS), 0.0, 1.0)
-        weights = np.maximum(weights, told)
+        by_words = _MOST * np.clip((num_descriptive - _FEW_WORDS) / (_MANY_WORDS - _FEW_WORDS), 0.0, 1.0)
+        weights = np.maximum(weights, by_words)
         weights = np.where(parts["image"].any(axis=1), weights, 1.0)
         return np.where(parts["text"].any(axis=1), weights, 0.0).astype(np.float32)
 
 
 def informativeness(weights: np.ndarray) -> np.ndarray:
-    """(n,) how telling the texts with these weights are: 0 for one that says nothing, 1 for one that counts fully."""
+    """(n,) informativeness of the texts with these weights, from 0 to 1 (a text with the full weight)."""
     return np.asarray(np.minimum(weights / _MOST, 1.0))
 
 
@@ -121,7 +123,7 @@ class Fusion(Protocol):
 
     @property
     def judgement(self) -> Mapping[str, Any]:
-        """How it fared on held-out items; empty for one that was not trained."""
+        """Its figures on held-out items; empty for one that was not trained."""
 
     def contributions(self, parts: Mapping[str, np.ndarray], text_weights: np.ndarray) -> dict[str, np.ndarray]:
         """(n, dim) by part, whose rescaled sum is the fused vector.
@@ -139,7 +141,7 @@ def fuse(contributions: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def fuse_all(fusion: Fusion, parts: Mapping[str, np.ndarray], text_weights: np.ndarray) -> np.ndarray:
-    """(n, dim) fused vectors of a whole catalogue, made block by block, so that what lies between costs no memory."""
+    """(n, dim) fused vectors of a whole catalogue, block by block to bound memory."""
     blocks = range(0, len(text_weights), _BLOCK_ROWS)
     rows = [slice(start, start + _BLOCK_ROWS) for start in blocks]
     fused = [fuse(fusion.contributions({n: p[at] for n, p in parts.items()}, text_weights[at])) for at in rows]

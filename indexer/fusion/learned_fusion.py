@@ -1,7 +1,7 @@
-"""Trained weights → an item's parts become one vector: `concat` and `attention`, and where their files lie.
+"""Fuses an item's parts by trained weights: the fusions `concat` and `attention`, and their files.
 
 Everything about a trained fusion is one file in the home, `models/fusion/<kind>.npz`: its arrays, the fingerprint of
-the encoder whose vectors it was trained on, and how it fared on held-out items. A generation keeps a copy of its own.
+the encoder whose vectors it was trained on, and its figures on held-out items. A generation keeps a copy of its own.
 """
 
 import json
@@ -26,7 +26,7 @@ class LearnedFusion:
 
     `arrays` of `concat`, y = W [h_text; h_image; present] + b: "text" and "image" (dim, dim) blocks of W, "present"
     (parts, dim), "bias" (dim,). Of `attention`: "query" (dim,), the learned token, and by part "key.…" and "value.…"
-    (dim, dim) and "offset.…", which is added to the logit. `judgement` says how it fared against the average.
+    (dim, dim) and "offset.…", which is added to the logit. `judgement` compares it with the average.
     """
 
     kind: str

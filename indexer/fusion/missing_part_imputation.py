@@ -1,8 +1,8 @@
-"""What an item's missing part would say: expected from the part that it has, so that it is neither favoured nor buried.
+"""Imputes an item's missing part from the part that it has, so that ranking neither favours nor buries the item.
 
-A fused vector of one part lies nearer to queries of its own kind than that of two parts does, and farther from those
-of the other: items without a picture would crowd the answers to words, and items without words would vanish. So a
-missing part is filled in by ridge regression on the items that have both.
+The fused vector of an item with one part lies nearer to queries of that modality than one of two parts, and farther
+from the other modality: items without a picture would crowd the answers to words, and items without words would
+vanish. So a missing part is predicted by ridge regression on the items that have both.
 """
 
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ _RIDGE = 10.0
 
 @dataclass(frozen=True)
 class ImputedAverage:
-    """The weighted mean of the parts, a missing one filled in as expected.
+    """The weighted mean of the parts, with missing ones imputed.
 
-    (dim, dim) maps from a part to the other, and the usual weight of the text; maps of zeros where too few items
-    have both parts, which leaves a missing part missing.
+    `text_from_image` and `image_from_text` are (dim, dim) linear maps, zeros where too few items have both parts: then
+    nothing is imputed. `text_weight` is the mean weight of the text.
     """
 
     text_from_image: np.ndarray
@@ -42,8 +42,8 @@ class ImputedAverage:
         return cls(_learn_map(image, text), _learn_map(text, image), float(text_weights[both].mean()))
 
     def contributions(self, parts: Mapping[str, np.ndarray], text_weights: np.ndarray) -> dict[str, np.ndarray]:
-        """(n, dim) by part, whose rescaled sum is the fused vector; what is expected of a missing part comes from the
-        part that is there and counts with it. Parts are (n, dim) centred unit rows, zero where they are missing."""
+        """(n, dim) by part, whose rescaled sum is the fused vector; an imputed part counts as a contribution of the
+        part that it was predicted from. Parts are (n, dim) centred unit rows, zero where they are missing."""
         text, image = parts["text"], parts["image"]
         has_text, has_image = np.asarray(text.any(axis=1)), np.asarray(image.any(axis=1))
         weights = np.where(has_text & has_image, text_weights, self.text_weight)[:, None]
@@ -72,7 +72,7 @@ class ImputedAverage:
 
 
 def plain_average(dim: int) -> ImputedAverage:
-    """An average that expects nothing of a missing part: the other part is all there is."""
+    """An average without imputation: an item with one part has that part's vector."""
     nothing = np.zeros((dim, dim), np.float32)
     return ImputedAverage(nothing, nothing, 0.5)
 

@@ -1,9 +1,9 @@
-"""Items whose picture and text tell of different things: found at indexing, listed by `magpie catalog conflicts`.
+"""Finds items whose picture and text contradict each other, at indexing; `magpie catalog conflicts` lists them.
 
 Agreement is the cosine of an item's centred parts, ranked within its category: in deviations from the category's
-median, since mugs agree with their texts more closely than wall art does. How many of the least agreeing items would
-be there without any fault follows from the shape of the others' distribution; the threshold is where nine of ten
-flagged items are more than that.
+median, since mugs agree with their texts more closely than wall art does. The number of sound items
+among the least agreeing ones is estimated from the distribution of the others; the threshold is set so that nine of
+ten flagged items are faulty.
 """
 
 import json
@@ -18,20 +18,20 @@ from magpie.indexer.indexes.attribute_columns import Columns, WordColumn
 
 _PRECISION = 0.9
 _FEWEST_PAIRS = 20
-_GLOBAL_WEIGHT = 20.0  # items of the whole catalogue that a category's median is drawn towards
+_GLOBAL_WEIGHT = 20.0  # items that the whole catalogue's median counts as in a category's
 _MAD_TO_DEVIATION = 1.4826  # of a normal distribution
 _SHOULDER, _BULK = 0.05, 0.2  # quantiles between which the tail of sound items is measured
-_CLEARLY = 4.0  # deviations; on the dev split exchanged pictures are then blamed rightly in 99 of 100 cases
+_CLEARLY = 4.0  # deviations; on the dev split wrong pictures are then blamed rightly in 99 of 100 cases
 _BLOCK_ROWS = 256
 
 
 @dataclass(frozen=True)
 class Conflicts:
-    """Rows whose parts disagree, least agreement first, and what is known of them.
+    """The rows whose parts contradict each other, least agreement first.
 
-    `agreement` is (m,) cosines. `is_picture_masked` is (m,) bool: False where the text is clearly the more
-    unusual one in the item's category. `precision` is the estimated share of the rows that are really wrong, None
-    without any.
+    `agreement` is (m,) cosines. `is_picture_masked` is (m,) bool: the picture is the less credible part; False where
+    the text is clearly more unusual in the item's category. `precision` is the estimated share of rows that are
+    really faulty, None without any.
     """
 
     rows: np.ndarray
@@ -40,7 +40,7 @@ class Conflicts:
     precision: float | None
 
     def mask(self, parts: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The parts with the less credible one of each conflict missing: (n, dim) rows by part."""
+        """(n, dim) rows by part: the parts with zero rows for the less credible part of each conflict."""
         blamed = {"text": self.rows[~self.is_picture_masked], "image": self.rows[self.is_picture_masked]}
         masked = dict(parts)
         for name, rows in blamed.items():
@@ -55,16 +55,16 @@ class Conflicts:
 
 
 def find_conflicts(parts: Mapping[str, np.ndarray], categories: np.ndarray) -> Conflicts:
-    """The items whose parts disagree; `parts` are (n, dim) centred unit rows, `categories` (n,) numbers."""
+    """The items whose parts contradict each other: `parts` are (n, dim) centred unit rows, `categories` (n,) ints."""
     agreement = np.einsum("nd,nd->n", parts["text"], parts["image"])
     rows = np.flatnonzero(parts["text"].any(axis=1) & parts["image"].any(axis=1))
     if len(rows) < _FEWEST_PAIRS:
         return Conflicts(rows[:0], agreement[:0], np.zeros(0, bool), None)
     scale = _Scale.fit(agreement[rows], categories[rows])
     shuffled = np.random.default_rng(0).permutation(rows)
-    exchanged = np.einsum("nd,nd->n", parts["text"][rows], parts["image"][shuffled])
+    random_pairs = np.einsum("nd,nd->n", parts["text"][rows], parts["image"][shuffled])
     own, order = scale.rank(agreement[rows]), np.argsort(scale.rank(agreement[rows]), kind="stable")
-    tail = _sound_tail(own, scale.rank(exchanged))
+    tail = _sound_tail(own, scale.rank(random_pairs))
     precision = 1 - len(rows) * tail.share_below(own[order]) / np.arange(1, len(rows) + 1)
     precise = np.flatnonzero(precision >= _PRECISION)
     num_flagged = int(precise[-1]) + 1 if len(precise) else 0
@@ -80,14 +80,14 @@ def find_conflicts(parts: Mapping[str, np.ndarray], categories: np.ndarray) -> C
 
 @dataclass(frozen=True)
 class _Scale:
-    """Where each item's category has its median agreement, and how far it is spread: (n,) each."""
+    """The median agreement in each item's category and its deviation: (n,) each."""
 
     median: np.ndarray
     deviation: np.ndarray
 
     @classmethod
     def fit(cls, agreement: np.ndarray, categories: np.ndarray) -> "_Scale":
-        """The robust scale of each category, drawn towards the whole catalogue's where it is small."""
+        """The robust scale of each category; that of a small category shrinks towards the whole catalogue's."""
         overall = _median_and_deviation(agreement)
         median, deviation = np.zeros(len(agreement)), np.zeros(len(agreement))
         for category in np.unique(categories):
@@ -111,32 +111,32 @@ def _median_and_deviation(values: np.ndarray) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class _Tail:
-    """The lower tail of sound items, exponential from its shoulder down."""
+    """The lower tail of sound items' agreement, exponential below its shoulder."""
 
     shoulder: float
     rate: float
 
     def share_below(self, ranks: np.ndarray) -> np.ndarray:
-        """The share of sound items that agree less than this by chance."""
+        """(n,) the share of sound items with lower agreement."""
         return np.asarray(_SHOULDER * np.exp(np.minimum(3.0, self.rate * (ranks - self.shoulder))))
 
 
-def _sound_tail(own: np.ndarray, exchanged: np.ndarray) -> _Tail:
+def _sound_tail(own: np.ndarray, random_pairs: np.ndarray) -> _Tail:
     """The tail of the items whose parts belong together.
 
-    All items are a mixture of those and of ones that agree like exchanged pictures do; the share of the latter and
-    the tail of the former are estimated in turns, which settles within a few.
+    All items are a mixture of those and of ones that agree like random pairs of a text and a picture; the share of the
+    latter and the tail of the former are estimated in turns, which converges within a few.
     """
-    grid = np.quantile(exchanged, np.linspace(0.3, 0.8, 11))
-    share_of_all, share_of_exchanged = _shares_below(own, grid), _shares_below(exchanged, grid)
+    grid = np.quantile(random_pairs, np.linspace(0.3, 0.8, 11))
+    share_of_all, share_of_random = _shares_below(own, grid), _shares_below(random_pairs, grid)
     places = np.sort(own)
-    wrong, tail = float(np.clip((share_of_all / share_of_exchanged).min(), 0.0, 0.5)), _Tail(0.0, 1.0)
+    wrong, tail = float(np.clip((share_of_all / share_of_random).min(), 0.0, 0.5)), _Tail(0.0, 1.0)
     for _ in range(30):
-        sound = np.arange(1, len(places) + 1) / len(places) - wrong * _shares_below(exchanged, places)
+        sound = np.arange(1, len(places) + 1) / len(places) - wrong * _shares_below(random_pairs, places)
         sound = np.maximum.accumulate(sound / (1 - wrong))
         shoulder, bulk = (places[min(int(np.searchsorted(sound, q)), len(places) - 1)] for q in (_SHOULDER, _BULK))
         tail = _Tail(shoulder, np.log(_BULK / _SHOULDER) / max(bulk - shoulder, 1e-3))
-        excess = (share_of_all - (1 - wrong) * tail.share_below(grid)) / share_of_exchanged
+        excess = (share_of_all - (1 - wrong) * tail.share_below(grid)) / share_of_random
         wrong = float(np.clip(np.median(excess), 0.0, 0.5))
     return tail
 
@@ -160,10 +160,10 @@ def _blame_pictures(parts: Mapping[str, np.ndarray], categories: np.ndarray, row
 
 
 def _unusualness(vectors: np.ndarray, row: int, mates: np.ndarray) -> float:
-    """How many deviations the row is further from the mean of its mates, itself among them, than they usually are."""
-    likeness = vectors[mates] @ vectors[mates].mean(axis=0)
-    median, deviation = _median_and_deviation(likeness)
-    return (median - float(likeness[mates == row][0])) / max(deviation, 1e-3)
+    """The row's distance from the mean of its category in deviations above the median distance."""
+    similarity = vectors[mates] @ vectors[mates].mean(axis=0)
+    median, deviation = _median_and_deviation(similarity)
+    return (median - float(similarity[mates == row][0])) / max(deviation, 1e-3)
 
 
 def category_numbers(columns: Columns) -> np.ndarray:

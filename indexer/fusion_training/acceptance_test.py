@@ -11,12 +11,12 @@ from magpie.indexer.fusion_training.examples import FusionExamples
 from magpie.indexer.paired_test import Comparison, ndcg
 
 FEWEST_JUDGED = 100  # queries; on fewer no fusion is judged to be better
-_DECISIVE = "held_out"  # what the text itself says, the lexical index finds anyway
+_DECISIVE = "held_out"  # words that stand in the text are found by the lexical index anyway
 _USUAL = "whole"
 
 
 def judge(fusion: Fusion, examples: FusionExamples, num_queries: int, weighing: TextWeighing) -> dict[str, Any]:
-    """What the gate says: `passed`, `gain` in nDCG@10 over all, and the comparison for each kind of query.
+    """The verdict: `passed`, `gain` in nDCG@10 over all, and the comparison for each kind of query.
 
     The first `num_queries` examples ask, and the items of all are ranked. The kinds: `whole` items, items whose text
     lacks the query's words (`held_out`), items with text only, with picture only, and `mixed`, a third of each; and
@@ -58,7 +58,7 @@ def _as_reported(comparison: Comparison) -> dict[str, float]:
 def _by_picture(
     examples: FusionExamples, relevant: np.ndarray, fusions: list[Fusion], weighing: TextWeighing
 ) -> Comparison:
-    """What uploads find, which no words of the training speak for."""
+    """The comparison for uploaded pictures as queries, which the training does not cover."""
     num_queries = len(relevant)
     others = relevant & ~np.eye(num_queries, relevant.shape[1], dtype=bool)
     asked = np.flatnonzero(examples.image[:num_queries].any(axis=1) & others.any(axis=1))
@@ -73,7 +73,7 @@ def _by_picture(
 
 
 def _conditions(examples: FusionExamples) -> dict[str, tuple[Mapping[str, np.ndarray], np.ndarray]]:
-    """The parts in each state that items are in, with the number of things that their texts name."""
+    """By name of the condition the items' parts in it, with the number of descriptive words of their texts."""
     text, image, nothing = examples.text, examples.image, np.zeros_like(examples.text)
     third = np.arange(len(examples))[:, None] % 3
     return {

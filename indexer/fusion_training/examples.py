@@ -1,4 +1,4 @@
-"""A catalogue and its index → examples for training a fusion: each item with a query that it answers.
+"""Makes the examples that a fusion is trained on: each item with a query that it answers.
 
 Where enough queries led people to items, those are the queries; elsewhere words taken out of an item's own text.
 """
@@ -99,7 +99,7 @@ def read_examples(
 ) -> FusionExamples:
     """Examples of the items that the generation has and that have words, at most forty thousand of them.
 
-    `clicked` holds by item id the queries that led people to it; fewer than FEWEST_CLICKED items are not heeded.
+    `clicked` holds by item id the queries that led people to it; with fewer than FEWEST_CLICKED items they are ignored.
     """
     words, chance = load_lexicon().single_words(), random.Random(seed)
     found = list(_examples(catalogue, generation, clicked if len(clicked) >= FEWEST_CLICKED else {}, chance))

@@ -1,4 +1,4 @@
-"""`magpie train fusion`: the published index and its catalogue in, trained fusions with the gate's judgement out."""
+"""`magpie train fusion`: trains fusions on the published index, tests them, and keeps them in the home."""
 
 import hashlib
 import time
@@ -26,14 +26,14 @@ __all__ = ["FusionOptions", "FusionReport", "train_fusion"]
 FEWEST_ITEMS = 100
 _JUDGED = 5  # one item of so many judges
 _MOST_JUDGED = 2_000
-_TELLING_SHARE = 0.5
+_DESCRIPTIVE_SHARE = 0.5
 _MOST_RANKED = 5_000  # other items among which a judged query's answers must be found
 
 
 @dataclass(frozen=True)
 class FusionReport:
-    """What was trained: items used, how many of them with people's own queries, the gate's judgement by kind, and
-    which one `--fusion auto` will use."""
+    """What was trained: items used, how many of them with people's own queries, the acceptance test by kind, and
+    which kind `--fusion auto` will use."""
 
     items: int
     clicked: int
@@ -101,11 +101,13 @@ def _split(examples: FusionExamples) -> tuple[np.ndarray, np.ndarray]:
     chance = [_fraction(frozenset([query]) if led else words) for query, words, led in asked]
     judging = np.array(chance) < 1 / _JUDGED
     people = judging & np.array([bool(led) for led in examples.clicked_queries])
-    telling = judging & examples.describes
+    descriptive = judging & examples.describes
     if np.count_nonzero(people) >= FEWEST_JUDGED:
         judges = people
     else:
-        judges = telling if telling.sum() >= _TELLING_SHARE * judging.sum() else np.zeros(len(judging), bool)
+        judges = (
+            descriptive if descriptive.sum() >= _DESCRIPTIVE_SHARE * judging.sum() else np.zeros(len(judging), bool)
+        )
     return np.flatnonzero(~judging), np.flatnonzero(judges)[:_MOST_JUDGED]
 
 

@@ -1,4 +1,4 @@
-"""Examples → the weights of a learned fusion: contrastive, with parts dropped at random, resumable."""
+"""Trains the weights of a fusion: contrastively, with parts dropped at random, resumable."""
 
 import hashlib
 from collections.abc import Mapping
@@ -117,7 +117,7 @@ def train_weights(
 
 
 def _loss(model: Module, examples: FusionExamples, chance: np.random.Generator) -> Tensor:
-    """InfoNCE between a batch's queries and its items, each item with what chance left of it."""
+    """InfoNCE between a batch's queries and its items, of which parts are dropped at random."""
     drawn = chance.permutation(len(examples))[:_BATCH]
     batch = examples.take(drawn)
     fused = nn.functional.normalize(model(_thinned(batch, chance)), dim=1)
@@ -137,7 +137,7 @@ def _thinned(batch: FusionExamples, chance: np.random.Generator) -> dict[str, Te
 
 
 def _key(kind: str, examples: FusionExamples, options: FusionOptions) -> str:
-    """What a checkpoint must have been made of to be gone on from."""
+    """A hash of what a checkpoint depends on; a checkpoint with another key is not resumed."""
     digest = hashlib.blake2b(f"{kind} {options}".encode(), digest_size=16)
     for array in (examples.text, examples.image, examples.queries):
         digest.update(np.ascontiguousarray(array).tobytes())
@@ -145,7 +145,7 @@ def _key(kind: str, examples: FusionExamples, options: FusionOptions) -> str:
 
 
 def _resume(checkpoint: Path, key: str, model: Module, optimiser: torch.optim.Optimizer) -> int:
-    """Takes up a checkpoint of the same run, if there is one; the step to go on with."""
+    """Loads the checkpoint of the same run, if there is one, and returns the step to continue with."""
     if not checkpoint.is_file():
         return 0
     state = torch.load(checkpoint, weights_only=True)

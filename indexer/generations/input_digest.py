@@ -1,7 +1,7 @@
-"""Whether a rebuild would make again what the current generation already holds → its files, taken over.
+"""The digest of everything that an index is made from; a rebuild with the same digest copies the files it has.
 
-A generation's manifest keeps a hash of all that it was made from ("inputs"). Where a rebuild has the same inputs, it
-makes the same files, so they are copied: not linked, since each generation has to outlive damage to the others.
+A generation's manifest keeps the digest ("inputs"). The same inputs give the same files, so they are copied: not
+linked, since each generation has to survive damage to the others.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ _NOT_CODE = ("demo", "models")  # of data/: they hold no code that makes an inde
 
 
 def digest_inputs(*given: object) -> str:
-    """A hash of these values, which their `repr` must tell apart, and of the code that makes an index from them."""
+    """A hash of these values, by `repr`, and of the code that makes an index from them."""
     digest = hashlib.blake2b(_code().encode(), digest_size=16)
     for value in given:
         digest.update(value if isinstance(value, bytes) else repr(value).encode())
@@ -42,7 +42,8 @@ def _code() -> str:
 
 
 def digest_code(packages: Sequence[Path]) -> str:
-    """A hash of every source file in these folders and below, with its path, and of what they are run by."""
+    """A hash of every source file in these folders and below, with its path, and of the versions of Python, numpy
+    and FAISS."""
     digest = hashlib.blake2b(f"{platform.python_version()} {np.__version__} {faiss.__version__}".encode())
     for package in packages:
         for path in sorted(path for pattern in _CODE for path in package.rglob(pattern)):
@@ -53,8 +54,8 @@ def digest_code(packages: Sequence[Path]) -> str:
 
 
 def take_over(settings: Settings, folder: Path, inputs: str) -> dict[str, Any] | None:
-    """Copies the current generation's files into the folder and returns what its manifest says, without what is the
-    folder's own; None, and nothing copied, where it was made from other inputs or is broken."""
+    """Copies the current generation's files into the folder and returns its manifest without the fields that sealing
+    adds. None, and nothing is copied, where it was made from other inputs or is broken."""
     current = current_id(settings)
     if current is None:
         return None

@@ -1,4 +1,4 @@
-"""What a new index finds, measured against brute force before it is published."""
+"""Measures the recall of a new index against brute force before it is published."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from magpie.indexer.indexes.vector_index import VectorIndex
 
 _SAMPLE = 50
 _K = 10
-_RANDOM_SHARE = 0.6  # what no index scans exactly instead (`VectorIndex.search`)
+_RANDOM_SHARE = 0.6  # enough that no index falls back on an exact scan (`VectorIndex.search`)
 _ALIKE_SHARE = 0.15
 _SOUND = 0.9
 _ROUNDING = 2e-3  # of a score, by float16 codes
@@ -22,10 +22,10 @@ def measure_recall(
 ) -> dict[str, float]:
     """recall@10 of the written fused index against an exact scan: by kind of query, and within two filters.
 
-    One lets six in ten items through, at random; the other, which is harder on graphs and lists, a seventh that are
-    like each other and mostly unlike what is asked. `vectors` are the (n, dim) fused rows, `queries` (m, dim) unit rows
-    by kind; at most fifty of each are tried, half of them within a filter. Neighbours that tie with the tenth count as
-    found.
+    One passes six in ten items, at random; the other passes a seventh that are similar to each other and mostly
+    dissimilar to the query, which is harder on graphs and lists. `vectors` are the (n, dim) fused rows, `queries`
+    (m, dim) unit rows by kind; at most fifty of each are tried, half of them within a filter. Neighbours that tie with
+    the tenth count as found.
     """
     if not len(ids):
         return {}
@@ -44,7 +44,7 @@ def measure_recall(
 
 
 def warn_of_recall(manifest: Mapping[str, Any]) -> str | None:
-    """What to tell the owner of a generation whose index misses too much of what is nearest; None of a sound one."""
+    """A warning where the index misses too many of the nearest items; None where it does not."""
     poor = {kind: share for kind, share in manifest["recall"].items() if share < _SOUND}
     if not poor:
         return None
@@ -56,7 +56,7 @@ def warn_of_recall(manifest: Mapping[str, Any]) -> str | None:
 
 
 def _alike(vectors: np.ndarray) -> np.ndarray:
-    """(n,) bool: the items nearest to one that has a vector, as a category is."""
+    """(n,) bool: the items nearest to one of them, as the items of a category are."""
     some = vectors[np.abs(vectors).max(axis=1).argmax()]
     near = vectors @ some
     return np.asarray(near >= np.quantile(near, 1 - _ALIKE_SHARE))

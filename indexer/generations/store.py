@@ -1,4 +1,4 @@
-"""The home's generations: built beside their place, sealed, published by one rename, checked, rolled back, pruned.
+"""The home's generations: built beside their place, sealed, published by one rename, verified, rolled back, pruned.
 
 `generations/<id>/` holds a manifest with the checksum of every other file. `CURRENT` names the one that is served.
 Readers follow `CURRENT`; a broken generation is refused and the newest sound one is served instead.
@@ -25,8 +25,8 @@ FORMAT = 2
 KEPT_GENERATIONS = 3
 NO_INDEX = "There is no index yet. Import a catalogue with `magpie catalog import`, then run `magpie index rebuild`."
 MANIFEST = "manifest.json"
-OWN_FIELDS = ("format", "created_at", "size_bytes", "files", "checksum")  # what sealing says of a folder
-# fields that manifests of this format have had from the first, and what later ones are where they are missing
+OWN_FIELDS = ("format", "created_at", "size_bytes", "files", "checksum")  # added by `seal`
+# fields of every manifest of this format, and the defaults of those that came later
 _NEEDED: tuple[str, ...] = (
     "items",
     "catalogue_revision",
@@ -88,7 +88,7 @@ def open_generation(settings: Settings, generation: str) -> Generation:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a generation's folder, with defaults for what an older Magpie did not write.
+    """The manifest of a generation's folder, with defaults for fields that an older Magpie did not write.
 
     Raises GenerationBroken where it cannot be read, has another format, lacks something, or has been altered.
     """
@@ -108,7 +108,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def _checksum_of(manifest: dict[str, Any]) -> str:
-    """Of all that a manifest says but its own checksum; the order of the fields does not matter."""
+    """The checksum of all fields but the checksum itself; their order does not matter."""
     said = {name: value for name, value in manifest.items() if name != "checksum"}
     return hashlib.blake2b(json.dumps(said, sort_keys=True).encode(), digest_size=16).hexdigest()
 
@@ -127,7 +127,7 @@ def check_files(folder: Path, manifest: dict[str, Any], with_checksums: bool = T
 def new_generation(settings: Settings) -> Iterator[Path]:
     """A fresh folder to build a generation in, beside its place; removed again if the block fails."""
     settings.generations_dir.mkdir(parents=True, exist_ok=True)
-    for left_over in settings.generations_dir.glob(".building-*"):  # of a rebuild that was killed; we hold the lock
+    for left_over in settings.generations_dir.glob(".building-*"):  # of a killed rebuild; this one holds the lock
         shutil.rmtree(left_over, ignore_errors=True)
     folder = settings.generations_dir / f".building-{uuid.uuid4().hex[:8]}"
     folder.mkdir()
@@ -138,7 +138,7 @@ def new_generation(settings: Settings) -> Iterator[Path]:
 
 
 def seal(folder: Path, about: dict[str, Any]) -> dict[str, Any]:
-    """Writes the manifest: what is said about the generation, plus size and checksum of each file."""
+    """Writes the manifest, which is `about` with the size and checksum of each file, and returns it."""
     files = {}
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.endswith(".lock")):
         name = path.relative_to(folder).as_posix()
@@ -229,12 +229,12 @@ def read_conflicts(settings: Settings) -> list[dict[str, Any]]:
 
 
 def is_stale(manifest: dict[str, Any], forgotten_ms: int) -> bool:
-    """Whether something was forgotten (milliseconds since 1970) after the log had led this generation's vectors."""
+    """Whether events were forgotten (at `forgotten_ms` since 1970) after its click part was made of them."""
     return bool(manifest["clicked_items"] > 0 and 0 < forgotten_ms >= manifest.get("log_read_ms", 0))
 
 
 def describe_current(settings: Settings) -> dict[str, Any]:
-    """What `index status` tells of the current generation. Raises NoIndex, GenerationBroken."""
+    """The fields that `index status` shows of the current generation. Raises NoIndex, GenerationBroken."""
     generation = current_id(settings)
     if generation is None:
         raise NoIndex(NO_INDEX)

@@ -1,7 +1,7 @@
-"""Attributes by column → which rows pass a filter, how often each value occurs, and how rows sort.
+"""The attribute columns of an index: which rows pass a filter, facet counts, and the values that rows are sorted by.
 
-Words are kept as codes into a vocabulary (several per row for lists), numbers as float64 with NaN where
-a row has none. Everything is numpy, so a filter over a million rows takes milliseconds.
+Words are stored as codes into a vocabulary (several per row for lists), numbers as float64 with NaN where a row has
+none. Everything is numpy, so a filter over a million rows takes milliseconds.
 """
 
 import json
@@ -19,14 +19,14 @@ from magpie.indexer.indexes.facet_table import FacetTable
 # Values of one field are or-ed; a range is {"gte" | "gt" | "lte" | "lt": number}. Fields are and-ed.
 FilterValue = list[str] | Mapping[str, float]
 RANGE_OPERATORS = ("gte", "gt", "lte", "lt")
-FACET_VALUES = 30  # that are told of a column
-_MAX_FACET_VALUES = 1000  # a column with more distinct words than this can be filtered by, but is no facet
+FACET_VALUES = 30  # of a column, the most frequent ones
+_MAX_FACET_VALUES = 1000  # a column of more distinct words is no facet; it can be filtered by
 _FORMAT = 1
 
 
 @dataclass(frozen=True)
 class WordColumn:
-    """Values as words: row r has `codes[starts[r]:starts[r + 1]]`, codes into `vocabulary`."""
+    """A column of words: row r has `codes[starts[r]:starts[r + 1]]`, codes into `vocabulary`."""
 
     vocabulary: list[str]
     starts: np.ndarray  # (n + 1,) int64
@@ -44,12 +44,12 @@ class WordColumn:
 
     @property
     def num_distinct(self) -> int:
-        """How many different values there are."""
+        """The number of distinct values."""
         return len(self.vocabulary)
 
     @property
     def values_as_words(self) -> list[str]:
-        """Each different value, by its code."""
+        """The distinct values by code."""
         return self.vocabulary
 
     @cached_property
@@ -59,12 +59,12 @@ class WordColumn:
 
     @cached_property
     def agreement(self) -> float:
-        """The chance that two random values are the same, 0 where there are none (Simpson's index)."""
+        """The probability that two random values are equal, 0 without values (Simpson's index)."""
         counts = np.bincount(self.codes, minlength=1).astype(np.float64)
         return float(((counts / max(1.0, counts.sum())) ** 2).sum())
 
     def sums(self, rows: np.ndarray, worth: Mapping[str, float]) -> np.ndarray:
-        """(n,) for each row what its values are worth together; a value without worth counts nothing."""
+        """(n,) the sum of `worth` over the values of each row; a value that is not in `worth` counts 0."""
         by_code = np.zeros(len(self.vocabulary) + 1)
         for word, value in worth.items():
             by_code[self.code_of.get(word.casefold(), -1)] = value
@@ -81,7 +81,7 @@ class WordColumn:
         return [self.vocabulary[code] for code in self.codes[self.starts[row] : self.starts[row + 1]]]
 
     def pairs(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(m,) which of the rows, as a place among them, and which code it has; several of a row that has several."""
+        """Two (m,) arrays, an entry for each value of these rows: the place in `rows`, and the code."""
         if self.only_codes is not None:
             codes = self.only_codes[rows]
             known = np.flatnonzero(codes >= 0)
@@ -111,18 +111,18 @@ class WordColumn:
 
 @dataclass(frozen=True)
 class NumberColumn:
-    """Values as numbers: (n,) float64, NaN where a row has none."""
+    """A column of numbers: (n,) float64, NaN where a row has none."""
 
     values: np.ndarray
 
     @property
     def num_distinct(self) -> int:
-        """How many different values there are."""
+        """The number of distinct values."""
         return len(self._coded[0])
 
     @cached_property
     def _coded(self) -> tuple[np.ndarray, np.ndarray]:
-        """The different numbers, ascending, and (n,) each row's place among them; a row without one comes after."""
+        """The distinct numbers, ascending, and (n,) the place of each row's among them, their count without one."""
         distinct, codes = np.unique(self.values, return_inverse=True)
         return distinct[~np.isnan(distinct)], codes
 
@@ -143,7 +143,7 @@ class NumberColumn:
 
     @property
     def values_as_words(self) -> list[str]:
-        """Each different number as people write it, by its code."""
+        """The distinct numbers by code, as people write them."""
         return [format_number(number) for number in self._coded[0].tolist()]
 
     @property
@@ -153,7 +153,7 @@ class NumberColumn:
         return np.where(codes < len(distinct), codes, -1)
 
     def pairs(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(m,) which of the rows, as a place among them, and which code it has."""
+        """Two (m,) arrays, an entry for each row with a number: the place in `rows`, and the code."""
         codes = self.only_codes[rows]
         known = np.flatnonzero(codes >= 0)
         return known, codes[known]
@@ -191,7 +191,7 @@ class Columns:
 
     @cached_property
     def grouping(self) -> dict[str, WordColumn]:
-        """The columns of words that group items: neither titles, nor names that hardly two items share."""
+        """The columns of words that are shared by several items: neither titles nor near-unique names."""
         most = min(_MAX_FACET_VALUES, max(2, self.num_rows // 2))
         return {
             name: column
@@ -200,7 +200,7 @@ class Columns:
         }
 
     def vocabularies(self, most: int = 100) -> dict[str, list[str]]:
-        """The values of every column of words that has at most `most` different ones."""
+        """The vocabulary of every column of words that has at most `most` distinct values."""
         return {
             name: column.vocabulary
             for name, column in self._columns.items()
@@ -210,7 +210,7 @@ class Columns:
     def allowed(self, filters: Mapping[str, FilterValue]) -> np.ndarray | None:
         """(n,) bool rows that pass all the filters, None where there are none. Raises BadFilter.
 
-        A column that is not there lets no row pass; `check_names` tells whether a name is known at all.
+        A filter on a column that this segment lacks passes no row; `check_names` refuses names that no segment has.
         """
         if not filters:
             return None
@@ -239,11 +239,14 @@ class Columns:
         return FacetTable(fitting, self.num_rows)
 
     def facets(self, rows: np.ndarray) -> dict[str, list[tuple[str, int]]]:
-        """For every column that groups these rows sensibly: (value, count) of the most frequent, those first."""
+        """By column the (value, count) pairs of the most frequent values in these rows, the most frequent first.
+
+        Columns of too many distinct values are left out.
+        """
         return self._facet_table.count(rows, FACET_VALUES)
 
     def numbers(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """The (n,) numbers among these rows, for every column of numbers that has one there."""
+        """By column of numbers the numbers of these rows, NaN left out; columns without any are left out."""
         found = {}
         for name, column in self._columns.items():
             if isinstance(column, NumberColumn):
@@ -284,7 +287,7 @@ class Columns:
 
 
 def words_of(value: Value) -> list[str]:
-    """A value as the words that a filter compares with."""
+    """The value as the list of words that filters compare with."""
     if isinstance(value, list):
         return list(dict.fromkeys(str(v) for v in value))
     if isinstance(value, bool):
@@ -298,7 +301,7 @@ def format_number(number: float) -> str:
 
 
 def to_number(value: object) -> float:
-    """The value as a number, NaN where it is none."""
+    """The value as a number, NaN if it is not one."""
     try:
         return float(value)  # type: ignore[arg-type]  # whatever cannot be a number is NaN, which equals nothing
     except (TypeError, ValueError):

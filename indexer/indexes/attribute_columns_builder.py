@@ -1,4 +1,4 @@
-"""Items → the columns that filters, facets and sorting read."""
+"""Builds the attribute columns of an index from items."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from magpie.indexer.indexes.attribute_columns import Column, Columns, NumberColu
 
 @dataclass
 class ColumnsBuilder:
-    """Gathers columns row by row: category, price, currency and every attribute."""
+    """Gathers columns row by row: title, category, price, currency and every attribute."""
 
     kinds: Mapping[str, str]
     num_rows: int = 0
@@ -50,6 +50,6 @@ class ColumnsBuilder:
 
 
 def fields_of(item: Item) -> dict[str, Value]:
-    """Everything of an item that can be filtered by, inferred or given, by name; absent where there is nothing."""
+    """The fields of an item that can be filtered by, given or inferred, by name; empty ones are left out."""
     known = {"title": item.title, "category": item.category, "price": item.price, "currency": item.currency}
     return {k: v for k, v in {**item.known_attributes, **known}.items() if v is not None and v != "" and v != []}

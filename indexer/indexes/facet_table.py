@@ -1,4 +1,4 @@
-"""Columns of words, and of few numbers → one table, by which all values that some rows have are counted at once."""
+"""Counts the values of all facet columns over a set of rows in one pass."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -11,21 +11,21 @@ class Countable(Protocol):
 
     @property
     def values_as_words(self) -> list[str]:
-        """Each different value, by its code."""
+        """The distinct values by code."""
 
     @property
     def only_codes(self) -> np.ndarray | None:
         """(n,) the code of each row, -1 without one; None where a row has several."""
 
     def pairs(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(m,) which of the rows, as a place among them, and which code it has."""
+        """Two (m,) arrays, an entry for each value of these rows: the place in `rows`, and the code."""
 
 
 class FacetTable:
-    """The values of several columns as numbers that run through all of them, in alphabetical order within each.
+    """Numbers all distinct values of several columns consecutively, in alphabetical order within each column.
 
-    Of a row's single values the numbers stand next to each other, so that a row is fetched from memory once and not
-    once for each column: that is most of what counting costs.
+    Columns with one value per row form one (n, columns) table of these numbers, so that counting reads each row from
+    memory once instead of once per column, which is most of what counting costs.
     """
 
     def __init__(self, columns: Mapping[str, Countable], num_rows: int) -> None:
@@ -51,8 +51,8 @@ class FacetTable:
         self._single = np.where(table < 0, total, table).astype(np.uint16 if total < 2**16 else np.int32)
 
     def count(self, rows: np.ndarray, most: int) -> dict[str, list[tuple[str, int]]]:
-        """By column (value, number of the rows that have it) of the `most` frequent ones, the most frequent first and
-        equally frequent ones by the alphabet; columns of which no row has a value are left out."""
+        """By column the (value, number of rows) pairs of the `most` frequent values, the most frequent first, ties in
+        alphabetical order; columns of which no row has a value are left out."""
         numbers = [self._single.take(rows, axis=0).ravel()]
         numbers += [of_codes[column.pairs(rows)[1]] for column, of_codes in self._several]
         total = len(self._values)

@@ -1,4 +1,4 @@
-"""What every search does to some hundred rows, where numpy's general ways take two or three times as long."""
+"""Two numpy operations that every search needs for some hundred rows, two to three times as fast as numpy's own."""
 
 import numpy as np
 
@@ -7,8 +7,8 @@ _REBIAS = np.float32(2.0**112)  # between the exponents' offsets of float16 and 
 
 
 def widened(halves: np.ndarray) -> np.ndarray:
-    """Finite float16 numbers as float32, exactly: their bits moved to where float32 has them. A third of the time of
-    `astype`, which goes through them one by one."""
+    """Finite float16 numbers as float32, exactly, in a third of the time of `astype`: their bits are shifted to the
+    places that float32 has them in."""
     bits = halves.view(np.int16).astype(np.int32)
     bits <<= 13
     bits &= _SIGN_AND_NUMBER
@@ -20,8 +20,8 @@ def widened(halves: np.ndarray) -> np.ndarray:
 def best_first(scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """(n,) places by float32 score, the largest first, equal ones by ascending row (0 to 2**32).
 
-    As `np.lexsort((rows, -scores))`, by one number for both: a float's bits order like an integer's once those of
-    negative ones are turned round.
+    The same as `np.lexsort((rows, -scores))`, by one 64-bit key: a float's bits order like an integer's once those of
+    negative numbers are inverted.
     """
     bits = (np.float32(0) - scores).view(np.int32)  # a subtraction, so that no zero has a sign
     keys = (bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))).astype(np.int64)

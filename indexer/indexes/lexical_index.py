@@ -1,8 +1,8 @@
-"""Items' words → a tantivy index, and a query's words → the items that have them.
+"""The lexical index (tantivy): finds the items that have a query's words, misspelt or joined ones too.
 
 The score is the share of the query's words that an item has, each word weighted by its inverse document
-frequency and by the field it stands in, plus at most a fifth from BM25 to order equals. Unlike a bare
-BM25 score it means the same for every query, so it can be weighed against a cosine.
+frequency and by the field it stands in, plus at most 0.2 from BM25 to order ties. Unlike a bare BM25 score it is
+comparable between queries, so it can be weighed against a cosine.
 """
 
 import math
@@ -36,7 +36,7 @@ _SMALL_WRITER_BYTES = 16_000_000
 class LexicalMatches:
     """Rows with at least one of the query's words, best first, (n,) int64; scores (n,) float32 in [0, 1.2].
 
-    `unknown` lists the query's words that no item has, not even misspelt.
+    `words` are the stems of the query's words, `unknown` those that no item has, also not within the edit distance.
     """
 
     rows: np.ndarray
@@ -47,7 +47,7 @@ class LexicalMatches:
 
 @dataclass(frozen=True)
 class _Word:
-    """One word of a query: its stem, how telling it is, and the stems that count as it, with their weights."""
+    """One word of a query: its stem, its inverse document frequency, and the stems that match it with their weights."""
 
     stem: str
     idf: float
@@ -108,9 +108,9 @@ class LexicalIndex:
     def search(
         self, text: str, limit: int, allowed: np.ndarray | None = None, right: Iterable[str] = ()
     ) -> LexicalMatches:
-        """The `limit` best rows among those where `allowed` ((n,) bool) holds; looks deeper until it has them.
+        """The `limit` best rows among those where `allowed` ((n,) bool) holds; searches deeper until it has them.
 
-        Words that no item has count as misspelt, but for those in `right`: "belts" must not find "felt".
+        Words that no item has count as misspelt, except those in `right`: "belts" must not find "felt".
         """
         words = self._words(text, right)
         unknown = tuple(w.stem for w in words if not w.variants)
@@ -167,7 +167,7 @@ class LexicalIndex:
         return joined
 
     def _near_words(self, stem: str) -> list[str]:
-        """The commonest words of the catalogue at the least edit distance: at most one, two from seven letters on."""
+        """The three most frequent words at the smallest edit distance: at most 1, from seven letters on 2."""
         if len(stem) < 4 or not stem.isalpha() or _CJK_RUN.search(stem):
             return []
         reach = 1 if len(stem) < 7 else 2
@@ -208,7 +208,7 @@ class LexicalIndex:
 
 
 def stem_words(text: str) -> list[str]:
-    """The stems of a text's words in order, stop words left out: how a query's words are compared with others."""
+    """The stems of a text's words in order, without stop words."""
     return list(_shared_analyzer().analyze(_prepare(text)))
 
 
@@ -218,8 +218,8 @@ def _shared_analyzer() -> tantivy.TextAnalyzer:
 
 
 def _prepare(text: str) -> str:
-    """The text as the analyzer wants it: without possessive endings, CJK runs as overlapping pairs."""
-    if text.isascii():  # without these signs there is nothing to replace, and a rebuild asks of every item
+    """The text without possessive endings, and CJK runs as overlapping pairs, ready for the analyzer."""
+    if text.isascii():  # nothing else to replace, and a rebuild calls this for every item
         return _POSSESSIVE.sub("", text) if "'" in text else text
     return _CJK_RUN.sub(lambda run: f" {' '.join(_pairs(run.group()))} ", _POSSESSIVE.sub("", text))
 

@@ -1,4 +1,4 @@
-"""Vectors → a FAISS index, and a query vector → the nearest items, also within a subset."""
+"""The dense indexes (FAISS): builds one, and finds the items nearest to a query vector, also within a filter."""
 
 import math
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ _EXACT_UP_TO = 10_000  # vectors of some four megabytes stay in a core's cache
 _SCANNED_UP_TO = 50_000
 _HNSW_UP_TO = 300_000
 _SCAN_BYTES = 64_000_000  # of half-precision codes, some four milliseconds
-_PART = 0.5  # a filter that lets less than this share through may let only what lies far from the query through
+_PART = 0.5  # a filter that passes a smaller share may pass only rows far from the query
 _LEAST_EF_SEARCH = 256
 _FEWEST_LISTS = 64  # that one search reads; of very many lists a 32nd
 _REFINED_TIMES = 4  # as many candidates as are wanted are scored anew by finer codes,
@@ -125,9 +125,9 @@ class VectorIndex:
     def search(self, query: np.ndarray, k: int, allowed: np.ndarray | None = None) -> Neighbours:
         """The k rows with the largest inner product to a (dim,) query, among rows where `allowed` ((n,) bool) holds.
 
-        A subset is scanned exactly if it is small, a part of a graph, or of codes that no selector can be given; of
-        lists all are read for it: restricted to a part that lies far from the query, either loses many of the results
-        without a word (docs/speed.md).
+        A subset is scanned exactly if it is small, if the index is a graph, or if its codes take no selector; of an
+        index of lists all lists are read. Restricted to rows far from the query, both lose many results otherwise
+        (docs/speed.md).
         """
         num_allowed = len(self.ids) if allowed is None else int(np.count_nonzero(allowed))
         k = min(k, num_allowed)
@@ -188,7 +188,7 @@ def _exact_codes(index: faiss.Index) -> faiss.Index | None:
 
 @dataclass(frozen=True)
 class _Effort:
-    """How hard one search looks: for the best `k` of the rows that `selector` lets through, a `share` of all."""
+    """The effort of one search for the best `k` of the rows that `selector` passes, a `share` of all rows."""
 
     k: int
     selector: faiss.IDSelector | None

@@ -1,4 +1,4 @@
-"""A catalogue and an attribute → inferred values where it is missing, each with the probability that it is right."""
+"""Infers the value of an attribute for items that lack it, each with the probability that it is right."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -66,14 +66,14 @@ class _Known:
     truth: np.ndarray
 
     def with_parts(self, parts: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-        """Those that have these parts, seen by these alone: (m, dim x parts) vectors, and the truth."""
+        """(m, dim x parts) vectors of the items that have all of these parts, of these parts alone, and their truth."""
         rows = np.all([self.parts[name].any(axis=1) for name in parts], axis=0)
         return np.concatenate([self.parts[name][rows] for name in parts], axis=1), self.truth[rows]
 
 
 @dataclass
 class _Sorted:
-    """The indexed items by what is known of them; of the known ones a sample."""
+    """The indexed items by whether the attribute is known; a sample of the known ones."""
 
     known: list[Item] = field(default_factory=list)
     num_known: int = 0
@@ -146,7 +146,7 @@ def check_request(request: LabelRequest, kinds: dict[str, Kind]) -> None:
 
 
 def _as_spelt(values: Sequence[str], generation: Generation, name: str) -> list[str]:
-    """The values as the catalogue writes them, where it has them, lest filters know "red" beside "Red"."""
+    """The values in the catalogue's spelling, where it has them, so that filters do not list "red" beside "Red"."""
     words = generation.columns.vocabularies(most=generation.num_items).get(name, [])
     spelt = {word.casefold(): word for word in reversed(words)}  # the most frequent spelling comes first, and wins
     return [spelt.get(value.casefold(), value) for value in values]

@@ -1,8 +1,8 @@
-"""An item's vector → the likeliest of some values and a probability that is measured on items whose value is known.
+"""Predicts the likeliest of some values from an item's vector, with a probability calibrated on known items.
 
-A value is recognised by the vector of its own name (zero-shot, as in Radford et al. 2021, arXiv:2103.00020); what the
-names leave unexplained on the known items is added by ridge regression. How sure the likeliest value looks (a softmax)
-becomes a probability by isotonic regression (Zadrozny and Elkan 2002) on the known items, each judged by a classifier
+A value is recognised by the vector of its own name (zero-shot, as in Radford et al. 2021, arXiv:2103.00020); ridge
+regression on the known items' residuals corrects these vectors. The softmax of the likeliest value becomes a
+probability by isotonic regression (Zadrozny and Elkan 2002) on the known items, each judged by a classifier
 that has not seen it.
 """
 
@@ -19,7 +19,7 @@ _NUM_FOLDS = 5
 
 @dataclass(frozen=True)
 class Guesses:
-    """(n,) the place of the likeliest value, and (n,) how likely it is."""
+    """(n,) the place of the likeliest value, and (n,) its probability."""
 
     best: np.ndarray
     confidence: np.ndarray

@@ -1,4 +1,4 @@
-"""What may complete a query while it is typed: categories, attribute values and words that recur in titles."""
+"""The phrases that complete a query while it is typed: categories, attribute values and recurring words of titles."""
 
 import json
 import re
@@ -18,7 +18,7 @@ _JOINING = frozenset(["a", "an", "and", "at", "by", "for", "from", "in", "of", "
 
 @dataclass
 class PhraseCounter:
-    """Counts in how many items a phrase occurs."""
+    """Counts the items that each phrase occurs in."""
 
     _counts: Counter[str] = field(default_factory=Counter)
 
@@ -38,8 +38,8 @@ class PhraseCounter:
 
     def save(self, path: Path) -> None:
         """Writes the most frequent phrases, in alphabetical order."""
-        telling = Counter({p: n for p, n in self._counts.items() if len(p) > 2 and not p.isdigit()})
-        frequent = [(p, n) for p, n in telling.most_common(_MOST_PHRASES) if n >= _FEWEST_ITEMS]
+        long_enough = Counter({p: n for p, n in self._counts.items() if len(p) > 2 and not p.isdigit()})
+        frequent = [(p, n) for p, n in long_enough.most_common(_MOST_PHRASES) if n >= _FEWEST_ITEMS]
         path.write_text(json.dumps(sorted(frequent), ensure_ascii=False), encoding="utf-8")
 
 

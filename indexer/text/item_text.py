@@ -1,8 +1,8 @@
-"""An item's title, description and attributes → its `ItemText`: what is encoded of it and what is searched in it.
+"""Makes an `ItemText` of an item's title, description and attributes: the texts to encode and the words to search.
 
-What repeats in many items says nothing about one of them: sentences that occur in more than a few per
-cent of the catalogue are cut, and columns that hold identifiers, addresses or measurements stay out of
-the encoded text. Both are found by one pass over the catalogue, the `TextPlan`.
+Sentences that occur in more than a few per cent of the catalogue are cut, since they do not describe one item, and
+columns of identifiers, addresses or measurements stay out of the encoded text. One pass over the catalogue finds both
+and keeps them as a `TextPlan`.
 """
 
 import hashlib
@@ -46,11 +46,11 @@ class Segment:
 
 @dataclass(frozen=True)
 class ItemText:
-    """What one item says, cleaned: everything that looks at an item's words reads them here."""
+    """The cleaned text of one item; whatever needs an item's words reads them here."""
 
     title: str
     description: str  # without the sentences that many items share
-    values: tuple[str, ...]  # category and attribute values that are worth encoding, each once
+    values: tuple[str, ...]  # category and descriptive attribute values, each once
     words: tuple[str, ...]  # all attribute values that are words
     category: str  # the whole path
 
@@ -70,7 +70,7 @@ class ItemText:
         }
 
     def count_descriptive(self, words: frozenset[str]) -> int:
-        """How many things the text names: its values worth encoding, and the title's words among `words`."""
+        """The number of descriptive words: the values to encode, and the title's words among `words`."""
         named = {value.casefold() for value in self.values}
         named.update(words.intersection(self.title.casefold().split()))
         return len(named)
@@ -78,13 +78,13 @@ class ItemText:
 
 @dataclass(frozen=True)
 class TextPlan:
-    """What the texts of one catalogue have in common: boilerplate sentences, and columns worth encoding."""
+    """The boilerplate sentences of a catalogue (by hash), and the names of its descriptive columns."""
 
     boilerplate: frozenset[int] = frozenset()
     encoded_columns: frozenset[str] = frozenset()
 
     def save(self, path: Path) -> None:
-        """Writes the plan, so that items which change later are rendered as the indexed ones were."""
+        """Writes the plan, so that items that change later are read as the indexed ones were."""
         plan = {"boilerplate": sorted(self.boilerplate), "encoded_columns": sorted(self.encoded_columns)}
         path.write_text(json.dumps(plan), encoding="utf-8")
 
@@ -95,7 +95,7 @@ class TextPlan:
         return cls(frozenset(plan["boilerplate"]), frozenset(plan["encoded_columns"]))
 
     def read(self, item: Item) -> ItemText:
-        """What the item says."""
+        """The text of the item by this plan."""
         category = clean_text(item.category)
         words: list[str] = []
         by_column: dict[str, list[str]] = {}
@@ -142,7 +142,7 @@ class TextPlanBuilder:
 
     @property
     def is_full(self) -> bool:
-        """Whether more items would no longer count."""
+        """Whether the sample is complete."""
         return self.num_items >= _SAMPLE
 
     def build(self) -> TextPlan:
@@ -153,9 +153,8 @@ class TextPlanBuilder:
         )
 
     def _is_descriptive(self, name: str) -> bool:
-        """Short values that recur describe; long ones are prose, and ones that never recur are identifiers.
-
-        Where nearly all items say the same ("no rating available"), it is said of none.
+        """Whether a column describes items: short values that recur do. Long values are prose, unique ones identifiers,
+        and a value that nearly all items have ("no rating available") is boilerplate.
         """
         filled, values = self._filled[name], self._values[name]
         recurs = len(values) <= max(20, 0.5 * filled)

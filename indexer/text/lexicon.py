@@ -1,4 +1,4 @@
-"""People's words for the same thing: from a catalogue's attribute values to the words that captions use for them.
+"""The lexicon: for the attribute values of catalogues the words that people use for them.
 
 `lexicon.json` holds, for the attributes that many catalogues share (kind, colour, gender, material, pattern),
 entries of `values` (how catalogues spell it), `words` (what people type) and `covers` (other values that are kinds

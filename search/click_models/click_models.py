@@ -1,4 +1,4 @@
-"""Two models of how people look through a list, position by position or from click to click, compared."""
+"""Two click models, position-based and cascade, and their comparison on held-out clicks."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from magpie.data.aggregates.click_cells import Cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates
 from magpie.search.click_models.layout_bias import measure_by_layout
 from magpie.search.click_models.position_bias import Propensities, measure_propensities
 
@@ -19,9 +19,10 @@ _POWER_IN_CASCADES = 0.5
 
 @dataclass(frozen=True)
 class PositionModel:
-    """Every position has its chance of being looked at, whatever was clicked before; in some layouts another one.
+    """The position-based model: a position is examined with its own probability, whatever was clicked before.
 
-    Exposures take the chances to a `power`: below 1 where chances by position are not to be believed in full.
+    Layouts in `by_layout` have probabilities of their own. Exposures take the probabilities to a `power`, below 1 where
+    the cascade explains clicks better.
     """
 
     propensities: Propensities
@@ -29,8 +30,8 @@ class PositionModel:
     power: float = 1.0
     name = "position"
 
-    def exposure(self, cells: Cells) -> np.ndarray:
-        """(n,) impressions of each cell by their chance of being looked at."""
+    def exposure(self, cells: ClickAggregates) -> np.ndarray:
+        """(n,) impressions of each cell times their probability of being examined."""
         looked_at = self.propensities.at(cells.position)
         for number, layout in enumerate(cells.layouts):
             if layout in self.by_layout:
@@ -39,7 +40,7 @@ class PositionModel:
         return cells.impressions * looked_at**self.power
 
     def examination(self, position: np.ndarray, after: np.ndarray) -> np.ndarray:
-        """(n,) chance that an item at this position is looked at."""
+        """(n,) probability that an item at this position is examined."""
         return self.propensities.at(position)
 
     def as_dict(self) -> dict[str, Any]:
@@ -48,11 +49,11 @@ class PositionModel:
 
 @dataclass(frozen=True)
 class CascadeModel:
-    """People look from the top down; after each hit they go on with one chance, after a click with another.
+    """People examine hits from the top down, and go on with one probability after a skip, another after a click.
 
-    The dynamic Bayesian network of Chapelle and Zhang (2009) with one satisfaction for all items: given the last
-    click above, the chance to be looked at follows from the hits skipped since, which make it likelier that
-    nobody is looking any more. `attraction` is the mean chance of a click on what is looked at.
+    The dynamic Bayesian network of Chapelle and Zhang (2009) with one satisfaction for all items. Given the last click
+    above, the probability of examination follows from the number of hits skipped since. `attraction` is the mean
+    probability of a click on an examined hit.
     """
 
     after_skip: float
@@ -60,18 +61,18 @@ class CascadeModel:
     attraction: float
     name = "cascade"
 
-    def exposure(self, cells: Cells) -> np.ndarray:
-        """(n,) impressions of each cell by their chance of being looked at."""
+    def exposure(self, cells: ClickAggregates) -> np.ndarray:
+        """(n,) impressions of each cell times their probability of being examined."""
         return cells.impressions * self.examination(cells.position, cells.after)
 
     def examination(self, position: np.ndarray, after: np.ndarray) -> np.ndarray:
-        """(n,) chance that an item at this position is looked at, given the last click above it (0: none)."""
+        """(n,) probability that an item at this position is examined, given the last click above it (0: none)."""
         from_top, from_click = self._falls(1.0), self._falls(self.after_click)
         since = np.minimum(np.maximum(position - after - 1, 0), _REACH - 1)
         return np.where(after == 0, from_top[since], from_click[since])
 
     def _falls(self, start: float) -> np.ndarray:
-        """(_REACH,) the chance to look at the hits one by one while none is clicked."""
+        """(_REACH,) the probability that the first, second, … hit is examined while none is clicked."""
         chances = [start]
         while len(chances) < _REACH:
             last, liked = chances[-1], min(self.attraction, 0.999)  # a fit tries extremes too
@@ -88,7 +89,7 @@ ClickModel = PositionModel | CascadeModel
 
 @dataclass(frozen=True)
 class ClickModelReport:
-    """The model that serves, what both say, and by how much the cascade explained held-out clicks better.
+    """The model that serves, the parameters of both, and the cascade's advantage on held-out clicks.
 
     `advantage` is in nats a click, with its standard error over queries; both are None while the log is too short.
     """
@@ -120,12 +121,12 @@ class ClickModelReport:
         return shown
 
 
-def choose_click_model(cells: Cells) -> ClickModelReport:
-    """Both models are fitted to the earlier days and compared by the likelihood of the later days' clicks.
+def choose_click_model(cells: ClickAggregates) -> ClickModelReport:
+    """The position-based model, and the cascade compared with it by the likelihood of the later days' clicks.
 
-    Exposures stay by position even where the cascade explains clicks better: with one attraction for all items it
-    falls too steeply. But how far down people look then differs from list to list, so rates are only divided by the
-    root of the chances: what was clicked far down is not taken for a treasure (docs/clicks.md).
+    Both are fitted to the earlier days. The position-based model serves even where the cascade explains clicks better,
+    since a cascade with one attraction for all items falls too steeply. But then exposures take the square root of the
+    probabilities: how far people look differs from list to list, so a click far down says less (docs/notes/clicks.md).
     """
     propensities = measure_propensities(cells)
     by_layout = measure_by_layout(cells, propensities)
@@ -146,7 +147,7 @@ def choose_click_model(cells: Cells) -> ClickModelReport:
     return replace(report, model=replace(position, power=_POWER_IN_CASCADES))
 
 
-def fit_cascade(cells: Cells) -> CascadeModel:
+def fit_cascade(cells: ClickAggregates) -> CascadeModel:
     """The cascade under which the clicks are likeliest, given how many each item got for each query."""
     from scipy.optimize import minimize  # here: a server that has no ranker does without it
 
@@ -160,7 +161,7 @@ def fit_cascade(cells: Cells) -> CascadeModel:
     return CascadeModel(*(float(value) for value in 1 / (1 + np.exp(-found.x))))
 
 
-def split_by_day(cells: Cells, late_share: float) -> tuple[Cells, Cells]:
+def split_by_day(cells: ClickAggregates, late_share: float) -> tuple[ClickAggregates, ClickAggregates]:
     """The earlier days and the later ones, which hold about this share of the clicks and at least one day."""
     days, place = np.unique(cells.day, return_inverse=True)
     clicks = np.bincount(place, cells.clicks, len(days))
@@ -170,11 +171,11 @@ def split_by_day(cells: Cells, late_share: float) -> tuple[Cells, Cells]:
     return cells.where(early[place]), cells.where(~early[place])
 
 
-def _likelihood_by_query(cells: Cells, model: ClickModel) -> np.ndarray:
-    """(queries,) log-likelihood of where an item's clicks fell among its exposures for a query.
+def _likelihood_by_query(cells: ClickAggregates, model: ClickModel) -> np.ndarray:
+    """(queries,) the conditional Poisson log-likelihood of the positions of an item's clicks, given their number.
 
-    Given their number, the clicks on an item fall on its exposures in proportion to these, however much it is liked:
-    what a conditional Poisson likelihood leaves is the examination alone.
+    The clicks on an item fall on its exposures in proportion to these, however much the item is liked, so only the
+    model of examination is judged.
     """
     exposure = model.exposure(cells)
     _, pair = np.unique(cells.query * max(len(cells.items), 1) + cells.item, return_inverse=True)
@@ -184,7 +185,7 @@ def _likelihood_by_query(cells: Cells, model: ClickModel) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Exposures:
-    """Cells without their days and rankers, (n,) columns; `pair` numbers the (query, item)."""
+    """ClickAggregates without their days and rankers, (n,) columns; `pair` numbers the (query, item)."""
 
     num_queries: int
     query: np.ndarray
@@ -195,7 +196,7 @@ class _Exposures:
     clicks: np.ndarray
 
     @classmethod
-    def of(cls, cells: Cells) -> "_Exposures":
+    def of(cls, cells: ClickAggregates) -> "_Exposures":
         keys = np.stack([cells.query, cells.item, cells.position, cells.after])
         (query, item, position, after), place = np.unique(keys, axis=1, return_inverse=True)
         impressions, clicks = (np.bincount(place, x, len(query)) for x in (cells.impressions, cells.clicks))

@@ -1,11 +1,11 @@
-"""Cells and exposures → debiased click rates by query and item, beside what is usual for the query."""
+"""Debiased click rates by query and item, and the usual rate of each query."""
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from magpie.data.aggregates.click_cells import Cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates
 from magpie.search.click_models.click_models import ClickModel
 
 HALF_LIFE_DAYS = 30.0
@@ -49,7 +49,7 @@ class Pairs:
         return self.exposure * self.query_rates[self.query]
 
 
-def count_pairs(cells: Cells, browsing: ClickModel) -> Pairs:
+def count_pairs(cells: ClickAggregates, browsing: ClickModel) -> Pairs:
     """The cells summed by (query, item), each by its chance of being looked at and by its age."""
     newest = cells.day.max(initial=0)
     fading = 0.5 ** ((newest - cells.day) / HALF_LIFE_DAYS)

@@ -1,20 +1,20 @@
-"""Cells with their layouts → how far people look in each layout, as far as it is known apart from the others."""
+"""Position bias of each layout (grid, list), drawn towards that of all layouts where it has few clicks."""
 
 import numpy as np
 
-from magpie.data.aggregates.click_cells import Cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates
 from magpie.search.click_models.position_bias import Propensities, measure_propensities
 
 FEWEST_CLICKS = 300
 _DIFFERENCE = 0.3  # by which the logarithms of two layouts' propensities differ, as a standard deviation
 
 
-def measure_by_layout(cells: Cells, pooled: Propensities) -> dict[str, Propensities]:
+def measure_by_layout(cells: ClickAggregates, pooled: Propensities) -> dict[str, Propensities]:
     """Propensities by the name of the layout, for those with enough clicks and comparisons; the `pooled` ones are for
     all others.
 
-    Each is drawn towards the pooled curve, position by position in proportion to the variances (empirical Bayes): a
-    layout that few people saw looks like all, one that many saw like itself.
+    Each is drawn towards the pooled curve, position by position in proportion to the variances (empirical Bayes): few
+    clicks in a layout leave the pooled curve, many give the layout its own.
     """
     found = {}
     for number, name in enumerate(cells.layouts):
@@ -28,7 +28,7 @@ def measure_by_layout(cells: Cells, pooled: Propensities) -> dict[str, Propensit
 
 
 def draw_towards(own: Propensities, pooled: Propensities) -> Propensities:
-    """Both curves' logarithms, weighed by their precision; the first position stays 1 and the curve never rises."""
+    """The mean of both curves' logarithms by their precision, with the first position at 1 and never rising."""
     own_variance, pooled_variance = ((each.se / each.theta) ** 2 + 1e-9 for each in (own, pooled))
     pooled_variance = pooled_variance + _DIFFERENCE**2
     share = pooled_variance / (own_variance + pooled_variance)

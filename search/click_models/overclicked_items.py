@@ -1,8 +1,8 @@
-"""Counted clicks → the same without items that were clicked more often than anybody can have looked at them.
+"""Finds items with more clicks than people can have looked at them, and leaves the clicks of their promoters out.
 
-However well bots hide among others, what pushes an item is that it has more clicks than its place explains. Nobody
-clicks what they do not look at, so where few look an item cannot have more clicks than looks. Which of its clicks there
-are people's nobody can tell: what was seen of it there is left out, clicks and views alike, and it ranks as if unseen.
+Nobody clicks what they do not look at. So at positions that few people examine, an item with more clicks than
+examinations is promoted by bots, however well these imitate people. Its clicks and impressions at such positions are
+left out, since nothing tells which of them are people's.
 """
 
 from collections import defaultdict
@@ -11,59 +11,61 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from magpie.data.aggregates.click_cells import Cells, count_cells
-from magpie.data.aggregates.item_counts import PlaceCount, count_sources
+from magpie.data.aggregates.click_aggregates import ClickAggregates, count_click_aggregates
+from magpie.data.aggregates.item_counts import PlaceCount, count_actors
 from magpie.data.database.connection import Database
 from magpie.search.click_models.click_models import ClickModel, ClickModelReport, choose_click_model
 
 OVERCLICKED = "clicks on items that have more of them than looks"
-FEWEST_CLICKS = 20  # on an item, before anything is said of it
-_SELDOM = 0.5  # of the chances to be looked at: above, an item may well have as many clicks as looks
-_MARGIN = 1.25  # by which the estimate of looks may be too low
+FEWEST_CLICKS = 20  # on an item, below which it is not judged
+_SELDOM = 0.5  # probability of examination above which an item may well have as many clicks as examinations
+_MARGIN = 1.25  # by which the estimate of examinations may be too low
 _SURELY = 5.0  # standard deviations of a count
 _CHOICES_BESIDE = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 
 
 @dataclass(frozen=True)
-class Pushed:
-    """An item that was clicked more often than looked at: who pushes it, and the people who may judge it."""
+class PromotedItem:
+    """An item with more clicks than examinations: the actors who promote it, and those whose clicks still count."""
 
     item_id: str
-    pushers: frozenset[str]
+    promoters: frozenset[str]
     known: frozenset[str]
 
 
-def judged_by_the_known(database: Database, cells: Cells, browsing: ClickModelReport) -> tuple[Cells, ClickModelReport]:
-    """The cells without all that those did who push an item, and how people look by what is left.
+def without_promoters(
+    database: Database, cells: ClickAggregates, browsing: ClickModelReport
+) -> tuple[ClickAggregates, ClickModelReport]:
+    """The cells without everything that promoters of an item did, and the click models fitted to the rest.
 
-    Such an item is judged, at places where few look, by people alone who did enough else. How much that is, is the
-    least by which it has no more clicks than looks: who pushes must do as much beside each click on it. Where there is
-    no such measure, the item is left as if it had not been seen there.
+    At positions that few examine, such an item keeps the clicks of actors who clicked enough other items. Enough is the
+    least number at which the item has no more clicks than examinations. Where no number does, all of its clicks and
+    impressions at these positions are left out.
     """
     left_out = _left_out(cells, browsing.model)
     items = [cells.items[item] for item in np.unique(cells.item[left_out])]
-    found = [one for item in items if (one := _pushed(database, item, browsing.model)) is not None]
+    found = [one for item in items if (one := _find_promoters(database, item, browsing.model)) is not None]
     if not found:
         return cells.where(~left_out), browsing
-    pushers = frozenset().union(*(one.pushers for one in found))
-    whole = count_cells(database, lambda source: source not in pushers)
+    promoters = frozenset().union(*(one.promoters for one in found))
+    whole = count_click_aggregates(database, lambda source: source not in promoters)
     browsing = choose_click_model(whole)
     kept = whole.where(~_seldom_seen(whole, items, browsing.model))
     for one in found:
-        counted = count_cells(database, (one.known - pushers).__contains__)
+        counted = count_click_aggregates(database, (one.known - promoters).__contains__)
         kept = kept.with_rows_of(counted.where(_seldom_seen(counted, [one.item_id], browsing.model)))
     return kept, browsing
 
 
-def _seldom_seen(cells: Cells, items: Sequence[str], browsing: ClickModel) -> np.ndarray:
-    """(n,) whether a cell is one of these items at a place where few look."""
+def _seldom_seen(cells: ClickAggregates, items: Sequence[str], browsing: ClickModel) -> np.ndarray:
+    """(n,) whether a cell is one of these items at a position that few examine."""
     is_one = np.array([name in items for name in cells.items], bool)[cells.item]
     return np.asarray(is_one & (browsing.examination(cells.position, cells.after) < _SELDOM))
 
 
-def _pushed(database: Database, item_id: str, browsing: ClickModel) -> Pushed | None:
-    """Who pushes the item, None where no measure of what people do beside tells them apart."""
-    counts = count_sources(database, item_id)
+def _find_promoters(database: Database, item_id: str, browsing: ClickModel) -> PromotedItem | None:
+    """The promoters of the item, None where the number of other clicks does not tell them apart."""
+    counts = count_actors(database, item_id)
     position = np.array([one.position for one in counts], np.int64)
     looks = browsing.examination(position, np.zeros(len(counts), np.int64))
     beside, clicks = (np.array([getattr(one, name) for one in counts], float) for name in ("beside", "clicks"))
@@ -73,17 +75,17 @@ def _pushed(database: Database, item_id: str, browsing: ClickModel) -> Pushed | 
         if not judging.any():
             return None
         if not _is_beyond(clicks[judging].sum(keepdims=True), looked_at[judging].sum(keepdims=True))[0]:
-            known = frozenset(one.source for one in counts if one.beside >= fewest)
-            return Pushed(item_id, frozenset(one.source for one in counts if one.clicks) - known, known)
+            known = frozenset(one.actor for one in counts if one.beside >= fewest)
+            return PromotedItem(item_id, frozenset(one.actor for one in counts if one.clicks) - known, known)
     return None
 
 
-def without_overclicked(cells: Cells, browsing: ClickModel) -> Cells:
-    """The cells without those of such items at places where few look."""
+def without_overclicked(cells: ClickAggregates, browsing: ClickModel) -> ClickAggregates:
+    """The cells without promoted items at positions that few examine."""
     return cells.where(~_left_out(cells, browsing))
 
 
-def _left_out(cells: Cells, browsing: ClickModel) -> np.ndarray:
+def _left_out(cells: ClickAggregates, browsing: ClickModel) -> np.ndarray:
     looks = browsing.examination(cells.position, cells.after)
     seldom = looks < _SELDOM
     items = cells.item[seldom]
@@ -93,7 +95,7 @@ def _left_out(cells: Cells, browsing: ClickModel) -> np.ndarray:
 
 
 def overclicked_items(counts: Iterable[PlaceCount], theta: np.ndarray) -> frozenset[str]:
-    """The items of which this is true by what was counted at each place, at the examination (POSITIONS,) `theta`."""
+    """The promoted items by their counts at each position; `theta` (POSITIONS,) is how likely each is examined."""
     clicks: dict[str, int] = defaultdict(int)
     looks: dict[str, float] = defaultdict(float)
     for count in counts:

@@ -1,4 +1,4 @@
-"""Counted cells → how likely each position is looked at, from the items that were shown at more than one."""
+"""Position bias: how likely people look at each position, estimated from items shown at several positions."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from magpie.data.aggregates.click_cells import Cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates
 
 POSITIONS = 20  # measured one by one; below them the fall goes on as it is
 _WEEK = 7
@@ -19,9 +19,10 @@ _LEAST = 0.01
 
 @dataclass(frozen=True)
 class Propensities:
-    """Examination by position: `theta` and its standard errors `se`, (POSITIONS,), the first 1, never rising.
+    """The probability `theta` that a position is examined, with standard errors `se`, both (POSITIONS,).
 
-    `num_pairs` pairs of positions were compared; without any, theta is the assumption 1 / position.
+    `theta` is relative to the first position, which is 1, and never rises. `num_pairs` pairs of positions were
+    compared; without any, theta is the assumption 1 / position.
     """
 
     theta: np.ndarray
@@ -49,12 +50,12 @@ class Propensities:
 
 
 def assumed_propensities() -> Propensities:
-    """What is taken for granted before anything is measured: 1 / position."""
+    """1 / position: what is assumed before anything is measured."""
     theta = 1 / np.arange(1, POSITIONS + 1)
     return Propensities(theta, theta * _PRIOR_DEVIATION, 0)
 
 
-def measure_propensities(cells: Cells) -> Propensities:
+def measure_propensities(cells: ClickAggregates) -> Propensities:
     """Intervention harvesting (Agarwal et al. 2019, arXiv:1812.05161) by a conditional likelihood.
 
     Given how often an item was clicked for a query under one ranker, its clicks fall on the positions at which it was
@@ -95,9 +96,11 @@ class Strata:
         return np.asarray(looked_at / looked_at.sum(axis=1, keepdims=True))
 
 
-def strata_of(cells: Cells) -> Strata:
-    """Where the log does not name the ranker, each week counts as one: a popular item rises, and later falls back to
-    its usual rate, which pooled would look like a fall by position.
+def strata_of(cells: ClickAggregates) -> Strata:
+    """Impressions and clicks by ranker, query and item, for items shown at several positions and clicked at least once.
+
+    Where the log does not name the ranker, each week counts as one ranker: an item that rises while it is popular, and
+    falls later, would otherwise look like position bias.
     """
     near = cells.where(cells.position <= POSITIONS)
     unnamed = np.array([name == "" for name in near.rankers], bool)

@@ -1,11 +1,11 @@
-"""How far people look, as training measured it: kept as a file, so that nobody who only shows it measures it again."""
+"""The measured position bias as a file: training writes it, and reports and the server read it."""
 
 import json
 from dataclasses import dataclass
 
 import numpy as np
 
-from magpie.data.aggregates.click_cells import Cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates
 from magpie.data.settings import Settings
 from magpie.search.click_models.position_bias import Propensities, assumed_propensities
 from magpie.search.confidence_intervals import Interval, even_by_factor
@@ -15,8 +15,9 @@ _FILE = "examination.json"
 
 @dataclass(frozen=True)
 class PositionBias:
-    """How likely each position is looked at, and how many days, impressions and clicks say so; the first and the last
-    of the days count from 1970, and are 0 where that was not kept."""
+    """How likely each position is examined, and the days, impressions and clicks that it was measured on.
+
+    `first_day` and `last_day` count from 1970, and are 0 where an older file does not have them."""
 
     propensities: Propensities
     days: int = 0
@@ -26,17 +27,17 @@ class PositionBias:
     last_day: int = 0
 
     def estimate(self, position: int) -> tuple[float, float]:
-        """The examination of a 1-based position that was measured, and its standard error."""
+        """The probability that a 1-based position is examined, and its standard error."""
         return float(self.propensities.theta[position - 1]), float(self.propensities.se[position - 1])
 
     def at(self, position: int) -> Interval:
-        """The same with its interval, which never leaves 0 to 1."""
+        """The same with its 95 % interval, cut at 1."""
         theta, error = self.estimate(position)
         return even_by_factor(theta, error / theta, most=1.0)
 
 
-def save_position_bias(settings: Settings, cells: Cells, propensities: Propensities) -> None:
-    """Keeps what was measured of these cells, in place of what was before."""
+def save_position_bias(settings: Settings, cells: ClickAggregates, propensities: Propensities) -> None:
+    """Writes the position bias measured on these cells, in place of the one before."""
     counted = {"days": len(np.unique(cells.day)), "impressions": int(cells.impressions.sum())}
     counted |= {"clicks": cells.num_clicks}
     if len(cells.day):

@@ -1,4 +1,4 @@
-"""Queries with relevance judgments → measures, computed by ir-measures, and a TREC run for other tools."""
+"""`magpie evaluate`: searches queries with relevance judgments, and computes measures (ir-measures) and a TREC run."""
 
 import json
 from collections.abc import Iterator, Sequence

@@ -1,5 +1,4 @@
-"""An answer → the same answer with two hits exchanged, or in an order drawn by chance, in a small share of searches: so
-that positions can be measured and new items seen.
+"""Exploration: answers a small share of searches in a changed order, to measure positions and to show new items.
 
 Three arms, drawn by chance. "swap" exchanges two random hits of the first page: what the same item gets at two
 positions tells how much a position is worth (Wang et al., Position bias estimation for unbiased learning to rank,

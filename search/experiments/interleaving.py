@@ -1,8 +1,8 @@
-"""Two rankings → one list in which each has the same chance: which of them people click more tells which is better.
+"""Interleaving: merges the hits of two rankings into one list, so that clicks tell which ranking people prefer.
 
 Team-draft interleaving (Radlinski, Kurup and Joachims, How does clickthrough data reflect retrieval quality?, CIKM
-2008): like two captains who choose players, the rankings take turns in pairs, a coin decides who begins each pair, and
-each adds its best item that is not in the list yet. A click counts for the ranking that added the item.
+2008): the rankings take turns in pairs, a coin decides which begins each pair, and each adds its best item
+that is not in the list yet. A click counts for the ranking that added the item.
 """
 
 import random

@@ -1,6 +1,6 @@
-"""When items came into the catalogue → what each candidate gains by being newer than the others, within bounds.
+"""Freshness: raises the scores of newer candidates, within bounds.
 
-Off unless the owner sets a weight: whether new is better depends on the shop, and nothing here measures it.
+Off unless the owner sets a weight, since nothing here measures whether newer items are better.
 """
 
 import numpy as np
@@ -11,11 +11,11 @@ from magpie.search.request import SearchRequest
 from magpie.search.retrieval.ranked_list import RELEVANCE, RankedList
 
 _DAY_S = 86_400.0
-_YARDSTICK = 60  # first candidates, by whose scores the gain is measured
+_FIRST = 60  # candidates whose scores' deviation is the unit of the gain
 
 
 class Freshness:
-    """Knows since when each item is there. Safe to share among threads that search; one refreshes at a time."""
+    """When each item entered the catalogue. Safe to share among threads that search; one refreshes at a time."""
 
     def __init__(self, catalogue: Catalogue, weight: float, half_life_days: float) -> None:
         self._catalogue = catalogue
@@ -44,7 +44,7 @@ class Freshness:
         if share.max() == share.min():
             return order
         scores = order.top_scores(len(order))
-        added = self._weight * float(scores[:_YARDSTICK].std()) * (share - share.min())
+        added = self._weight * float(scores[:_FIRST].std()) * (share - share.min())
         rank = np.lexsort((order.ids, -(scores + added)))
         return order.reordered(rank, "freshness", added[rank].astype(np.float32))
 

@@ -1,7 +1,7 @@
-"""What somebody chose lately → what each candidate gains by it, within bounds: this session's wishes, a person's taste.
+"""Personalisation: moves the first candidates of a search by what the searcher chose lately, within bounds.
 
-What choices agree on counts, as far as they agree more than any items of the catalogue would. What the query names
-is left out: it says itself what is wanted there.
+An attribute counts as far as the choices agree on its value more than random items of the catalogue do. Attributes of
+which the query names a value, or that are filtered by, do not count.
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from magpie.data.aggregates.recent_choices import Visit
+from magpie.data.aggregates.recent_choices import RecentChoice
 from magpie.search.live_index.segment import Segment
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.request import SearchRequest
@@ -25,7 +25,7 @@ _MOST_CHOICES = 20  # the weightiest; more would cost time and say the same
 _ALIKE = 0.5  # weight of looking like what was chosen
 _AGREEING = 1.0  # weight of the attributes on which the choices agree
 _MOST = 1.0  # most that a candidate may gain or lose, in standard deviations of the candidates' scores
-_DOUBT = 2.0  # choices by which taste is drawn towards nothing
+_DOUBT = 2.0  # choices by which preferences are drawn towards nothing
 _PRIOR_PAIRS = 2.0
 _MAX_WORDS = 3  # of a value that a query may name
 _DAY_MS = 86_400_000
@@ -67,8 +67,8 @@ class Located:
         return total
 
 
-def preferences_of(visits: Sequence[Visit], now_ms: int) -> Preferences | None:
-    """What the visits say, None where there are none."""
+def preferences_of(visits: Sequence[RecentChoice], now_ms: int) -> Preferences | None:
+    """The preferences of who made these choices, None without choices."""
     strongest: dict[int, float] = {}
     in_session = 0
     for visit in visits:
@@ -88,7 +88,7 @@ def preferences_of(visits: Sequence[Visit], now_ms: int) -> Preferences | None:
 
 @dataclass(frozen=True)
 class Shift:
-    """What taste does to an order: (n,) the place from which each candidate comes, and what its score gains."""
+    """A personalised order: (n,) the place from which each candidate comes, and what its score gains."""
 
     rank: np.ndarray
     added: np.ndarray
@@ -99,22 +99,26 @@ def personalise(
     request: SearchRequest,
     parsed: ParsedQuery,
     segments: Sequence[Segment],
-    taste: Preferences | None,
+    preferences: Preferences | None,
 ) -> RankedList:
-    """The order with what taste adds to the first 60; those below stay below. Unchanged without taste or relevance."""
-    if taste is None or request.sort != RELEVANCE or parsed.is_browsing or len(order) < 2:
+    """The order with what preferences add to the first 60. Unchanged without preferences, or where not by relevance."""
+    if preferences is None or request.sort != RELEVANCE or parsed.is_browsing or len(order) < 2:
         return order
-    shift = find_shift(order, request, parsed, segments, taste)
+    shift = find_shift(order, request, parsed, segments, preferences)
     if shift is None:
         return order
     return order.reordered(shift.rank, "session", shift.added)
 
 
 def find_shift(
-    order: RankedList, request: SearchRequest, parsed: ParsedQuery, segments: Sequence[Segment], taste: Preferences
+    order: RankedList,
+    request: SearchRequest,
+    parsed: ParsedQuery,
+    segments: Sequence[Segment],
+    preferences: Preferences,
 ) -> Shift | None:
-    """How taste moves the first 60 of an order, None where none of the choices is searchable any more."""
-    chosen, weights = locate_chosen(taste, segments)
+    """How preferences move the first 60 of an order, None where none of the choices is searchable any more."""
+    chosen, weights = locate_chosen(preferences, segments)
     if not len(chosen):
         return None
     top = min(TOP, len(order))
@@ -133,7 +137,7 @@ def preference_gain(
 ) -> np.ndarray:
     """(n,) what each candidate gains, from -1 to 1; `weights` (h,) are those of the choices, `skipped` fields count
     nothing."""
-    gain = _ALIKE * _centred(_likeness(chosen, weights, candidates.vectors, query))
+    gain = _ALIKE * _centred(_similarity(chosen, weights, candidates.vectors, query))
     for name in sorted({name for segment in candidates.segments for name in segment.columns.grouping}):
         if name.casefold() not in skipped:
             shares, agreement = shared_values(chosen.words(name), weights, usual_agreement(candidates.segments, name))
@@ -154,14 +158,14 @@ def named_fields(parsed: ParsedQuery, request: SearchRequest, segments: Sequence
     }
 
 
-def locate_chosen(taste: Preferences, segments: Sequence[Segment]) -> tuple[Located, np.ndarray]:
+def locate_chosen(preferences: Preferences, segments: Sequence[Segment]) -> tuple[Located, np.ndarray]:
     """Those chosen items that are still searchable, and their weights."""
-    of_segment, rows = np.full((2, len(taste.ids)), -1)
+    of_segment, rows = np.full((2, len(preferences.ids)), -1)
     for number, segment in enumerate(segments):
-        own = segment.rows_of(taste.ids)
+        own = segment.rows_of(preferences.ids)
         of_segment[own >= 0], rows[own >= 0] = number, own[own >= 0]
     kept = np.flatnonzero(rows >= 0)
-    return locate(segments, of_segment[kept], rows[kept]), taste.weights[kept]
+    return locate(segments, of_segment[kept], rows[kept]), preferences.weights[kept]
 
 
 def locate(segments: Sequence[Segment], of_segment: np.ndarray, rows: np.ndarray) -> Located:
@@ -183,8 +187,8 @@ def _candidates(order: RankedList, top: int) -> Located:
     return locate([one.segment for one in order.lists], of_segment, rows)
 
 
-def _likeness(chosen: Located, weights: np.ndarray, vectors: np.ndarray, query: np.ndarray | None) -> np.ndarray:
-    """(n,) cosine with the choices that have to do with the query: each counts by its weight and its likeness to it."""
+def _similarity(chosen: Located, weights: np.ndarray, vectors: np.ndarray, query: np.ndarray | None) -> np.ndarray:
+    """(n,) cosine with the mean of the choices, each by its weight and its similarity to the query."""
     about = weights if query is None else weights * np.maximum(chosen.vectors @ query, 0)
     return np.asarray(vectors @ (about @ chosen.vectors) / weights.sum(), np.float32)
 

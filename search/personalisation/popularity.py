@@ -1,4 +1,4 @@
-"""What people did, summed up for the read path: counted once, used by every search, counted again now and then."""
+"""Popularity: counts and click rates of items over the last weeks, in memory for every search, refreshed at times."""
 
 import threading
 import time
@@ -30,7 +30,7 @@ class Popularity:
     ) -> None:
         self._database = database
         self._position_bias = position_bias
-        self._pushed: frozenset[str] = frozenset()
+        self._promoted: frozenset[str] = frozenset()
         self._min_clients = min_clients
         self._counts: dict[str, ItemCount] | None = None
         self._rates: dict[str, float] = {}
@@ -51,16 +51,16 @@ class Popularity:
 
     @property
     def rates(self) -> dict[str, float]:
-        """The click rate of every item that somebody chose and that nobody pushes, by item id."""
+        """The click rate of every item that somebody chose and that nobody promotes, by item id."""
         return self._rates if self.counts else {}
 
     @property
-    def pushed(self) -> frozenset[str]:
+    def promoted(self) -> frozenset[str]:
         """Items that were surely chosen more often than looked at: nothing that people do with them makes them popular.
 
         Empty as long as nobody has measured how far people look.
         """
-        return self._pushed
+        return self._promoted
 
     @property
     def searched(self) -> list[tuple[str, int]]:
@@ -79,11 +79,13 @@ class Popularity:
             counts = count_items(self._database, now_ms() - WINDOW_DAYS * _DAY_MS)
             theta = self._position_bias()
             if theta is not None:
-                self._pushed = overclicked_items(count_places(self._database, now_ms() - WINDOW_DAYS * _DAY_MS), theta)
+                self._promoted = overclicked_items(
+                    count_places(self._database, now_ms() - WINDOW_DAYS * _DAY_MS), theta
+                )
             since = now_ms() - SEARCHED_DAYS * _DAY_MS
             self._searched = shared_queries(self._database, since, self._min_clients)
             rates = click_rates(counts)
-            self._rates = {item_id: rate for item_id, rate in rates.items() if item_id not in self._pushed}
+            self._rates = {item_id: rate for item_id, rate in rates.items() if item_id not in self._promoted}
             self._counts = counts
             return time.perf_counter() - started
 

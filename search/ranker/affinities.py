@@ -1,4 +1,4 @@
-"""Queries' words and items' attributes → what was learned of their belonging together, looked up for one search."""
+"""Affinities between words of queries and items or their attributes, as learned from clicks, looked up for a search."""
 
 from dataclasses import dataclass
 from functools import cached_property

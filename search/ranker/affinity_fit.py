@@ -1,4 +1,4 @@
-"""Clicks by the words of the queries they came from → what each word says for an item and its attributes."""
+"""Fits affinities: how much each word of a query adds to the click rate of an item, and of an attribute."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,12 +43,12 @@ class Shown:
 
 
 def learn_affinities(keys: Sequence[str], shown: Shown, chosen: Sequence[np.ndarray]) -> tuple[Affinities, Table]:
-    """The affinities learned from each of the `chosen` sets, (m,) booleans over the pairs shown, and items' appeal.
+    """The affinities learned from each of the `chosen` sets, (m,) booleans over the pairs shown, and the items' appeal.
 
     A Poisson regression with normal priors: the logarithm of a rate is the query's level, how it falls with the first
     stage's rank and score and rises with attributes that the query names, the item's appeal, and what the item and
     each of its attributes are to each term of the query (a generalised linear mixed model: Breslow and Clayton 1993).
-    The appeal, by item and 0, is no affinity: what an item has whatever is asked tells nothing of what fits a query. Of
+    The appeal, by item, is no affinity: what an item has for any query says nothing of fit. Of
     more than MOST_PAIRS pairs the ones with the most expected clicks are used.
     """
     from scipy import sparse  # here: a server that has no ranker does without it

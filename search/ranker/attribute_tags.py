@@ -1,4 +1,4 @@
-"""Candidates' attributes, whatever they are → tags, guessed where missing, and their fit to a query."""
+"""The attribute values (tags) of candidates, guessed from neighbours where missing, and their fit to a query."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One search's candidates and the clicks of other queries → the numbers a ranker sees, in training and in serving."""
+"""The features of a search's candidates: the one definition for training and for serving."""
 
 import numpy as np
 
@@ -73,7 +73,7 @@ def features(stage: FirstStage, statistics: ClickStatistics, key: str) -> np.nda
 
 
 def _behind(values: np.ndarray) -> np.ndarray:
-    """How far each value is below the largest of the list."""
+    """Each value minus the largest of the list."""
     return values - values.max(initial=-np.inf)
 
 
@@ -93,7 +93,7 @@ def _standardised(values: np.ndarray) -> np.ndarray:
 
 
 def _agreement(stage: FirstStage) -> np.ndarray:
-    """How like the head of the list each candidate is: pseudo-relevance feedback."""
+    """Cosine of each candidate with the mean of the first ten: pseudo-relevance feedback."""
     head = stage.vectors[:_HEAD].sum(axis=0)
     length = float(np.linalg.norm(head))
     return stage.vectors @ (head / length) if length > 0 else np.zeros(len(stage), np.float32)

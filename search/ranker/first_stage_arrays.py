@@ -1,4 +1,4 @@
-"""The order before any click counts, as arrays: the one place from which training and serving take their features."""
+"""The first-stage candidates of a search as arrays, from which training and serving compute the features."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,4 +1,4 @@
-"""Expected rates and a query's own clicks → one belief per candidate, pulled towards the first stage where thin."""
+"""Combines expected click rates with a query's own clicks (Gamma posterior), and blends the result with a prior."""
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def fit_kappa(mean: np.ndarray, exposure: np.ndarray, clicks: np.ndarray) -> flo
 
 
 def rates_by_rank(rank: np.ndarray, expected: np.ndarray, clicks: np.ndarray) -> np.ndarray:
-    """(DEPTH,) relative rate by first-stage rank (0-based), never rising; beyond the ranks shown it hardly falls."""
+    """(DEPTH,) relative click rate by first-stage rank (0-based): never rising, nearly flat beyond the ranks shown."""
     from scipy.optimize import isotonic_regression  # here: a server that has no ranker does without it
 
     sums = [np.bincount(rank, x, DEPTH) for x in (expected, clicks)]
@@ -54,18 +54,18 @@ def rates_by_rank(rank: np.ndarray, expected: np.ndarray, clicks: np.ndarray) ->
     return np.maximum(np.interp(np.arange(DEPTH), seen, falling), 1e-4) * _BEYOND**steps
 
 
-def guarded(rates: np.ndarray, promised: np.ndarray, weight: float) -> np.ndarray:
-    """(n,) scores: the logarithm of the believed rates, mixed with that of the promised ones."""
-    return weight * np.log(np.maximum(rates, 1e-9)) + (1 - weight) * promised
+def guarded(rates: np.ndarray, prior: np.ndarray, weight: float) -> np.ndarray:
+    """(n,) scores: the weighted mean of the logarithm of the posterior rates and of the prior."""
+    return weight * np.log(np.maximum(rates, 1e-9)) + (1 - weight) * prior
 
 
 def learned_weight(new_share: float, query_exposure: float, num_clicks: float) -> float:
-    """The share of the belief in the score: that for new queries, more by the exposures of the query, and by the
-    clicks there are in all."""
+    """The weight of the posterior in the score: `new_share` for new queries, more with the exposures of the query, and
+    all of it less while the log has few clicks."""
     more = _OF_KNOWN * (1 - new_share) * query_exposure / (query_exposure + _HALF_KNOWN)
     return (new_share + more) * ramp(num_clicks)
 
 
 def ramp(num_clicks: float) -> float:
-    """How far the log is long enough to be believed, 0 to 1."""
+    """From 0 to 1: the trust in a log with so many clicks."""
     return num_clicks / (num_clicks + 2_000)

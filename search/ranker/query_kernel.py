@@ -1,4 +1,4 @@
-"""Clicks of other queries → what a query's hits should look like: learned from queries like it, for any query."""
+"""The query kernel: expected click rates of items from the clicks of similar queries, for any query."""
 
 from dataclasses import dataclass
 

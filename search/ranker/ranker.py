@@ -1,4 +1,4 @@
-"""ClickStatistics and first stages → a ranker; a ranker and one search's candidates → their scores."""
+"""The trained ranker: scores and orders the first-stage candidates of one search."""
 
 from dataclasses import dataclass
 
@@ -18,17 +18,17 @@ from magpie.search.ranker.trees import Trees
 
 FEWEST_CLICKS = 1_000  # no ranker is trained on fewer: re-ranking was as likely to harm as to help
 LEAST_SHARE = 0.15
-# of what words, attributes and kindred queries promise:
+# weights in the prior, by the name of the feature:
 _SHARES = {"affinity": 0.5, "tag_affinity": 0.7, "tag_rate": 0.3, "kinship": 0.3}
 
 
 @dataclass(frozen=True)
 class Ranker:
-    """Trees that expect rates, cross-fitted over the folds of queries, and how far to trust them.
+    """Trees that expect click rates, cross-fitted over folds of queries, the click statistics, and how to weigh them.
 
-    `kappa` is the prior's strength in exposures, `by_rank` (DEPTH,) what a first-stage rank promises, `new_share` how
-    far the trees are followed for queries without clicks. The first `depth` candidates may be reordered; those of
-    queries without clicks only if `serves_new_queries`.
+    `kappa` is the strength of the trees' prior in exposures, `by_rank` (DEPTH,) the usual rate by first-stage rank,
+    `new_share` the weight of the trees for queries without clicks. The first `depth` candidates may be reordered; those
+    of queries without clicks only if `serves_new_queries`.
     """
 
     trees: Trees
@@ -44,12 +44,12 @@ class Ranker:
         return self.serves_new_queries or self.statistics.knows(key)
 
     def warm_up(self) -> None:
-        """Orders nothing of note, so that no search waits for what is worked out once, and a damaged ranker fails."""
+        """Orders two blank candidates: fills the caches before the first search, and raises where it is damaged."""
         dim = self.statistics.query_vectors.shape[1]
         self.order(FirstStage.blank(2, dim), self.statistics.queries[0] if self.statistics.queries else "")
 
     def features(self, stage: FirstStage, key: str) -> np.ndarray:
-        """(n, len(NAMES)) what the trees see of the candidates: the `values` that the methods below take."""
+        """(n, len(NAMES)) features of the candidates: the `values` that the methods below take."""
         return features(stage, self.statistics, key)
 
     def order(self, stage: FirstStage, key: str) -> np.ndarray:
@@ -57,12 +57,12 @@ class Ranker:
         return self.order_by(stage, key, self.features(stage, key))
 
     def order_by(self, stage: FirstStage, key: str, values: np.ndarray) -> np.ndarray:
-        """The same order from features that are there already."""
+        """The same order from given features."""
         return np.argsort(-self.scores(stage, key, values)[: self.depth], kind="stable")
 
     def drawn_orders(self, stage: FirstStage, key: str, values: np.ndarray, seed: int, draws: int) -> np.ndarray:
-        """(draws, m) orders as `order_by` gives them, each by rates drawn from the beliefs (Thompson, On the likelihood
-        that one unknown probability exceeds another, Biometrika 1933)."""
+        """(draws, m) orders as `order_by` gives them, each by rates drawn from the posterior (Thompson, On the
+        likelihood that one unknown probability exceeds another, Biometrika 1933)."""
         own = self.statistics.of_query(key, stage.ids)
         mean = self._mean_rates(own, key, values)
         shape, scale = own.clicks + self.kappa * mean, 1 / (own.exposure + self.kappa)
@@ -71,20 +71,20 @@ class Ranker:
         return np.argsort(-scores[:, : self.depth], axis=1, kind="stable")
 
     def order_as_new(self, stage: FirstStage, key: str) -> np.ndarray:
-        """The order that the query would get if nobody had ever asked it."""
+        """(n,) the order that the query would get without clicks of its own."""
         values = self.features(stage, key)
         return self.order_by_rates(self.expected_rates(key, values), key, values)
 
     def order_by_rates(self, rates: np.ndarray, key: str, values: np.ndarray) -> np.ndarray:
-        """That order from rates that are expected already."""
+        """The same order from given expected rates."""
         return np.argsort(-self._guarded(rates, key, values, 0.0)[: self.depth], kind="stable")
 
     def expected_rates(self, key: str, values: np.ndarray) -> np.ndarray:
-        """(n,) rates relative to the query's usual one, from everything but the query's own clicks."""
+        """(n,) expected rates relative to the query's usual one, without the query's own clicks."""
         return self.trees.rates(self._fold(key), values)
 
     def believed_rates(self, stage: FirstStage, key: str, values: np.ndarray) -> np.ndarray:
-        """(n,) clicks per look: what is expected, corrected by what this query itself showed and got."""
+        """(n,) clicks per exposure: the expected rates, corrected by the query's own exposures and clicks."""
         own = self.statistics.of_query(key, stage.ids)
         return gamma_posterior(self._mean_rates(own, key, values), own.exposure, own.clicks, self.kappa)
 
@@ -98,17 +98,18 @@ class Ranker:
         return self._guarded(self.believed_rates(stage, key, values), key, values, exposure)
 
     def _guarded(self, rates: np.ndarray, key: str, values: np.ndarray, exposure: float) -> np.ndarray:
-        """The rates pulled towards what the place in the first stage and the words of the query promise."""
+        """Scores: the logarithm of the rates, blended with the prior by first-stage rank and words of the query."""
         num_clicks = self.statistics.num_clicks
-        promised = promise(self.statistics, key, values)
-        return guarded(rates, promised, learned_weight(self.new_share, exposure, num_clicks))
+        prior = prior_log_rates(self.statistics, key, values)
+        return guarded(rates, prior, learned_weight(self.new_share, exposure, num_clicks))
 
     def _fold(self, key: str) -> int:
         return _fold(self.statistics, key)
 
 
-def promise(statistics: ClickStatistics, key: str, values: np.ndarray) -> np.ndarray:
-    """(n,) the logarithm of the rates that the candidates' places before any click promise, and the words of the query;
+def prior_log_rates(statistics: ClickStatistics, key: str, values: np.ndarray) -> np.ndarray:
+    """(n,) the prior of the scores: logarithms of rates by first-stage rank and score, fit and words of the query.
+
     `values` are features in first-stage order."""
     columns = {name: values[:, NAMES.index(name)] for name in ("score_gap", "fit", "conflict", *_SHARES)}
     places = np.column_stack(

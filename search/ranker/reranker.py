@@ -1,4 +1,4 @@
-"""Merged candidates → the same in the order that clicks taught; whatever goes wrong, the first-stage order stays."""
+"""Reorders the merged candidates of a search by the published ranker; on any fault the first-stage order stays."""
 
 import logging
 import threading
@@ -11,7 +11,7 @@ import numpy as np
 
 from magpie.data.errors import RankerBroken
 from magpie.data.events.query_normalisation import query_key
-from magpie.data.home.safe_traceback import fault_trail
+from magpie.data.home.safe_traceback import safe_traceback
 from magpie.data.settings import Settings
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.ranker.features import NAMES
@@ -31,7 +31,7 @@ _RERANKED_MODE = "hybrid"  # the mode that people search in, so the one that cli
 
 @dataclass(frozen=True)
 class Reranked:
-    """An order, and which ranker made it. Where a learned one did, `taken` (n,) is the first-stage rank (0-based) of
+    """An order, and which ranker made it. Where a trained one did, `taken` (n,) is the first-stage rank (0-based) of
     each candidate that it ordered, and `values` are the features that it saw, by first-stage rank; where the order was
     drawn, `chances` (n,) are the probabilities with which these candidates come to these places."""
 
@@ -147,7 +147,7 @@ class Reranker:
             return Loaded(version, fingerprint, None, time_budget, fault=str(error))
 
     def rerank(self, order: RankedList, request: SearchRequest, parsed: ParsedQuery) -> Reranked:
-        """The order by what was learned, where the request is one that clicks tell about; else as it came."""
+        """The order by the ranker for plain hybrid searches of words by relevance; all others stay as they came."""
         loaded = self._loaded.get(request.ranker or self._published)
         if loaded is None or loaded.ranker is None or not _is_learned_from(request, parsed) or len(order) < 2:
             return Reranked(order)
@@ -157,7 +157,7 @@ class Reranker:
 
 
 def _tried(order: RankedList, parsed: ParsedQuery, request: SearchRequest, loaded: Loaded, ranker: Ranker) -> Reranked:
-    """What the ranker makes of the order; the order as it is where that fails or takes too long."""
+    """The order by the ranker; the first-stage order where the ranker fails or takes too long."""
     watch = loaded.time_budget.start()
     try:
         found = _reranked(order, parsed, request, loaded.version, ranker, watch)
@@ -166,7 +166,7 @@ def _tried(order: RankedList, parsed: ParsedQuery, request: SearchRequest, loade
         log.warning("ranker %s: %s; the first-stage order is shown", loaded.version, error)
         return Reranked(order)
     except Exception as error:
-        log.error("ranker %s failed; the first-stage order is shown\n%s", loaded.version, fault_trail(error))
+        log.error("ranker %s failed; the first-stage order is shown\n%s", loaded.version, safe_traceback(error))
         loaded.failures[:] = [f"Ranker {loaded.version} fails ({type(error).__name__}); the first stage serves alone."]
         return Reranked(order)
     loaded.time_budget.count(was_slow=False)

@@ -1,4 +1,4 @@
-"""Grown trees as arrays → their sums for many candidates at once, faster than tree by tree and without LightGBM."""
+"""Evaluates grown trees for many candidates at once, from arrays and without LightGBM."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""A ranker trained on earlier days and the clicks of later ones → whether it may serve, and why."""
+"""The off-policy gate: whether a ranker may serve, estimated from the clicks of days it was not trained on."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""`magpie train ranker`: the click log → a ranker that serves if later days say that it is better, and a report."""
+"""`magpie train ranker`: trains a ranker on the click log, and publishes it if the off-policy gate passes it."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from magpie.data.aggregates.click_cells import Cells, read_cells, refresh_cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates, read_click_aggregates, refresh_click_aggregates
 from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
@@ -16,10 +16,10 @@ from magpie.data.erasure.erase import forgotten_at
 from magpie.data.events.query_normalisation import query_key
 from magpie.data.home.locks import lock_home
 from magpie.data.settings import Settings
-from magpie.data.spam.click_spam import set_aside_counts, set_aside_misuse
+from magpie.data.spam.click_spam import count_filtered, filter_spam
 from magpie.search.click_models.click_models import ClickModelReport, PositionModel, choose_click_model, split_by_day
 from magpie.search.click_models.debiased_rates import Pairs, count_pairs
-from magpie.search.click_models.overclicked_items import OVERCLICKED, judged_by_the_known
+from magpie.search.click_models.overclicked_items import OVERCLICKED, without_promoters
 from magpie.search.click_models.position_bias import POSITIONS, Propensities
 from magpie.search.click_models.saved_bias import save_position_bias
 from magpie.search.query.parse_query import ParsedQuery
@@ -80,12 +80,12 @@ def train(
     # thousands of short vector operations: on a busy machine their threads would mostly wait for each other
     with lock_home(settings.home, "ranker"), threadpool_limits(1, "blas"):
         forgotten_ms, log_read_ms = forgotten_at(database), now_ms()
-        set_aside_misuse(database)
-        counted = refresh_cells(database)
-        cells = read_cells(database)
+        filter_spam(database)
+        counted = refresh_click_aggregates(database)
+        cells = read_click_aggregates(database)
         browsing = choose_click_model(cells)
         num_clicks = cells.num_clicks
-        cells, browsing = judged_by_the_known(database, cells, browsing)
+        cells, browsing = without_promoters(database, cells, browsing)
         num_overclicked = num_clicks - cells.num_clicks
         save_position_bias(settings, cells, browsing.propensities)
         aim = cells.with_conversions(settings.conversion_weight)
@@ -103,11 +103,11 @@ def train(
     data |= {"impressions": int(cells.impressions.sum()), "clicks": cells.num_clicks}
     data |= {"conversions": int(cells.conversions.sum()), "queries": len(cells.queries), "items": len(cells.items)}
     seconds = round(time.perf_counter() - started, 2)
-    aside = set_aside_counts(database) | ({OVERCLICKED: num_overclicked} if num_overclicked else {})
+    aside = count_filtered(database) | ({OVERCLICKED: num_overclicked} if num_overclicked else {})
     return TrainingReport(version, verdict.is_better, data, aside, browsing, verdict, seconds)
 
 
-def _too_few(cells: Cells) -> Verdict | None:
+def _too_few(cells: ClickAggregates) -> Verdict | None:
     if cells.num_clicks < FEWEST_CLICKS:
         return Verdict(False, f"There are {cells.num_clicks:,} clicks to learn from; {FEWEST_CLICKS:,} are needed.")
     if len(np.unique(cells.day)) < 2:
@@ -129,10 +129,9 @@ def _first_stages(first_stage: FirstStageSearch, pairs: Pairs, on_progress: Prog
 
 
 def learn(
-    cells: Cells, browsing: ClickModelReport, stages: Mapping[str, FirstStage], numbers: Mapping[str, int]
+    cells: ClickAggregates, browsing: ClickModelReport, stages: Mapping[str, FirstStage], numbers: Mapping[str, int]
 ) -> tuple[Ranker, Verdict]:
-    """The ranker of all cells, and the verdict on it, both by what counts as clicks in the cells; `numbers` gives
-    `items.id` by item id."""
+    """The ranker of all cells and the off-policy gate's verdict on it; `numbers` gives `items.id` by item id."""
     early, late = split_by_day(cells, _LATER_SHARE)
     known = gather_click_statistics(count_pairs(early, browsing.model), stages, numbers)
     later = gather_click_statistics(count_pairs(late, browsing.model), {}, numbers)
@@ -148,7 +147,7 @@ def learn(
     return replace(whole, depth=verdict.depth, serves_new_queries=verdict.serves_new_queries), verdict
 
 
-def _reach(cells: Cells) -> np.ndarray:
+def _reach(cells: ClickAggregates) -> np.ndarray:
     """(POSITIONS,) how often each position is shown, relative to the first."""
     shown = np.bincount(cells.position, cells.impressions, POSITIONS + 1)[1 : POSITIONS + 1]
     return np.minimum(shown / max(shown[0], 1.0), 1.0)

@@ -1,4 +1,4 @@
-"""An item, or what somebody chose lately → items to show: alike, chosen together, to a person's taste, popular."""
+"""Scores items to recommend: similar items, co-clicks, shared attributes of recent choices, popularity."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ def recommend_beside(
 
 def recommend_for_preferences(
     segments: Sequence[Segment],
-    taste: Preferences,
+    preferences: Preferences,
     together: Mapping[int, float],
     popularity: Mapping[int, float],
     excluded: set[int],
@@ -74,13 +74,13 @@ def recommend_for_preferences(
     network, 2018, without its network), the attributes that they agree on, and popularity. Empty where no choice is
     in the index any more.
     """
-    chosen, weights = locate_chosen(taste, segments)
+    chosen, weights = locate_chosen(preferences, segments)
     if not len(chosen):
         return Recommended(np.zeros(0, np.int64), np.zeros(0))
     strongest = np.argsort(-weights, kind="stable")[:_STARTS]
     near = _neighbours(segments, ids_of(chosen)[strongest].tolist())
     candidates = _candidates(
-        segments, near | set(together) | set(popularity), excluded | {int(one) for one in taste.ids}
+        segments, near | set(together) | set(popularity), excluded | {int(one) for one in preferences.ids}
     )
     ids = ids_of(candidates)
     scores = _attention(candidates.vectors, chosen.vectors, weights) + _TASTE * _suiting(candidates, chosen, weights)
@@ -139,14 +139,14 @@ def ids_of(items: Located) -> np.ndarray:
 
 
 def _attention(candidates: np.ndarray, chosen: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(n,) the mean likeness of each candidate to the choices, those most that it is like."""
-    likeness = candidates @ chosen.T
-    attention = weights * np.exp(_SHARPNESS * (likeness - 1))
-    return np.asarray((attention * likeness).sum(axis=1) / attention.sum(axis=1), np.float64)
+    """(n,) each candidate's attention-weighted mean cosine with the choices."""
+    cosines = candidates @ chosen.T
+    attention = weights * np.exp(_SHARPNESS * (cosines - 1))
+    return np.asarray((attention * cosines).sum(axis=1) / attention.sum(axis=1), np.float64)
 
 
 def _suiting(candidates: Located, chosen: Located, weights: np.ndarray) -> np.ndarray:
-    """(n,) from 0 to 1: how far candidates have what the choices agree on."""
+    """(n,) from 0 to 1: the share of the attributes on which the choices agree that a candidate has."""
     suits, agreements = np.zeros(len(candidates)), 0.0
     for name in sorted({name for segment in candidates.segments for name in segment.columns.grouping}):
         shares, agreement = shared_values(chosen.words(name), weights, usual_agreement(candidates.segments, name))

@@ -1,4 +1,4 @@
-"""What people ask and what they are shown, against the catalogue → words that no item has, and items nobody sees."""
+"""Gaps of the catalogue: searched words that no item has, and items that nobody was shown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Clicks by position and what is known of how people look → click-through as it is, and with the bias taken out."""
+"""Click-through rates by position, raw and corrected for position bias."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from magpie.search.confidence_intervals import Interval, even_by_factor, share_o
 
 @dataclass(frozen=True)
 class ClickThrough:
-    """Clicks per impression at a position (`raw`), and per look at it (`debiased`): comparable among positions."""
+    """Clicks per impression at a position (`raw`), and per examination (`debiased`): comparable among positions."""
 
     position: int
     impressions: int
@@ -21,18 +21,18 @@ class ClickThrough:
     debiased: Interval
 
 
-def click_through(counts: Sequence[PositionCount], examination: PositionBias) -> list[ClickThrough]:
+def click_through(counts: Sequence[PositionCount], position_bias: PositionBias) -> list[ClickThrough]:
     """Both rates of every position.
 
-    With the bias taken out, what stands below is no longer clicked less because it is seen less: a rate that still
-    falls says that the better hits stand first. Its interval holds the doubt about clicks and about looks.
+    A debiased rate that still falls says that better hits stand first. Its interval covers the errors of the clicks and
+    of the position bias.
     """
     found = []
     for count in counts:
         raw = share_of(count.clicks, count.impressions)
         if raw is None:
             continue
-        theta, error = examination.estimate(count.position)
+        theta, error = position_bias.estimate(count.position)
         relative_error = math.hypot(error / theta, 1 / math.sqrt(max(count.clicks, 1)))
         debiased = even_by_factor(raw.value / theta, relative_error)
         found.append(ClickThrough(count.position, count.impressions, count.people, count.clicks, raw, debiased))

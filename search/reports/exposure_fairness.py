@@ -1,7 +1,7 @@
-"""The click log and an attribute → how much each of its values is seen, against how much people like what they see.
+"""Exposure fairness: the exposure of each value of an attribute against its merit, from the click log.
 
 Exposure is fair where it goes with merit (Singh and Joachims, Fairness of exposure in rankings, KDD 2018). Merit is
-estimated from clicks per look, so that what is merely shown much does not seem good.
+estimated from clicks per exposure, so that items do not earn it by being shown often.
 """
 
 from collections.abc import Mapping, Sequence

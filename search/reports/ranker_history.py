@@ -1,4 +1,4 @@
-"""What is known of each ranking → how it fared: as the gate judged it, and as people used it, with intervals."""
+"""The history of rankers: the off-policy gate's estimate of each, and how people used each, with intervals."""
 
 from dataclasses import dataclass
 from typing import Any

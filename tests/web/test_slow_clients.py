@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from magpie.data.database.connection import open_database
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.settings import Settings
 from magpie.web.http_server import MAX_HEAD_BYTES
 from tests.support.serving import Server, serving
@@ -208,4 +208,4 @@ def test_at_the_end_requests_on_their_way_are_answered(own_shop: Settings) -> No
         for line in lines:
             line.close()
     with closing(open_database(own_shop)) as database:
-        assert ClickLog(database).counts()["queries"] >= 14  # what waited to be logged is on disk
+        assert EventLog(database).counts()["queries"] >= 14  # what waited to be logged is on disk

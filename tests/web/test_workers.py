@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from magpie.data.database.connection import open_database
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.settings import Settings
 from tests.support.serving import Server, serving
 
@@ -201,7 +201,7 @@ def test_at_the_end_all_finish_what_they_were_asked(own_shop: Settings) -> None:
         for line in lines:
             line.close()
     with closing(open_database(own_shop)) as database:
-        assert ClickLog(database).counts()["queries"] >= 12
+        assert EventLog(database).counts()["queries"] >= 12
 
 
 def test_when_the_server_is_killed_its_workers_end(own_shop: Settings) -> None:

@@ -5,7 +5,7 @@ import queue
 import threading
 import time
 
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.ubi import QueryRecord
 
 log = logging.getLogger(__name__)
@@ -19,9 +19,9 @@ MAX_BATCH = 500
 class QueryLogWriter:
     """Takes records from request threads without ever making them wait; `close` writes what is left."""
 
-    def __init__(self, click_log: ClickLog, has_others: bool = False) -> None:
+    def __init__(self, event_log: EventLog, has_others: bool = False) -> None:
         """`has_others`: other processes log searches too."""
-        self._click_log = click_log
+        self._event_log = event_log
         self._has_others = has_others
         self._waiting: queue.Queue[QueryRecord] = queue.Queue(MAX_WAITING)
         self._stopping = threading.Event()
@@ -67,7 +67,7 @@ class QueryLogWriter:
     def _is_written(self, records: list[QueryRecord], is_first: bool) -> bool:
         """Whether the batch is on disk; only the first failure of several is news."""
         try:
-            self._click_log.record_queries(records)
+            self._event_log.record_queries(records)
         except Exception as error:
             if is_first or self._stopping.is_set():
                 left = len(records) + self._waiting.qsize()

@@ -26,15 +26,14 @@ def backup(ctx: click.Context, file: Path, as_json: bool) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--replace", is_flag=True, help="Put aside what is in the home now.")
 @as_json
 @click.pass_context
-def restore(ctx: click.Context, file: Path, replace: bool, as_json: bool) -> None:
-    """Restore the home from FILE, after a check of every byte of FILE."""
+def restore(ctx: click.Context, file: Path, as_json: bool) -> None:
+    """Restore FILE into an empty home, after a check of every byte of FILE."""
     from magpie.data.backup.restore import restore as restore_home
 
     with progress_on_stderr(is_quiet=as_json) as progress:
-        report = restore_home(open_settings(ctx), file, replace, progress)
+        report = restore_home(open_settings(ctx), file, progress)
     if as_json:
         print_json(report.as_dict())
         return

@@ -4,7 +4,7 @@ import secrets
 
 from magpie.data.errors import PictureForgotten
 from magpie.data.pictures.decode import copy_upload, cut_upload
-from magpie.data.pictures.sandbox import PictureProcess
+from magpie.data.pictures.sandbox import PictureSandbox
 from magpie.web.media.upload_memory import NAME_BYTES, Upload, UploadMemory
 
 SIDE = 640  # pixels; encoders look at less
@@ -15,7 +15,7 @@ Crop = tuple[int, int, int, int]  # left, top, right, bottom in percent of the s
 class UploadStore:
     """Re-encoded copies by an unguessable name: at most 200, for an hour, never on disk."""
 
-    def __init__(self, max_pixels: int, decoder: PictureProcess, memory: UploadMemory) -> None:
+    def __init__(self, max_pixels: int, decoder: PictureSandbox, memory: UploadMemory) -> None:
         self._max_pixels = max_pixels
         self._decoder = decoder
         self._memory = memory

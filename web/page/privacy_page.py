@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from magpie.data.erasure.subject_access import Deed, forget_session, stored_about
+from magpie.data.erasure.subject_access import Action, forget_session, read_stored_data
 from magpie.data.errors import BadInput
 from magpie.web.addresses import search_url
 from magpie.web.api.answer_search import wants_privacy
@@ -37,7 +37,7 @@ def about_me() -> Response:
     private = wants_privacy(request.headers)
     session_id = "" if private else session_of_request()
     services().query_log.settle()
-    stored = stored_about(services().database, session_id)
+    stored = read_stored_data(services().database, session_id)
     titles = _titles([deed.item_id for deed in stored.deeds])
     actions = [(_action(deed), deed.item_id, titles.get(deed.item_id, "")) for deed in stored.deeds]
     page = render_template(
@@ -63,7 +63,7 @@ def _unkept(answer: Response) -> Response:
     return answer
 
 
-def _action(deed: Deed) -> str:
+def _action(deed: Action) -> str:
     name = f"action_{deed.action_name}"
     language = language_of(request)
     return texts_for(language)(name) if name in LANGUAGES[language] else deed.action_name

@@ -53,8 +53,8 @@ def test_a_restored_home_answers_as_the_one_that_was_backed_up(
     (own_shop.home / "rankers" / "000001-x").mkdir(parents=True)
     (own_shop.home / "rankers" / "000001-x" / "trees-0.txt").write_text("trees")
     report = back_up(own_shop, tmp_path / "magpie.tar", quiet)
-    restored = restore(elsewhere, tmp_path / "magpie.tar", False, quiet)
-    assert (restored.files, restored.replaced, report.left_out) == (report.files, None, [])
+    restored = restore(elsewhere, tmp_path / "magpie.tar", quiet)
+    assert (restored.files, report.left_out) == (report.files, [])
     assert titles(elsewhere) == titles(own_shop)
     assert verify_current(elsewhere)["generation"] == current_id(own_shop)
     assert (elsewhere.home / "golden" / "queries.jsonl").read_text() == "{}"
@@ -77,7 +77,7 @@ def test_pictures_that_lie_in_the_home_are_found_in_the_new_one(
     database.close()
     file = own_shop.home.parent / "magpie.tar"
     back_up(own_shop, file, quiet)
-    restore(elsewhere, file, False, quiet)
+    restore(elsewhere, file, quiet)
     database = open_database(elsewhere)
     catalogue = Catalogue(database, elsewhere)
     assert catalogue.get("mine").pictures[0].path == elsewhere.home.absolute() / "images" / "abc"
@@ -86,35 +86,43 @@ def test_pictures_that_lie_in_the_home_are_found_in_the_new_one(
     database.close()
 
 
-def test_what_is_in_a_home_is_replaced_only_when_told(own_shop: Settings, backup: Path) -> None:
+def test_a_home_that_is_not_empty_is_refused_and_kept(own_shop: Settings, elsewhere: Settings, backup: Path) -> None:
     database = open_database(own_shop)
     Catalogue(database, own_shop).delete("ball-red")
     database.close()
-    with pytest.raises(Conflict, match="--replace"):
-        restore(own_shop, backup, False, quiet)
+    with pytest.raises(Conflict, match=r"is not empty .*--home"):
+        restore(own_shop, backup, quiet)
     assert "Red ball" not in titles(own_shop)
-    report = restore(own_shop, backup, True, quiet)
-    assert "Red ball" in titles(own_shop)
-    assert report.replaced is not None and (Path(report.replaced) / "magpie.db").is_file()
+    elsewhere.home.mkdir()
+    (elsewhere.home / "notes.txt").write_text("mine")
+    with pytest.raises(Conflict, match=r"notes\.txt"):
+        restore(elsewhere, backup, quiet)
+    assert (elsewhere.home / "notes.txt").read_text() == "mine"
+
+
+def test_a_home_that_is_opened_meanwhile_is_kept(own_shop: Settings, elsewhere: Settings, backup: Path) -> None:
+    def open_once(stage: str, done: int, total: int) -> None:
+        open_database(elsewhere).close()
+
+    with pytest.raises(Conflict, match=r"magpie\.db"):
+        restore(elsewhere, backup, open_once)
+    assert titles(elsewhere) == []
+    assert not list(elsewhere.home.glob(".restoring-*"))
 
 
 def test_a_home_that_is_served_is_not_replaced(own_shop: Settings, backup: Path) -> None:
     with lock_home(own_shop.home, SERVING), pytest.raises(HomeLocked):
-        restore(own_shop, backup, True, quiet)
+        restore(own_shop, backup, quiet)
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "other"])
-def test_a_damaged_backup_is_refused_and_nothing_is_touched(
-    own_shop: Settings, elsewhere: Settings, backup: Path, damage: str
-) -> None:
+def test_a_damaged_backup_is_refused_and_nothing_is_touched(elsewhere: Settings, backup: Path, damage: str) -> None:
     data = bytearray(backup.read_bytes())
     if damage == "flip":
         data[len(data) // 2] ^= 1
     backup.write_bytes({"cut": data[: len(data) // 2], "flip": data, "empty": b"", "other": b"x" * 5000}[damage])
-    for settings in (elsewhere, own_shop):
-        with pytest.raises(BackupBroken, match=r"magpie\.tar"):
-            restore(settings, backup, True, quiet)
-    assert "Red ball" in titles(own_shop)
+    with pytest.raises(BackupBroken, match=r"magpie\.tar"):
+        restore(elsewhere, backup, quiet)
     assert not [path for path in elsewhere.home.iterdir() if not path.name.endswith(".lock")]
 
 
@@ -125,7 +133,7 @@ def test_no_member_leaves_the_home(elsewhere: Settings, tmp_path: Path, name: st
         member = tarfile.TarInfo(name)
         tar.addfile(member)
     with pytest.raises(BackupBroken, match="outside"):
-        restore(elsewhere, tmp_path / "evil.tar", False, quiet)
+        restore(elsewhere, tmp_path / "evil.tar", quiet)
     assert not (tmp_path / "outside").exists()
 
 
@@ -136,7 +144,7 @@ def test_a_backup_of_a_newer_magpie_is_refused(own_shop: Settings, elsewhere: Se
     database.close()
     back_up(own_shop, tmp_path / "magpie.tar", quiet)
     with pytest.raises(DatabaseTooNew):
-        restore(elsewhere, tmp_path / "magpie.tar", False, quiet)
+        restore(elsewhere, tmp_path / "magpie.tar", quiet)
     assert not (elsewhere.home / "magpie.db").exists()
 
 
@@ -156,7 +164,7 @@ def test_a_damaged_cache_is_left_out_and_said(own_shop: Settings, elsewhere: Set
     cache.write_bytes(b"no database" * 1000)
     report = back_up(own_shop, tmp_path / "magpie.tar", quiet)
     assert report.left_out == [f"embeddings/{cache.name}"]
-    restore(elsewhere, tmp_path / "magpie.tar", False, quiet)
+    restore(elsewhere, tmp_path / "magpie.tar", quiet)
 
 
 def test_backups_go_where_they_may(own_shop: Settings, tmp_path: Path) -> None:
@@ -174,7 +182,7 @@ def test_secrets_stay_at_home(own_shop: Settings, tmp_path: Path) -> None:
         assert about is not None and b"the-secret" not in about.read()
 
 
-def test_a_killed_backup_leaves_the_one_before(own_shop: Settings, elsewhere: Settings, backup: Path) -> None:
+def test_a_killed_backup_leaves_the_one_before(own_shop: Settings, tmp_path: Path, backup: Path) -> None:
     before = backup.read_bytes()
     command = [*COMMAND, "--home", str(own_shop.home), "backup", str(backup)]
     for wait_s in (0.2, 0.5):
@@ -182,16 +190,15 @@ def test_a_killed_backup_leaves_the_one_before(own_shop: Settings, elsewhere: Se
         time.sleep(wait_s)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        restore(elsewhere, backup, True, quiet)
-        assert titles(elsewhere) == titles(own_shop)
+        restored = own_shop.model_copy(update={"home": tmp_path / str(wait_s)})
+        restore(restored, backup, quiet)
+        assert titles(restored) == titles(own_shop)
     assert len(before) == len(backup.read_bytes())
     back_up(own_shop, backup, quiet)
     assert not list(own_shop.home.glob(f"{SNAPSHOT_PREFIX}*")) and not list(backup.parent.glob(".*.partial"))
 
 
-def test_a_backup_beside_writers_and_a_rebuild_is_one_moment(
-    own_shop: Settings, elsewhere: Settings, tmp_path: Path
-) -> None:
+def test_a_backup_beside_writers_and_a_rebuild_is_one_moment(own_shop: Settings, tmp_path: Path) -> None:
     """The saved index never shows a later catalogue than the saved database."""
     database = open_database(own_shop)
     catalogue = Catalogue(database, own_shop)
@@ -202,10 +209,11 @@ def test_a_backup_beside_writers_and_a_rebuild_is_one_moment(
             catalogue.upsert([ItemDraft(f"late-{n}-{done}", "Late")], tmp_path)
 
         back_up(own_shop, tmp_path / "magpie.tar", meanwhile)
-        restore(elsewhere, tmp_path / "magpie.tar", True, quiet)
-        saved = open_database(elsewhere)
-        generation = SearchEngine(elsewhere, saved).search(SearchRequest(text="new")).generation
-        assert verify_current(elsewhere)["generation"] == generation
-        assert Catalogue(saved, elsewhere).ids_of([f"new-{n}"])
+        restored = own_shop.model_copy(update={"home": tmp_path / f"restored-{n}"})
+        restore(restored, tmp_path / "magpie.tar", quiet)
+        saved = open_database(restored)
+        generation = SearchEngine(restored, saved).search(SearchRequest(text="new")).generation
+        assert verify_current(restored)["generation"] == generation
+        assert Catalogue(saved, restored).ids_of([f"new-{n}"])
         saved.close()
     database.close()

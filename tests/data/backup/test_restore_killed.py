@@ -1,4 +1,4 @@
-"""A restore that is killed while it exchanges the home's content: the home is the old or the new one, never half."""
+"""A restore that is killed while it fills the home: nobody takes half a home for a whole one."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from magpie.data.backup.backup import back_up
 from magpie.data.backup.restore import restore
 from magpie.data.catalogue.catalogue import Catalogue, ItemDraft
 from magpie.data.database.connection import open_database
-from magpie.data.home.restore_journal import is_decided
+from magpie.data.errors import Conflict
 from magpie.data.settings import Settings
 
 
@@ -42,29 +42,47 @@ def restore_until(settings: Settings, file: Path, renames: int) -> None:
         return original(path, target)
 
     Path.rename = rename  # type: ignore[method-assign]
-    restore(settings, file, True, quiet)
+    restore(settings, file, quiet)
 
 
 @pytest.fixture
-def former_and_backup(tmp_path: Path) -> tuple[Settings, Path]:
-    saved, former = Settings(home=tmp_path / "saved"), Settings(home=tmp_path / "home")
+def empty_and_backup(tmp_path: Path) -> tuple[Settings, Path]:
+    saved = Settings(home=tmp_path / "saved")
     fill(saved, "new")
-    fill(former, "old")
     back_up(saved, tmp_path / "magpie.tar", quiet)
-    return former, tmp_path / "magpie.tar"
+    return Settings(home=tmp_path / "home"), tmp_path / "magpie.tar"
 
 
-def test_a_home_is_never_half_restored(former_and_backup: tuple[Settings, Path]) -> None:
-    settings, file = former_and_backup
-    for renames in range(4):  # images and magpie.db, out and in
-        process = get_context("fork").Process(target=restore_until, args=(settings, file, renames))
-        process.start()
-        process.join()
-        assert process.exitcode == -signal.SIGKILL and is_decided(settings.home)
-        database = open_database(settings)
-        assert [item.item_id for items in Catalogue(database, settings).scan() for item in items] == ["new"]
-        database.close()
-        assert [path.name for path in (settings.home / "images").iterdir()] == ["new"]
-        assert not is_decided(settings.home) and not list(settings.home.glob(".restoring-*"))
-        aside = max(settings.home.glob(".before-restore-*"), key=lambda path: path.stat().st_mtime_ns)
-        assert sorted(path.name for path in aside.iterdir())[0] == "images"
+@pytest.mark.parametrize("renames", range(3))  # of the folder, of images and of magpie.db
+def test_nobody_takes_a_half_restored_home_for_a_whole_one(
+    empty_and_backup: tuple[Settings, Path], renames: int
+) -> None:
+    settings, file = empty_and_backup
+    process = get_context("fork").Process(target=restore_until, args=(settings, file, renames))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    if renames:
+        with pytest.raises(Conflict, match="restore FILE` once more"):
+            open_database(settings)
+    restore(settings, file, quiet)
+    assert [path.name for path in (settings.home / "images").iterdir()] == ["new"]
+    assert not list(settings.home.glob(".restoring-*"))
+    database = open_database(settings)
+    assert [item.item_id for items in Catalogue(database, settings).scan() for item in items] == ["new"]
+    database.close()
+
+
+def test_what_an_earlier_version_left_unfinished_is_told_and_kept(empty_and_backup: tuple[Settings, Path]) -> None:
+    settings, file = empty_and_backup
+    for folder in (".restoring-abc", ".before-restore-20261101T000000-abc"):
+        (settings.home / folder).mkdir(parents=True)
+        (settings.home / folder / "magpie.db").write_text(folder)
+    (settings.home / ".restore-plan.json").write_text("{}")
+    with pytest.raises(Conflict, match=r"earlier version was killed.*another --home"):
+        open_database(settings)
+    with pytest.raises(Conflict, match=r"earlier version was killed"):
+        restore(settings, file, quiet)
+    for folder in (".restoring-abc", ".before-restore-20261101T000000-abc"):
+        assert (settings.home / folder / "magpie.db").read_text() == folder
+    assert not (settings.home / "magpie.db").exists()

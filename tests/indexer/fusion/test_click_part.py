@@ -9,7 +9,8 @@ import pytest
 
 from magpie.data.aggregates.clicked_queries import ClickedQuery
 from magpie.data.database.connection import Database, open_database
-from magpie.data.events.event_log import ClickLog
+from magpie.data.erasure.erase import forget_client
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
 from magpie.indexer.fusion.click_part import ClickPart, fit_click_part
@@ -86,7 +87,7 @@ def database(own_shop: Settings) -> Iterator[Database]:
 
 def choose_often(database: Database, people: int) -> None:
     """So many people search a word that no item has, see two kites and choose the blue one."""
-    log = ClickLog(database)
+    log = EventLog(database)
     hits = (ShownHit("kite-red", 1, 1.0), ShownHit("kite-blue", 2, 0.9))
     for number in range(people):
         name = f"client {number}"
@@ -123,7 +124,7 @@ def test_a_forgotten_query_leaves_the_index_and_until_then_it_says_so(own_shop: 
     engine.refresh()
     assert engine.status()["stale"] == [] and not engine.status()["alarms"]
     for number in range(6):
-        ClickLog(database).forget(f"client {number}")
+        forget_client(database, f"client {number}")
     engine.refresh()
     assert engine.status()["stale"] == ["index"] and "rebuild" in engine.status()["alarms"][0]
     assert found_score(own_shop, database, "kite-blue") > before + 0.02  # so there was something to be forgotten

@@ -35,9 +35,7 @@ COMMANDS = (
 @pytest.fixture
 def magpie(settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """magpie("catalog", "stats", home=…, status=DONE) → what it printed: a value with --json, else (stdout, stderr)."""
-    monkeypatch.setattr(
-        "magpie.data.home.priority.os.nice", lambda steps: 0
-    )  # the tests after this one shall not be slow
+    monkeypatch.setattr("os.nice", lambda steps: 0)  # the tests after this one shall not be slow
 
     def run(*words: object, home: Path | None = None, status: int = DONE) -> Any:
         capsys.readouterr()

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Integer, and_, cast, delete, func, insert, or
 
 from magpie.data.database.connection import Database
 from magpie.data.database.tables import click_cells, click_days, events, impressions, queries
-from magpie.data.events.actor import source_of
+from magpie.data.events.actor import actor_of
 from magpie.data.events.query_normalisation import query_key
 
 DAY_MS = 86_400_000
@@ -27,7 +27,7 @@ _BATCH = 20_000
 
 
 @dataclass(frozen=True)
-class Cells:
+class ClickAggregates:
     """Counts in columns of equal length (n,).
 
     `query`, `item`, `ranker` and `layout` are places in `queries`, `items`, `rankers` and `layouts`; `day` counts
@@ -56,23 +56,23 @@ class Cells:
     def num_clicks(self) -> int:
         return int(self.clicks.sum())
 
-    def with_conversions(self, weight: float) -> "Cells":
+    def with_conversions(self, weight: float) -> "ClickAggregates":
         """The same where every conversion counts as so many clicks more: what learning aims at (float clicks)."""
         return replace(self, clicks=self.clicks + weight * self.conversions)
 
-    def with_rows_of(self, other: "Cells") -> "Cells":
+    def with_rows_of(self, other: "ClickAggregates") -> "ClickAggregates":
         """These rows and after them the other's, whose names are all among these."""
         columns = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in _NUMBERS}
         for name, names in (("query", "queries"), ("item", "items"), ("ranker", "rankers"), ("layout", "layouts")):
             place = {one: at for at, one in enumerate(getattr(self, names))}
             known = np.array([place[one] for one in getattr(other, names)], np.int64)
             columns[name] = np.concatenate([getattr(self, name), known[getattr(other, name)]])
-        return Cells(self.queries, self.items, self.rankers, self.layouts, **columns)
+        return ClickAggregates(self.queries, self.items, self.rankers, self.layouts, **columns)
 
-    def where(self, chosen: np.ndarray) -> "Cells":
+    def where(self, chosen: np.ndarray) -> "ClickAggregates":
         """Only the chosen rows; the names keep their places."""
         columns = {name: getattr(self, name)[chosen] for name in _COLUMNS}
-        return Cells(self.queries, self.items, self.rankers, self.layouts, **columns)
+        return ClickAggregates(self.queries, self.items, self.rankers, self.layouts, **columns)
 
 
 _NAMED = {"ranker": "ranker", "layout": "layout", "query_key": "query", "item_id": "item"}
@@ -89,7 +89,7 @@ class DayCounts:
     capped: int
 
 
-def refresh_cells(database: Database) -> DayCounts:
+def refresh_click_aggregates(database: Database) -> DayCounts:
     """Counts anew every day whose log changed since it was last counted, and forgets days that are gone from it."""
     with database.reading() as connection:
         wanted = _signatures(connection)
@@ -113,7 +113,7 @@ def drop_changed_days(connection: Connection) -> None:
         connection.execute(delete(click_days).where(click_days.c.day == day))
 
 
-def read_cells(database: Database) -> Cells:
+def read_click_aggregates(database: Database) -> ClickAggregates:
     """All counted cells."""
     columns: dict[str, list[Any]] = {column.name: [] for column in click_cells.columns}
     with database.reading() as connection:
@@ -124,7 +124,7 @@ def read_cells(database: Database) -> Cells:
     return _as_cells(columns)
 
 
-def count_cells(database: Database, is_counted: Callable[[str], bool]) -> Cells:
+def count_click_aggregates(database: Database, is_counted: Callable[[str], bool]) -> ClickAggregates:
     """The cells of the searches of such sources alone, counted from the log; none of it is kept."""
     columns: dict[str, list[Any]] = {column.name: [] for column in click_cells.columns}
     with database.reading() as connection:
@@ -136,12 +136,12 @@ def count_cells(database: Database, is_counted: Callable[[str], bool]) -> Cells:
     return _as_cells(columns)
 
 
-def _as_cells(columns: Mapping[str, list[Any]]) -> Cells:
+def _as_cells(columns: Mapping[str, list[Any]]) -> ClickAggregates:
     names: dict[str, list[str]] = {}
     arrays = {name: np.array(columns[name], np.int64) for name in _NUMBERS}
     for column, name in _NAMED.items():
         names[name], arrays[name] = _coded(columns[column])
-    return Cells(names["query"], names["item"], names["ranker"], names["layout"], **arrays)
+    return ClickAggregates(names["query"], names["item"], names["ranker"], names["layout"], **arrays)
 
 
 def _coded(values: list[str]) -> tuple[list[str], np.ndarray]:
@@ -188,7 +188,7 @@ def _counted_searches(
     found: dict[int, tuple[str, str, str]] = {}
     of_source: dict[tuple[str, str], int] = defaultdict(int)
     capped = 0
-    columns = (queries.c.id, queries.c.user_query, source_of(queries).label("source"), queries.c.query_attributes)
+    columns = (queries.c.id, queries.c.user_query, actor_of(queries).label("source"), queries.c.query_attributes)
     chosen = select(*columns).where(_of(day), ~queries.c.set_aside, queries.c.user_query != "").order_by(queries.c.id)
     for row in connection.execute(chosen):
         attributes, key = json.loads(row.query_attributes), query_key(row.user_query)
