@@ -1,4 +1,4 @@
-"""The click log → the queries that led people to each item, for vectors and suggestions, if enough people asked."""
+"""For each item the queries that led people to it, from the click aggregates, if enough people asked them."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -33,8 +33,8 @@ def clicked_queries(
 ) -> dict[str, list[ClickedQuery]]:
     """By item id, the queries of at least `fewest_clients` different clients that led to it, heaviest first.
 
-    `measure` tells from the counts which of them count, and how likely each position is looked at, (k,); it is
-    1 / position where it is not given. What is set aside does not count.
+    `measure` returns the aggregates that count and the propensity of each position, (k,); without it the propensity is
+    1 / position. Filtered events do not count.
     """
     refresh_click_aggregates(database)
     cells = read_click_aggregates(database)
@@ -45,14 +45,16 @@ def clicked_queries(
 
 
 def weigh_clicked_queries(cells: ClickAggregates, theta: np.ndarray | None = None) -> dict[str, list[ClickedQuery]]:
-    """The same of any counts, by however few people: clicks count by the looks that they took, and fade with a
-    half-life of 30 days."""
+    """By item id the queries that led to it, heaviest first, of any number of people.
+
+    Clicks are divided by exposure (impressions times propensity `theta`); both decay with a half-life of 30 days.
+    """
     if not len(cells):
         return {}
     fading = 0.5 ** ((cells.day.max() - cells.day) / HALF_LIFE_DAYS)
-    looks = fading * cells.impressions * _looks(cells.position, theta)
+    exposures = fading * cells.impressions * _propensities(cells.position, theta)
     keys, pair = np.unique(cells.query * len(cells.items) + cells.item, return_inverse=True)
-    exposure, clicks = (np.bincount(pair, x, len(keys)) for x in (looks, fading * cells.clicks))
+    exposure, clicks = (np.bincount(pair, x, len(keys)) for x in (exposures, fading * cells.clicks))
     query, item = np.divmod(keys, len(cells.items))
     usual = np.bincount(query, clicks, len(cells.queries)) / np.bincount(query, exposure, len(cells.queries))
     expected = exposure * usual[query]
@@ -65,7 +67,7 @@ def weigh_clicked_queries(cells: ClickAggregates, theta: np.ndarray | None = Non
     return dict(found)
 
 
-def _looks(position: np.ndarray, theta: np.ndarray | None) -> np.ndarray:
+def _propensities(position: np.ndarray, theta: np.ndarray | None) -> np.ndarray:
     if theta is None:
         return 1 / position
     return np.asarray(theta)[np.minimum(position, len(theta)) - 1]

@@ -1,4 +1,4 @@
-"""The click log → how often each position was shown and clicked, of searches whose words alone decided the order."""
+"""Counts impressions and clicks of each position, over searches by words alone ordered by relevance."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""The click log → the searches of a period, one row each: who asked what, how it was answered, what was clicked."""
+"""Reads the searches of a period, one row each: who asked what, how it was answered, what was clicked."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -24,11 +24,11 @@ _BATCH = 2_000
 
 @dataclass(frozen=True)
 class Searches:
-    """(n,) columns in order of arrival, of searches that are not set aside, not typed half-way, and no further pages.
+    """(n,) columns in order of arrival, of searches that are not filtered, not half-typed, and no further pages.
 
-    `day` counts from 1970; `person` numbers clients, and visits where no client is known, -1 for nobody; `query` and
-    `ranker` are places in `queries` and `rankers`; `is_answered` is whether the answer was confident; `clicked` is
-    the position of the topmost hit that was clicked, put into the cart or bought, 0 without any.
+    `day` counts from 1970; `person` numbers clients, or sessions where no client is known, -1 where neither is known;
+    `query` and `ranker` are indices into `queries` and `rankers`; `is_answered` is whether the answer was confident;
+    `clicked` is the position of the topmost hit that was clicked, put into the cart or bought, 0 without any.
     """
 
     queries: list[str]

@@ -1,4 +1,4 @@
-"""A session and a client → the items they clicked, put into the cart or bought lately, newest first."""
+"""Reads the items that a session and a client clicked, put into the cart or bought lately, newest first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ MOST_CHOICES = 60
 
 BOUGHT = ("purchase",)
 _ACTIONS = ", ".join(f"'{name}'" for name in CHOICES)
-_VISITS = (
+_RECENT = (
     "SELECT e.id, i.id, e.action_name, e.timestamp, e.session_id FROM events e JOIN items i ON i.item_id = e.object_id "
     f"WHERE e.{{column}} = {{mark}} AND e.action_name IN ({_ACTIONS}) AND NOT e.set_aside "
     f"ORDER BY e.id DESC LIMIT {MOST_CHOICES}"
@@ -42,7 +42,7 @@ def read_recent_choices(database: Database, session_id: str, client_id: str) -> 
     found: dict[int, RecentChoice] = {}
     with database.reading() as connection:
         for column, name in _names(connection, session_id, client_id):
-            rows = connection.exec_driver_sql(_VISITS.format(column=column, mark=_mark(connection)), (name,)).all()
+            rows = connection.exec_driver_sql(_RECENT.format(column=column, mark=_mark(connection)), (name,)).all()
             for event, item, action, timestamp, session in rows:
                 found[event] = RecentChoice(item, action, timestamp, bool(session_id) and session == session_id)
     return _newest(found)

@@ -1,4 +1,4 @@
-"""The catalogue between the flows: feeds are upserted into it, the index is built from it, hits are read from it."""
+"""The catalogue: feeds are upserted into it, the index is built from it, hits are read from it."""
 
 import hashlib
 import json

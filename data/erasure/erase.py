@@ -63,7 +63,7 @@ def erasing(database: Database) -> Iterator[Connection]:
 
 
 def note_forgotten(connection: Connection, searches: int, gone: int) -> Forgotten:
-    """The counts; where anything went, its time is noted, so that what was derived before is known to be stale."""
+    """The counts; if any record was deleted, its time is stored: what was derived before is stale."""
     if searches or gone:
         chosen = counters.c.name == _FORGOTTEN_AT
         if not connection.execute(update(counters).where(chosen).values(value=now_ms())).rowcount:

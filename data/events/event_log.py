@@ -53,7 +53,7 @@ class EventLog:
             return _add_events(connection, records)
 
     def counts(self) -> dict[str, int]:
-        """How many queries and events are kept, and how many of both are set aside."""
+        """How many queries and events are kept, and how many of both are filtered."""
         with self.database.reading() as connection:
             found = {
                 table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
@@ -66,7 +66,7 @@ class EventLog:
         return found | {"set_aside": aside}
 
     def export(self) -> Iterator[dict[str, Any]]:
-        """Every query, then every event, as UBI objects in order of arrival; those set aside say why."""
+        """Every query, then every event, as UBI objects in order of arrival; filtered ones with the reason."""
         for rows in self._pages(queries):
             hits = self._hits_of([row.id for row in rows])
             for row in rows:

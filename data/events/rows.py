@@ -1,4 +1,4 @@
-"""Records of the click log ↔ the values of their rows in the tables."""
+"""Converts query and event records to table rows and back."""
 
 import json
 from typing import Any

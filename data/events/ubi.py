@@ -1,7 +1,7 @@
-"""Behaviour as it comes in and goes out: queries and events in the names of User Behavior Insights 1.3, checked.
+"""Parses and formats queries and events in the schema of User Behavior Insights (UBI) 1.3.
 
 The schema is OpenSearch's (github.com/o19s/ubi, version 1.3). Fields that it does not name are kept and exported again,
-except those that tell from where or with which browser somebody came.
+except IP addresses and user agents.
 """
 
 import json

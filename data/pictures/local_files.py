@@ -1,4 +1,4 @@
-"""From the picture paths of a feed to what the catalogue stores of them: found inside its root, hashed, inspected."""
+"""Looks up the picture files that a feed names: found inside its folder, hashed, checked."""
 
 # os.path: pathlib takes several times as long, and a feed has a path a row
 # ruff: noqa: PTH118, PTH116, PTH114

@@ -1,7 +1,7 @@
-"""A picture's file or bytes → what a function makes of it, in a process of its own: a decoder may crash or hang there.
+"""Decodes pictures in a process of its own, where a decoder may crash or hang.
 
-Decoders are large programs in C that are fed by strangers. One that crashes takes its process along, one that hangs
-keeps its thread for good; neither may be the process that answers searches.
+Decoders are C libraries that get files from strangers. One that crashes ends its process, one that hangs blocks its
+thread for good; neither may be the process that answers searches.
 """
 
 import os
@@ -46,10 +46,10 @@ class PictureSandbox:
         self._pool: ProcessPoolExecutor | None = None
 
     def run(self, name: str, work: Callable[..., T], *given: Any) -> T:
-        """What `work` returns there for what is given, all of which can be pickled.
+        """The result of `work(*given)`, run in the process; arguments and result are pickled.
 
         Raises what `work` raises, BadPicture, by this name, where it crashes or takes too long, and DecoderBusy where
-        others were before it for too long.
+        the process stays busy with others for longer than `patience_s`.
         """
         if not self._turn.acquire(timeout=self._patience_s):
             raise DecoderBusy(f"{name}: others' pictures take too long to decode; send it again in a moment.")

@@ -47,7 +47,7 @@ class TrainingReport:
     published: bool
     data: dict[str, int]
     set_aside: dict[str, int]
-    browsing: ClickModelReport
+    click_models: ClickModelReport
     verdict: Verdict
     seconds: float
 
@@ -57,7 +57,7 @@ class TrainingReport:
             "published": self.published,
             "data": self.data,
             "set_aside": self.set_aside,
-            "browsing": self.browsing.as_dict(),
+            "browsing": self.click_models.as_dict(),
             "gate": self.verdict.as_dict(),
             "seconds": self.seconds,
         }
@@ -83,18 +83,18 @@ def train(
         filter_spam(database)
         counted = refresh_click_aggregates(database)
         cells = read_click_aggregates(database)
-        browsing = choose_click_model(cells)
+        click_models = choose_click_model(cells)
         num_clicks = cells.num_clicks
-        cells, browsing = without_promoters(database, cells, browsing)
+        cells, click_models = without_promoters(database, cells, click_models)
         num_overclicked = num_clicks - cells.num_clicks
-        save_position_bias(settings, cells, browsing.propensities)
+        save_position_bias(settings, cells, click_models.propensities)
         aim = cells.with_conversions(settings.conversion_weight)
-        pairs = count_pairs(aim, browsing.model)
+        pairs = count_pairs(aim, click_models.model)
         version, verdict = None, _too_few(cells)
         if verdict is None:
             stages = _first_stages(first_stage, pairs, on_progress)
             numbers = Catalogue(database, settings).ids_of(pairs.items)
-            ranker, verdict = learn(aim, browsing, stages, numbers)
+            ranker, verdict = learn(aim, click_models, stages, numbers)
             version = save_ranker(settings, ranker, fingerprint, verdict.as_dict(), log_read_ms)
             if verdict.is_better:
                 publish_ranker(settings, version)
@@ -104,7 +104,7 @@ def train(
     data |= {"conversions": int(cells.conversions.sum()), "queries": len(cells.queries), "items": len(cells.items)}
     seconds = round(time.perf_counter() - started, 2)
     aside = count_filtered(database) | ({OVERCLICKED: num_overclicked} if num_overclicked else {})
-    return TrainingReport(version, verdict.is_better, data, aside, browsing, verdict, seconds)
+    return TrainingReport(version, verdict.is_better, data, aside, click_models, verdict, seconds)
 
 
 def _too_few(cells: ClickAggregates) -> Verdict | None:
@@ -129,18 +129,18 @@ def _first_stages(first_stage: FirstStageSearch, pairs: Pairs, on_progress: Prog
 
 
 def learn(
-    cells: ClickAggregates, browsing: ClickModelReport, stages: Mapping[str, FirstStage], numbers: Mapping[str, int]
+    cells: ClickAggregates, click_models: ClickModelReport, stages: Mapping[str, FirstStage], numbers: Mapping[str, int]
 ) -> tuple[Ranker, Verdict]:
     """The ranker of all cells and the off-policy gate's verdict on it; `numbers` gives `items.id` by item id."""
     early, late = split_by_day(cells, _LATER_SHARE)
-    known = gather_click_statistics(count_pairs(early, browsing.model), stages, numbers)
-    later = gather_click_statistics(count_pairs(late, browsing.model), {}, numbers)
-    position_bias = browsing.propensities.theta * _reach(cells)
+    known = gather_click_statistics(count_pairs(early, click_models.model), stages, numbers)
+    later = gather_click_statistics(count_pairs(late, click_models.model), {}, numbers)
+    position_bias = click_models.propensities.theta * _reach(cells)
     earlier = with_new_share(fit_ranker(known, stages), stages, position_bias)
     as_clicked = PositionModel(Propensities(np.ones(POSITIONS), np.zeros(POSITIONS), 0))
     naive, whole = (
         fit_ranker(gather_click_statistics(count_pairs(part, model), stages, numbers), stages)
-        for part, model in ((early, as_clicked), (cells, browsing.model))
+        for part, model in ((early, as_clicked), (cells, click_models.model))
     )
     naive, whole = replace(naive, new_share=earlier.new_share), with_new_share(whole, stages, position_bias)
     verdict = judge(Contenders(earlier, naive, whole), later, stages, position_bias)

@@ -38,8 +38,8 @@ def about_me() -> Response:
     session_id = "" if private else session_of_request()
     services().query_log.settle()
     stored = read_stored_data(services().database, session_id)
-    titles = _titles([deed.item_id for deed in stored.deeds])
-    actions = [(_action(deed), deed.item_id, titles.get(deed.item_id, "")) for deed in stored.deeds]
+    titles = _titles([action.item_id for action in stored.actions])
+    actions = [(_action(one), one.item_id, titles.get(one.item_id, "")) for one in stored.actions]
     page = render_template(
         "me.html", session_id=session_id, is_private=private, stored=stored, actions=actions, forgotten=None
     )
@@ -63,10 +63,10 @@ def _unkept(answer: Response) -> Response:
     return answer
 
 
-def _action(deed: Action) -> str:
-    name = f"action_{deed.action_name}"
+def _action(action: Action) -> str:
+    name = f"action_{action.action_name}"
     language = language_of(request)
-    return texts_for(language)(name) if name in LANGUAGES[language] else deed.action_name
+    return texts_for(language)(name) if name in LANGUAGES[language] else action.action_name
 
 
 def _titles(item_ids: Sequence[str]) -> dict[str, str]:
