@@ -17,8 +17,7 @@ from magpie.data.pictures.sandbox import Decoders
 from magpie.data.settings import Settings
 from magpie.indexer.encoder.encoder import Encoder
 from magpie.indexer.generations.generation import Generation
-from magpie.indexer.generations.recall_check import warn_of_recall
-from magpie.indexer.generations.store import NO_INDEX, current_id, is_stale
+from magpie.indexer.generations.store import NO_INDEX, current_id
 from magpie.indexer.indexes.attribute_columns import Columns, check_names
 from magpie.indexer.indexes.stored_hits import StoredHit
 from magpie.search.click_models.saved_bias import measured_position_bias
@@ -36,11 +35,7 @@ from magpie.search.retrieval.confidence import is_confident
 from magpie.search.retrieval.facets import count_facets, find_ranges, find_without_each_filter
 from magpie.search.retrieval.ranked_list import RankedList, check_sort
 from magpie.search.serving import Serving, open_serving, serve, with_changes
-
-_STALE_ALARMS = {
-    "index": "Something was forgotten after the index had learned of it: it is gone after `magpie index rebuild`.",
-    "ranker": "Something was forgotten after the ranker had learned of it: it is gone after `magpie train ranker`.",
-}
+from magpie.search.status import describe_status, not_ready
 
 
 class SearchEngine:
@@ -154,38 +149,8 @@ class SearchEngine:
         try:
             serving = self._current()
         except MagpieError as error:
-            return {"ready": False, "generation": None, "items": 0, "model": None, "alarms": [str(error)]}
-        alarms = list(serving.alarms) + ([self._last_fault] if self._last_fault else [])
-        if serving.delta.is_full:
-            alarms.append(
-                f"{serving.delta.num_items:,} changed items are searched beside the index, and no more are taken in: "
-                "run `magpie index rebuild`. Deletions act all the same."
-            )
-        stale = self._stale(serving)
-        alarms += [_STALE_ALARMS[name] for name in stale]
-        about = serving.generation.manifest
-        alarms += [*filter(None, [warn_of_recall(about)]), *self._reranker.alarms]
-        return {
-            "ready": True,
-            "generation": serving.generation.id,
-            "items": sum(int((~s.dead).sum()) for s in serving.segments),
-            "model": about["model"],
-            "index": about["index"],
-            "created_at": about["created_at"],
-            "changes_since": len(serving.delta.dead_ids),
-            "changes_waiting": serving.delta.latest - serving.delta.revision,
-            "ranker": self._reranker.version,
-            "stale": stale,
-            "alarms": alarms,
-        }
-
-    def _stale(self, serving: Serving) -> list[str]:
-        """What was made before something of the log was forgotten, and so may still tell of it."""
-        stale = {
-            "index": is_stale(serving.generation.manifest, self._forgotten_ms),
-            "ranker": self._reranker.learned_before(self._forgotten_ms),
-        }
-        return [name for name, it_is in stale.items() if it_is]
+            return not_ready(str(error))
+        return describe_status(serving, self._reranker, self._forgotten_ms, self._last_fault)
 
     def refresh(self) -> None:
         """Takes up a newly published generation and the catalogue's changes; searches go on meanwhile.
