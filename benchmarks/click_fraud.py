@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from magpie.data.aggregates.click_cells import read_cells, refresh_cells
+from magpie.data.aggregates.click_aggregates import read_click_aggregates, refresh_click_aggregates
 from magpie.data.database.connection import open_database
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
-from magpie.data.spam.click_spam import set_aside_misuse
+from magpie.data.spam.click_spam import filter_spam
 from magpie.search.click_models.click_models import choose_click_model
 from magpie.search.click_models.overclicked_items import OVERCLICKED, without_promoters
 from magpie.search.ranker_training.train_ranker import learn
@@ -122,11 +122,11 @@ def ranks_after(world: World, target: str, logs: list[Log], folder: Path) -> tup
     database = open_database(Settings(home=folder))
     try:
         for queries, events in logs:
-            ClickLog(database).record_queries(queries)
-            ClickLog(database).record_events(events)
-        aside = set_aside_misuse(database)
-        refresh_cells(database)
-        cells = read_cells(database)
+            EventLog(database).record_queries(queries)
+            EventLog(database).record_events(events)
+        aside = filter_spam(database)
+        refresh_click_aggregates(database)
+        cells = read_click_aggregates(database)
         browsing = choose_click_model(cells)
         num_clicks = cells.num_clicks
         cells, browsing = without_promoters(database, cells, browsing)

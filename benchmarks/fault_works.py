@@ -22,7 +22,7 @@ from magpie.data.catalogue.catalogue import Catalogue, ItemDraft
 from magpie.data.catalogue.upsert import BATCH
 from magpie.data.database.connection import open_database
 from magpie.data.errors import Conflict
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.feeds.import_feed import import_feed
 from magpie.data.settings import Settings
@@ -61,7 +61,7 @@ def build_base(folder: Path) -> Settings:
         catalogue = Catalogue(database, settings)
         catalogue.upsert((_plain_item(number) for number in range(120)), folder)
         rebuild(settings, database)
-        _browse(SearchEngine(settings, database), ClickLog(database))
+        _browse(SearchEngine(settings, database), EventLog(database))
         for mark in MARKS:
             for other in MARKS:
                 if catalogue.ids_of([other]):
@@ -78,7 +78,7 @@ def _plain_item(number: int) -> ItemDraft:
     return ItemDraft(f"plain-{number}", f"{colour.title()} {kind} {number}", words, "Toys", attributes={"kind": kind})
 
 
-def _browse(engine: SearchEngine, log: ClickLog) -> None:
+def _browse(engine: SearchEngine, log: EventLog) -> None:
     """People of six days who look at position k with chance 1 / k and want things that the first stage cannot know."""
     chance = np.random.default_rng(0)
     queries = [f"{colour} {kind}" for colour in COLOURS for kind in KINDS[:3]]
@@ -141,7 +141,7 @@ def _check_import(settings: Settings, number: int, told: Sequence[int]) -> int:
 def _events(settings: Settings, number: int, tell: Tell) -> None:
     tell("began")
     with closing(open_database(settings)) as database:
-        log = ClickLog(database)
+        log = EventLog(database)
         for n in range(400):
             log.record_queries([QueryRecord(f"k{number}-{n}", "red ball", hits=(ShownHit("ball-red", 1),))])
             log.record_events([EventRecord("click", f"k{number}-{n}", event_id=f"k{number}-{n}", object_id="ball-red")])

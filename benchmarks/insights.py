@@ -17,7 +17,7 @@ from typing import Any
 from flask.testing import FlaskClient
 
 from magpie.data.clock import now_ms
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
 from magpie.search.request import SearchRequest
@@ -59,7 +59,7 @@ def main() -> None:
 
 def fill_log(services: Services, searches: int, days: int) -> None:
     """So many searches with ten hits each, spread evenly over the days up to now."""
-    chance, log = random.Random(1), ClickLog(services.database)
+    chance, log = random.Random(1), EventLog(services.database)
     titles = [item.title for item in next(services.catalogue.scan(NUM_TITLES))]
     answers: dict[str, tuple[list[str], bool]] = {}
     weights = [1 / place for place in range(1, len(titles) + 1)]

@@ -104,7 +104,7 @@ def make_up_searches(home: Path) -> None:
     """Fills the log once."""
     app = create_app(Settings(home=home))
     opened = app.extensions["magpie"]
-    if not any(True for _ in opened.click_log.export()):
+    if not any(True for _ in opened.event_log.export()):
         fill_log(opened, SEARCHES, DAYS)
     opened.close()
 

@@ -1,1 +1,1 @@
-"""What is stored, and how it is read and written: settings, errors, catalogue, feeds, click log."""
+"""What is stored, and how it is read and written: settings, errors, catalogue, feeds, event log."""

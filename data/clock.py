@@ -1,4 +1,4 @@
-"""The time of day as records and ids hold it."""
+"""The time as records and ids hold it."""
 
 import time
 

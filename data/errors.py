@@ -1,4 +1,4 @@
-"""What can go wrong with what people bring: named errors, each with the HTTP status that the web edge answers.
+"""Named errors for what people send and what can fail, each with the HTTP status that the web edge answers.
 
 Below the edges these are raised; the command line prints their message and ends with status 1,
 the HTTP edge turns them into problem details (RFC 9457). A message names the culprit and the remedy.

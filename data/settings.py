@@ -1,4 +1,4 @@
-"""Settings come first in every flow: read once at an edge (environment, command line) and handed down, never global."""
+"""The settings: read once at an edge (environment, command line) and handed down, never global."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path("var"), description="Folder for all state: database, index, uploads.")
     database_url: str | None = Field(
-        None, description="SQLAlchemy URL of the catalogue and click log; by default SQLite in the home."
+        None, description="SQLAlchemy URL of the catalogue and event log; by default SQLite in the home."
     )
     api_token: str | None = Field(
         None, description="Bearer token for writing endpoints; while none is set, they answer only this machine."

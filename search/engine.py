@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from magpie.data.aggregates.recent_choices import read_visits
+from magpie.data.aggregates.recent_choices import read_recent_choices
 from magpie.data.catalogue.catalogue import Catalogue, Item
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
@@ -253,7 +253,7 @@ class SearchEngine:
         """What the searcher chose lately, None for one without a name or without choices."""
         if not (request.session_id or request.client_id) or not request.rerank:
             return None
-        return preferences_of(read_visits(self._database, request.session_id, request.client_id), now_ms())
+        return preferences_of(read_recent_choices(self._database, request.session_id, request.client_id), now_ms())
 
 
 def check_fields(request: SearchRequest, segments: Sequence[Columns]) -> None:

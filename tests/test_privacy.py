@@ -14,7 +14,7 @@ from flask import Flask, request
 from sqlalchemy import insert, text
 from sqlalchemy.exc import IntegrityError
 
-from magpie.data.aggregates.click_cells import read_cells, refresh_cells
+from magpie.data.aggregates.click_aggregates import read_click_aggregates, refresh_click_aggregates
 from magpie.data.aggregates.clicked_queries import clicked_queries
 from magpie.data.aggregates.k_anonymous_queries import shared_queries
 from magpie.data.clock import now_ms
@@ -23,12 +23,12 @@ from magpie.data.database.connection import Database, open_database
 from magpie.data.database.tables import client_salts, events, queries
 from magpie.data.erasure.erase import Forgotten, forget_client, forgotten_at, purge
 from magpie.data.erasure.subject_access import forget_session
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.pseudonyms import SPAN_MS, drop_old_salts, pseudonyms_of
 from magpie.data.events.rows import event_values, query_values
 from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
-from magpie.data.spam.click_spam import set_aside_misuse
+from magpie.data.spam.click_spam import filter_spam
 from magpie.search.personalisation.popularity import Popularity
 from magpie.search.ranker.ranker_store import is_stale
 from magpie.web.app import create_app
@@ -102,8 +102,8 @@ def test_an_imported_log_loses_addresses_and_browsers_and_keeps_the_verdict(
     lines.append({"action_name": "click", "timestamp": now_ms(), "event_attributes": {"userAgent": "curl/8.5"}})
     feed = tmp_path / "log.ndjson"
     feed.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
-    log = ClickLog(database)
-    counts = log.import_lines(feed, settings.rejects_dir, set_aside_misuse)
+    log = EventLog(database)
+    counts = log.import_lines(feed, settings.rejects_dir, filter_spam)
     assert (counts["queries"], counts["events"], counts["rejected"]) == (2, 3, 0)
     exported = list(log.export())
     assert [line.get("set_aside") for line in exported] == [None, "bot", None, "bot", "bot"]
@@ -121,7 +121,7 @@ def test_of_a_crawler_only_the_verdict_is_kept(app: Flask, own_shop: Settings) -
     assert client.post("/api/events", json=event, headers=robot).get_json()["stored"]
     client.get("/api/search?q=red+ball&client_id=c", headers={"User-Agent": AGENT})
     app.extensions["magpie"].query_log.close()
-    reasons = [line.get("set_aside") for line in app.extensions["magpie"].click_log.export()]
+    reasons = [line.get("set_aside") for line in app.extensions["magpie"].event_log.export()]
     assert reasons == ["bot", "bot", "bot", None, "bot"]
     assert b"Examplebot" not in bytes_of(own_shop.home)
 
@@ -131,7 +131,7 @@ def test_who_asks_for_privacy_changes_no_byte_of_the_log(app: Flask, own_shop: S
     behave(app, **{header: "1"})
     app.extensions["magpie"].query_log.close()
     database = open_database(own_shop)
-    assert ClickLog(database).counts() == {"queries": 0, "events": 0, "set_aside": 0}
+    assert EventLog(database).counts() == {"queries": 0, "events": 0, "set_aside": 0}
     database.close()
     assert b"kite for zanzibarq" not in bytes_of(own_shop.home)
 
@@ -183,7 +183,7 @@ def test_no_unexpected_error_tells_words(app: Flask, caplog: Any) -> None:
 
 
 def test_without_its_salt_a_name_leads_to_nobody(database: Database) -> None:
-    log, at_ms = ClickLog(database), 680 * SPAN_MS
+    log, at_ms = EventLog(database), 680 * SPAN_MS
     log.record_events([EventRecord("click", client_id=CLIENT, timestamp_ms=at_ms + span * SPAN_MS) for span in (0, 1)])
     names = {record["client_id"] for record in log.export()}
     assert len(names) == 2
@@ -198,21 +198,21 @@ def test_without_its_salt_a_name_leads_to_nobody(database: Database) -> None:
 
 
 def shown_and_clicked(database: Database, words: str, item: str, people: list[str]) -> None:
-    log = ClickLog(database)
+    log = EventLog(database)
     for number, name in enumerate(people):
         query_id = f"{words} {item} {number}"
         hits = (ShownHit(item, 1), ShownHit("other", 2))
         query = QueryRecord(query_id, words, name, application="shop", hits=hits, timestamp_ms=now_ms() - 1000)
         log.record_queries([query])
         log.record_events([EventRecord("click", query_id, name, object_id=item, position=1)])
-    refresh_cells(database)
+    refresh_click_aggregates(database)
 
 
 def derived(database: Database) -> dict[str, Any]:
     """All that the product derives from the log by itself, as it is on disk and as it would be counted now."""
     popularity = Popularity(database, 2)
     popularity.refresh()
-    cells = read_cells(database)
+    cells = read_click_aggregates(database)
     return {
         "rates": set(popularity.rates),
         "counts": set(popularity.counts),
@@ -230,7 +230,7 @@ def test_forgetting_somebody_changes_all_that_was_derived(database: Database, se
     manifest = {"log_read_ms": now_ms()}
     for name in people:
         forget_client(database, name)
-    assert SECRET_WORDS not in read_cells(database).queries  # before anything is counted again
+    assert SECRET_WORDS not in read_click_aggregates(database).queries  # before anything is counted again
     after = derived(database)
     assert all("vase" not in found and SECRET_WORDS not in found for found in after.values())
     assert is_stale(manifest, forgotten_at(database))
@@ -239,14 +239,14 @@ def test_forgetting_somebody_changes_all_that_was_derived(database: Database, se
 
 def test_who_has_their_visit_forgotten_leaves_nothing_behind(database: Database, settings: Settings) -> None:
     """What the page `/me` does: the same as `events forget`, by the visit's name."""
-    log, visit = ClickLog(database), "0123456789abcdef0123456789abcdef"
+    log, visit = EventLog(database), "0123456789abcdef0123456789abcdef"
     hits = (ShownHit("vase", 1), ShownHit("other", 2))
     log.record_queries([QueryRecord("q1", SECRET_WORDS, session_id=visit, hits=hits, timestamp_ms=now_ms() - 1000)])
     log.record_events([EventRecord("click", "q1", session_id=visit, object_id="vase", position=1)])
-    refresh_cells(database)
-    assert SECRET_WORDS in read_cells(database).queries and SECRET_WORDS.encode() in bytes_of(settings.home)
+    refresh_click_aggregates(database)
+    assert SECRET_WORDS in read_click_aggregates(database).queries and SECRET_WORDS.encode() in bytes_of(settings.home)
     assert forget_session(database, visit) == Forgotten(1, 1)
-    assert SECRET_WORDS not in read_cells(database).queries
+    assert SECRET_WORDS not in read_click_aggregates(database).queries
     assert SECRET_WORDS.encode() not in bytes_of(settings.home)
     assert forgotten_at(database) > 0
 
@@ -281,7 +281,7 @@ def test_what_an_older_magpie_kept_is_dropped(settings: Settings) -> None:
     database.close()
     assert ADDRESS.encode() in bytes_of(settings.home)
     database = open_database(settings)
-    asked, done = ClickLog(database).export()
+    asked, done = EventLog(database).export()
     database.close()
     left = {"theme": "kept", "context": [{"request": {"theme": "dark mode kept"}}]}
     assert asked["query_attributes"] == done["event_attributes"] == left and asked["context"] == left["context"]

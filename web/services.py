@@ -13,11 +13,11 @@ from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database, open_database
 from magpie.data.errors import MagpieError, NoIndex
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.signed_query_ids import QueryIds, open_query_ids
-from magpie.data.home.safe_traceback import fault_trail
+from magpie.data.home.safe_traceback import safe_traceback
 from magpie.data.settings import Settings
-from magpie.data.spam.click_spam import set_aside_lately, set_aside_pushing
+from magpie.data.spam.click_spam import filter_promotion, filter_recent_spam
 from magpie.search.engine import SearchEngine
 from magpie.search.personalisation.popularity import WINDOW_DAYS
 from magpie.search.recommendations.recommender import Recommender
@@ -50,7 +50,7 @@ class Services:
     engine: SearchEngine
     auto_rebuild: AutoRebuild
     recommender: Recommender
-    click_log: ClickLog
+    event_log: EventLog
     query_ids: QueryIds
     query_log: QueryLogWriter
     pictures: PictureStore
@@ -93,7 +93,7 @@ def open_services(settings: Settings) -> Services:
     engine = SearchEngine(settings, database)
     catalogue = Catalogue(database, settings, engine.decoders.catalogue)
     auto_rebuild = AutoRebuild(settings, engine.status)
-    click_log = ClickLog(database)
+    event_log = EventLog(database)
     services = Services(
         settings=settings,
         database=database,
@@ -101,9 +101,9 @@ def open_services(settings: Settings) -> Services:
         engine=engine,
         auto_rebuild=auto_rebuild,
         recommender=Recommender(database, catalogue, engine),
-        click_log=click_log,
+        event_log=event_log,
         query_ids=open_query_ids(database),
-        query_log=QueryLogWriter(click_log),
+        query_log=QueryLogWriter(event_log),
         pictures=PictureStore(settings, catalogue, engine.decoders.catalogue),
         uploads=UploadStore(settings.max_picture_pixels, engine.decoders.uploads),
         metrics=Metrics(partial(_status, engine, auto_rebuild)),
@@ -148,7 +148,7 @@ def _watch_generations(services: Services) -> None:
             said = str(error)
         except Exception as error:
             if said != "unexpected":
-                log.error("looking for a newer index failed\n%s", fault_trail(error))
+                log.error("looking for a newer index failed\n%s", safe_traceback(error))
             said = "unexpected"
 
 
@@ -158,10 +158,10 @@ def _count_behaviour(services: Services) -> None:
     while not services.stopping.wait(pause):
         try:
             started = time.monotonic()
-            set_aside_lately(services.database, now_ms() - LATELY_MS)
-            set_aside_pushing(services.database, now_ms() - WINDOW_DAYS * DAY_MS)
+            filter_recent_spam(services.database, now_ms() - LATELY_MS)
+            filter_promotion(services.database, now_ms() - WINDOW_DAYS * DAY_MS)
             services.engine.popularity.refresh()
             pause = max(COUNTING_INTERVAL_S, (time.monotonic() - started) / COUNTING_SHARE)
         except Exception as error:
-            log.error("summing up behaviour failed; trying again\n%s", fault_trail(error))
+            log.error("summing up behaviour failed; trying again\n%s", safe_traceback(error))
             pause = COUNTING_INTERVAL_S

@@ -18,7 +18,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from magpie.data.home.safe_traceback import fault_trail
+from magpie.data.home.safe_traceback import safe_traceback
 from magpie.search.thread_pool import ThreadPool
 from magpie.web.patient_socket import PatientSocket
 from magpie.web.unreadable import FAILED, refusal_of
@@ -206,7 +206,7 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]
         """Called in a thread for what the parser refuses. Gunicorn would log the sender's address and words."""
         refusal = refusal_of(exc)
         if refusal is FAILED:
-            self.log.error("answering failed outside of the application\n%s", fault_trail(exc))
+            self.log.error("answering failed outside of the application\n%s", safe_traceback(exc))
         self._on_refusal(int(refusal.status))
         client.sendall(refusal.as_bytes())
 

@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 
-from magpie.data.aggregates.click_cells import Cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates
 from magpie.search.click_models.position_bias import POSITIONS, strata_of
 
 _FEWEST_CLICKS = 3
@@ -13,7 +13,7 @@ _FIRST_IS_ONE = 1e6
 _LEAST = 0.01
 
 
-def measure_by_pairs(cells: Cells) -> np.ndarray:
+def measure_by_pairs(cells: ClickAggregates) -> np.ndarray:
     """(POSITIONS,) propensities, the first 1, never rising; NaN where no positions can be compared.
 
     Each pair of positions gets the Mantel-Haenszel ratio of its click rates over the items shown at both by the same

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from magpie.data.aggregates.click_cells import Cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates
 from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.database.connection import open_database
 from magpie.data.events.query_normalisation import query_key
@@ -114,7 +114,7 @@ def browse(
     seed: int,
     orders: Mapping[str, np.ndarray] | None = None,
     ranker: str = "first-stage",
-) -> Cells:
+) -> ClickAggregates:
     """The log of so many searches over DAYS days, in which half of the people see twenty results and half ten.
 
     They see the first stage's order, or that of `orders`, which `ranker` made.
@@ -136,10 +136,10 @@ def browse(
             parts.append(summed(_look_and_click(part, number, page, behaviour, chance)))
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     none = np.zeros(len(columns["day"]), np.int64)
-    return Cells(asked, items, [ranker], [""], ranker=none, layout=none, **columns)
+    return ClickAggregates(asked, items, [ranker], [""], ranker=none, layout=none, **columns)
 
 
-def joined(logs: Iterable[Cells]) -> Cells:
+def joined(logs: Iterable[ClickAggregates]) -> ClickAggregates:
     """Logs of the same queries and items as one; each keeps its ranker, and its days follow those before."""
     several = list(logs)
     names = ("day", "layout", "query", "item", "position", "after", "impressions", "clicks", "conversions")
@@ -147,7 +147,7 @@ def joined(logs: Iterable[Cells]) -> Cells:
     columns["day"] = np.concatenate([one.day + DAYS * place for place, one in enumerate(several)])
     columns["ranker"] = np.concatenate([np.full(len(one), place) for place, one in enumerate(several)])
     rankers = [one.rankers[0] for one in several]
-    return Cells(several[0].queries, several[0].items, rankers, several[0].layouts, **columns)
+    return ClickAggregates(several[0].queries, several[0].items, rankers, several[0].layouts, **columns)
 
 
 def _of_places(world: World, key: str, places: np.ndarray, shown: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from magpie.data.aggregates.click_cells import Cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates
 from magpie.search.click_models.click_models import fit_cascade
 from magpie.search.click_models.position_bias import assumed_propensities, measure_propensities
 from magpie.search.ranker.gamma_posterior import fit_kappa, gamma_posterior, rates_by_rank
@@ -63,7 +63,7 @@ def read_pages(path: Path) -> Pages:
     return Pages(np.array(query), np.array(results), np.array(clicked))
 
 
-def cells_of(pages: Pages) -> Cells:
+def cells_of(pages: Pages) -> ClickAggregates:
     """The pages as the counts that Magpie learns from; all in one day, by one ranker."""
     queries, query = np.unique(pages.query, return_inverse=True)
     urls, item = np.unique(pages.results, return_inverse=True)
@@ -74,7 +74,7 @@ def cells_of(pages: Pages) -> Cells:
     nothing, one = np.zeros(size, np.int64), np.ones(size, np.int64)
     names = ([str(q) for q in queries], [str(url) for url in urls], ["engine"], [""])
     columns = (np.repeat(query, PAGE), item.ravel(), position, after.ravel(), one, pages.clicked.ravel(), nothing)
-    return Cells(*names, nothing, nothing, nothing, *columns)
+    return ClickAggregates(*names, nothing, nothing, nothing, *columns)
 
 
 def by_position(theta: np.ndarray) -> Looks:

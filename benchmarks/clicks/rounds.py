@@ -20,7 +20,7 @@ from sweep import read_runs
 from threadpoolctl import threadpool_limits
 from ways import GUARDED, NAIVE, RAW, by_raw_rate, train_naive
 
-from magpie.data.aggregates.click_cells import Cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates
 from magpie.search.click_models.click_models import choose_click_model
 from magpie.search.click_models.position_bias import measure_propensities
 from magpie.search.ranker_training.train_ranker import learn
@@ -73,7 +73,7 @@ def go_round(world: World, way: str, seed: int, rounds: int, searches: int) -> d
     return {"clicks": clicks, "best": best, "errors": errors}
 
 
-def learned(world: World, way: str, cells: Cells, before: Orders) -> Orders:
+def learned(world: World, way: str, cells: ClickAggregates, before: Orders) -> Orders:
     """What is shown after this log; where the gate refuses a ranker, what was shown before."""
     if way == RAW:
         return by_raw_rate(world, cells)

@@ -17,7 +17,7 @@ from attribute_queries import TrueFeed, read_true_feed
 from people import BEHAVIOURS
 from shoppers import SHOWN, Searches, Shoppers, draw_searches, look_and_click, open_shop
 
-from magpie.data.aggregates.recent_choices import Visit
+from magpie.data.aggregates.recent_choices import RecentChoice
 from magpie.data.database.connection import open_database
 from magpie.data.settings import Settings
 from magpie.search.engine import SearchEngine
@@ -108,7 +108,7 @@ def worths(
     found = [float(wants[:10] @ looks)]
     for whose in (n, other):
         visits = [
-            Visit(int(asked.orders[q].ids[candidate]), "click", 0, True)
+            RecentChoice(int(asked.orders[q].ids[candidate]), "click", 0, True)
             for q, candidate in history(searches, clicked, whose)
         ]
         taste = preferences_of(visits, 0)

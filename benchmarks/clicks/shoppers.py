@@ -12,7 +12,7 @@ import numpy as np
 from attribute_queries import AttributeQuery, TrueFeed, draw_queries
 from people import Behaviour, World, summed
 
-from magpie.data.aggregates.click_cells import Cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates
 from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.database.connection import open_database
 from magpie.data.events.query_normalisation import query_key
@@ -210,7 +210,7 @@ def look_and_click(
     return np.asarray(chance.random(wants.shape) < chances * behaviour.examination(position))
 
 
-def shop_around(shoppers: Shoppers, asked: np.ndarray, number: int, behaviour: Behaviour, seed: int) -> Cells:
+def shop_around(shoppers: Shoppers, asked: np.ndarray, number: int, behaviour: Behaviour, seed: int) -> ClickAggregates:
     """The log of so many searches by these queries over DAYS days; half of the lists have ten hits and half twenty."""
     chance, shop = np.random.default_rng([5, seed]), shoppers.shop
     searches = draw_searches(shoppers, asked, number, chance)
@@ -237,7 +237,9 @@ def shop_around(shoppers: Shoppers, asked: np.ndarray, number: int, behaviour: B
     ranker = np.repeat(np.arange(len(parts)), [len(part["day"]) for part in parts])
     items, keys = [row["id"] for row in shop.feed.rows], shop.keys
     none = np.zeros(len(ranker), np.int64)
-    return Cells([keys[q] for q in asked], items, ["production", "words"], [""], ranker=ranker, layout=none, **cells)
+    return ClickAggregates(
+        [keys[q] for q in asked], items, ["production", "words"], [""], ranker=ranker, layout=none, **cells
+    )
 
 
 def true_clicks(shoppers: Shoppers, query: int, order: np.ndarray, behaviour: Behaviour) -> float:

@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 
 from magpie.data.database.connection import open_database
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.settings import Settings
 
 MAGPIE = Path(sys.executable).with_name("magpie")
@@ -80,7 +80,7 @@ def post(home: Path, number: int, batch: int, clients: int) -> None:
         thread.join()
     server.wait()
     database = open_database(Settings(home=home))
-    kept = {record.get("event_id") for record in ClickLog(database).export()}
+    kept = {record.get("event_id") for record in EventLog(database).export()}
     database.close()
     missing = sum(id_ not in kept for id_ in acknowledged)
     print(f"HTTP, batches of {batch} by {clients} clients: {done / took:,.0f} events a second, answers {statuses}")

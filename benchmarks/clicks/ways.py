@@ -10,7 +10,7 @@ from outcomes import Orders, best_order
 from people import Behaviour, World
 from threadpoolctl import threadpool_limits
 
-from magpie.data.aggregates.click_cells import Cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates
 from magpie.search.click_models.click_models import PositionModel, choose_click_model
 from magpie.search.click_models.debiased_rates import count_pairs
 from magpie.search.click_models.position_bias import POSITIONS, Propensities
@@ -35,7 +35,7 @@ class Learned:
     ranker: Ranker
 
 
-def learn_from(world: World, cells: Cells, behaviour: Behaviour) -> Learned:
+def learn_from(world: World, cells: ClickAggregates, behaviour: Behaviour) -> Learned:
     """All ways, learned from one log."""
     with threadpool_limits(1, "blas"):
         started, cpu = time.perf_counter(), time.process_time()
@@ -69,7 +69,7 @@ def learn_from(world: World, cells: Cells, behaviour: Behaviour) -> Learned:
     return Learned(orders, facts, ranker)
 
 
-def train_naive(world: World, cells: Cells) -> Ranker:
+def train_naive(world: World, cells: ClickAggregates) -> Ranker:
     """The same ranker from clicks as they are, as if every position were looked at alike."""
     as_clicked = PositionModel(Propensities(np.ones(POSITIONS), np.zeros(POSITIONS), 0))
     return fit_ranker(
@@ -77,7 +77,7 @@ def train_naive(world: World, cells: Cells) -> Ranker:
     )
 
 
-def by_raw_rate(world: World, cells: Cells) -> Orders:
+def by_raw_rate(world: World, cells: ClickAggregates) -> Orders:
     """What was clicked more often when it was shown goes first; queries that nobody asked stay as they are."""
     size = len(cells.queries), len(cells.items)
     places = cells.query * size[1] + cells.item

@@ -1,4 +1,4 @@
-"""The click log → the queries that led people to each item, for vectors and suggestions, if enough people asked."""
+"""For each item the queries that led people to it, from the click aggregates, if enough people asked them."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from magpie.data.aggregates.click_cells import Cells, read_cells, refresh_cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates, read_click_aggregates, refresh_click_aggregates
 from magpie.data.aggregates.k_anonymous_queries import shared_queries
 from magpie.data.database.connection import Database
 from magpie.data.events.query_normalisation import query_key
@@ -28,31 +28,33 @@ class ClickedQuery:
 
 def clicked_queries(
     database: Database,
-    measure: Callable[[Cells], tuple[Cells, np.ndarray]] | None = None,
+    measure: Callable[[ClickAggregates], tuple[ClickAggregates, np.ndarray]] | None = None,
     fewest_clients: int = FEWEST_CLIENTS,
 ) -> dict[str, list[ClickedQuery]]:
     """By item id, the queries of at least `fewest_clients` different clients that led to it, heaviest first.
 
-    `measure` tells from the counts which of them count, and how likely each position is looked at, (k,); it is
-    1 / position where it is not given. What is set aside does not count.
+    `measure` returns the aggregates that count and the propensity of each position, (k,); without it the propensity is
+    1 / position. Filtered events do not count.
     """
-    refresh_cells(database)
-    cells = read_cells(database)
+    refresh_click_aggregates(database)
+    cells = read_click_aggregates(database)
     popular = {query_key(text) for text, _ in shared_queries(database, 0, fewest_clients)}
     led = weigh_clicked_queries(*measure(cells)) if measure else weigh_clicked_queries(cells)
     kept = {item: [query for query in queries if query.text in popular] for item, queries in led.items()}
     return {item: queries for item, queries in kept.items() if queries}
 
 
-def weigh_clicked_queries(cells: Cells, theta: np.ndarray | None = None) -> dict[str, list[ClickedQuery]]:
-    """The same of any counts, by however few people: clicks count by the looks that they took, and fade with a
-    half-life of 30 days."""
+def weigh_clicked_queries(cells: ClickAggregates, theta: np.ndarray | None = None) -> dict[str, list[ClickedQuery]]:
+    """By item id the queries that led to it, heaviest first, of any number of people.
+
+    Clicks are divided by exposure (impressions times propensity `theta`); both decay with a half-life of 30 days.
+    """
     if not len(cells):
         return {}
     fading = 0.5 ** ((cells.day.max() - cells.day) / HALF_LIFE_DAYS)
-    looks = fading * cells.impressions * _looks(cells.position, theta)
+    exposures = fading * cells.impressions * _propensities(cells.position, theta)
     keys, pair = np.unique(cells.query * len(cells.items) + cells.item, return_inverse=True)
-    exposure, clicks = (np.bincount(pair, x, len(keys)) for x in (looks, fading * cells.clicks))
+    exposure, clicks = (np.bincount(pair, x, len(keys)) for x in (exposures, fading * cells.clicks))
     query, item = np.divmod(keys, len(cells.items))
     usual = np.bincount(query, clicks, len(cells.queries)) / np.bincount(query, exposure, len(cells.queries))
     expected = exposure * usual[query]
@@ -65,7 +67,7 @@ def weigh_clicked_queries(cells: Cells, theta: np.ndarray | None = None) -> dict
     return dict(found)
 
 
-def _looks(position: np.ndarray, theta: np.ndarray | None) -> np.ndarray:
+def _propensities(position: np.ndarray, theta: np.ndarray | None) -> np.ndarray:
     if theta is None:
         return 1 / position
     return np.asarray(theta)[np.minimum(position, len(theta)) - 1]

@@ -1,18 +1,18 @@
-"""An item → what the same people chose in the same visits, and how many did."""
+"""Counts co-clicks: for an item, what the same people chose in the same session, and how many did."""
 
 from sqlalchemy import text
 
 from magpie.data.aggregates.item_counts import CHOICES
 from magpie.data.database.connection import Database
 
-FEWEST_PEOPLE = 2  # one person's whims are no recommendation, and nobody else's business
-_MOST_VISITS = 500  # of the item, the latest
+FEWEST_PEOPLE = 2  # fewer would show others what one person chose
+_MOST_CHOICES = 500  # of the item, the latest
 _MOST_ROWS = 20_000
 
 _ACTIONS = ", ".join(f"'{name}'" for name in CHOICES)
 _TOGETHER = text(
     "WITH chosen AS (SELECT session_id, client_id FROM events WHERE object_id = :item AND NOT set_aside "
-    f"AND action_name IN ({_ACTIONS}) ORDER BY id DESC LIMIT {_MOST_VISITS}) "
+    f"AND action_name IN ({_ACTIONS}) ORDER BY id DESC LIMIT {_MOST_CHOICES}) "
     "SELECT DISTINCT other.object_id, CASE WHEN other.client_id <> '' THEN other.client_id ELSE other.session_id END "
     "FROM events other WHERE NOT other.set_aside AND other.object_id NOT IN ('', :item) "
     f"AND other.action_name IN ({_ACTIONS}) AND (other.session_id IN (SELECT session_id FROM chosen "
@@ -21,10 +21,10 @@ _TOGETHER = text(
 )
 
 
-def chosen_together(database: Database, item_id: str) -> dict[str, int]:
-    """By item id how many people chose both in one visit, where at least two did.
+def count_co_clicks(database: Database, item_id: str) -> dict[str, int]:
+    """By item id how many people chose both in one session, where at least two did.
 
-    A visit is a session, or all of a client's events where those of the item name no session.
+    Where the item's events name no session, all events of their clients count as one.
     """
     people: dict[str, set[str]] = {}
     with database.reading() as connection:

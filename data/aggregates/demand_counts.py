@@ -1,4 +1,4 @@
-"""The searches of a period → sums for the shop's owner, by day, by query and by word; none of fewer than k people."""
+"""Sums of a period's searches by day, by query and by word, for the insights; none of fewer than k people."""
 
 from collections import defaultdict
 from dataclasses import dataclass

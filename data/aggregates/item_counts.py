@@ -1,4 +1,4 @@
-"""The click log → how often each item was shown lately, and how many people chose it."""
+"""Counts how often each item was shown lately, at which positions, and how many people chose it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from sqlalchemy import and_, func, select, text
 
 from magpie.data.database.connection import Database
 from magpie.data.database.tables import events, impressions, queries
-from magpie.data.events.actor import source_of
+from magpie.data.events.actor import actor_of
 
-CHOICES = ("click", "add_to_cart", "purchase")  # actions that say that somebody wanted the item
+CHOICES = ("click", "add_to_cart", "purchase")  # actions that count as choosing the item
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class ItemCount:
 
 
 def count_items(database: Database, since_ms: int) -> dict[str, ItemCount]:
-    """By item id the counts of all searches and events since then that are not set aside.
+    """By item id the counts of all searches and events since then that are not filtered.
 
     A person counts once for an item, whatever they do with it, so that nobody makes an item popular alone.
     """
@@ -60,7 +60,7 @@ class PlaceCount:
 
 
 def count_places(database: Database, since_ms: int) -> list[PlaceCount]:
-    """The counts of every item at every position since then, of what is not set aside."""
+    """The counts of every item at every position since then, without filtered records."""
     actions = ", ".join(f"'{name}'" for name in CHOICES)
     shown = text(
         "SELECT i.item_id, i.position, count(*) FROM queries q JOIN impressions i ON i.query = q.id "
@@ -79,19 +79,19 @@ def count_places(database: Database, since_ms: int) -> list[PlaceCount]:
 
 
 @dataclass(frozen=True)
-class SourceCount:
-    """What a source did with one item at one position (1-based), and how many other hits it chose (`beside`)."""
+class ActorCount:
+    """Impressions and clicks of one actor on one item at one position (1-based), and other hits it chose (`beside`)."""
 
-    source: str
+    actor: str
     position: int
     impressions: int
     clicks: int
     beside: int
 
 
-def count_sources(database: Database, item_id: str) -> list[SourceCount]:
-    """The counts of one item by source and position, of what is not set aside and of people who have a name."""
-    of_event, of_query = source_of(events), source_of(queries)
+def count_actors(database: Database, item_id: str) -> list[ActorCount]:
+    """The counts of one item by actor and position, without filtered records and without unknown actors."""
+    of_event, of_query = actor_of(events), actor_of(queries)
     is_choice = and_(~events.c.set_aside, events.c.action_name.in_(CHOICES))
     chosen_hit = events.c.query_id + "/" + events.c.object_id
     beside = select(of_event, func.count(chosen_hit.distinct())).where(is_choice, events.c.object_id != item_id)
@@ -103,11 +103,11 @@ def count_sources(database: Database, item_id: str) -> list[SourceCount]:
     with database.reading() as connection:
         others = {row[0]: row[1] for row in connection.execute(beside.group_by(of_event))}
         found = connection.execute(shown.group_by(of_query, impressions.c.position)).all()
-    return [SourceCount(row[0], row[1], row[2], row[3], others.get(row[0], 0)) for row in found if row[0]]
+    return [ActorCount(row[0], row[1], row[2], row[3], others.get(row[0], 0)) for row in found if row[0]]
 
 
 def is_cold(counts: Mapping[str, ItemCount], item_id: str, below: int) -> bool:
-    """Whether an item was shown so rarely that nobody can know how good it is."""
+    """Whether an item has fewer than `below` impressions, too few to estimate its click rate."""
     return counts.get(item_id, ItemCount()).shown < below
 
 

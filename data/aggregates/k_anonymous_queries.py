@@ -1,4 +1,4 @@
-"""The click log → what enough different people searched that it may be shown to others."""
+"""Queries that so many different people searched that they may be shown to others."""
 
 import re
 
@@ -9,7 +9,7 @@ from magpie.data.events.pseudonyms import SPAN_MS
 from magpie.data.events.query_normalisation import query_key
 
 _LONGEST = 60  # characters
-_TELLING = re.compile(r"@|\d{5}|://")  # addresses and numbers belong to somebody, however many typed them
+_TELLING = re.compile(r"@|\d{5}|://")  # addresses and long numbers may identify a person
 _SEARCHED = text(
     "SELECT DISTINCT user_query, timestamp / :span, client_id FROM queries WHERE timestamp >= :since "
     "AND NOT set_aside AND client_id <> '' AND user_query <> '' AND query_attributes NOT LIKE '%\"typing\"\\:true%' "
@@ -22,7 +22,7 @@ def shared_queries(database: Database, since_ms: int, min_clients: int) -> list[
 
     A client's name changes every 30 days, so clients are counted within each such span, and the best span counts.
     Searches while typing, without a client, or without a confident answer do not count, and queries that hold an
-    address or a long number are never given away.
+    address or a long number are left out.
     """
     clients: dict[tuple[str, int], set[str]] = {}
     with database.reading() as connection:
@@ -38,5 +38,5 @@ def shared_queries(database: Database, since_ms: int, min_clients: int) -> list[
 
 
 def may_be_shown(query: str) -> bool:
-    """Whether the words of a query tell of nobody: they are short, and hold no address and no long number."""
+    """Whether a query may be shown to others: it is short, and holds no address and no long number."""
     return 1 < len(query) <= _LONGEST and not _TELLING.search(query)

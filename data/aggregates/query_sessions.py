@@ -1,4 +1,4 @@
-"""The click log → the searches of a period, one row each: who asked what, how it was answered, what was clicked."""
+"""Reads the searches of a period, one row each: who asked what, how it was answered, what was clicked."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 from magpie.data.aggregates.item_counts import CHOICES
 from magpie.data.database.connection import Database
 from magpie.data.database.tables import events, impressions, queries
-from magpie.data.events.actor import source_of
+from magpie.data.events.actor import actor_of
 from magpie.data.events.pseudonyms import SPAN_DAYS
 from magpie.data.events.query_normalisation import query_key
 
@@ -24,11 +24,11 @@ _BATCH = 2_000
 
 @dataclass(frozen=True)
 class Searches:
-    """(n,) columns in order of arrival, of searches that are not set aside, not typed half-way, and no further pages.
+    """(n,) columns in order of arrival, of searches that are not filtered, not half-typed, and no further pages.
 
-    `day` counts from 1970; `person` numbers clients, and visits where no client is known, -1 for nobody; `query` and
-    `ranker` are places in `queries` and `rankers`; `is_answered` is whether the answer was confident; `clicked` is
-    the position of the topmost hit that was clicked, put into the cart or bought, 0 without any.
+    `day` counts from 1970; `person` numbers clients, or sessions where no client is known, -1 where neither is known;
+    `query` and `ranker` are indices into `queries` and `rankers`; `is_answered` is whether the answer was confident;
+    `clicked` is the position of the topmost hit that was clicked, put into the cart or bought, 0 without any.
     """
 
     queries: list[str]
@@ -77,7 +77,7 @@ def read_searches(database: Database, since_ms: int) -> Searches:
         select(
             queries.c.id,
             queries.c.timestamp,
-            source_of(queries).label("source"),
+            actor_of(queries).label("source"),
             queries.c.user_query,
             queries.c.application,
             queries.c.query_attributes,

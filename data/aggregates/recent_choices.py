@@ -1,4 +1,4 @@
-"""A session and a client → the items they clicked, put into the cart or bought lately, newest first."""
+"""Reads the items that a session and a client clicked, put into the cart or bought lately, newest first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from magpie.data.aggregates.item_counts import CHOICES
 from magpie.data.database.connection import Database
 from magpie.data.events.pseudonyms import pseudonyms_of
 
-MOST_VISITS = 60
+MOST_CHOICES = 60
 
 BOUGHT = ("purchase",)
 _ACTIONS = ", ".join(f"'{name}'" for name in CHOICES)
-_VISITS = (
+_RECENT = (
     "SELECT e.id, i.id, e.action_name, e.timestamp, e.session_id FROM events e JOIN items i ON i.item_id = e.object_id "
     f"WHERE e.{{column}} = {{mark}} AND e.action_name IN ({_ACTIONS}) AND NOT e.set_aside "
-    f"ORDER BY e.id DESC LIMIT {MOST_VISITS}"
+    f"ORDER BY e.id DESC LIMIT {MOST_CHOICES}"
 )
 _CHOSEN = (
     "SELECT DISTINCT i.id FROM events e JOIN items i ON i.item_id = e.object_id "
@@ -25,7 +25,7 @@ _CHOSEN = (
 
 
 @dataclass(frozen=True)
-class Visit:
+class RecentChoice:
     """That somebody chose an item: its `items.id`, how, when, and whether in the session that is going on."""
 
     id: int
@@ -34,17 +34,17 @@ class Visit:
     is_this_session: bool
 
 
-def read_visits(database: Database, session_id: str, client_id: str) -> list[Visit]:
+def read_recent_choices(database: Database, session_id: str, client_id: str) -> list[RecentChoice]:
     """The last 60 choices of this session and this client, newest first. Items that are gone are left out.
 
     Every search of somebody who has a name waits for this: it takes two look-ups in an index and one for each salt.
     """
-    found: dict[int, Visit] = {}
+    found: dict[int, RecentChoice] = {}
     with database.reading() as connection:
         for column, name in _names(connection, session_id, client_id):
-            rows = connection.exec_driver_sql(_VISITS.format(column=column, mark=_mark(connection)), (name,)).all()
+            rows = connection.exec_driver_sql(_RECENT.format(column=column, mark=_mark(connection)), (name,)).all()
             for event, item, action, timestamp, session in rows:
-                found[event] = Visit(item, action, timestamp, bool(session_id) and session == session_id)
+                found[event] = RecentChoice(item, action, timestamp, bool(session_id) and session == session_id)
     return _newest(found)
 
 
@@ -72,5 +72,5 @@ def _mark(connection: Connection) -> str:
     return "?" if connection.dialect.paramstyle == "qmark" else "%s"
 
 
-def _newest(found: dict[int, Visit]) -> list[Visit]:
-    return [found[event] for event in sorted(found, reverse=True)][:MOST_VISITS]
+def _newest(found: dict[int, RecentChoice]) -> list[RecentChoice]:
+    return [found[event] for event in sorted(found, reverse=True)][:MOST_CHOICES]

@@ -1,4 +1,4 @@
-"""A home → one file, consistent while the home is used: databases, indexes, rankers, pictures, whatever lies in it.
+"""Writes a home into one file, consistent while the home is used: databases, indexes, rankers, pictures.
 
 The file is a plain tar whose last member lists every other with size and checksum, so that a cut one is known as such.
 """

@@ -1,4 +1,4 @@
-"""Attribute types belong to the column: values are stored as they came, and every item shows them by one kind.
+"""The kind of each attribute: values are stored as they came, and every item shows them by one kind.
 
 Kinds widen only: number, boolean and date meet in text, and everything meets in list. The kind of a column is
 therefore the same in whatever order its values were seen.

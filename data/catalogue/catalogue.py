@@ -1,4 +1,4 @@
-"""The catalogue between the flows: feeds are upserted into it, the index is built from it, hits are read from it."""
+"""The catalogue: feeds are upserted into it, the index is built from it, hits are read from it."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from magpie.data.database.connection import Database, Fetch, fetch_all
 from magpie.data.database.tables import counters, deletions, items, pictures, take_revisions
 from magpie.data.errors import ItemNotFound
 from magpie.data.pictures.local_files import FetchAll, PictureRoot, refuse_addresses
-from magpie.data.pictures.sandbox import PictureProcess
+from magpie.data.pictures.sandbox import PictureSandbox
 from magpie.data.settings import Settings
 
 __all__ = [
@@ -65,7 +65,7 @@ class CatalogueState:
 class Catalogue:
     """All items, by number (`id`, for indexes) and by the owner's name (`item_id`). Safe to share among threads."""
 
-    def __init__(self, database: Database, settings: Settings, decoder: PictureProcess | None = None) -> None:
+    def __init__(self, database: Database, settings: Settings, decoder: PictureSandbox | None = None) -> None:
         self.database = database
         self.settings = settings
         self._decoder = decoder  # where doubtful pictures are decoded; without one, each upsert has its own
@@ -83,7 +83,7 @@ class Catalogue:
         self, drafts: Iterable[ItemDraft], picture_root: Path, watch: UpsertWatch = _NOBODY
     ) -> Iterator[UpsertCounts]:
         """The same batch by batch, for progress: yields the counts of each once it is committed."""
-        decoder = self._decoder or PictureProcess()
+        decoder = self._decoder or PictureSandbox()
         fetch: FetchAll = refuse_addresses
         if self.settings.picture_hosts:
             from magpie.data.pictures.download import PictureFetcher  # brings urllib3, which few catalogues need

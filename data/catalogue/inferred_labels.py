@@ -1,4 +1,4 @@
-"""Attribute values that Magpie inferred: kept apart from what the owner gave, which always goes before them."""
+"""Attribute values that Magpie inferred, stored apart from given ones, which take precedence."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial

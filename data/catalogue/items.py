@@ -1,4 +1,4 @@
-"""The item as the flows hand it on: as a feed brings it (`ItemDraft`) and as the catalogue keeps it (`Item`)."""
+"""An item as a feed brings it (`ItemDraft`) and as the catalogue stores it (`Item`)."""
 
 import json
 import math

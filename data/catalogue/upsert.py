@@ -1,4 +1,4 @@
-"""The write path's first step: drafts become catalogue rows, a batch a transaction, touching only what changed."""
+"""Writes drafts into the catalogue, a batch a transaction, and touches only rows that changed."""
 
 import json
 import time

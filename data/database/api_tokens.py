@@ -1,4 +1,4 @@
-"""A bearer token → who bears it and what they may do; of tokens only SHA-256 digests are kept."""
+"""API tokens: made, revoked, and looked up for a request; only their SHA-256 digests are stored."""
 
 import hmac
 import re
@@ -23,27 +23,27 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True)
 class Bearer:
-    """Somebody with a token: its name, what it opens, and when it was made (milliseconds since 1970)."""
+    """The holder of a token: its name, its scopes, and when it was made (milliseconds since 1970)."""
 
     name: str
     scopes: tuple[str, ...]
     created_at: int = 0
 
     def may(self, scope: str) -> bool:
-        """Whether the token opens what is kept under this scope; `admin` opens everything."""
+        """Whether the token has this scope; `admin` includes all."""
         return scope in self.scopes or ADMIN in self.scopes
 
 
 @dataclass(frozen=True)
 class KnownToken:
-    """A kept token."""
+    """A stored token."""
 
     digest: bytes
     bearer: Bearer
 
 
 def digest_of(token: str) -> bytes:
-    """What is kept of a token."""
+    """The SHA-256 digest of a token, 32 bytes."""
     return sha256(token.encode()).digest()
 
 
@@ -65,21 +65,21 @@ def create_token(database: Database, name: str, scopes: Sequence[str]) -> str:
 
 
 def revoke_token(database: Database, name: str) -> None:
-    """Makes a token worthless. Raises NotFound."""
+    """Deletes a token. Raises NotFound."""
     with database.writing(durable=True) as connection:
         if not connection.execute(delete(tokens).where(tokens.c.name == name)).rowcount:
             raise NotFound(f"There is no token {name!r}; `magpie token list` shows those there are")
 
 
 def read_tokens(database: Database) -> list[KnownToken]:
-    """All kept tokens, by name."""
+    """All stored tokens, by name."""
     with database.reading() as connection:
         rows = connection.execute(select(tokens).order_by(tokens.c.name)).all()
     return [KnownToken(row.digest, Bearer(row.name, tuple(row.scopes.split()), row.created_at)) for row in rows]
 
 
 def bearer_of(known: Sequence[KnownToken], token: str) -> Bearer | None:
-    """Whose token this is, if anybody's; takes as long for a nearly right one as for a wrong one."""
+    """The holder of this token, or None; digests are compared in constant time."""
     given, found = digest_of(token), None
     for one in known:
         if hmac.compare_digest(one.digest, given):

@@ -1,4 +1,4 @@
-"""The database under both flows: opened once per process at the right schema, then read and written in transactions."""
+"""Opens the database at the right schema, once per process, and reads and writes it in transactions."""
 
 import os
 import shutil
@@ -78,7 +78,7 @@ class Database:
                 yield connection
 
     def close(self) -> None:
-        """Gives back all connections."""
+        """Closes all connections."""
         self._pool().dispose()
 
     def _pool(self) -> Engine:

@@ -1,4 +1,4 @@
-"""The schema under both flows: what is stored of items, pictures and behaviour, as SQLAlchemy tables.
+"""The database schema: items, pictures, searches and events, as SQLAlchemy tables.
 
 A change here needs a migration in `migrations/versions`; a test compares the two.
 JSON is kept as text so that every SQLAlchemy backend takes it; times are UTC.

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
-from magpie.data.aggregates.click_cells import drop_changed_days
+from magpie.data.aggregates.click_aggregates import drop_changed_days
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.database.tables import counters, events, queries
@@ -63,7 +63,7 @@ def erasing(database: Database) -> Iterator[Connection]:
 
 
 def note_forgotten(connection: Connection, searches: int, gone: int) -> Forgotten:
-    """The counts; where anything went, its time is noted, so that what was derived before is known to be stale."""
+    """The counts; if any record was deleted, its time is stored: what was derived before is stale."""
     if searches or gone:
         chosen = counters.c.name == _FORGOTTEN_AT
         if not connection.execute(update(counters).where(chosen).values(value=now_ms())).rowcount:

@@ -1,4 +1,4 @@
-"""The random name of a visit → what the log holds under it, for the visitor to see and to delete."""
+"""Subject access: what the log stores under a session id, for the person to see and to delete."""
 
 import json
 from collections.abc import Sequence
@@ -14,40 +14,40 @@ LATEST = 20
 
 
 @dataclass(frozen=True)
-class Deed:
-    """One thing that was done: the action and the item's id."""
+class Action:
+    """One action of a person on an item."""
 
     action_name: str
     item_id: str
 
 
 @dataclass(frozen=True)
-class StoredAbout:
-    """How much is stored of a visit, and the latest of it, newest first: words that were searched, things done."""
+class StoredData:
+    """How much is stored of a session, and the latest of it, newest first: queries and actions."""
 
     queries: int = 0
     events: int = 0
     searched: Sequence[str] = ()
-    deeds: Sequence[Deed] = ()
+    actions: Sequence[Action] = ()
 
 
-def stored_about(database: Database, session_id: str) -> StoredAbout:
-    """What is stored under a session's name; recommendations, which are logged as searches too, count among them."""
+def read_stored_data(database: Database, session_id: str) -> StoredData:
+    """What is stored under a session id; recommendations, which are logged as searches too, are counted."""
     if not session_id:
-        return StoredAbout()
+        return StoredData()
     with database.reading() as connection:
         words = select(queries.c.user_query, queries.c.query_attributes).where(queries.c.session_id == session_id)
         latest = connection.execute(words.order_by(queries.c.id.desc()).limit(LATEST)).all()
         done = select(events.c.action_name, events.c.object_id).where(events.c.session_id == session_id)
-        deeds = connection.execute(done.order_by(events.c.id.desc()).limit(LATEST)).all()
+        actions = connection.execute(done.order_by(events.c.id.desc()).limit(LATEST)).all()
         num_queries = connection.execute(select(func.count()).where(queries.c.session_id == session_id)).scalar_one()
         num_events = connection.execute(select(func.count()).where(events.c.session_id == session_id)).scalar_one()
     searched = [row.user_query for row in latest if not json.loads(row.query_attributes).get("typing")]
-    return StoredAbout(num_queries, num_events, searched, [Deed(row.action_name, row.object_id) for row in deeds])
+    return StoredData(num_queries, num_events, searched, [Action(row.action_name, row.object_id) for row in actions])
 
 
 def forget_session(database: Database, session_id: str) -> Forgotten:
-    """Deletes what was done under a session's name, and what anyone did with its searches, for good."""
+    """Deletes a session's searches and events, and events of anyone on its searches, for good."""
     if not session_id:
         return Forgotten(0, 0)
     theirs = select(queries.c.query_id).where(queries.c.session_id == session_id)

@@ -1,8 +1,8 @@
-"""Who did something, as far as the log knows."""
+"""Who did something: the client, or the session where no client is known."""
 
 from sqlalchemy import ColumnElement, Table, case
 
 
-def source_of(table: Table) -> ColumnElement[str]:
-    """The client, else the session, else ""."""
+def actor_of(table: Table) -> ColumnElement[str]:
+    """SQL for the actor of each row of `queries` or `events`: client id, else session id, else ""."""
     return case((table.c.client_id != "", table.c.client_id), else_=table.c.session_id)

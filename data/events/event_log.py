@@ -29,14 +29,14 @@ R = TypeVar("R", QueryRecord, EventRecord)
 
 @dataclass(frozen=True)
 class LogCounts:
-    """How many records are new (those `set_aside` among them), and how many were known already."""
+    """How many records are new (those `filtered` among them), and how many were known already."""
 
     accepted: int
     duplicates: int
-    set_aside: int = 0
+    filtered: int = 0
 
 
-class ClickLog:
+class EventLog:
     """Queries with the hits that were shown, and events. Safe to share among threads."""
 
     def __init__(self, database: Database) -> None:
@@ -53,7 +53,7 @@ class ClickLog:
             return _add_events(connection, records)
 
     def counts(self) -> dict[str, int]:
-        """How many queries and events are kept, and how many of both are set aside."""
+        """How many queries and events are kept, and how many of both are filtered."""
         with self.database.reading() as connection:
             found = {
                 table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
@@ -66,7 +66,7 @@ class ClickLog:
         return found | {"set_aside": aside}
 
     def export(self) -> Iterator[dict[str, Any]]:
-        """Every query, then every event, as UBI objects in order of arrival; those set aside say why."""
+        """Every query, then every event, as UBI objects in order of arrival; filtered ones with the reason."""
         for rows in self._pages(queries):
             hits = self._hits_of([row.id for row in rows])
             for row in rows:
@@ -111,7 +111,7 @@ class ClickLog:
         done = [record for record in found if isinstance(record, EventRecord)]
         with self.database.writing(durable=True) as connection:
             new_queries, new_events = _add_queries(connection, asked), _add_events(connection, done)
-        counts["set_aside"] += new_queries.set_aside + new_events.set_aside
+        counts["set_aside"] += new_queries.filtered + new_events.filtered
         counts["queries"] += new_queries.accepted
         counts["events"] += new_events.accepted
         counts["duplicates"] += new_queries.duplicates + new_events.duplicates
@@ -188,4 +188,4 @@ def _insert(connection: Connection, table: Table) -> Insert:
 
 def _log_counts(records: Sequence[Any], fresh: Iterable[Any]) -> LogCounts:
     new = list(fresh)
-    return LogCounts(len(new), len(records) - len(new), sum(bool(record.set_aside) for record in new))
+    return LogCounts(len(new), len(records) - len(new), sum(bool(record.filter_reason) for record in new))

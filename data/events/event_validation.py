@@ -11,13 +11,13 @@ _OLDEST_MS = 30 * 86_400_000  # a purchase may follow its search by weeks
 _DEEPEST = 10_000
 
 
-def doubted(event: EventRecord, received_ms: int, query_ids: QueryIds) -> EventRecord:
+def validate_event(event: EventRecord, received_ms: int, query_ids: QueryIds) -> EventRecord:
     """The event; marked as filtered, with the reason, where it cannot have happened like this.
 
     `received_ms` is when it came, in milliseconds since 1970; a query id that is not signed by `query_ids` is forged.
     """
     reason = _fault(event, received_ms, query_ids)
-    return replace(event, set_aside=reason) if reason else event
+    return replace(event, filter_reason=reason) if reason else event
 
 
 def _fault(event: EventRecord, received_ms: int, query_ids: QueryIds) -> str:

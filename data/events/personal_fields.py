@@ -1,6 +1,6 @@
-"""Fields that tell from where or with which browser somebody came → dropped; of a browser's name a verdict stays.
+"""Drops IP addresses and user agents from records before they are stored; a user agent only tells bot or not.
 
-What the log never holds it cannot lose. That a program did something is all that learning needs of a browser's name.
+What is never stored cannot leak. All that learning needs of a user agent is whether a program sent the record.
 """
 
 import re
@@ -18,12 +18,12 @@ _AGENTS = re.compile(r"(http|browser|x)?useragent(string)?|ua(string)?")
 _CRAWLERS = re.compile(r"bot\b|bot/|crawl|spider", re.IGNORECASE)
 _PROGRAMS = re.compile(r"headless|scrapy|python-requests|curl/|wget/", re.IGNORECASE)
 _DEEPEST = 100
-_AGENT, _ADDRESS, _OTHER = "agent", "address", "other"  # what a field tells
+_AGENT, _ADDRESS, _OTHER = "agent", "address", "other"  # what a field holds
 _LONGEST_KEPT = 64  # characters of a name that is remembered: nobody may fill the memory with long ones
 
 
 def without_personal_fields(record: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    """A copy without computers' addresses and browsers' names, however deep, and whether one is a program's name.
+    """A copy without IP addresses and user agents at any depth, and whether a user agent was a program's.
 
     Raises BadEvent for what is nested too deep.
     """

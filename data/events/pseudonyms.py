@@ -1,4 +1,4 @@
-"""Client ids → pseudonyms: what the log keeps of who did something, under a salt that changes and is thrown away.
+"""Replaces client ids by pseudonyms before they are stored, under a salt that changes and is thrown away.
 
 A pseudonym is a keyed BLAKE2b hash of the id. The key is a random salt, one for each span of 30 days, and chosen by
 when something happened, so that the same record always gets the same pseudonym. Once a salt is deleted, nobody can
@@ -28,7 +28,7 @@ R = TypeVar("R", QueryRecord, EventRecord)
 
 
 def is_pseudonym(client_id: str) -> bool:
-    """Whether an id is one that an export of this log gave out."""
+    """Whether an id has the form of a pseudonym."""
     return _PSEUDONYM.fullmatch(client_id) is not None
 
 
@@ -47,7 +47,7 @@ def with_pseudonyms(connection: Connection, records: Sequence[R]) -> list[R]:
 
 
 def pseudonyms_of(connection: Connection, client_id: str) -> list[str]:
-    """Under all salts that are kept, newest first, what the log may call this client; a pseudonym stands for itself."""
+    """The pseudonyms of this client under all kept salts, newest first; a pseudonym stands for itself."""
     if not client_id or is_pseudonym(client_id):
         return [client_id] if client_id else []
     salts = connection.exec_driver_sql("SELECT salt FROM client_salts ORDER BY span DESC").scalars()

@@ -1,4 +1,4 @@
-"""The words of a search as people type them → the key under which everything learned about them is kept."""
+"""Normalises the words of a search into the key under which everything learned about them is stored."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""Records of the click log ↔ the values of their rows in the tables."""
+"""Converts query and event records to table rows and back."""
 
 import json
 from typing import Any
@@ -20,8 +20,8 @@ def query_values(record: QueryRecord) -> dict[str, Any]:
         "timestamp": record.timestamp_ms,
         "query_attributes": _JSON.encode(record.query_attributes),
         "extra": _JSON.encode(record.extra),
-        "set_aside": bool(record.set_aside),
-        "reason": record.set_aside,
+        "set_aside": bool(record.filter_reason),
+        "reason": record.filter_reason,
     }
 
 
@@ -52,8 +52,8 @@ def event_values(record: EventRecord, dedup_key: bytes) -> dict[str, Any]:
         "message_type": record.message_type,
         "message": record.message,
         "extra": _JSON.encode(record.extra),
-        "set_aside": bool(record.set_aside),
-        "reason": record.set_aside,
+        "set_aside": bool(record.filter_reason),
+        "reason": record.filter_reason,
     }
 
 
@@ -68,7 +68,7 @@ def read_query(row: Row[Any], hits: tuple[ShownHit, ...]) -> QueryRecord:
         hits=hits,
         query_attributes=json.loads(row.query_attributes),
         extra=json.loads(row.extra),
-        set_aside=row.reason,
+        filter_reason=row.reason,
     )
 
 
@@ -92,5 +92,5 @@ def read_event(row: Row[Any]) -> EventRecord:
         message=row.message,
         event_id=row.event_id,
         extra=json.loads(row.extra),
-        set_aside=row.reason,
+        filter_reason=row.reason,
     )

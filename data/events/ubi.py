@@ -1,7 +1,7 @@
-"""Behaviour as it comes in and goes out: queries and events in the names of User Behavior Insights 1.3, checked.
+"""Parses and formats queries and events in the schema of User Behavior Insights (UBI) 1.3.
 
 The schema is OpenSearch's (github.com/o19s/ubi, version 1.3). Fields that it does not name are kept and exported again,
-except those that tell from where or with which browser somebody came.
+except IP addresses and user agents.
 """
 
 import json
@@ -57,7 +57,7 @@ class ShownHit:
 
 @dataclass(frozen=True)
 class QueryRecord:
-    """One answered search. `set_aside` is the reason why it is not learned from, "" if it is."""
+    """One answered search. `filter_reason` says why it counts in nothing, "" if it counts."""
 
     query_id: str
     user_query: str = ""
@@ -68,12 +68,12 @@ class QueryRecord:
     hits: tuple[ShownHit, ...] = ()
     query_attributes: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
-    set_aside: str = ""
+    filter_reason: str = ""
 
 
 @dataclass(frozen=True)
 class EventRecord:
-    """One thing that a person did. `set_aside` is the reason why it is not learned from, "" if it is."""
+    """One thing that a person did. `filter_reason` says why it counts in nothing, "" if it counts."""
 
     action_name: str
     query_id: str = ""
@@ -88,7 +88,7 @@ class EventRecord:
     message: str = ""
     event_id: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    set_aside: str = ""
+    filter_reason: str = ""
 
     def dedup_key(self) -> bytes:
         """16 bytes, the same for the same event sent again: its id, or all of its content where it has none."""
@@ -117,7 +117,7 @@ def parse_query(raw: object, received_ms: int | None = None) -> QueryRecord:
         hits=hits,
         query_attributes=attributes,
         extra=_extra(values),
-        set_aside=reason,
+        filter_reason=reason,
     )
 
 
@@ -140,7 +140,7 @@ def parse_event(raw: object, received_ms: int | None = None) -> EventRecord:
         object_id=_text(target, "object_id", "event_attributes.object."),
         position=_ordinal(place.get("ordinal"), "event_attributes.position.ordinal"),
         event_attributes=attributes,
-        set_aside=_set_aside(values) or (BOT if is_program else ""),
+        filter_reason=_set_aside(values) or (BOT if is_program else ""),
         extra=_extra(values),
     )
 
@@ -153,7 +153,7 @@ def query_to_ubi(query: QueryRecord) -> dict[str, Any]:
     shown["query_attributes"] = dict(query.query_attributes)
     if any(hit != ShownHit(hit.item_id, place) for place, hit in enumerate(query.hits, 1)):
         shown["query_response_hits"] = [_hit_to_ubi(hit) for hit in query.hits]
-    return _with_reason(shown | dict(query.extra), query.set_aside)
+    return _with_reason(shown | dict(query.extra), query.filter_reason)
 
 
 def event_to_ubi(event: EventRecord) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def event_to_ubi(event: EventRecord) -> dict[str, Any]:
     shown: dict[str, Any] = {name: value for name in _EVENT_FIELDS if (value := getattr(event, name))}
     shown["timestamp"] = format_timestamp(event.timestamp_ms)
     shown["event_attributes"] = dict(event.event_attributes)
-    return _with_reason(shown | dict(event.extra), event.set_aside)
+    return _with_reason(shown | dict(event.extra), event.filter_reason)
 
 
 def format_timestamp(timestamp_ms: int) -> str:

@@ -1,4 +1,4 @@
-"""The lines of an NDJSON file → queries and events, and what is no such thing with its number and reason."""
+"""Reads queries and events from NDJSON, and rejects other lines with number and reason."""
 
 import json
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Which column of a feed means what: by name, by `--map`, else an attribute of its own name."""
+"""Maps the columns of a feed to fields: by name or by `--map`; any other column is an attribute."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""CSV and TSV feeds: rows of text cells, read so that one broken row costs only itself."""
+"""Reads CSV and TSV feeds; a broken row costs only itself."""
 
 import csv
 import io

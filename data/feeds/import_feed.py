@@ -1,4 +1,4 @@
-"""`catalog import`, whole: a feed goes into the catalogue, and what could not be taken is counted, named and kept."""
+"""`catalog import`: writes a feed into the catalogue; rejected rows are counted, named and kept."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass

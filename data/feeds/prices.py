@@ -1,4 +1,4 @@
-"""Prices as people write them, read without guessing: what could mean two amounts is refused."""
+"""Parses prices as people write them; a text that could mean two amounts is refused."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The write path begins here: a catalogue file or folder, in whatever format, read as drafts and rejections."""
+"""Reads a catalogue file or folder of any format as drafts and rejections: the start of the write path."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

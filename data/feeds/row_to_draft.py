@@ -1,4 +1,4 @@
-"""One row of a feed, whatever its format, becomes one draft or one rejection with its line and reason."""
+"""Turns one row of a feed of any format into a draft, or rejects it with line and reason."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Bytes → a file that is there whole or not at all."""
+"""Writes a file so that it is there whole or not at all."""
 
 import secrets
 from pathlib import Path

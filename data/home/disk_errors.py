@@ -1,4 +1,4 @@
-"""What system, SQLite and libraries say of a full, read-only or failing disk → errors that name the remedy."""
+"""Named errors, with the remedy, for a full, read-only or failing disk, from what system and libraries raise."""
 
 import errno
 import sqlite3
@@ -7,8 +7,8 @@ from magpie.data.errors import DatabaseBusy, DiskFault, HomeReadOnly, MagpieErro
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
-# of libraries that write by themselves (FAISS, tantivy) and hand on no more than the system's words
-_WORDS_OF_FULL = ("No space left on device", "Disk quota exceeded", "File too large", "disk is full")
+# messages of libraries that write files themselves (FAISS, tantivy) and raise no OSError
+_FULL_MESSAGES = ("No space left on device", "Disk quota exceeded", "File too large", "disk is full")
 
 
 def sqlite_fault(error: BaseException | None, place: str) -> MagpieError | None:
@@ -42,7 +42,7 @@ def disk_fault(error: BaseException) -> MagpieError | None:
 def _says_full(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in _FULL:
         return True
-    return isinstance(error, (OSError, RuntimeError, ValueError)) and any(one in str(error) for one in _WORDS_OF_FULL)
+    return isinstance(error, (OSError, RuntimeError, ValueError)) and any(one in str(error) for one in _FULL_MESSAGES)
 
 
 def _place(error: BaseException) -> str:

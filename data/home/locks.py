@@ -1,4 +1,4 @@
-"""Work of which only one may run on a home at a time (a rebuild, a migration) holds its lock meanwhile."""
+"""Locks of a home, for work of which only one may run at a time: serving, rebuild, migration, backup."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""What an import did not take, kept as JSON lines: {"line", "reason", "row"}, and notes on rows that stay."""
+"""Keeps what an import rejected as JSON lines {"line", "reason", "row"}, with notes on accepted rows."""
 
 import fcntl
 import json

@@ -1,13 +1,13 @@
-"""An unexpected error → where it happened and of what kind it is, for the log, without what people typed.
+"""Formats an unexpected error for the log: where it happened and of what type it is, without its message.
 
-Messages of errors often repeat the value at fault, which may be words or a secret; places in the code cannot be.
+Messages often repeat the value at fault, which may be a query or a secret.
 """
 
 import traceback
 
 
-def fault_trail(error: BaseException) -> str:
-    """The traceback of the error, and of those that led to it, first cause first, with kinds instead of messages."""
+def safe_traceback(error: BaseException) -> str:
+    """The traceback of the error, and of those that led to it, first cause first, with types instead of messages."""
     parts, seen = [], set()
     one: BaseException | None = error
     while one is not None and id(one) not in seen:

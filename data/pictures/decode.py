@@ -1,4 +1,4 @@
-"""Pictures, in on the write path and up on the read path: every byte of them is decoded here, and defensively."""
+"""Decodes every picture, of feeds and of uploads, and defends against hostile files."""
 
 import warnings
 from collections.abc import Callable, Iterator

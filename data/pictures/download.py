@@ -1,4 +1,4 @@
-"""Picture addresses in feeds and requests → files in the home, from hosts that the owner named, and from nowhere else.
+"""Downloads pictures that are given by URL into the home, only from hosts that the owner named.
 
 A name is resolved once and the connection goes to that very address, so that a name cannot lead elsewhere between being
 checked and being used. The whole answer has so many bytes and seconds; redirects pass every check anew.
@@ -6,7 +6,6 @@ checked and being used. The whole answer has so many bytes and seconds; redirect
 
 import contextlib
 import json
-import secrets
 import socket
 import ssl
 import threading
@@ -27,8 +26,9 @@ from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
 from magpie.data.errors import BadPicture, NotFetched, TooLarge
+from magpie.data.home.atomic_files import write_whole
 from magpie.data.pictures.decode import decode_coarsely, verify_picture
-from magpie.data.pictures.sandbox import PictureProcess
+from magpie.data.pictures.sandbox import PictureSandbox
 from magpie.data.pictures.url_rules import HostRule, Target, is_public, parse_address, parse_rules
 from magpie.data.settings import Settings
 
@@ -61,14 +61,14 @@ class FetchPolicy:
 class PictureFetcher:
     """Fetches each address once and keeps what came under `images/`, by its content; addresses under `fetched/`."""
 
-    def __init__(self, home: Path, policy: FetchPolicy, decoder: PictureProcess) -> None:
+    def __init__(self, home: Path, policy: FetchPolicy, decoder: PictureSandbox) -> None:
         self._decoder = decoder
         self._images = home.absolute() / "images"
         self._addresses = home.absolute() / "fetched"
         self._policy = policy
 
     @classmethod
-    def of(cls, settings: Settings, decoder: PictureProcess) -> "PictureFetcher":
+    def of(cls, settings: Settings, decoder: PictureSandbox) -> "PictureFetcher":
         """The fetcher that these settings allow. Raises BadSetting."""
         rules = parse_rules(settings.picture_hosts or "")
         policy = FetchPolicy(rules, settings.max_upload_bytes, settings.max_picture_pixels)
@@ -115,8 +115,8 @@ class PictureFetcher:
             raise
         path = self._images / blake2b(content, digest_size=16).hexdigest()
         if not path.exists():
-            _write(path, content)
-        _write(record, json.dumps({"address": address, "content": path.name}).encode())
+            write_whole(path, content)
+        write_whole(record, json.dumps({"address": address, "content": path.name}).encode())
         return path
 
     def _verify(self, content: bytes) -> None:
@@ -234,10 +234,3 @@ def _open(target: Target, address: str, timeout_s: float) -> _PinnedHTTP | _Pinn
         connection = _PinnedHTTP(target.host, target.port, timeout=timeout_s)
     connection.address = address
     return connection
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
-    beside.write_bytes(content)
-    beside.replace(path)

@@ -1,4 +1,4 @@
-"""From the picture paths of a feed to what the catalogue stores of them: found inside its root, hashed, inspected."""
+"""Looks up the picture files that a feed names: found inside its folder, hashed, checked."""
 
 # os.path: pathlib takes several times as long, and a feed has a path a row
 # ruff: noqa: PTH118, PTH116, PTH114
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from magpie.data.errors import BadPicture, TooLarge
 from magpie.data.pictures.decode import decode_coarsely, is_video, verify_picture
-from magpie.data.pictures.sandbox import PictureProcess
+from magpie.data.pictures.sandbox import PictureSandbox
 
 MAX_FILE_BYTES = 200_000_000
 
@@ -48,7 +48,7 @@ class PictureRoot:
     """The folder that picture paths are relative to, and that none may leave."""
 
     def __init__(
-        self, root: Path, max_pixels: int, decoder: PictureProcess, fetch: FetchAll = refuse_addresses
+        self, root: Path, max_pixels: int, decoder: PictureSandbox, fetch: FetchAll = refuse_addresses
     ) -> None:
         self.root = os.path.realpath(root)
         self._inside = self.root.rstrip(os.sep) + os.sep

@@ -1,7 +1,7 @@
-"""A picture's file or bytes → what a function makes of it, in a process of its own: a decoder may crash or hang there.
+"""Decodes pictures in a process of its own, where a decoder may crash or hang.
 
-Decoders are large programs in C that are fed by strangers. One that crashes takes its process along, one that hangs
-keeps its thread for good; neither may be the process that answers searches.
+Decoders are C libraries that get files from strangers. One that crashes ends its process, one that hangs blocks its
+thread for good; neither may be the process that answers searches.
 """
 
 import os
@@ -35,7 +35,7 @@ WHILE_ASKED = DecodeLimits(cpu_s=5.0, clock_s=10.0, memory_bytes=2_000_000_000) 
 PATIENCE_S = 2.0
 
 
-class PictureProcess:
+class PictureSandbox:
     """One process, started when first needed and again when it was lost; threads take turns, and wait for theirs for
     `patience_s` at most, where it is given."""
 
@@ -46,10 +46,10 @@ class PictureProcess:
         self._pool: ProcessPoolExecutor | None = None
 
     def run(self, name: str, work: Callable[..., T], *given: Any) -> T:
-        """What `work` returns there for what is given, all of which can be pickled.
+        """The result of `work(*given)`, run in the process; arguments and result are pickled.
 
         Raises what `work` raises, BadPicture, by this name, where it crashes or takes too long, and DecoderBusy where
-        others were before it for too long.
+        the process stays busy with others for longer than `patience_s`.
         """
         if not self._turn.acquire(timeout=self._patience_s):
             raise DecoderBusy(f"{name}: others' pictures take too long to decode; send it again in a moment.")
@@ -82,12 +82,12 @@ class Decoders:
     """The catalogue's pictures are decoded in one process, those of people who ask in another: neither waits for the
     other, and what harms one leaves the other alone."""
 
-    catalogue: PictureProcess
-    uploads: PictureProcess
+    catalogue: PictureSandbox
+    uploads: PictureSandbox
 
     @classmethod
     def opened(cls) -> "Decoders":
-        return cls(PictureProcess(), PictureProcess(WHILE_ASKED, PATIENCE_S))
+        return cls(PictureSandbox(), PictureSandbox(WHILE_ASKED, PATIENCE_S))
 
     def close(self) -> None:
         """Ends both processes."""

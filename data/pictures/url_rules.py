@@ -1,4 +1,4 @@
-"""Addresses of pictures → whether one may be fetched: from hosts that the owner named, and only at public addresses."""
+"""Checks whether a picture may be fetched from a URL: only from named hosts, only at public addresses."""
 
 import ipaddress
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Video files, in on the write path like pictures: a few frames of each, one a scene, decoded defensively."""
+"""Samples a few frames of a video, one for each scene; files are treated as hostile."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,1 +1,1 @@
-"""Which events do not count? Validation, click spam, promoted items."""
+"""Which events do not count? Click spam, promoted items."""

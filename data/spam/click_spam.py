@@ -1,6 +1,6 @@
-"""The click log → the same log with what nobody should learn from set aside, each record with its reason.
+"""Filters click spam: marks records of the event log that nothing may be learned from, each with its reason.
 
-Nothing is deleted: records that are set aside stay in the export, marked, and are left out of everything derived.
+Nothing is deleted: filtered records stay in the log and in its export, and count in nothing that is derived.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, distinct, exists,
 
 from magpie.data.database.connection import Database
 from magpie.data.database.tables import events, impressions, queries
-from magpie.data.events.actor import source_of
+from magpie.data.events.actor import actor_of
 from magpie.data.events.filter_reasons import (
     BEYOND,
     BOT,
@@ -21,10 +21,10 @@ from magpie.data.events.filter_reasons import (
     REPEATED,
     TOO_EARLY,
 )
-from magpie.data.spam.item_promotion import pushing_sources
+from magpie.data.spam.item_promotion import promoting_actors
 
 IMPRESSION = "impression"
-MAX_PER_HOUR = 100  # searches of one source; nobody reads more
+MAX_PER_HOUR = 100  # searches, or hits acted upon, of one actor; people make fewer
 _HOUR_MS = 3_600_000
 _CLOCK_SKEW_MS = 60_000
 _AT_ONCE_MS = 1_000
@@ -33,30 +33,30 @@ _MOST_OF_THE_PAGE = 0.8
 _KEYS_PER_STATEMENT = 500
 
 
-def set_aside_misuse(database: Database, since_ms: int = 0) -> dict[str, int]:
-    """How many records were newly set aside, by reason, among those of `since_ms` (since 1970) and later.
+def filter_spam(database: Database, since_ms: int = 0) -> dict[str, int]:
+    """Filters the records since `since_ms` (milliseconds since 1970); how many were newly filtered, by reason.
 
-    Sources that push an item are looked for in the whole log: it takes many to know one.
+    Actors who promote an item are searched for in the whole log: they show only among many.
     """
-    return set_aside_lately(database, since_ms) | set_aside_pushing(database, 0)
+    return filter_recent_spam(database, since_ms) | filter_promotion(database, 0)
 
 
-def set_aside_pushing(database: Database, since_ms: int) -> dict[str, int]:
-    """The same of all that sources did which push an item, as far as what happened since then tells."""
+def filter_promotion(database: Database, since_ms: int) -> dict[str, int]:
+    """Filters all records of actors who promoted an item since then; how many, by reason."""
     with database.reading() as connection:
-        pushing = pushing_sources(connection, since_ms)
-    if not pushing:
+        promoting = promoting_actors(connection, since_ms)
+    if not promoting:
         return {PROMOTION: 0}
     with database.writing() as connection:
-        return {PROMOTION: _mark_sources(connection, PROMOTION, pushing)}
+        return {PROMOTION: _mark_actors(connection, PROMOTION, promoting)}
 
 
-def set_aside_lately(database: Database, since_ms: int) -> dict[str, int]:
-    """The same without what only the whole log can tell: little work where `since_ms` is not long ago."""
+def filter_recent_spam(database: Database, since_ms: int) -> dict[str, int]:
+    """The same as `filter_spam` without promotion; quick where `since_ms` is not long ago."""
     since_ms -= since_ms % _HOUR_MS
     with database.writing() as connection:
         return {
-            BOT: _mark_deeds_of_bots(connection, since_ms),
+            BOT: _mark_events_on_bot_searches(connection, since_ms),
             FLOOD: _mark_floods(connection, since_ms),
             NOT_SHOWN: _mark_events(connection, NOT_SHOWN, _not_shown(), since_ms),
             TOO_EARLY: _mark_events(connection, TOO_EARLY, _too_early(), since_ms),
@@ -65,8 +65,8 @@ def set_aside_lately(database: Database, since_ms: int) -> dict[str, int]:
         }
 
 
-def set_aside_counts(database: Database) -> dict[str, int]:
-    """How many queries and events are set aside, by reason; and how many clicks only repeat one on the same hit."""
+def count_filtered(database: Database) -> dict[str, int]:
+    """How many queries and events are filtered, by reason; and how many clicks only repeat one on the same hit."""
     counts: dict[str, int] = {}
     with database.reading() as connection:
         for table in (queries, events):
@@ -82,39 +82,39 @@ def set_aside_counts(database: Database) -> dict[str, int]:
 
 
 def count_records(database: Database) -> int:
-    """How many queries and events the log holds, those set aside included."""
+    """How many queries and events the log holds, filtered ones included."""
     with database.reading() as connection:
         return sum(int(connection.execute(select(func.count()).select_from(t)).scalar_one()) for t in (queries, events))
 
 
-def _mark_deeds_of_bots(connection: Connection, since_ms: int) -> int:
-    """What was done with searches that were set aside when they came, because a program asked them."""
+def _mark_events_on_bot_searches(connection: Connection, since_ms: int) -> int:
+    """Filters the events on searches that were filtered on arrival because a program sent them."""
     asked = select(queries.c.query_id).where(queries.c.reason == BOT, queries.c.timestamp >= since_ms)
     return _mark(connection, events, BOT, events.c.query_id.in_(asked))
 
 
 def _mark_floods(connection: Connection, since_ms: int) -> int:
-    """All searches and events of a source within an hour in which it made more than people do."""
+    """Filters all searches and events of an actor within an hour with more of them than MAX_PER_HOUR."""
     marked = 0
     for table in (queries, events):
-        source, hour = source_of(table), table.c.timestamp // _HOUR_MS
-        # an event is one deed however often it was sent
-        deeds = distinct(table.c.query_id + "/" + table.c.object_id) if table is events else table.c.id
-        counted = events.c.action_name != IMPRESSION if table is events else true()  # seeing is no deed
+        actor, hour = actor_of(table), table.c.timestamp // _HOUR_MS
+        # several events on one hit count as one action
+        actions = distinct(table.c.query_id + "/" + table.c.object_id) if table is events else table.c.id
+        counted = events.c.action_name != IMPRESSION if table is events else true()  # impressions are no action
         busy = (
-            select(source, hour)
-            .where(~table.c.set_aside, table.c.timestamp >= since_ms, source != "", counted)
-            .group_by(source, hour)
-            .having(func.count(deeds) > MAX_PER_HOUR)
+            select(actor, hour)
+            .where(~table.c.set_aside, table.c.timestamp >= since_ms, actor != "", counted)
+            .group_by(actor, hour)
+            .having(func.count(actions) > MAX_PER_HOUR)
         )
         for name, at in connection.execute(busy).all():
             marked += sum(_mark(connection, each, FLOOD, _within(each, name, at)) for each in (queries, events))
     return marked
 
 
-def _within(table: Table, source: str, hour: int) -> ColumnElement[bool]:
+def _within(table: Table, actor: str, hour: int) -> ColumnElement[bool]:
     return and_(
-        or_(table.c.client_id == source, and_(table.c.client_id == "", table.c.session_id == source)),
+        or_(table.c.client_id == actor, and_(table.c.client_id == "", table.c.session_id == actor)),
         table.c.timestamp.between(hour * _HOUR_MS, (hour + 1) * _HOUR_MS - 1),
     )
 
@@ -145,7 +145,7 @@ def _mark_events(connection: Connection, reason: str, fault: ColumnElement[bool]
 
 
 def _mark_everything(connection: Connection, since_ms: int) -> int:
-    """Searches nearly all of whose hits were clicked within one second, with their events."""
+    """Filters searches nearly all of whose hits were clicked within one second, with their events."""
     shown = select(func.count()).where(impressions.c.query == queries.c.id).scalar_subquery()
     clicked = func.count(distinct(events.c.object_id))
     chosen = (
@@ -162,11 +162,11 @@ def _mark_everything(connection: Connection, since_ms: int) -> int:
     return _mark_searches(connection, EVERYTHING, connection.execute(chosen).scalars().all())
 
 
-def _mark_sources(connection: Connection, reason: str, sources: Sequence[str]) -> int:
-    """All searches and events of these sources, whenever they were."""
+def _mark_actors(connection: Connection, reason: str, actors: Sequence[str]) -> int:
+    """Filters all searches and events of these actors, whenever they were."""
     marked = 0
-    for part in _parts(sources):
-        marked += sum(_mark(connection, table, reason, source_of(table).in_(part)) for table in (queries, events))
+    for part in _parts(actors):
+        marked += sum(_mark(connection, table, reason, actor_of(table).in_(part)) for table in (queries, events))
     return marked
 
 

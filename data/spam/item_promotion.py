@@ -1,7 +1,7 @@
-"""The click log → sources that exist to push one item, found by how many of them there are for it.
+"""Finds actors who exist to promote one item, by how many of them an item has.
 
-Nobody can tell a made-up client that clicks once from a real one. But people who click one item and little else are
-about as common among the clicks on one item as on any other; an item that is pushed has far more of them.
+A fake client that clicks once looks like a real one. But actors who click one item and little else (single-item actors)
+are about as common among the clicks on one item as on any other; a promoted item has far more of them.
 """
 
 from collections import defaultdict
@@ -12,77 +12,77 @@ from sqlalchemy import Connection, func, select
 
 from magpie.data.aggregates.item_counts import CHOICES
 from magpie.data.database.tables import events
-from magpie.data.events.actor import source_of
+from magpie.data.events.actor import actor_of
 
-DEVOTED = 0.5  # of a source's clicks on one item
+SINGLE_ITEM_SHARE = 0.5  # of an actor's clicks on one item, from which on it is a single-item actor
 FEWEST_CLICKS = 20  # on an item, before anything is said of it
 _SURELY = 5.0  # standard deviations
-_LEAST_SPREAD = 0.03  # of the share of devoted sources from item to item
+_LEAST_SPREAD = 0.03  # of the share of single-item actors from item to item
 _NORMAL = 1.4826  # of the median absolute deviation, to estimate a standard deviation
 
 
 @dataclass
-class _Devotion:
-    """Clicks on one item: all, those of sources devoted to it, and who these are."""
+class _ItemClicks:
+    """Clicks on one item: all, those of single-item actors, and these actors."""
 
     clicks: int = 0
-    devoted: int = 0
-    sources: list[tuple[float, int, str]] = field(default_factory=list)  # devotion, clicks, name
+    single_item: int = 0
+    actors: list[tuple[float, int, str]] = field(default_factory=list)  # share of the actor's clicks, clicks, actor
 
 
-def pushing_sources(connection: Connection, since_ms: int = 0) -> list[str]:
-    """Sources devoted to an item that surely has more choices of such sources than items usually have, since then.
+def promoting_actors(connection: Connection, since_ms: int = 0) -> list[str]:
+    """Single-item actors of items that surely have more clicks of such actors since then than items usually have.
 
-    The share of an item's clicks that come from devoted sources is compared with the median share over items, in
+    The share of an item's clicks that come from single-item actors is compared with the median share over items, in
     standard deviations from the median absolute deviation and from the item's own number of clicks (Rousseeuw and
-    Croux 1993), so that a few pushed items do not hide each other.
+    Croux 1993), so that a few promoted items do not hide each other.
     """
-    by_item = _devotion(connection, since_ms)
+    by_item = _clicks_by_item(connection, since_ms)
     items = [item for item, found in by_item.items() if found.clicks >= FEWEST_CLICKS]
     if len(items) < FEWEST_CLICKS:
         return []
-    devoted = np.array([by_item[item].devoted for item in items], float)
+    single_item = np.array([by_item[item].single_item for item in items], float)
     clicks = np.array([by_item[item].clicks for item in items], float)
-    share = devoted / clicks
+    share = single_item / clicks
     usual = float(np.median(share))
     spread = max(_NORMAL * float(np.median(np.abs(share - usual))), _LEAST_SPREAD)
     doubt = np.sqrt(spread**2 + usual * (1 - usual) / clicks)
-    pushed = np.flatnonzero(share - usual > _SURELY * doubt)
-    return sorted({source for place in pushed for source in _beyond_usual(by_item[items[place]], usual)})
+    promoted = np.flatnonzero(share - usual > _SURELY * doubt)
+    return sorted({actor for place in promoted for actor in _beyond_usual(by_item[items[place]], usual)})
 
 
-def _beyond_usual(found: _Devotion, usual: float) -> list[str]:
-    """Those devoted to an item but for so many as items usually have beside their other clicks, the least devoted.
+def _beyond_usual(found: _ItemClicks, usual: float) -> list[str]:
+    """The single-item actors of an item, without as many as items usually have, those with the smallest share.
 
-    Without these an item that people want, and are devoted to as to others, would be left with those who passed it by.
+    Filtering all of them would leave a popular item with less than its true clicks.
     """
-    left = usual / (1 - usual) * (found.clicks - found.devoted) if usual < 1 else 0.0
+    left = usual / (1 - usual) * (found.clicks - found.single_item) if usual < 1 else 0.0
     beyond = []
-    for _, clicks, source in sorted(found.sources):
+    for _, clicks, actor in sorted(found.actors):
         left -= clicks
         if left < 0:
-            beyond.append(source)
+            beyond.append(actor)
     return beyond
 
 
-def _devotion(connection: Connection, since_ms: int) -> dict[str, _Devotion]:
-    """By item who chose it, a hit of one search counting once, and so all that came without a search."""
-    source = source_of(events).label("source")
+def _clicks_by_item(connection: Connection, since_ms: int) -> dict[str, _ItemClicks]:
+    """By item its clicks; several actions on one hit of a search count once, and so do all without a search."""
+    actor = actor_of(events).label("actor")
     counted = func.count(events.c.query_id.distinct()).label("clicks")
     chosen = (
-        select(source, events.c.object_id, counted)
-        .where(events.c.timestamp >= since_ms, events.c.action_name.in_(CHOICES), ~events.c.set_aside, source != "")
-        .group_by(source, events.c.object_id)
+        select(actor, events.c.object_id, counted)
+        .where(events.c.timestamp >= since_ms, events.c.action_name.in_(CHOICES), ~events.c.set_aside, actor != "")
+        .group_by(actor, events.c.object_id)
     )
     rows = connection.execute(chosen).all()
     totals: dict[str, int] = defaultdict(int)
     for name, _, clicks in rows:
         totals[name] += clicks
-    by_item: dict[str, _Devotion] = defaultdict(_Devotion)
+    by_item: dict[str, _ItemClicks] = defaultdict(_ItemClicks)
     for name, item, clicks in rows:
         found = by_item[item]
         found.clicks += clicks
-        if clicks >= DEVOTED * totals[name]:
-            found.devoted += clicks
-            found.sources.append((clicks / totals[name], clicks, name))
+        if clicks >= SINGLE_ITEM_SHARE * totals[name]:
+            found.single_item += clicks
+            found.actors.append((clicks / totals[name], clicks, name))
     return by_item

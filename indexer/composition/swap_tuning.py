@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from magpie.indexer.composition.attribute_subspaces import Subspace, SubspaceSwap
-from magpie.indexer.indexes.attribute_columns import Columns, WordColumn
+from magpie.indexer.indexes.attribute_columns import Columns
+from magpie.indexer.indexes.column_types import WordColumn
 from magpie.indexer.paired_test import Comparison, ndcg
 from magpie.indexer.text.lexicon import load_lexicon
 

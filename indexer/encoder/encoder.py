@@ -1,12 +1,14 @@
 """Text and pictures → unit vectors, by any open_clip model.
 
-`open_encoder` reads what it can without loading torch (a local model's configuration and fingerprint), because a
-rebuild that finds every vector in the cache needs no network at all, and serving magpie's own models needs no torch.
+`open_encoder` reads what it can without loading any network (a local model's configuration and fingerprint), because a
+rebuild that finds every vector in the cache needs none. ONNX Runtime runs the network, without torch; torch encodes
+very many pictures, and models that cannot be exported.
 """
 
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,20 +17,24 @@ from typing import Protocol
 
 import numpy as np
 
-from magpie.data.errors import BadSetting, ModelUnavailable, first_line
+from magpie.data.errors import BadSetting, MagpieError, ModelUnavailable, first_line
+from magpie.indexer.encoder.graph_cache import cached_graphs
+from magpie.indexer.encoder.image_decoding import cpu_count
 from magpie.indexer.encoder.image_preprocessing import PicturePreprocessing
-from magpie.indexer.encoder.numpy_clip import CompactNetwork, is_compact
+from magpie.indexer.encoder.onnx_clip import ABOUT_FILE, GraphInfo, OnnxClip, Tokenizer, read_graph_info
 from magpie.indexer.vectors import unit_rows
 
 SHIPPED_MODEL = "magpie-mini"
 SHIPPED_MODELS_DIR = Path(__file__).resolve().parents[2] / "data" / "models"
 _MAX_PIECES = 16
 _LETTERS_PER_KNOWN_TOKEN = 4
-_WORTH_TORCH = 3_000  # pictures that take longer in numpy than torch takes to load and to encode them
+_TORCH_LOADS_S = 4.0  # of processor time
+_TORCH_SAVES = 0.3  # of the time that a picture takes, at best (docs/encoder.md)
+_SHORT_TRIAL, _TRIAL = 16, 64  # pictures; torch is slow in smaller batches than decoding makes
 
 
 class Network(Protocol):
-    """What makes features of texts and pictures: `CompactNetwork` in numpy, `OpenClipNetwork` in torch."""
+    """What makes features of texts and pictures: `OnnxClip`, or `TorchClip` where a model cannot be exported."""
 
     context_length: int
 
@@ -52,44 +58,67 @@ class EncoderSpec:
     preprocessing: PicturePreprocessing
 
 
+class PictureNetwork(Protocol):
+    """What makes features of pictures, and may be quicker than a `Network` where there are many."""
+
+    def set_threads(self, count: int) -> None: ...
+
+    def encode_pictures(self, pixels: np.ndarray) -> np.ndarray: ...
+
+
 @dataclass
 class Encoder:
     """A dual encoder. Its network is loaded on the first call that needs it, once, also with many threads."""
 
     spec: EncoderSpec
     prior_means: Mapping[str, np.ndarray]  # (dim,) by "text", "image", "query", where the model comes with them
-    _load: Callable[[], Network]
-    _load_for_many: Callable[[], Network] | None = None  # a network that is quicker once many pictures are encoded
+    _load: Callable[[int | None], Network]  # given the number of threads
+    _load_for_many: Callable[[], PictureNetwork | None] | None = None
     _threads: int | None = None
-    _for_many: Network | None = None
+    _for_many: PictureNetwork | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @cached_property
-    def _first_network(self) -> Network:
-        with self._lock:
-            network = self._load()
-            if self._threads:
-                network.set_threads(self._threads)
-            return network
-
-    @property
     def _network(self) -> Network:
-        return self._for_many or self._first_network
+        with self._lock:
+            return self._load(self._threads)
 
     def warm_up(self) -> None:
         """Loads the network and runs it once, so that the first query does not wait for it."""
         self.encode_texts(["warm up"])
 
     def expect_pictures(self, count: int) -> None:
-        """Makes ready for that many pictures to come: from some thousands on, a network that takes longer to load."""
-        if count >= _WORTH_TORCH and self._load_for_many and self._for_many is None:
-            self._for_many = self._load_for_many()
+        """Makes ready for that many pictures to come: torch encodes them where it saves more than loading it takes.
+
+        In bfloat16 it may, and on a GPU; which is quicker depends on model and processor, so both are tried.
+        """
+        if self._load_for_many is None or self._for_many is not None:
+            return
+        each_s = self._seconds_each(self._network, _SHORT_TRIAL)
+        if count * each_s * _TORCH_SAVES > _TORCH_LOADS_S + 2 * _TRIAL * each_s:
+            network = self._load_for_many()
+            if network is None:
+                return
+            network.set_threads(1)  # torch's threads would wait for each other on processor time
+            if self._seconds_each(network, _TRIAL) < each_s:
+                network.set_threads(self._threads or cpu_count())
+                self._for_many = network
+
+    def _seconds_each(self, network: PictureNetwork, count: int) -> float:
+        """Processor time for one of so many pictures, which other programs on the machine do not lengthen."""
+        pixels = np.zeros((count, self.spec.preprocessing.height, self.spec.preprocessing.width, 3), np.uint8)
+        network.encode_pictures(pixels)
+        started = time.process_time()
+        network.encode_pictures(pixels)
+        return (time.process_time() - started) / count
 
     def set_threads(self, count: int) -> None:
-        """Lets one call use at most `count` cores, in this whole process."""
+        """Lets one call use at most `count` cores."""
         self._network.set_threads(count)
+        if self._for_many:
+            self._for_many.set_threads(count)
 
-    def encode_texts(self, texts: Sequence[str], batch_size: int = 256) -> np.ndarray:
+    def encode_texts(self, texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
         """(n, dim) float32 unit rows. A text longer than the model's context is split, and its pieces are averaged."""
         network = self._network
         pieces: list[str] = []
@@ -118,7 +147,7 @@ class Encoder:
 
     def encode_pictures(self, pixels: np.ndarray) -> np.ndarray:
         """(n, dim) float32 unit rows from (n, height, width, 3) uint8 pixels, prepared as `spec.preprocessing` says."""
-        return unit_rows(self._network.encode_pictures(pixels))
+        return unit_rows((self._for_many or self._network).encode_pictures(pixels))
 
 
 def _split(text: str, network: Network) -> list[str]:
@@ -135,29 +164,59 @@ def _split(text: str, network: Network) -> list[str]:
     return [pieces[int(k * step)] for k in range(min(len(pieces), _MAX_PIECES))]
 
 
-def open_encoder(model: str, pretrained: str | None = None, threads: int | None = None) -> Encoder:
+def open_encoder(
+    model: str, pretrained: str | None = None, threads: int | None = None, home: Path | None = None
+) -> Encoder:
     """The encoder of that name: `magpie-mini`, a folder in open_clip's local-dir layout, `hf-hub:…`, or an open_clip
     model name together with a pretrained tag or a checkpoint file.
 
     `threads` limits the cores that one call uses: a server wants one, because requests run side by side already.
+    `home` keeps the graphs of a model that comes without them; with no home, torch runs such a model.
     Raises BadSetting for a name or tag that does not exist (with the nearest ones), ModelUnavailable where weights
     cannot be downloaded or read.
     """
     folder = SHIPPED_MODELS_DIR / model if model == SHIPPED_MODEL else Path(model)
     if (folder / "open_clip_config.json").is_file():
-        return _open_local(model, folder, threads)
+        return _open_local(model, folder, threads, home)
     if folder.is_dir():
         raise BadSetting(
             f"The model folder {folder} has no open_clip_config.json; it must be an open_clip local-dir model."
         )
+    found = cached_graphs(home, model, pretrained, None) if home else None
+    if found is None:
+        return _open_in_torch(model, pretrained, threads)
+    graphs, info = found
+    spec = EncoderSpec(model, pretrained, info.fingerprint, info.dim, info.preprocessing)
+    load = _or_unavailable(model, lambda wanted: OnnxClip(graphs, info, wanted, lambda: _torch_tokenizer(model, None)))
+    return Encoder(spec, {}, load, lambda: _same_in_torch(model, pretrained, info), threads)
+
+
+def _open_in_torch(model: str, pretrained: str | None, threads: int | None) -> Encoder:
     from magpie.indexer.encoder.torch_clip import load_from_hub
 
     network = load_from_hub(model, pretrained, SHIPPED_MODEL)
     spec = EncoderSpec(model, pretrained, network.fingerprint(), network.dim, network.preprocessing)
-    return Encoder(spec, {}, lambda: network, _threads=threads)
+
+    def load(wanted: int | None) -> Network:
+        if wanted:
+            network.set_threads(wanted)
+        return network
+
+    return Encoder(spec, {}, load, _threads=threads)
 
 
-def _open_local(model: str, folder: Path, threads: int | None) -> Encoder:
+def _same_in_torch(model: str, pretrained: str | None, info: GraphInfo) -> PictureNetwork | None:
+    """The model of that name in torch if it has the weights that the graphs were made of."""
+    from magpie.indexer.encoder.torch_clip import load_from_hub
+
+    try:
+        network = load_from_hub(model, pretrained, SHIPPED_MODEL)
+    except (BadSetting, ModelUnavailable):
+        return None
+    return network if network.fingerprint() == info.fingerprint else None
+
+
+def _open_local(model: str, folder: Path, threads: int | None, home: Path | None) -> Encoder:
     config = json.loads((folder / "open_clip_config.json").read_text(encoding="utf-8"))
     try:
         model_config = config["model_cfg"]
@@ -168,34 +227,61 @@ def _open_local(model: str, folder: Path, threads: int | None) -> Encoder:
             f"{folder / 'open_clip_config.json'} is not an open_clip configuration: {error} is missing."
         ) from error
     preprocessing = PicturePreprocessing.from_config({**size, **config.get("preprocess_cfg", {})})
-    digest = hashlib.blake2b(digest_size=12)
-    for file in sorted(folder.iterdir()):
-        if file.suffix in (".json", ".safetensors", ".bin", ".pt", ".gz", ".model"):
-            digest.update(file.name.encode() + b"\0" + hashlib.blake2b(file.read_bytes()).digest())
-    spec = EncoderSpec(model, None, digest.hexdigest(), dim, preprocessing)
-    means = _read_means(folder)
+    spec = EncoderSpec(model, None, fingerprint_of(folder), dim, preprocessing)
 
-    def load() -> Network:
+    def load(wanted: int | None) -> Network:
+        found = _graphs_of(folder, spec.fingerprint, home)
+        if found:
+            return OnnxClip(*found, wanted, lambda: _torch_tokenizer(model, folder))
+        from magpie.indexer.encoder.torch_clip import load_local
+
+        network = load_local(folder)
+        if wanted:
+            network.set_threads(wanted)
+        return network
+
+    def load_for_many() -> PictureNetwork:
         from magpie.indexer.encoder.torch_clip import load_local
 
         return load_local(folder)
 
-    if not is_compact(folder, model_config):
-        return Encoder(spec, means, _or_unavailable(folder, load), _threads=threads)
-    compact = _or_unavailable(folder, lambda: CompactNetwork(folder, model_config, preprocessing))
-    return Encoder(spec, means, compact, _or_unavailable(folder, load), threads)
+    return Encoder(spec, _read_means(folder), _or_unavailable(folder, load), load_for_many, threads)
 
 
-def _or_unavailable(folder: Path, load: Callable[[], Network]) -> Callable[[], Network]:
-    """The same, with an error that names the folder where its files cannot be read."""
+def fingerprint_of(folder: Path) -> str:
+    """Twelve bytes, hexadecimal, of the files that make a local-dir model's vectors what they are."""
+    digest = hashlib.blake2b(digest_size=12)
+    for file in sorted(folder.iterdir()):
+        if file.suffix in (".json", ".safetensors", ".bin", ".pt", ".gz", ".model") and file.name != ABOUT_FILE:
+            digest.update(file.name.encode() + b"\0" + hashlib.blake2b(file.read_bytes()).digest())
+    return digest.hexdigest()
 
-    def load_or_tell() -> Network:
+
+def _graphs_of(folder: Path, fingerprint: str, home: Path | None) -> tuple[Path, GraphInfo] | None:
+    """The model's graphs: those in its own folder if they are of its weights, or else those that the home keeps."""
+    info = read_graph_info(folder)
+    if info and info.failure is None and info.fingerprint == fingerprint:
+        return folder, info
+    return cached_graphs(home, str(folder.resolve()), None, fingerprint) if home else None
+
+
+def _torch_tokenizer(model: str, folder: Path | None) -> Tokenizer:
+    from magpie.indexer.encoder.torch_clip import load_tokenizer
+
+    return load_tokenizer(model, folder)
+
+
+def _or_unavailable(model: Path | str, load: Callable[[int | None], Network]) -> Callable[[int | None], Network]:
+    """The same, with an error that names the model where its files cannot be read."""
+
+    def load_or_tell(threads: int | None) -> Network:
         try:
-            return load()
+            return load(threads)
+        except MagpieError:
+            raise
         except Exception as error:  # a damaged file fails in as many ways as there are libraries that read it
             raise ModelUnavailable(
-                f"The model in {folder} cannot be loaded: {first_line(error)} "
-                "Restore it or choose another with --model."
+                f"The model in {model} cannot be loaded: {first_line(error)} Restore it or choose another with --model."
             ) from error
 
     return load_or_tell

@@ -1,4 +1,7 @@
-"""A trained model as a folder that open_clip loads by itself: configuration, fp16 weights, vocabulary, mean vectors."""
+"""A trained model as a folder that open_clip loads by itself: configuration, fp16 weights, vocabulary, mean vectors.
+
+Beside them lie the graphs that ONNX Runtime serves; they refer to the weights.
+"""
 
 import json
 import random
@@ -13,6 +16,9 @@ from open_clip import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.model import CustomTextCLIP
 from safetensors.torch import save_file
 
+from magpie.indexer.encoder.encoder import fingerprint_of
+from magpie.indexer.encoder.onnx_export import write_graphs
+from magpie.indexer.encoder.torch_clip import load_local
 from magpie.indexer.encoder_training.captions import CaptionMaker
 from magpie.indexer.encoder_training.train_tokenizer import TokenRows
 from magpie.indexer.encoder_training.validation import encode_all_pictures, encode_all_texts
@@ -39,10 +45,11 @@ def export_model(
     }
     beside = out / "open_clip_model.tmp"
     save_file(weights, beside)
-    beside.replace(out / "open_clip_model.safetensors")
+    weights_file = beside.replace(out / "open_clip_model.safetensors")
     if vocabulary != out / "bpe.txt.gz":
         shutil.copyfile(vocabulary, out / "bpe.tmp")
         (out / "bpe.tmp").replace(out / "bpe.txt.gz")
+    write_graphs(load_local(out, "cpu"), out, fingerprint_of(out), weights_file)
     return sum(file.stat().st_size for file in out.iterdir() if file.is_file())
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from magpie.indexer.indexes.attribute_columns import Columns, WordColumn
+from magpie.indexer.indexes.attribute_columns import Columns
+from magpie.indexer.indexes.column_types import WordColumn
 
 _PRECISION = 0.9
 _FEWEST_PAIRS = 20

@@ -5,13 +5,14 @@ Where enough queries led people to items, those are the queries; elsewhere words
 
 import random
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from magpie.data.aggregates.clicked_queries import ClickedQuery
 from magpie.data.catalogue.catalogue import Catalogue
+from magpie.indexer.encoder.encode_catalogue import Progress
 from magpie.indexer.encoder.encoder import Encoder
 from magpie.indexer.fusion.average_fusion import PARTS
 from magpie.indexer.generations.generation import Generation
@@ -23,8 +24,6 @@ MOST_ITEMS = 40_000
 FEWEST_CLICKED = 100  # items; fewer teach too little about how people ask
 _BATCH = 1_024
 _WORD = re.compile(r"\w+")
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -75,12 +74,12 @@ class FusionExamples:
         """(num_queries, n) bool: the same of the first queries only."""
         items = list(zip(self.item_words, self.clicked_queries, strict=True))
         asked = [(text, frozenset(_words(text))) for text in self.query_texts[:num_queries]]
-        return np.array([[wanted <= words or text in led for words, led in items] for text, wanted in asked], bool)
+        return np.array([[wanted <= words or text in own for words, own in items] for text, wanted in asked], bool)
 
 
 @dataclass(frozen=True)
 class _Example:
-    """One item: its row, its text whole and without the query's words, the query, and all that led to it."""
+    """One item: its row, its text whole and without the query's words, the query, and all queries that led to it."""
 
     row: int
     text: ItemText
@@ -158,10 +157,10 @@ def _examples(
             text = generation.text_plan.read(item)
             if item.id not in row_of or not (text.title or text.values):
                 continue
-            led = clicked.get(item.item_id, ())
-            query = chance.choices(led, [one.weight for one in led])[0].text if led else draw_query(text, chance)
+            own = clicked.get(item.item_id, ())
+            query = chance.choices(own, [one.weight for one in own])[0].text if own else draw_query(text, chance)
             if _words(query):
-                names = frozenset(one.text for one in led)
+                names = frozenset(one.text for one in own)
                 yield _Example(row_of[item.id], text, without_words(text, query), query, names)
 
 

@@ -14,9 +14,10 @@ from magpie.data.database.connection import Database
 from magpie.data.errors import BadInput
 from magpie.data.home.locks import lock_home
 from magpie.data.settings import Settings
+from magpie.indexer.encoder.encode_catalogue import Progress
 from magpie.indexer.fusion.learned_fusion import KINDS, LearnedFusion, fusion_file
 from magpie.indexer.fusion_training.acceptance_test import FEWEST_JUDGED, judge
-from magpie.indexer.fusion_training.examples import FusionExamples, Progress, read_examples
+from magpie.indexer.fusion_training.examples import FusionExamples, read_examples
 from magpie.indexer.fusion_training.training_loop import FusionOptions, train_weights
 from magpie.indexer.generations.generation import open_encoder_of
 from magpie.indexer.generations.store import open_current
@@ -98,9 +99,9 @@ def _split(examples: FusionExamples) -> tuple[np.ndarray, np.ndarray]:
     text, may be useless to people who look for "blue shoes".
     """
     asked = zip(examples.query_texts, examples.item_words, examples.clicked_queries, strict=True)
-    chance = [_fraction(frozenset([query]) if led else words) for query, words, led in asked]
+    chance = [_fraction(frozenset([query]) if clicked else words) for query, words, clicked in asked]
     judging = np.array(chance) < 1 / _JUDGED
-    people = judging & np.array([bool(led) for led in examples.clicked_queries])
+    people = judging & np.array([bool(clicked) for clicked in examples.clicked_queries])
     descriptive = judging & examples.describes
     if np.count_nonzero(people) >= FEWEST_JUDGED:
         judges = people

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from magpie.indexer.encoder.encode_catalogue import Progress
 from magpie.indexer.encoder_training.export import save_state
 from magpie.indexer.encoder_training.losses import multi_positive_nce
 from magpie.indexer.fusion.average_fusion import PARTS
-from magpie.indexer.fusion_training.examples import FusionExamples, Progress
+from magpie.indexer.fusion_training.examples import FusionExamples
 
 _BATCH = 256
 _RATE = 1e-3

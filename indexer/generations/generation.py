@@ -142,7 +142,8 @@ def open_encoder_of(generation: Generation, threads: int | None = None) -> Encod
     Raises ModelMismatch where the model of that name is another one now, and what `open_encoder` raises.
     """
     about = generation.manifest
-    encoder = open_encoder(about["model"], about["pretrained"], threads)
+    home = generation.folder.parent.parent
+    encoder = open_encoder(about["model"], about["pretrained"], threads, home)
     if encoder.spec.fingerprint != about["fingerprint"]:
         raise ModelMismatch(
             f"Generation {generation.id} was built with another {about['model']} (fingerprint {about['fingerprint']}, "

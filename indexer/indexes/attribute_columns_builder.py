@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from magpie.data.catalogue.items import Item, Value
-from magpie.indexer.indexes.attribute_columns import Column, Columns, NumberColumn, WordColumn, to_number, words_of
+from magpie.indexer.indexes.attribute_columns import Columns
+from magpie.indexer.indexes.column_types import Column, NumberColumn, WordColumn, to_number, words_of
 
 
 @dataclass

@@ -52,7 +52,6 @@ class _Word:
     stem: str
     idf: float
     variants: tuple[tuple[str, float], ...]
-    is_misspelt: bool
 
 
 class LexicalIndexBuilder:
@@ -149,11 +148,11 @@ class LexicalIndex:
     def _word(self, stem: str, is_right: bool) -> _Word:
         frequency = self._frequency(stem)
         if frequency:
-            return _Word(stem, self._idf(frequency), ((stem, 1.0),), False)
+            return _Word(stem, self._idf(frequency), ((stem, 1.0),))
         if is_right:
-            return _Word(stem, self._idf(0), (), False)
+            return _Word(stem, self._idf(0), ())
         misspelt = tuple((near, _TYPO_WEIGHT) for near in self._near_words(stem))
-        return _Word(stem, self._idf(0), misspelt, True)
+        return _Word(stem, self._idf(0), misspelt)
 
     def _join_neighbours(self, words: list[_Word]) -> list[_Word]:
         """Lets "t shirt" find "tshirt": two words in a row also count as the joined word where the catalogue has it."""
@@ -163,7 +162,7 @@ class LexicalIndex:
             if self._frequency(compound):
                 for at in (k, k + 1):
                     old = joined[at]
-                    joined[at] = _Word(old.stem, old.idf, (*old.variants, (compound, 1.0)), False)
+                    joined[at] = _Word(old.stem, old.idf, (*old.variants, (compound, 1.0)))
         return joined
 
     def _near_words(self, stem: str) -> list[str]:

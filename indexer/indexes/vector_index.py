@@ -7,6 +7,7 @@ from pathlib import Path
 
 import faiss
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from magpie.data.errors import BadSetting
 from magpie.indexer.indexes.fast_arrays import best_first
@@ -98,6 +99,7 @@ def _train(index: faiss.Index, rows: np.ndarray) -> None:
 def limit_threads(count: int) -> None:
     """Lets one search use at most `count` cores, in this whole process."""
     faiss.omp_set_num_threads(count)
+    threadpool_limits(count, "blas")  # numpy's products
 
 
 class VectorIndex:

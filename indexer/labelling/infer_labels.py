@@ -19,7 +19,7 @@ from magpie.indexer.encoder.encoder import Encoder
 from magpie.indexer.fusion.average_fusion import PARTS
 from magpie.indexer.generations.generation import Generation, open_encoder_of
 from magpie.indexer.generations.store import open_current
-from magpie.indexer.indexes.attribute_columns import words_of
+from magpie.indexer.indexes.column_types import words_of
 from magpie.indexer.labelling.value_classifier import ValueClassifier
 
 _MOST_KNOWN = 3_000

@@ -80,7 +80,8 @@ def gather_inputs(
 
     Raises BadSetting for an unknown model, fusion or index, ModelUnavailable where the encoder cannot be loaded.
     """
-    encoder = open_encoder(options.model or settings.model, options.pretrained or settings.pretrained)
+    model, pretrained = options.model or settings.model, options.pretrained or settings.pretrained
+    encoder = open_encoder(model, pretrained, home=settings.home)
     empty_index(encoder.spec.dim, choose_factory(options.index, 0, encoder.spec.dim))
     learned_fusion = choose_fusion(options.fusion, settings, encoder.spec.fingerprint)
     catalogue, log_read_ms = Catalogue(database, settings), now_ms()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from magpie.data.aggregates.click_cells import Cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates
 from magpie.search.click_models.layout_bias import measure_by_layout
 from magpie.search.click_models.position_bias import Propensities, measure_propensities
 
@@ -30,7 +30,7 @@ class PositionModel:
     power: float = 1.0
     name = "position"
 
-    def exposure(self, cells: Cells) -> np.ndarray:
+    def exposure(self, cells: ClickAggregates) -> np.ndarray:
         """(n,) impressions of each cell times their probability of being examined."""
         looked_at = self.propensities.at(cells.position)
         for number, layout in enumerate(cells.layouts):
@@ -61,7 +61,7 @@ class CascadeModel:
     attraction: float
     name = "cascade"
 
-    def exposure(self, cells: Cells) -> np.ndarray:
+    def exposure(self, cells: ClickAggregates) -> np.ndarray:
         """(n,) impressions of each cell times their probability of being examined."""
         return cells.impressions * self.examination(cells.position, cells.after)
 
@@ -121,7 +121,7 @@ class ClickModelReport:
         return shown
 
 
-def choose_click_model(cells: Cells) -> ClickModelReport:
+def choose_click_model(cells: ClickAggregates) -> ClickModelReport:
     """The position-based model, and the cascade compared with it by the likelihood of the later days' clicks.
 
     Both are fitted to the earlier days. The position-based model serves even where the cascade explains clicks better,
@@ -147,7 +147,7 @@ def choose_click_model(cells: Cells) -> ClickModelReport:
     return replace(report, model=replace(position, power=_POWER_IN_CASCADES))
 
 
-def fit_cascade(cells: Cells) -> CascadeModel:
+def fit_cascade(cells: ClickAggregates) -> CascadeModel:
     """The cascade under which the clicks are likeliest, given how many each item got for each query."""
     from scipy.optimize import minimize  # here: a server that has no ranker does without it
 
@@ -161,7 +161,7 @@ def fit_cascade(cells: Cells) -> CascadeModel:
     return CascadeModel(*(float(value) for value in 1 / (1 + np.exp(-found.x))))
 
 
-def split_by_day(cells: Cells, late_share: float) -> tuple[Cells, Cells]:
+def split_by_day(cells: ClickAggregates, late_share: float) -> tuple[ClickAggregates, ClickAggregates]:
     """The earlier days and the later ones, which hold about this share of the clicks and at least one day."""
     days, place = np.unique(cells.day, return_inverse=True)
     clicks = np.bincount(place, cells.clicks, len(days))
@@ -171,7 +171,7 @@ def split_by_day(cells: Cells, late_share: float) -> tuple[Cells, Cells]:
     return cells.where(early[place]), cells.where(~early[place])
 
 
-def _likelihood_by_query(cells: Cells, model: ClickModel) -> np.ndarray:
+def _likelihood_by_query(cells: ClickAggregates, model: ClickModel) -> np.ndarray:
     """(queries,) the conditional Poisson log-likelihood of the positions of an item's clicks, given their number.
 
     The clicks on an item fall on its exposures in proportion to these, however much the item is liked, so only the
@@ -185,7 +185,7 @@ def _likelihood_by_query(cells: Cells, model: ClickModel) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Exposures:
-    """Cells without their days and rankers, (n,) columns; `pair` numbers the (query, item)."""
+    """ClickAggregates without their days and rankers, (n,) columns; `pair` numbers the (query, item)."""
 
     num_queries: int
     query: np.ndarray
@@ -196,7 +196,7 @@ class _Exposures:
     clicks: np.ndarray
 
     @classmethod
-    def of(cls, cells: Cells) -> "_Exposures":
+    def of(cls, cells: ClickAggregates) -> "_Exposures":
         keys = np.stack([cells.query, cells.item, cells.position, cells.after])
         (query, item, position, after), place = np.unique(keys, axis=1, return_inverse=True)
         impressions, clicks = (np.bincount(place, x, len(query)) for x in (cells.impressions, cells.clicks))

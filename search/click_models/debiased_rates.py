@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from magpie.data.aggregates.click_cells import Cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates
 from magpie.search.click_models.click_models import ClickModel
 
 HALF_LIFE_DAYS = 30.0
@@ -49,11 +49,11 @@ class Pairs:
         return self.exposure * self.query_rates[self.query]
 
 
-def count_pairs(cells: Cells, browsing: ClickModel) -> Pairs:
+def count_pairs(cells: ClickAggregates, model: ClickModel) -> Pairs:
     """The cells summed by (query, item), each by its chance of being looked at and by its age."""
     newest = cells.day.max(initial=0)
     fading = 0.5 ** ((newest - cells.day) / HALF_LIFE_DAYS)
-    looked_at = browsing.exposure(cells)
+    looked_at = model.exposure(cells)
     keys, pair = np.unique(cells.query * max(len(cells.items), 1) + cells.item, return_inverse=True)
     sums = [np.bincount(pair, fading * x, len(keys)) for x in (looked_at, cells.clicks, cells.conversions)]
     query, item = np.divmod(keys, max(len(cells.items), 1))

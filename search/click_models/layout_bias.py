@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from magpie.data.aggregates.click_cells import Cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates
 from magpie.search.click_models.position_bias import Propensities, measure_propensities
 
 FEWEST_CLICKS = 300
 _DIFFERENCE = 0.3  # by which the logarithms of two layouts' propensities differ, as a standard deviation
 
 
-def measure_by_layout(cells: Cells, pooled: Propensities) -> dict[str, Propensities]:
+def measure_by_layout(cells: ClickAggregates, pooled: Propensities) -> dict[str, Propensities]:
     """Propensities by the name of the layout, for those with enough clicks and comparisons; the `pooled` ones are for
     all others.
 

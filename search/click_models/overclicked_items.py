@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from magpie.data.aggregates.click_cells import Cells, count_cells
-from magpie.data.aggregates.item_counts import PlaceCount, count_sources
+from magpie.data.aggregates.click_aggregates import ClickAggregates, count_click_aggregates
+from magpie.data.aggregates.item_counts import PlaceCount, count_actors
 from magpie.data.database.connection import Database
 from magpie.search.click_models.click_models import ClickModel, ClickModelReport, choose_click_model
 
@@ -33,39 +33,41 @@ class PromotedItem:
     known: frozenset[str]
 
 
-def without_promoters(database: Database, cells: Cells, browsing: ClickModelReport) -> tuple[Cells, ClickModelReport]:
+def without_promoters(
+    database: Database, cells: ClickAggregates, click_models: ClickModelReport
+) -> tuple[ClickAggregates, ClickModelReport]:
     """The cells without everything that promoters of an item did, and the click models fitted to the rest.
 
     At positions that few examine, such an item keeps the clicks of actors who clicked enough other items. Enough is the
     least number at which the item has no more clicks than examinations. Where no number does, all of its clicks and
     impressions at these positions are left out.
     """
-    left_out = _left_out(cells, browsing.model)
+    left_out = _left_out(cells, click_models.model)
     items = [cells.items[item] for item in np.unique(cells.item[left_out])]
-    found = [one for item in items if (one := _find_promoters(database, item, browsing.model)) is not None]
+    found = [one for item in items if (one := _find_promoters(database, item, click_models.model)) is not None]
     if not found:
-        return cells.where(~left_out), browsing
+        return cells.where(~left_out), click_models
     promoters = frozenset().union(*(one.promoters for one in found))
-    whole = count_cells(database, lambda source: source not in promoters)
-    browsing = choose_click_model(whole)
-    kept = whole.where(~_seldom_seen(whole, items, browsing.model))
+    whole = count_click_aggregates(database, lambda source: source not in promoters)
+    click_models = choose_click_model(whole)
+    kept = whole.where(~_seldom_seen(whole, items, click_models.model))
     for one in found:
-        counted = count_cells(database, (one.known - promoters).__contains__)
-        kept = kept.with_rows_of(counted.where(_seldom_seen(counted, [one.item_id], browsing.model)))
-    return kept, browsing
+        counted = count_click_aggregates(database, (one.known - promoters).__contains__)
+        kept = kept.with_rows_of(counted.where(_seldom_seen(counted, [one.item_id], click_models.model)))
+    return kept, click_models
 
 
-def _seldom_seen(cells: Cells, items: Sequence[str], browsing: ClickModel) -> np.ndarray:
+def _seldom_seen(cells: ClickAggregates, items: Sequence[str], model: ClickModel) -> np.ndarray:
     """(n,) whether a cell is one of these items at a position that few examine."""
     is_one = np.array([name in items for name in cells.items], bool)[cells.item]
-    return np.asarray(is_one & (browsing.examination(cells.position, cells.after) < _SELDOM))
+    return np.asarray(is_one & (model.examination(cells.position, cells.after) < _SELDOM))
 
 
-def _find_promoters(database: Database, item_id: str, browsing: ClickModel) -> PromotedItem | None:
+def _find_promoters(database: Database, item_id: str, model: ClickModel) -> PromotedItem | None:
     """The promoters of the item, None where the number of other clicks does not tell them apart."""
-    counts = count_sources(database, item_id)
+    counts = count_actors(database, item_id)
     position = np.array([one.position for one in counts], np.int64)
-    looks = browsing.examination(position, np.zeros(len(counts), np.int64))
+    looks = model.examination(position, np.zeros(len(counts), np.int64))
     beside, clicks = (np.array([getattr(one, name) for one in counts], float) for name in ("beside", "clicks"))
     looked_at = looks * np.array([one.impressions for one in counts], float)
     for fewest in _CHOICES_BESIDE:
@@ -73,18 +75,18 @@ def _find_promoters(database: Database, item_id: str, browsing: ClickModel) -> P
         if not judging.any():
             return None
         if not _is_beyond(clicks[judging].sum(keepdims=True), looked_at[judging].sum(keepdims=True))[0]:
-            known = frozenset(one.source for one in counts if one.beside >= fewest)
-            return PromotedItem(item_id, frozenset(one.source for one in counts if one.clicks) - known, known)
+            known = frozenset(one.actor for one in counts if one.beside >= fewest)
+            return PromotedItem(item_id, frozenset(one.actor for one in counts if one.clicks) - known, known)
     return None
 
 
-def without_overclicked(cells: Cells, browsing: ClickModel) -> Cells:
+def without_overclicked(cells: ClickAggregates, model: ClickModel) -> ClickAggregates:
     """The cells without promoted items at positions that few examine."""
-    return cells.where(~_left_out(cells, browsing))
+    return cells.where(~_left_out(cells, model))
 
 
-def _left_out(cells: Cells, browsing: ClickModel) -> np.ndarray:
-    looks = browsing.examination(cells.position, cells.after)
+def _left_out(cells: ClickAggregates, model: ClickModel) -> np.ndarray:
+    looks = model.examination(cells.position, cells.after)
     seldom = looks < _SELDOM
     items = cells.item[seldom]
     clicks = np.bincount(items, cells.clicks[seldom], len(cells.items))

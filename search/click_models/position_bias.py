@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from magpie.data.aggregates.click_cells import Cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates
 
 POSITIONS = 20  # measured one by one; below them the fall goes on as it is
 _WEEK = 7
@@ -55,7 +55,7 @@ def assumed_propensities() -> Propensities:
     return Propensities(theta, theta * _PRIOR_DEVIATION, 0)
 
 
-def measure_propensities(cells: Cells) -> Propensities:
+def measure_propensities(cells: ClickAggregates) -> Propensities:
     """Intervention harvesting (Agarwal et al. 2019, arXiv:1812.05161) by a conditional likelihood.
 
     Given how often an item was clicked for a query under one ranker, its clicks fall on the positions at which it was
@@ -96,7 +96,7 @@ class Strata:
         return np.asarray(looked_at / looked_at.sum(axis=1, keepdims=True))
 
 
-def strata_of(cells: Cells) -> Strata:
+def strata_of(cells: ClickAggregates) -> Strata:
     """Impressions and clicks by ranker, query and item, for items shown at several positions and clicked at least once.
 
     Where the log does not name the ranker, each week counts as one ranker: an item that rises while it is popular, and

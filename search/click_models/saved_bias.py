@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from magpie.data.aggregates.click_cells import Cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates
 from magpie.data.settings import Settings
 from magpie.search.click_models.position_bias import Propensities, assumed_propensities
 from magpie.search.confidence_intervals import Interval, even_by_factor
@@ -36,7 +36,7 @@ class PositionBias:
         return even_by_factor(theta, error / theta, most=1.0)
 
 
-def save_position_bias(settings: Settings, cells: Cells, propensities: Propensities) -> None:
+def save_position_bias(settings: Settings, cells: ClickAggregates, propensities: Propensities) -> None:
     """Writes the position bias measured on these cells, in place of the one before."""
     counted = {"days": len(np.unique(cells.day)), "impressions": int(cells.impressions.sum())}
     counted |= {"clicks": cells.num_clicks}

@@ -11,8 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
+from magpie.indexer.memory import give_back_freed
 from magpie.search.live_index.delta_builder import ChangedItems
-from magpie.search.live_index.memory import give_back_freed
 from magpie.search.live_index.segment import Segment
 
 _RATIO = 2

@@ -11,7 +11,7 @@ import numpy as np
 
 from magpie.data.catalogue.catalogue import Catalogue, Item
 from magpie.data.errors import BadPicture, TooLarge
-from magpie.data.pictures.sandbox import PictureProcess
+from magpie.data.pictures.sandbox import PictureSandbox
 from magpie.data.settings import Settings
 from magpie.indexer.encoder.dominant_colour import find_dominant_colours, first_dominant_colours
 from magpie.indexer.encoder.embedding_cache import EmbeddingCache
@@ -52,7 +52,7 @@ class ChangedItems:
         catalogue: Catalogue,
         generation: Generation,
         encoder: Encoder,
-        decoder: PictureProcess,
+        decoder: PictureSandbox,
     ) -> None:
         self._embeddings = settings.embeddings_dir
         self._catalogue = catalogue

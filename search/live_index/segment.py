@@ -8,7 +8,8 @@ import numpy as np
 
 from magpie.indexer.fusion.average_fusion import PARTS, Fusion, fuse, informativeness
 from magpie.indexer.fusion.click_part import ClickPart
-from magpie.indexer.indexes.attribute_columns import Columns, NumberColumn
+from magpie.indexer.indexes.attribute_columns import Columns
+from magpie.indexer.indexes.column_types import NumberColumn
 from magpie.indexer.indexes.lexical_index import LexicalIndex
 from magpie.indexer.indexes.vector_index import VectorIndex
 

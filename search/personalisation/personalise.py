@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from magpie.data.aggregates.recent_choices import Visit
+from magpie.data.aggregates.recent_choices import RecentChoice
 from magpie.search.live_index.segment import Segment
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.request import SearchRequest
@@ -67,7 +67,7 @@ class Located:
         return total
 
 
-def preferences_of(visits: Sequence[Visit], now_ms: int) -> Preferences | None:
+def preferences_of(visits: Sequence[RecentChoice], now_ms: int) -> Preferences | None:
     """The preferences of who made these choices, None without choices."""
     strongest: dict[int, float] = {}
     in_session = 0

@@ -8,7 +8,7 @@ import numpy as np
 
 from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.errors import BadQuery, ItemNotFound, NotTogether
-from magpie.data.pictures.sandbox import PictureProcess
+from magpie.data.pictures.sandbox import PictureSandbox
 from magpie.data.settings import Settings
 from magpie.indexer.encoder.encoder import Encoder
 from magpie.indexer.encoder.image_decoding import decode_upload
@@ -102,7 +102,7 @@ class QueryParser:
         generation: Generation,
         catalogue: Catalogue,
         settings: Settings,
-        decoder: PictureProcess,
+        decoder: PictureSandbox,
     ) -> None:
         self._encoder = encoder
         self._decoder = decoder

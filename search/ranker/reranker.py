@@ -11,7 +11,7 @@ import numpy as np
 
 from magpie.data.errors import RankerBroken
 from magpie.data.events.query_normalisation import query_key
-from magpie.data.home.safe_traceback import fault_trail
+from magpie.data.home.safe_traceback import safe_traceback
 from magpie.data.settings import Settings
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.ranker.features import NAMES
@@ -166,7 +166,7 @@ def _tried(order: RankedList, parsed: ParsedQuery, request: SearchRequest, loade
         log.warning("ranker %s: %s; the first-stage order is shown", loaded.version, error)
         return Reranked(order)
     except Exception as error:
-        log.error("ranker %s failed; the first-stage order is shown\n%s", loaded.version, fault_trail(error))
+        log.error("ranker %s failed; the first-stage order is shown\n%s", loaded.version, safe_traceback(error))
         loaded.failures[:] = [f"Ranker {loaded.version} fails ({type(error).__name__}); the first stage serves alone."]
         return Reranked(order)
     loaded.time_budget.count(was_slow=False)

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from magpie.data.aggregates.click_cells import Cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates
 from magpie.data.aggregates.clicked_queries import ClickedQuery, clicked_queries
 from magpie.data.database.connection import Database
 from magpie.data.settings import Settings
-from magpie.data.spam.click_spam import set_aside_misuse
+from magpie.data.spam.click_spam import filter_spam
 from magpie.search.click_models.click_models import PositionModel
 from magpie.search.click_models.overclicked_items import without_overclicked
 from magpie.search.click_models.position_bias import measure_propensities
@@ -21,11 +21,11 @@ def gather_clicked_queries(settings: Settings, database: Database) -> dict[str, 
     """
     if settings.clicked_share == 0:
         return {}
-    set_aside_misuse(database)
+    filter_spam(database)
     return clicked_queries(database, _measured, settings.min_clients)
 
 
-def _measured(cells: Cells) -> tuple[Cells, np.ndarray]:
+def _measured(cells: ClickAggregates) -> tuple[ClickAggregates, np.ndarray]:
     """The cells without promoted items, and the propensities measured on all cells."""
     propensities = measure_propensities(cells)
     return without_overclicked(cells, PositionModel(propensities)), propensities.theta

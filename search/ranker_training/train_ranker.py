@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from magpie.data.aggregates.click_cells import Cells, read_cells, refresh_cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates, read_click_aggregates, refresh_click_aggregates
 from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
@@ -16,7 +16,7 @@ from magpie.data.erasure.erase import forgotten_at
 from magpie.data.events.query_normalisation import query_key
 from magpie.data.home.locks import lock_home
 from magpie.data.settings import Settings
-from magpie.data.spam.click_spam import set_aside_counts, set_aside_misuse
+from magpie.data.spam.click_spam import count_filtered, filter_spam
 from magpie.search.click_models.click_models import ClickModelReport, PositionModel, choose_click_model, split_by_day
 from magpie.search.click_models.debiased_rates import Pairs, count_pairs
 from magpie.search.click_models.overclicked_items import OVERCLICKED, without_promoters
@@ -47,7 +47,7 @@ class TrainingReport:
     published: bool
     data: dict[str, int]
     set_aside: dict[str, int]
-    browsing: ClickModelReport
+    click_models: ClickModelReport
     verdict: Verdict
     seconds: float
 
@@ -57,7 +57,7 @@ class TrainingReport:
             "published": self.published,
             "data": self.data,
             "set_aside": self.set_aside,
-            "browsing": self.browsing.as_dict(),
+            "browsing": self.click_models.as_dict(),
             "gate": self.verdict.as_dict(),
             "seconds": self.seconds,
         }
@@ -80,21 +80,21 @@ def train(
     # thousands of short vector operations: on a busy machine their threads would mostly wait for each other
     with lock_home(settings.home, "ranker"), threadpool_limits(1, "blas"):
         forgotten_ms, log_read_ms = forgotten_at(database), now_ms()
-        set_aside_misuse(database)
-        counted = refresh_cells(database)
-        cells = read_cells(database)
-        browsing = choose_click_model(cells)
+        filter_spam(database)
+        counted = refresh_click_aggregates(database)
+        cells = read_click_aggregates(database)
+        click_models = choose_click_model(cells)
         num_clicks = cells.num_clicks
-        cells, browsing = without_promoters(database, cells, browsing)
+        cells, click_models = without_promoters(database, cells, click_models)
         num_overclicked = num_clicks - cells.num_clicks
-        save_position_bias(settings, cells, browsing.propensities)
+        save_position_bias(settings, cells, click_models.propensities)
         aim = cells.with_conversions(settings.conversion_weight)
-        pairs = count_pairs(aim, browsing.model)
+        pairs = count_pairs(aim, click_models.model)
         version, verdict = None, _too_few(cells)
         if verdict is None:
             stages = _first_stages(first_stage, pairs, on_progress)
             numbers = Catalogue(database, settings).ids_of(pairs.items)
-            ranker, verdict = learn(aim, browsing, stages, numbers)
+            ranker, verdict = learn(aim, click_models, stages, numbers)
             version = save_ranker(settings, ranker, fingerprint, verdict.as_dict(), log_read_ms)
             if verdict.is_better:
                 publish_ranker(settings, version)
@@ -103,11 +103,11 @@ def train(
     data |= {"impressions": int(cells.impressions.sum()), "clicks": cells.num_clicks}
     data |= {"conversions": int(cells.conversions.sum()), "queries": len(cells.queries), "items": len(cells.items)}
     seconds = round(time.perf_counter() - started, 2)
-    aside = set_aside_counts(database) | ({OVERCLICKED: num_overclicked} if num_overclicked else {})
-    return TrainingReport(version, verdict.is_better, data, aside, browsing, verdict, seconds)
+    aside = count_filtered(database) | ({OVERCLICKED: num_overclicked} if num_overclicked else {})
+    return TrainingReport(version, verdict.is_better, data, aside, click_models, verdict, seconds)
 
 
-def _too_few(cells: Cells) -> Verdict | None:
+def _too_few(cells: ClickAggregates) -> Verdict | None:
     if cells.num_clicks < FEWEST_CLICKS:
         return Verdict(False, f"There are {cells.num_clicks:,} clicks to learn from; {FEWEST_CLICKS:,} are needed.")
     if len(np.unique(cells.day)) < 2:
@@ -129,25 +129,25 @@ def _first_stages(first_stage: FirstStageSearch, pairs: Pairs, on_progress: Prog
 
 
 def learn(
-    cells: Cells, browsing: ClickModelReport, stages: Mapping[str, FirstStage], numbers: Mapping[str, int]
+    cells: ClickAggregates, click_models: ClickModelReport, stages: Mapping[str, FirstStage], numbers: Mapping[str, int]
 ) -> tuple[Ranker, Verdict]:
     """The ranker of all cells and the off-policy gate's verdict on it; `numbers` gives `items.id` by item id."""
     early, late = split_by_day(cells, _LATER_SHARE)
-    known = gather_click_statistics(count_pairs(early, browsing.model), stages, numbers)
-    later = gather_click_statistics(count_pairs(late, browsing.model), {}, numbers)
-    position_bias = browsing.propensities.theta * _reach(cells)
+    known = gather_click_statistics(count_pairs(early, click_models.model), stages, numbers)
+    later = gather_click_statistics(count_pairs(late, click_models.model), {}, numbers)
+    position_bias = click_models.propensities.theta * _reach(cells)
     earlier = with_new_share(fit_ranker(known, stages), stages, position_bias)
     as_clicked = PositionModel(Propensities(np.ones(POSITIONS), np.zeros(POSITIONS), 0))
     naive, whole = (
         fit_ranker(gather_click_statistics(count_pairs(part, model), stages, numbers), stages)
-        for part, model in ((early, as_clicked), (cells, browsing.model))
+        for part, model in ((early, as_clicked), (cells, click_models.model))
     )
     naive, whole = replace(naive, new_share=earlier.new_share), with_new_share(whole, stages, position_bias)
     verdict = judge(Contenders(earlier, naive, whole), later, stages, position_bias)
     return replace(whole, depth=verdict.depth, serves_new_queries=verdict.serves_new_queries), verdict
 
 
-def _reach(cells: Cells) -> np.ndarray:
+def _reach(cells: ClickAggregates) -> np.ndarray:
     """(POSITIONS,) how often each position is shown, relative to the first."""
     shown = np.bincount(cells.position, cells.impressions, POSITIONS + 1)[1 : POSITIONS + 1]
     return np.minimum(shown / max(shown[0], 1.0), 1.0)

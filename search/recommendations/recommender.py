@@ -9,8 +9,8 @@ from heapq import nlargest
 
 import numpy as np
 
-from magpie.data.aggregates.co_clicks import chosen_together
-from magpie.data.aggregates.recent_choices import BOUGHT, chosen_items, read_visits
+from magpie.data.aggregates.co_clicks import count_co_clicks
+from magpie.data.aggregates.recent_choices import BOUGHT, chosen_items, read_recent_choices
 from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
@@ -69,7 +69,7 @@ class Recommender:
         segments = self._engine.segments
         rates = self._engine.popularity.rates
         popular = self._by_number(dict(nlargest(max(_MOST_POPULAR, 2 * k), rates.items(), key=lambda pair: pair[1])))
-        preferences = preferences_of(read_visits(self._database, session_id, client_id), now_ms())
+        preferences = preferences_of(read_recent_choices(self._database, session_id, client_id), now_ms())
         chosen = chosen_items(self._database, session_id, client_id)
         if preferences is not None:
             latest = self._catalogue.get_many([int(one) for one in preferences.ids[:_STARTS]])
@@ -86,7 +86,7 @@ class Recommender:
         """From 0 to 1 by `items.id` how often an item is chosen together with one of these."""
         best: dict[str, float] = {}
         for item_id in item_ids:
-            people = chosen_together(self._database, item_id)
+            people = count_co_clicks(self._database, item_id)
             scores = together_scores(people, item_id, self._engine.popularity.counts)
             scores = {other: score for other, score in scores.items() if other not in self._engine.popularity.promoted}
             best |= {other: max(score, best.get(other, 0.0)) for other, score in scores.items()}

@@ -13,8 +13,8 @@ from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.errors import BadFilter
-from magpie.indexer.indexes.attribute_columns import words_of
 from magpie.indexer.indexes.attribute_columns_builder import fields_of
+from magpie.indexer.indexes.column_types import words_of
 
 NONE = "(none)"
 _DOUBT = 10.0  # exposures by which an item's rate is drawn towards that of all

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from magpie.indexer.indexes.attribute_columns import FACET_VALUES, FilterValue, words_of
+from magpie.indexer.indexes.attribute_columns import FACET_VALUES, FilterValue
+from magpie.indexer.indexes.column_types import words_of
 from magpie.search.histogram import histogram
 from magpie.search.live_index.segment import Segment
 from magpie.search.request import FacetValue, Range

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from magpie.indexer.indexes.attribute_columns import Columns, NumberColumn, check_names
+from magpie.indexer.indexes.attribute_columns import Columns, check_names
+from magpie.indexer.indexes.column_types import NumberColumn
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.retrieval.scoring import Candidates
 

@@ -4,11 +4,11 @@ from typing import Any
 
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.ubi import EventRecord
 
 
 def choose(database: Database, *items: str, **who: Any) -> None:
     """Somebody clicks these items just now; `who` are other fields of the events."""
     fields = {"action_name": "click", "timestamp_ms": now_ms()} | who
-    ClickLog(database).record_events([EventRecord(object_id=item, **fields) for item in items])
+    EventLog(database).record_events([EventRecord(object_id=item, **fields) for item in items])

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from magpie.data.aggregates.click_cells import Cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates
 from magpie.search.ranker.first_stage_arrays import FirstStage
 
 NUM_QUERIES, NUM_ITEMS, SHOWN, DAYS = 60, 400, 10, 6
@@ -49,7 +49,7 @@ def make_world(seed: int = 0, dim: int = 16, candidates: int = 30) -> World:
 
 def browse(
     world: World, searches: int, seed: int = 0, cascade: bool = False, swaps: float = 0.3, eta: float = 1.0
-) -> Cells:
+) -> ClickAggregates:
     """The log of so many searches: position k is looked at with chance k^-eta, or (cascade) until a click satisfies."""
     random = np.random.default_rng(seed)
     keys = list(world.stages)
@@ -74,7 +74,7 @@ def browse(
     day, query_numbers, item_numbers, positions, afters = np.array(list(rows)).T
     impressions, clicks = np.array(list(rows.values())).T
     none = np.zeros(len(rows), np.int64)
-    return Cells(
+    return ClickAggregates(
         queries=keys,
         items=[str(number) for number in range(NUM_ITEMS + 1)],
         rankers=["first-stage"],

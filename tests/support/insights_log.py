@@ -5,7 +5,7 @@ from typing import Any
 
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 
 DAY_MS = 86_400_000
@@ -16,7 +16,7 @@ def search(
     database: Database, words: str, clients: Sequence[str], clicked: int = 0, days_ago: float = 0.0, **attributes: Any
 ) -> None:
     """One search of each client for the words, three hits shown; `clicked` is the position that each of them opens."""
-    log, at = ClickLog(database), now_ms() - int(days_ago * DAY_MS)
+    log, at = EventLog(database), now_ms() - int(days_ago * DAY_MS)
     names = {client: f"{words}/{client}/{days_ago}/{sorted(attributes.items())}" for client in clients}
     known: dict[str, Any] = {"sort": "relevance", "ranker": "first-stage", "confident": True} | attributes
     hits = tuple(ShownHit(item, position) for position, item in enumerate(FOUND, 1))

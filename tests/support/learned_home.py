@@ -5,7 +5,7 @@ import numpy as np
 from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import open_database
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.filter_reasons import BOT
 from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
@@ -30,8 +30,8 @@ def teach(settings: Settings) -> None:
         search(database, "red ball", people(6, first=days), clicked=1, days_ago=days, ranker="000001-a")
         search(database, "drone", people(7), days_ago=days, confident=False)
     search(database, "kite", people(6))
-    _vote(ClickLog(database))
-    ClickLog(database).record_events([EventRecord("click", object_id="ball-red", set_aside=BOT)])
+    _vote(EventLog(database))
+    EventLog(database).record_events([EventRecord("click", object_id="ball-red", filter_reason=BOT)])
     cells = browse(make_world(), 4_000)
     save_position_bias(settings, cells, measure_propensities(cells))
     tear(settings)
@@ -63,7 +63,7 @@ def tear(settings: Settings) -> None:
     seal(folder, about)
 
 
-def _vote(log: ClickLog) -> None:
+def _vote(log: EventLog) -> None:
     """Six people, each with one search of two interleaved rankings and a click on the second's."""
     for number, client in enumerate(people(6)):
         attributes = {"interleave": ["first-stage", "current"], "teams": "AB", "sort": "relevance", "confident": True}

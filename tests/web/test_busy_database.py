@@ -51,9 +51,9 @@ def test_searches_of_the_meantime_are_logged_later(own_app: Flask, own_shop: Set
         for n in range(5):
             client_of(own_app).get(f"/api/search?q=red+ball&client_id=c{n}")
         opened.query_log.settle(timeout_s=1)
-        assert not list(opened.click_log.export())
+        assert not list(opened.event_log.export())
     opened.query_log.settle(timeout_s=20)
-    assert len(list(opened.click_log.export())) == 5
+    assert len(list(opened.event_log.export())) == 5
 
 
 def test_who_waits_too_long_for_the_database_says_so(settings: Settings) -> None:

@@ -8,9 +8,9 @@ import pytest
 from flask import Flask
 from werkzeug.exceptions import TooManyRequests
 
-from magpie.data.aggregates.click_cells import read_cells, refresh_cells
+from magpie.data.aggregates.click_aggregates import read_click_aggregates, refresh_click_aggregates
 from magpie.data.database.connection import Database, open_database
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
 from magpie.indexer.generations.store import current_id, generation_ids, roll_back
@@ -72,7 +72,7 @@ def test_searches_events_and_items_go_on(own_app: Flask, clock: Clock) -> None:
     assert client.get("/api/items/mine").headers["ETag"] != etag
     opened = own_app.extensions["magpie"]
     opened.query_log.settle()
-    exported = list(opened.click_log.export())
+    exported = list(opened.event_log.export())
     assert sum("user_query" in one for one in exported) == 2
     reasons = [one.get("set_aside", "") for one in exported if "action_name" in one]
     assert len(reasons) == 2 and "" in reasons  # one clicked "before" its search was answered
@@ -103,13 +103,13 @@ def test_generations_keep_their_order(own_shop: Settings, monkeypatch: pytest.Mo
 
 def test_days_that_come_again_are_counted_again(database: Database) -> None:
     """Sums by day follow the log, in whatever order its days come."""
-    log = ClickLog(database)
+    log = EventLog(database)
     for turn, day in enumerate((20_003, 20_001, 20_002, 20_001)):
         at_ms, name = day * DAY_MS + turn * 60_000, f"q{turn}"
         log.record_queries(
             [QueryRecord(name, "red", client_id=name, timestamp_ms=at_ms, hits=(ShownHit("a", 1), ShownHit("b", 2)))]
         )
         log.record_events([EventRecord("click", name, name, timestamp_ms=at_ms + 1000, object_id="a", position=1)])
-        refresh_cells(database)
-    cells = read_cells(database)
+        refresh_click_aggregates(database)
+    cells = read_click_aggregates(database)
     assert cells.num_clicks == 4 and sorted(set(cells.day.tolist())) == [20_001, 20_002, 20_003]

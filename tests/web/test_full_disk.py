@@ -18,7 +18,7 @@ from magpie.data.database.connection import open_database
 from magpie.data.errors import DiskFault, NotEnoughDisk
 from magpie.data.feeds.import_feed import import_feed
 from magpie.data.home.disk_errors import disk_fault
-from magpie.data.pictures.sandbox import PictureProcess
+from magpie.data.pictures.sandbox import PictureSandbox
 from magpie.data.settings import Settings
 from magpie.indexer.generations.store import current_id, verify_current
 from magpie.indexer.rebuild import RebuildOptions, rebuild
@@ -88,7 +88,7 @@ def test_searches_and_pictures_go_on_and_no_acknowledged_event_is_lost(small_dis
         small_disk.free()
         assert client.post("/api/events", json={"action_name": "view", "event_id": "after"}).status_code == 200
         app.extensions["magpie"].query_log.settle(timeout_s=20)
-        exported = list(app.extensions["magpie"].click_log.export())
+        exported = list(app.extensions["magpie"].event_log.export())
     finally:
         app.extensions["magpie"].close()
     assert {one["event_id"] for one in exported if "event_id" in one} == {*acknowledged, "after"}
@@ -144,7 +144,7 @@ def test_a_thumbnail_that_cannot_be_kept_is_sent(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("magpie.web.media.picture_store.write_whole", fail)
-    with closing(open_database(own_shop)) as database, closing(PictureProcess()) as decoder:
+    with closing(open_database(own_shop)) as database, closing(PictureSandbox()) as decoder:
         shelf = PictureStore(own_shop, Catalogue(database, own_shop), decoder)
         served = shelf._thumbnail(Catalogue(database, own_shop).get("ball-red").pictures[0], 160)
     assert not isinstance(served.file, Path) and served.file.getvalue()[8:12] == b"WEBP"

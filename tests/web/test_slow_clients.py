@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magpie.data.database.connection import open_database
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.settings import Settings
 from magpie.web.wire import MAX_HEAD_BYTES, read_head
 from tests.support.serving import Server, serving
@@ -202,7 +202,7 @@ def test_at_the_end_requests_on_their_way_are_answered(own_shop: Settings) -> No
         for line in lines:
             line.close()
     with closing(open_database(own_shop)) as database:
-        assert ClickLog(database).counts()["queries"] >= 14  # what waited to be logged is on disk
+        assert EventLog(database).counts()["queries"] >= 14  # what waited to be logged is on disk
 
 
 # ---- where a request ends ----

@@ -27,7 +27,7 @@ def wants_privacy(headers: Headers) -> bool:
     return headers.get("DNT") == "1" or headers.get("Sec-GPC") == "1"
 
 
-def set_aside_reason() -> str:
+def filter_reason_of_client() -> str:
     """The reason to filter this request's records out as spam: its User-Agent names a crawler; else ""."""
     return BOT if is_crawler(http_request.headers.get("User-Agent", "")) else ""
 
@@ -48,7 +48,7 @@ def answer_search(services: Services, request: SearchRequest, private: bool, is_
     services.metrics.search_seconds.observe(time.perf_counter() - started)
     services.metrics.searches.labels(_kind(request), str(result.confident).lower()).inc()
     if is_logged:
-        services.query_log.add(query_record(request, shown, is_typing, set_aside_reason()))
+        services.query_log.add(query_record(request, shown, is_typing, filter_reason_of_client()))
     return result
 
 
@@ -89,14 +89,14 @@ def answer_recommendation(services: Services, asked: RecommendQuery, private: bo
                 application=APPLICATION,
                 query_attributes=attributes,
                 hits=hits,
-                set_aside=set_aside_reason(),
+                filter_reason=filter_reason_of_client(),
             )
         )
     return result
 
 
 def query_record(
-    request: SearchRequest, shown: Explored | Interleaved, is_typing: bool, set_aside: str = ""
+    request: SearchRequest, shown: Explored | Interleaved, is_typing: bool, filter_reason: str = ""
 ) -> QueryRecord:
     """The search as the event log stores it; of a picture only that there was one."""
     result = shown.result
@@ -129,7 +129,7 @@ def query_record(
             ShownHit(hit.item_id, hit.position, hit.score, propensity, hit.inputs)
             for hit, propensity in zip(result.hits, propensities, strict=True)
         ),
-        set_aside=set_aside,
+        filter_reason=filter_reason,
     )
 
 

@@ -11,9 +11,9 @@ from pydantic import TypeAdapter
 from magpie.data.clock import now_ms
 from magpie.data.database.api_tokens import EVENTS
 from magpie.data.errors import BadEvent
-from magpie.data.events.event_validation import doubted
+from magpie.data.events.event_validation import validate_event
 from magpie.data.events.ubi import EventRecord, parse_event
-from magpie.web.api.answer_search import set_aside_reason, wants_privacy
+from magpie.web.api.answer_search import filter_reason_of_client, wants_privacy
 from magpie.web.api.event_schemas import Event
 from magpie.web.api.openapi import SECURITY, problem_responses, request_body
 from magpie.web.api.request_bodies import json_body
@@ -47,14 +47,14 @@ def record_events() -> Response:
         return jsonify({"accepted": len(records), "duplicates": 0, "stored": False, "detail": detail})
     if not _is_trusted(opened):
         received = now_ms()
-        reason = set_aside_reason()
+        reason = filter_reason_of_client()
         records = [
-            replace(record, set_aside=reason) if reason else doubted(record, received, opened.query_ids)
+            replace(record, filter_reason=reason) if reason else validate_event(record, received, opened.query_ids)
             for record in records
         ]
-    counts = opened.click_log.record_events(records)
-    opened.metrics.events.labels("stored").inc(counts.accepted - counts.set_aside)
-    opened.metrics.events.labels("set aside").inc(counts.set_aside)
+    counts = opened.event_log.record_events(records)
+    opened.metrics.events.labels("stored").inc(counts.accepted - counts.filtered)
+    opened.metrics.events.labels("set aside").inc(counts.filtered)
     opened.metrics.events.labels("duplicate").inc(counts.duplicates)
     return jsonify({"accepted": counts.accepted, "duplicates": counts.duplicates, "stored": True, "detail": "On disk."})
 

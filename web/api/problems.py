@@ -11,7 +11,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from magpie.data.errors import MagpieError
 from magpie.data.home.disk_errors import disk_fault
-from magpie.data.home.safe_traceback import fault_trail
+from magpie.data.home.safe_traceback import safe_traceback
 from magpie.web.api.responses import FieldProblem
 
 log = logging.getLogger(__name__)
@@ -125,7 +125,7 @@ def _answer_unexpected(error: Exception) -> Response:
     named = disk_fault(error)
     if named is not None:
         return _answer_magpie_error(named)
-    log.error("%s at %s failed\n%s", request.method, request.url_rule or "no route", fault_trail(error))
+    log.error("%s at %s failed\n%s", request.method, request.url_rule or "no route", safe_traceback(error))
     detail = "The server failed at this request. Its log says why."
     return _for_reader(problem(500, detail), 500, detail)
 

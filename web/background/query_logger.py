@@ -5,7 +5,7 @@ import queue
 import threading
 import time
 
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.ubi import QueryRecord
 
 log = logging.getLogger(__name__)
@@ -19,8 +19,8 @@ MAX_BATCH = 500
 class QueryLogWriter:
     """Takes records from request threads without ever making them wait; `close` writes what is left."""
 
-    def __init__(self, click_log: ClickLog) -> None:
-        self._click_log = click_log
+    def __init__(self, event_log: EventLog) -> None:
+        self._event_log = event_log
         self._waiting: queue.Queue[QueryRecord] = queue.Queue(MAX_WAITING)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="magpie-query-log", daemon=True)
@@ -63,7 +63,7 @@ class QueryLogWriter:
     def _is_written(self, records: list[QueryRecord], is_first: bool) -> bool:
         """Whether the batch is on disk; only the first failure of several is news."""
         try:
-            self._click_log.record_queries(records)
+            self._event_log.record_queries(records)
         except Exception as error:
             if is_first or self._stopping.is_set():
                 left = len(records) + self._waiting.qsize()

@@ -15,7 +15,7 @@ from magpie.web.cli.output import as_json, print_facts, print_json, progress_on_
 
 if TYPE_CHECKING:
     from magpie.data.erasure.erase import Forgotten
-    from magpie.data.events.event_log import ClickLog
+    from magpie.data.events.event_log import EventLog
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -31,12 +31,12 @@ def events() -> None:
 @click.pass_context
 def import_(ctx: click.Context, file: Path, as_json: bool) -> None:
     """Import FILE: OpenSearch UBI as NDJSON, one query or event a line."""
-    from magpie.data.spam.click_spam import set_aside_misuse
+    from magpie.data.spam.click_spam import filter_spam
 
     settings = open_settings(ctx)
-    with _click_log(ctx) as log, progress_on_stderr(is_quiet=as_json) as progress:
+    with _event_log(ctx) as log, progress_on_stderr(is_quiet=as_json) as progress:
         counts = log.import_lines(
-            file, settings.rejects_dir, set_aside_misuse, lambda done, total: progress("import", done, total)
+            file, settings.rejects_dir, filter_spam, lambda done, total: progress("import", done, total)
         )
     _show(counts, as_json)
 
@@ -45,7 +45,7 @@ def import_(ctx: click.Context, file: Path, as_json: bool) -> None:
 @click.pass_context
 def export(ctx: click.Context) -> None:
     """Print all stored queries and events as NDJSON."""
-    with _click_log(ctx) as log:
+    with _event_log(ctx) as log:
         for record in log.export():
             click.echo(json.dumps(record, ensure_ascii=False))
 
@@ -62,7 +62,7 @@ def purge(ctx: click.Context, older_than: str, as_json: bool) -> None:
     from magpie.data.erasure.erase import purge as purge_log
 
     before = datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
-    with _click_log(ctx) as log:
+    with _event_log(ctx) as log:
         gone = purge_log(log.database, before)
     _show(gone, as_json)
     _say_what_is_stale(ctx, gone)
@@ -76,7 +76,7 @@ def forget(ctx: click.Context, client_id: str, as_json: bool) -> None:
     """Delete all searches and events of one client, for good."""
     from magpie.data.erasure.erase import forget_client
 
-    with _click_log(ctx) as log:
+    with _event_log(ctx) as log:
         gone = forget_client(log.database, client_id)
     _show(gone, as_json)
     _say_what_is_stale(ctx, gone)
@@ -93,13 +93,13 @@ def _say_what_is_stale(ctx: click.Context, gone: "Forgotten") -> None:
 
 
 @contextmanager
-def _click_log(ctx: click.Context) -> "Iterator[ClickLog]":
+def _event_log(ctx: click.Context) -> "Iterator[EventLog]":
     from magpie.data.database.connection import open_database
-    from magpie.data.events.event_log import ClickLog
+    from magpie.data.events.event_log import EventLog
 
     database = open_database(open_settings(ctx))
     try:
-        yield ClickLog(database)
+        yield EventLog(database)
     finally:
         database.close()
 

@@ -119,15 +119,15 @@ def clicks_report(settings: "Settings", database: "Database") -> dict[str, Any]:
     """The report as JSON values."""
     from dataclasses import asdict
 
-    from magpie.data.aggregates.click_cells import read_cells, refresh_cells
+    from magpie.data.aggregates.click_aggregates import read_click_aggregates, refresh_click_aggregates
     from magpie.data.erasure.erase import forgotten_at
-    from magpie.data.spam.click_spam import set_aside_counts
+    from magpie.data.spam.click_spam import count_filtered
     from magpie.search.click_models.click_models import choose_click_model
     from magpie.search.ranker.named_rankings import FIRST_STAGE
     from magpie.search.ranker.ranker_store import current_ranker, is_stale, ranker_versions, read_manifest
     from magpie.search.reports.interleaving_report import read_comparisons
 
-    counted, cells = refresh_cells(database), read_cells(database)
+    counted, cells = refresh_click_aggregates(database), read_click_aggregates(database)
     rankers, forgotten_ms = [], forgotten_at(database)
     for version in ranker_versions(settings):
         manifest = read_manifest(settings, version)
@@ -144,7 +144,7 @@ def clicks_report(settings: "Settings", database: "Database") -> dict[str, Any]:
             "queries": len(cells.queries),
             "items": len(cells.items),
         },
-        "set_aside": set_aside_counts(database),
+        "set_aside": count_filtered(database),
         "browsing": choose_click_model(cells).as_dict(),
         "serving": current_ranker(settings) or FIRST_STAGE,
         "rankers": rankers,

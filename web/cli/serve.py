@@ -129,7 +129,7 @@ def _is_indexed(settings: Any, revision: int) -> bool:
 
     try:
         about = describe_current(settings)
-        encoder = open_encoder(settings.model, settings.pretrained)
+        encoder = open_encoder(settings.model, settings.pretrained, home=settings.home)
     except MagpieError:
         return False
     return bool(about["catalogue_revision"] == revision and about["fingerprint"] == encoder.spec.fingerprint)

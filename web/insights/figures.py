@@ -13,7 +13,7 @@ from magpie.data.aggregates.query_sessions import DAY_MS, Searches, read_searche
 from magpie.data.catalogue.items import Item
 from magpie.data.clock import now_ms
 from magpie.data.errors import MagpieError, NoIndex
-from magpie.data.spam.click_spam import count_records, set_aside_counts
+from magpie.data.spam.click_spam import count_filtered, count_records
 from magpie.indexer.generations.store import describe_current, read_conflicts
 from magpie.search.click_models.saved_bias import PositionBias, read_position_bias
 from magpie.search.live_index.segment import Segment
@@ -232,7 +232,7 @@ def _health(services: Services) -> Health:
         manifest = describe_current(services.settings)
     except MagpieError:  # the status says why
         manifest = {}
-    set_aside = set_aside_counts(services.database)
+    set_aside = count_filtered(services.database)
     records = count_records(services.database)
     timed, status = services.metrics, services.engine.status()
     return Health(status, manifest, latency_of(timed.search_seconds), timed.since_s, set_aside, records)

@@ -10,7 +10,7 @@ from magpie.data.catalogue.items import Picture
 from magpie.data.errors import BadInput, BadPicture, NotFound
 from magpie.data.home.atomic_files import write_whole
 from magpie.data.pictures.decode import make_thumbnail
-from magpie.data.pictures.sandbox import PictureProcess
+from magpie.data.pictures.sandbox import PictureSandbox
 from magpie.data.settings import Settings
 from magpie.web.addresses import HASH_CHARS
 
@@ -46,7 +46,7 @@ class PictureStore:
     when its first bytes are those of a picture.
     """
 
-    def __init__(self, settings: Settings, catalogue: Catalogue, decoder: PictureProcess) -> None:
+    def __init__(self, settings: Settings, catalogue: Catalogue, decoder: PictureSandbox) -> None:
         self._catalogue = catalogue
         self._decoder = decoder
         self._folder = settings.home / "thumbnails"

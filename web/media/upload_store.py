@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from magpie.data.errors import PictureForgotten
 from magpie.data.pictures.decode import copy_upload, cut_upload
-from magpie.data.pictures.sandbox import PictureProcess
+from magpie.data.pictures.sandbox import PictureSandbox
 
 KEEP_S = 3600
 MAX_KEPT = 200
@@ -29,7 +29,7 @@ class Upload:
 class UploadStore:
     """Re-encoded copies by an unguessable name: at most 200, for an hour, never on disk."""
 
-    def __init__(self, max_pixels: int, decoder: PictureProcess) -> None:
+    def __init__(self, max_pixels: int, decoder: PictureSandbox) -> None:
         self._max_pixels = max_pixels
         self._decoder = decoder
         self._kept: OrderedDict[str, tuple[float, Upload]] = OrderedDict()

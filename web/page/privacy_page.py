@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from magpie.data.erasure.subject_access import Deed, forget_session, stored_about
+from magpie.data.erasure.subject_access import Action, forget_session, read_stored_data
 from magpie.data.errors import BadInput
 from magpie.web.addresses import search_url
 from magpie.web.api.answer_search import wants_privacy
@@ -37,9 +37,9 @@ def about_me() -> Response:
     private = wants_privacy(request.headers)
     session_id = "" if private else session_of_request()
     services().query_log.settle()
-    stored = stored_about(services().database, session_id)
-    titles = _titles([deed.item_id for deed in stored.deeds])
-    actions = [(_action(deed), deed.item_id, titles.get(deed.item_id, "")) for deed in stored.deeds]
+    stored = read_stored_data(services().database, session_id)
+    titles = _titles([action.item_id for action in stored.actions])
+    actions = [(_action(one), one.item_id, titles.get(one.item_id, "")) for one in stored.actions]
     page = render_template(
         "me.html", session_id=session_id, is_private=private, stored=stored, actions=actions, forgotten=None
     )
@@ -63,10 +63,10 @@ def _unkept(answer: Response) -> Response:
     return answer
 
 
-def _action(deed: Deed) -> str:
-    name = f"action_{deed.action_name}"
+def _action(action: Action) -> str:
+    name = f"action_{action.action_name}"
     language = language_of(request)
-    return texts_for(language)(name) if name in LANGUAGES[language] else deed.action_name
+    return texts_for(language)(name) if name in LANGUAGES[language] else action.action_name
 
 
 def _titles(item_ids: Sequence[str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from magpie.data.aggregates.recent_choices import read_visits
+from magpie.data.aggregates.recent_choices import read_recent_choices
 from magpie.search.request import Hit
 from magpie.web.api.answer_search import answer_recommendation
 from magpie.web.api.search_requests import RecommendQuery
@@ -33,7 +33,7 @@ def rows_for(opened: Services, session_id: str, private: bool, text: Text) -> li
 
 def _because(opened: Services, session_id: str, text: Text) -> CardRow | None:
     """Items that go with the one looked at last in this session; None without one."""
-    choices = read_visits(opened.database, session_id, "")
+    choices = read_recent_choices(opened.database, session_id, "")
     items = opened.catalogue.get_many([choices[0].id]) if choices else {}
     if not items:
         return None

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the pending revisions on the connection that `data.database` hands over, in one transaction."""
+"""Alembic's entry: runs pending revisions on the connection that data/database hands over, in one transaction."""
 
 from alembic import context
 

@@ -7,7 +7,7 @@ from magpie.data.aggregates.position_counts import PositionCount, count_position
 from magpie.data.aggregates.query_sessions import DAY_MS, read_searches
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.pseudonyms import SPAN_MS
 from magpie.data.events.ubi import QueryRecord
 from tests.support.insights_log import people, search
@@ -36,8 +36,8 @@ def test_only_searches_count_as_searches(database: Database) -> None:
 
 
 def test_what_is_set_aside_or_older_does_not_count(database: Database) -> None:
-    aside = QueryRecord("q", "ball", "c1", set_aside="bot")
-    ClickLog(database).record_queries([aside])
+    aside = QueryRecord("q", "ball", "c1", filter_reason="bot")
+    EventLog(database).record_queries([aside])
     search(database, "ball", people(1), days_ago=9)
     assert len(read_searches(database, now_ms() - 8 * DAY_MS)) == 0
     assert len(read_searches(database, 0)) == 1
@@ -52,14 +52,14 @@ def test_queries_that_tell_of_somebody_are_never_shown(database: Database) -> No
 
 
 def test_a_person_has_one_name_in_each_span_and_counts_once(database: Database) -> None:
-    ClickLog(database).record_queries(
+    EventLog(database).record_queries(
         [QueryRecord(f"q{span}", "ball", "c1", timestamp_ms=span * SPAN_MS + 1) for span in range(3)]
     )
     assert count_queries(read_searches(database, 0), 1) == [QueryCount("ball", 3, 1, 0, 0)]
 
 
 def test_a_visit_counts_where_no_client_is_known_and_nobody_counts_not(database: Database) -> None:
-    log = ClickLog(database)
+    log = EventLog(database)
     log.record_queries([QueryRecord(f"v{visit}", "ball", session_id=f"s{visit % 2}") for visit in range(4)])
     log.record_queries([QueryRecord(f"n{number}", "ball") for number in range(4)])
     found = read_searches(database, 0)

@@ -7,7 +7,7 @@ from flask import Flask
 
 from magpie.data.aggregates.k_anonymous_queries import shared_queries
 from magpie.data.database.connection import Database
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.pseudonyms import SPAN_MS
 from magpie.data.events.ubi import QueryRecord
 from magpie.data.settings import Settings
@@ -25,7 +25,7 @@ def searches(database: Database, words: str, *clients: str, **fields: Any) -> No
         QueryRecord(f"{words}-{client}-{fields}", words, client_id=client, **({"timestamp_ms": NOON} | fields))
         for client in clients
     ]
-    ClickLog(database).record_queries(records)
+    EventLog(database).record_queries(records)
 
 
 def test_enough_different_clients_make_a_query_common(database: Database) -> None:
@@ -55,7 +55,7 @@ def test_what_tells_of_somebody_is_never_common(database: Database, words: str) 
 def test_half_typed_misunderstood_and_odd_searches_do_not_count(database: Database) -> None:
     searches(database, "re", "c1", "c2", application="magpie", query_attributes={"typing": True, "confident": True})
     searches(database, "zzz", "c1", "c2", application="magpie")
-    searches(database, "bots", "c1", "c2", set_aside="bot")
+    searches(database, "bots", "c1", "c2", filter_reason="bot")
     searches(database, "good", "c1", "c2", application="magpie", query_attributes={"confident": True})
     assert shared_queries(database, 0, min_clients=2) == [("good", 2)]
 

@@ -79,8 +79,8 @@ def test_a_failed_write_leaves_nothing(database: Database) -> None:
         assert connection.execute(select(counters.c.name).where(counters.c.name == "half")).all() == []
 
 
-def test_a_newer_database_is_refused(settings: Settings) -> None:
-    with open_database(settings).writing() as connection:
+def test_a_newer_database_is_refused(settings: Settings, database: Database) -> None:
+    with database.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(DatabaseTooNew, match=r"9999.*update Magpie"):
         open_database(settings)

@@ -20,7 +20,7 @@ from magpie.data.clock import now_ms
 from magpie.data.database.connection import MIGRATIONS, Database, open_database
 from magpie.data.erasure.erase import Forgotten, forget_client, forgotten_at, purge
 from magpie.data.errors import BadEvent
-from magpie.data.events.event_log import ClickLog, LogCounts
+from magpie.data.events.event_log import EventLog, LogCounts
 from magpie.data.events.pseudonyms import SPAN_MS, SPANS_KEPT, is_pseudonym, pseudonyms_of
 from magpie.data.events.ubi import (
     EventRecord,
@@ -32,7 +32,7 @@ from magpie.data.events.ubi import (
     query_to_ubi,
 )
 from magpie.data.settings import Settings
-from magpie.data.spam.click_spam import set_aside_misuse
+from magpie.data.spam.click_spam import filter_spam
 
 pytestmark = pytest.mark.every_database
 
@@ -57,11 +57,11 @@ EVENT: dict[str, Any] = {
 
 
 @pytest.fixture
-def log(database: Database) -> ClickLog:
-    return ClickLog(database)
+def log(database: Database) -> EventLog:
+    return EventLog(database)
 
 
-def test_what_comes_in_goes_out(log: ClickLog) -> None:
+def test_what_comes_in_goes_out(log: EventLog) -> None:
     assert log.record_queries([parse_query(QUERY)]) == LogCounts(1, 0)
     assert log.record_events([parse_event(EVENT)]) == LogCounts(1, 0)
     query, event = log.export()
@@ -70,14 +70,14 @@ def test_what_comes_in_goes_out(log: ClickLog) -> None:
     assert [query, event] == [QUERY | {"client_id": name}, EVENT | {"client_id": name}]
 
 
-def test_fields_that_ubi_does_not_name_are_kept(log: ClickLog) -> None:
+def test_fields_that_ubi_does_not_name_are_kept(log: EventLog) -> None:
     strange = EVENT | {"event_id": "e1", "message": "m", "message_type": "t", "shop_floor": {"x": [1, None]}}
     log.record_events([parse_event(strange)])
     (exported,) = log.export()
     assert exported == strange | {"client_id": exported["client_id"]}
 
 
-def test_hits_keep_what_the_ranker_knew(log: ClickLog) -> None:
+def test_hits_keep_what_the_ranker_knew(log: EventLog) -> None:
     hits = (ShownHit("a", 11, 1.5, 0.25, {"text": 0.5}), ShownHit("b", 12))
     log.record_queries([QueryRecord("q", "x", hits=hits, timestamp_ms=1_790_000_000_000)])
     (exported,) = log.export()
@@ -85,7 +85,7 @@ def test_hits_keep_what_the_ranker_knew(log: ClickLog) -> None:
     assert parse_query(exported).hits == hits
 
 
-def test_the_same_event_again_counts_once(log: ClickLog) -> None:
+def test_the_same_event_again_counts_once(log: EventLog) -> None:
     named = [parse_event(EVENT | {"event_id": "e1", "message": text}) for text in ("once", "again")]
     assert log.record_events(named) == LogCounts(1, 1)
     assert log.record_events([named[0], parse_event(EVENT), parse_event(EVENT)]) == LogCounts(1, 2)
@@ -110,7 +110,7 @@ def test_the_same_event_again_counts_once(log: ClickLog) -> None:
         {"other": 1},
     ],
 )
-def test_two_events_that_differ_in_anything_are_two(log: ClickLog, changed: dict[str, Any]) -> None:
+def test_two_events_that_differ_in_anything_are_two(log: EventLog, changed: dict[str, Any]) -> None:
     assert log.record_events([parse_event(EVENT), parse_event(EVENT | changed)]) == LogCounts(2, 0)
 
 
@@ -215,11 +215,11 @@ def write_log(path: Path, *lines: object) -> Path:
     return path
 
 
-def test_a_log_file_is_taken_line_by_line(log: ClickLog, tmp_path: Path) -> None:
+def test_a_log_file_is_taken_line_by_line(log: EventLog, tmp_path: Path) -> None:
     aside = EVENT | {"event_id": "e9", "set_aside": "flood"}
     bad = [b"{broken", b"\xff", b"[]", {"query_id": "x"}, EVENT | {"timestamp": "never"}, b"[" * 100_000]
     path = write_log(tmp_path / "log.ndjson", QUERY, EVENT, EVENT, b"", aside, *bad, QUERY)
-    counts = log.import_lines(path, tmp_path / "rejects", set_aside_misuse)
+    counts = log.import_lines(path, tmp_path / "rejects", filter_spam)
     rejects_file = Path(counts.pop("rejects_file"))
     assert counts == {"queries": 1, "events": 2, "duplicates": 2, "set_aside": 1, "rejected": 6}
     entries = [json.loads(line) for line in rejects_file.read_text("utf-8").split("\n")[:-1]]
@@ -228,24 +228,24 @@ def test_a_log_file_is_taken_line_by_line(log: ClickLog, tmp_path: Path) -> None
     assert log.counts() == {"queries": 1, "events": 2, "set_aside": 1}
 
 
-def test_an_export_imported_again_is_all_duplicates(log: ClickLog, tmp_path: Path) -> None:
+def test_an_export_imported_again_is_all_duplicates(log: EventLog, tmp_path: Path) -> None:
     log.record_queries([parse_query(QUERY | {"query_id": f"q{n}"}) for n in range(4_500)])
     log.record_events([parse_event(EVENT | {"query_id": f"q{n}"}) for n in range(4_500)])
     log.record_events([parse_event(EVENT | {"event_id": "e", "set_aside": "bot"})])
     path = write_log(tmp_path / "all.ndjson", *log.export())
-    counts = log.import_lines(path, tmp_path / "rejects", set_aside_misuse)
+    counts = log.import_lines(path, tmp_path / "rejects", filter_spam)
     assert counts == {
         "queries": 0, "events": 0, "duplicates": 9_001, "set_aside": 0, "rejected": 0, "rejects_file": None,
     }  # fmt: skip
 
 
-def test_a_log_that_is_not_there_says_so(log: ClickLog, tmp_path: Path) -> None:
+def test_a_log_that_is_not_there_says_so(log: EventLog, tmp_path: Path) -> None:
     with pytest.raises(BadEvent, match=r"nothing\.ndjson: cannot be read"):
-        log.import_lines(tmp_path / "nothing.ndjson", tmp_path, set_aside_misuse)
+        log.import_lines(tmp_path / "nothing.ndjson", tmp_path, filter_spam)
 
 
 # ---- forgetting ------------------------------------------------------------------------------------------------------
-def test_purging_deletes_what_is_older(log: ClickLog) -> None:
+def test_purging_deletes_what_is_older(log: EventLog) -> None:
     for day in ("01", "15", "30"):
         log.record_queries([parse_query(QUERY | {"query_id": day, "timestamp": f"2026-11-{day}T00:00:00Z"})])
         log.record_events([parse_event(EVENT | {"query_id": day, "timestamp": f"2026-11-{day}T00:00:01Z"})])
@@ -253,7 +253,7 @@ def test_purging_deletes_what_is_older(log: ClickLog) -> None:
     assert [record["query_id"] for record in log.export()] == ["30", "15", "30"]
 
 
-def test_forgetting_a_client_leaves_no_trace(log: ClickLog) -> None:
+def test_forgetting_a_client_leaves_no_trace(log: EventLog) -> None:
     log.record_queries([parse_query(QUERY), parse_query(QUERY | {"query_id": "q2", "client_id": "c2"})])
     log.record_events([parse_event(EVENT), parse_event(EVENT | {"client_id": "c2", "query_id": "q2"})])
     log.record_events([parse_event(EVENT | {"client_id": "c3"})])  # clicked in c1's search
@@ -269,11 +269,11 @@ def at(span: int, **fields: Any) -> EventRecord:
     return EventRecord("click", timestamp_ms=span * SPAN_MS + 5, **fields)
 
 
-def clients(log: ClickLog) -> list[str]:
+def clients(log: EventLog) -> list[str]:
     return [record.get("client_id", "") for record in log.export()]
 
 
-def test_a_client_has_one_name_within_a_span_and_another_in_the_next(log: ClickLog) -> None:
+def test_a_client_has_one_name_within_a_span_and_another_in_the_next(log: EventLog) -> None:
     log.record_events([at(680, client_id="c1"), at(680, client_id="c1", object_id="a"), at(680, client_id="c2")])
     log.record_events([at(681, client_id="c1"), at(680)])
     first, again, other, later, nobody = clients(log)
@@ -283,7 +283,7 @@ def test_a_client_has_one_name_within_a_span_and_another_in_the_next(log: ClickL
         assert pseudonyms_of(connection, first) == [first] and pseudonyms_of(connection, "") == []
 
 
-def test_the_same_event_is_the_same_under_any_name(log: ClickLog) -> None:
+def test_the_same_event_is_the_same_under_any_name(log: EventLog) -> None:
     for span in (680, 681):
         assert log.record_events([at(span, client_id="c1")]) == LogCounts(1, 0)
         assert log.record_events([at(span, client_id="c1")]) == LogCounts(0, 1)
@@ -291,14 +291,14 @@ def test_the_same_event_is_the_same_under_any_name(log: ClickLog) -> None:
         assert log.record_events([parse_event(exported)]) == LogCounts(0, 1)
 
 
-def test_forgetting_reaches_back_over_all_spans(log: ClickLog) -> None:
+def test_forgetting_reaches_back_over_all_spans(log: EventLog) -> None:
     log.record_events([at(span, client_id=client) for span in (679, 680, 681) for client in ("c1", "c2")])
     assert forget_client(log.database, "c1") == Forgotten(0, 3)
     assert forget_client(log.database, clients(log)[0]) == Forgotten(0, 1)  # a name out of an export stands for itself
     assert len(clients(log)) == 2
 
 
-def test_purging_throws_away_the_salts_of_what_is_gone(log: ClickLog) -> None:
+def test_purging_throws_away_the_salts_of_what_is_gone(log: EventLog) -> None:
     log.record_events([at(680, client_id="c1"), at(681, client_id="c1")])
     assert forgotten_at(log.database) == 0
     purge(log.database, datetime.fromtimestamp(681 * SPAN_MS / 1000, UTC))
@@ -307,7 +307,7 @@ def test_purging_throws_away_the_salts_of_what_is_gone(log: ClickLog) -> None:
     assert forgotten_at(log.database) > 1_700_000_000_000
 
 
-def test_a_new_span_throws_away_salts_older_than_half_a_year(log: ClickLog) -> None:
+def test_a_new_span_throws_away_salts_older_than_half_a_year(log: EventLog) -> None:
     now = now_ms() // SPAN_MS
     log.record_events([at(now - SPANS_KEPT, client_id="c1"), at(now - SPANS_KEPT + 1, client_id="c1")])
     log.record_events([at(now, client_id="c1")])
@@ -318,11 +318,11 @@ def test_a_new_span_throws_away_salts_older_than_half_a_year(log: ClickLog) -> N
 
 
 # ---- safety ----------------------------------------------------------------------------------------------------------
-def test_an_acknowledged_event_survives_kill_9(settings: Settings, log: ClickLog) -> None:
+def test_an_acknowledged_event_survives_kill_9(settings: Settings, log: EventLog) -> None:
     code = (
         "import itertools, sys; from pathlib import Path; from magpie.data.settings import Settings\n"
         "from magpie.data.database.connection import open_database; from magpie.data.events.event_log import *\n"
-        f"log = ClickLog(open_database(Settings(home=Path({str(settings.home)!r}))))\n"
+        f"log = EventLog(open_database(Settings(home=Path({str(settings.home)!r}))))\n"
         "for n in itertools.count():\n"
         "    log.record_events([EventRecord('click', event_attributes={'n': n})]); print(n, flush=True)\n"
     )
@@ -337,7 +337,7 @@ def test_an_acknowledged_event_survives_kill_9(settings: Settings, log: ClickLog
     assert kept[: acknowledged + 1] == list(range(acknowledged + 1))
 
 
-def test_threads_lose_no_events(log: ClickLog) -> None:
+def test_threads_lose_no_events(log: EventLog) -> None:
     def record(thread: int) -> None:
         for n in range(15):
             log.record_events([EventRecord("click", client_id=f"c{thread}", event_id=f"{thread}-{n % 10}")])
@@ -367,7 +367,7 @@ def test_a_log_of_before_pseudonyms_gets_them(settings: Settings, backend: str, 
             connection.execute(text(f"INSERT INTO events ({columns}) VALUES ({values})"), {"key": bytes([number])})
     engine.dispose()
     database = open_database(settings)
-    log = ClickLog(database)
+    log = EventLog(database)
     first, again, other, nobody = clients(log)
     assert is_pseudonym(first) and first == again != other and nobody == ""
     assert forget_client(log.database, "c1") == Forgotten(0, 2)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from magpie.data.clock import now_ms
 from magpie.data.database.api_tokens import create_token
 from magpie.data.database.connection import Database, open_database
-from magpie.data.events.event_log import ClickLog
-from magpie.data.events.event_validation import doubted
+from magpie.data.events.event_log import EventLog
+from magpie.data.events.event_validation import validate_event
 from magpie.data.events.filter_reasons import FORGED, TOO_EARLY, TOO_LATE, UNREACHABLE, WRONG_CLOCK
 from magpie.data.events.signed_query_ids import QueryIds, open_query_ids
 from magpie.data.events.ubi import EventRecord
@@ -71,12 +71,12 @@ def test_what_cannot_have_happened_is_set_aside(changes: dict[str, Any], reason:
     fields = {"action_name": "click", "query_id": IDS.new(), "position": 3, **changes}
     moment = now_ms() - 1000 * fields.pop("seconds_ago", 0)
     event = EventRecord(timestamp_ms=moment, **fields)
-    assert doubted(event, now_ms(), IDS).set_aside == reason
+    assert validate_event(event, now_ms(), IDS).filter_reason == reason
 
 
 def test_a_click_long_after_its_search_is_set_aside() -> None:
     event = EventRecord("click", query_id=IDS.new(), timestamp_ms=now_ms() + 31 * DAY_MS)
-    assert doubted(event, event.timestamp_ms, IDS).set_aside == TOO_LATE
+    assert validate_event(event, event.timestamp_ms, IDS).filter_reason == TOO_LATE
 
 
 # ---- over HTTP ----
@@ -91,7 +91,7 @@ def app(own_shop: Settings) -> Iterator[Flask]:
 
 def reasons(settings: Settings) -> list[str]:
     database = open_database(settings)
-    found = [one.get("set_aside", "") for one in ClickLog(database).export() if "action_name" in one]
+    found = [one.get("set_aside", "") for one in EventLog(database).export() if "action_name" in one]
     database.close()
     return found
 

@@ -21,7 +21,7 @@ from magpie.data.catalogue.catalogue import Catalogue, ItemDraft
 from magpie.data.errors import BadSetting, NotFetched
 from magpie.data.pictures import download as picture_fetching
 from magpie.data.pictures.download import FetchPolicy, PictureFetcher
-from magpie.data.pictures.sandbox import PictureProcess
+from magpie.data.pictures.sandbox import PictureSandbox
 from magpie.data.pictures.url_rules import is_public, parse_address, parse_rules
 from magpie.data.settings import Settings
 from magpie.web.app import create_app
@@ -92,7 +92,7 @@ def fetcher(tmp_path: Path, port: int) -> Iterator[PictureFetcher]:
         resolve=lambda host, port: [LOOPBACK],
         may_connect=lambda address: True,
     )
-    with closing(PictureProcess()) as decoder:
+    with closing(PictureSandbox()) as decoder:
         yield PictureFetcher(tmp_path, policy, decoder)
 
 
@@ -321,7 +321,7 @@ def test_without_named_hosts_nothing_is_asked(catalogue: Catalogue, port: int, t
 
 
 def test_even_a_named_host_is_not_asked_at_a_private_address(settings: Settings, port: int, tmp_path: Path) -> None:
-    with closing(PictureProcess()) as decoder:
+    with closing(PictureSandbox()) as decoder:
         fetcher = PictureFetcher.of(settings.model_copy(update={"picture_hosts": f"localhost:{port}"}), decoder)
         with pytest.raises(NotFetched, match="no public address"):
             fetcher.fetch(f"http://localhost:{port}/red.png")

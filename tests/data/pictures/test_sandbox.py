@@ -17,7 +17,7 @@ from PIL import Image
 
 from magpie.data.catalogue.items import ItemDraft
 from magpie.data.errors import BadPicture, DecoderBusy
-from magpie.data.pictures.sandbox import DecodeLimits, PictureProcess
+from magpie.data.pictures.sandbox import DecodeLimits, PictureSandbox
 from magpie.data.settings import Settings
 from magpie.web.app import create_app
 from tests.support.serving import client_of
@@ -27,8 +27,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def decoder() -> Iterator[PictureProcess]:
-    with closing(PictureProcess(DecodeLimits(clock_s=0.5, cpu_s=0.5))) as opened:
+def decoder() -> Iterator[PictureSandbox]:
+    with closing(PictureSandbox(DecodeLimits(clock_s=0.5, cpu_s=0.5))) as opened:
         yield opened
 
 
@@ -46,7 +46,7 @@ def size_of(path: Path) -> int:
 
 @pytest.mark.parametrize("work", [crash, hang])
 def test_a_lost_decoder_costs_its_picture(
-    decoder: PictureProcess, tmp_path: Path, work: Callable[[Path], None]
+    decoder: PictureSandbox, tmp_path: Path, work: Callable[[Path], None]
 ) -> None:
     file = tmp_path / "bad.jpg"
     file.write_bytes(b"12345")
@@ -55,15 +55,15 @@ def test_a_lost_decoder_costs_its_picture(
     assert decoder.run("good.jpg", size_of, file) == 5
 
 
-def test_what_the_work_raises_is_raised(decoder: PictureProcess, tmp_path: Path) -> None:
+def test_what_the_work_raises_is_raised(decoder: PictureSandbox, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         decoder.run("gone.jpg", size_of, tmp_path / "gone.jpg")
 
 
 def test_the_process_ends_with_the_one_that_started_it() -> None:
     code = (
-        "import os, time; from magpie.data.pictures.sandbox import PictureProcess\n"
-        "print(PictureProcess().run('x', os.getpid), flush=True); time.sleep(60)"
+        "import os, time; from magpie.data.pictures.sandbox import PictureSandbox\n"
+        "print(PictureSandbox().run('x', os.getpid), flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as parent:
         assert parent.stdout and int(parent.stdout.readline()) != parent.pid
@@ -72,7 +72,7 @@ def test_the_process_ends_with_the_one_that_started_it() -> None:
 
 
 def test_nobody_waits_long_for_the_pictures_of_others(tmp_path: Path) -> None:
-    with closing(PictureProcess(DecodeLimits(clock_s=2.0), patience_s=0.1)) as decoder:
+    with closing(PictureSandbox(DecodeLimits(clock_s=2.0), patience_s=0.1)) as decoder:
 
         def wait_in_vain() -> None:
             with pytest.raises(BadPicture):

@@ -14,7 +14,7 @@ from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.errors import BadPicture, TooLarge
 from magpie.data.feeds.import_feed import import_feed
 from magpie.data.pictures.decode import open_picture, open_views
-from magpie.data.pictures.sandbox import PictureProcess
+from magpie.data.pictures.sandbox import PictureSandbox
 from magpie.data.pictures.videos import open_frames, verify_video
 from magpie.data.settings import Settings
 from magpie.indexer.encoder.video_pooling import pool_frames
@@ -119,7 +119,7 @@ def test_a_folder_of_videos_is_found_by_words_and_by_picture(
     assert found.item_id == "1.mp4"
     picture = (tmp_path / "x.png").read_bytes()
     assert engine.search(SearchRequest(picture=picture, mode="image", k=1)).hits[0].item_id == "3.mp4"
-    with closing(PictureProcess()) as decoder:
+    with closing(PictureSandbox()) as decoder:
         served = PictureStore(settings, catalogue, decoder).find("1.mp4", 1, 320)
     assert served.mimetype == "image/webp"
     centre = Image.open(served.file).convert("RGB").getpixel((48, 60))

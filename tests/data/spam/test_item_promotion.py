@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 
 from benchmarks.click_fraud import ATTACKS, DAY_MS, START_MS, Attack, Log, bot_log, honest_log, rises, unwanted_items
-from magpie.data.aggregates.click_cells import read_cells, refresh_cells
+from magpie.data.aggregates.click_aggregates import read_click_aggregates, refresh_click_aggregates
 from magpie.data.aggregates.clicked_queries import clicked_queries
 from magpie.data.aggregates.item_counts import count_items
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database, open_database
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.filter_reasons import PROMOTION
 from magpie.data.events.ubi import EventRecord
 from magpie.data.settings import Settings
-from magpie.data.spam.click_spam import set_aside_counts, set_aside_misuse
-from magpie.data.spam.item_promotion import pushing_sources
+from magpie.data.spam.click_spam import count_filtered, filter_spam
+from magpie.data.spam.item_promotion import promoting_actors
 from magpie.search.click_models.click_models import choose_click_model
 from magpie.search.click_models.overclicked_items import without_overclicked, without_promoters
 from magpie.search.personalisation.popularity import Popularity
@@ -39,13 +39,13 @@ FOUND = [attack for attack in ATTACKS if attack.clicks_each >= attack.others_eac
 
 def sources(database: Database) -> list[str]:
     with database.reading() as connection:
-        return pushing_sources(connection)
+        return promoting_actors(connection)
 
 
 def keep(database: Database, *logs: tuple[list, list]) -> None:  # type: ignore[type-arg]
     for queries, events in logs:
-        ClickLog(database).record_queries(queries)
-        ClickLog(database).record_events(events)
+        EventLog(database).record_queries(queries)
+        EventLog(database).record_events(events)
 
 
 def test_people_push_nothing(database: Database) -> None:
@@ -57,10 +57,10 @@ def test_people_push_nothing(database: Database) -> None:
 def test_bots_are_found_and_people_are_not(database: Database, attack: Attack) -> None:
     bots = bot_log(WORLD, TARGET, attack, BOTS_CLICKS, seed=7)
     keep(database, HONEST, bots)
-    found = set_aside_misuse(database)
+    found = filter_spam(database)
     assert len(bots[0]) + len(bots[1]) <= found[PROMOTION] <= 1.05 * (len(bots[0]) + len(bots[1]))
-    assert set_aside_counts(database)[PROMOTION] == found[PROMOTION]
-    assert set_aside_misuse(database)[PROMOTION] == 0
+    assert count_filtered(database)[PROMOTION] == found[PROMOTION]
+    assert filter_spam(database)[PROMOTION] == 0
 
 
 def test_people_click_nothing_more_often_than_they_look() -> None:
@@ -71,8 +71,8 @@ def test_people_click_nothing_more_often_than_they_look() -> None:
 
 def test_hidden_bots_click_it_more_often_than_it_is_looked_at(database: Database) -> None:
     keep(database, HONEST, bot_log(WORLD, TARGET, HIDDEN, BOTS_CLICKS, seed=7))
-    refresh_cells(database)
-    cells = read_cells(database)
+    refresh_click_aggregates(database)
+    cells = read_click_aggregates(database)
     kept = without_overclicked(cells, choose_click_model(cells).model)
     target = cells.items.index(TARGET)
     assert BOTS_CLICKS // 4 <= cells.num_clicks - kept.num_clicks <= BOTS_CLICKS // 3
@@ -81,11 +81,11 @@ def test_hidden_bots_click_it_more_often_than_it_is_looked_at(database: Database
 
 def test_who_pushes_from_hiding_is_found_by_what_else_they_do(database: Database) -> None:
     keep(database, HONEST)
-    refresh_cells(database)
-    honest = read_cells(database)
+    refresh_click_aggregates(database)
+    honest = read_click_aggregates(database)
     keep(database, bot_log(WORLD, TARGET, HIDDEN, BOTS_CLICKS, seed=7))
-    refresh_cells(database)
-    cells = read_cells(database)
+    refresh_click_aggregates(database)
+    cells = read_click_aggregates(database)
     kept, browsing = without_promoters(database, cells, choose_click_model(cells))
     assert 0.97 * honest.num_clicks <= kept.num_clicks <= honest.num_clicks == cells.num_clicks - BOTS_CLICKS
     theirs, before = (each.where(each.item == each.items.index(TARGET)) for each in (kept, honest))
@@ -96,8 +96,8 @@ def test_who_pushes_from_hiding_is_found_by_what_else_they_do(database: Database
 
 def test_where_nobody_pushes_everybody_judges(database: Database) -> None:
     keep(database, HONEST)
-    refresh_cells(database)
-    cells = read_cells(database)
+    refresh_click_aggregates(database)
+    cells = read_click_aggregates(database)
     browsing = choose_click_model(cells)
     kept, same = without_promoters(database, cells, browsing)
     assert len(kept) == len(cells) and kept.num_clicks == cells.num_clicks and same is browsing
@@ -130,7 +130,7 @@ def test_hidden_bots_lay_no_queries_into_what_they_push(database: Database, sett
 def test_who_pushes_without_searching_is_found(database: Database) -> None:
     bots = [EventRecord("add_to_cart", "", f"bot {n}", timestamp_ms=START_MS, object_id=TARGET) for n in range(500)]
     keep(database, HONEST, ([], bots))
-    assert set_aside_misuse(database)[PROMOTION] >= 500
+    assert filter_spam(database)[PROMOTION] >= 500
     assert TARGET not in {item for item, count in count_items(database, 0).items() if count.people > 20}
 
 
@@ -144,7 +144,7 @@ def test_a_server_sets_aside_who_pushes_without_waiting_for_training(own_shop: S
             if popularity.searched:  # counted, after what nobody should learn from was set aside
                 break
             time.sleep(0.1)
-        assert set_aside_counts(app.extensions["magpie"].database)[PROMOTION] >= 2 * BOTS_CLICKS
+        assert count_filtered(app.extensions["magpie"].database)[PROMOTION] >= 2 * BOTS_CLICKS
         rates = popularity.rates
         assert rates.get(TARGET, 0.0) < float(np.median(list(rates.values())))
     finally:

@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from open_clip.model import CustomTextCLIP
 from open_clip.tokenizer import SimpleTokenizer
 from PIL import Image
 
@@ -22,10 +22,8 @@ from magpie.data.errors import BadSetting, ModelUnavailable
 from magpie.indexer.encoder.bpe_tokenizer import BytePairTokenizer
 from magpie.indexer.encoder.encoder import SHIPPED_MODELS_DIR, Encoder, open_encoder
 from magpie.indexer.encoder.image_preprocessing import prepare_picture
-from magpie.indexer.encoder.numpy_clip import CompactNetwork, is_compact
-from magpie.indexer.encoder.numpy_image_tower import PictureTower
-from magpie.indexer.encoder.numpy_text_tower import gelu
-from magpie.indexer.encoder.torch_clip import OpenClipNetwork, load_local
+from magpie.indexer.encoder.onnx_clip import OnnxClip
+from magpie.indexer.encoder.torch_clip import TorchClip, load_local
 from magpie.indexer.vectors import unit_rows
 
 SHIPPED = SHIPPED_MODELS_DIR / "magpie-mini"
@@ -48,52 +46,58 @@ def test_vectors_have_unit_length_and_the_specified_dimension(encoder: Encoder) 
 
 
 @pytest.fixture(scope="module")
-def in_torch() -> OpenClipNetwork:
+def in_torch() -> TorchClip:
     """The shipped model as open_clip loads it."""
-    return load_local(SHIPPED)
+    return load_local(SHIPPED, "cpu")
 
 
-def test_running_only_the_texts_own_length_is_exact(encoder: Encoder, in_torch: OpenClipNetwork) -> None:
-    assert in_torch.short_way is not None
-    texts = ["hat", "a pair of blue canvas shoes for men!", "navy tee !!!"]
-    whole = unit_rows(in_torch.encode_tokens(in_torch.tokenizer(texts)))
-    np.testing.assert_allclose(unit_rows(in_torch.encode_texts(texts)), whole, atol=1e-5)
-    np.testing.assert_allclose(encoder.encode_texts(texts), whole, atol=1e-5)
+def test_texts_of_every_length_have_torchs_own_vectors(encoder: Encoder, in_torch: TorchClip) -> None:
+    texts = [" ".join(["cup"] * count) for count in range(31)]
+    tokens = [in_torch.count_tokens(text) + 2 for text in texts]
+    assert tokens == list(range(2, in_torch.context_length + 1))
+    expected = unit_rows(in_torch.encode_texts(texts))
+    network = encoder._network
+    np.testing.assert_allclose(unit_rows(network.encode_texts(texts)), expected, atol=3e-6)
+    alone = np.concatenate([network.encode_texts([text]) for text in texts])
+    np.testing.assert_allclose(unit_rows(alone), expected, atol=3e-6)
 
 
-def test_pictures_without_torch_have_torchs_own_vectors(encoder: Encoder, in_torch: OpenClipNetwork) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (20, 80, 64, 3), np.uint8)
-    in_torch._has_fast_bfloat16, kept = False, in_torch._has_fast_bfloat16
-    try:
-        expected = unit_rows(in_torch.encode_pictures(pixels))
-    finally:
-        in_torch._has_fast_bfloat16 = kept
-    np.testing.assert_allclose(encoder.encode_pictures(pixels), expected, atol=1e-5)
+def test_what_exceeds_the_context_is_cut(encoder: Encoder, in_torch: TorchClip) -> None:
+    texts = ["navy tee !!! " * 20]
+    assert in_torch.count_tokens(texts[0]) > in_torch.context_length
+    given = encoder._network.encode_texts(texts)
+    np.testing.assert_allclose(unit_rows(given), unit_rows(in_torch.encode_texts(texts)), atol=3e-6)
 
 
-@pytest.mark.parametrize("tower", ["1221", "1222", "1231", "1232"])
-@pytest.mark.parametrize("size", [(80, 64), (48, 36), (75, 33)])
-def test_each_picture_tower_in_numpy_is_the_one_in_torch(tower: str, size: tuple[int, int]) -> None:
-    torch.manual_seed(int(tower))
-    import magpie.indexer.encoder.torch_image_tower  # noqa: F401 - registers them with timm
-
-    vision = {"timm_model_name": f"magpie_resnet_{tower}", "timm_pool": "avg", "timm_proj": "linear", "image_size": 64}
-    model = CustomTextCLIP(16, vision, TINY_VIT["text_cfg"]).visual
-    for layer in model.modules():
-        if isinstance(layer, torch.nn.BatchNorm2d):
-            for numbers in (layer.running_mean, layer.running_var, layer.weight, layer.bias):
-                assert numbers is not None
-                torch.nn.init.uniform_(numbers, 0.5, 1.5)
-    pixels = torch.randn(3, *size, 3)
-    with torch.inference_mode():
-        expected = model.eval()(pixels.permute(0, 3, 1, 2)).numpy()
-    weights = {name.removeprefix("trunk."): tensor.numpy() for name, tensor in model.state_dict().items()}
-    np.testing.assert_allclose(PictureTower(weights).encode(pixels.numpy()), expected, rtol=1e-3, atol=1e-4)
+@pytest.mark.parametrize("count", [0, 1, 3, 70])
+def test_pictures_without_torch_have_torchs_own_vectors(encoder: Encoder, in_torch: TorchClip, count: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (count, 80, 64, 3), np.uint8)
+    given = encoder.encode_pictures(pixels)
+    assert given.shape == (count, 192)
+    if count:
+        expected = unit_rows(in_torch.encode_pictures(pixels, is_exact=True))
+        np.testing.assert_allclose(given, expected, atol=3e-6)
 
 
-def test_gelu_is_the_exact_one() -> None:
-    x = np.linspace(-12, 12, 110_000).astype(np.float32).reshape(11, -1)
-    np.testing.assert_allclose(gelu(x), torch.nn.functional.gelu(torch.from_numpy(x).double()).numpy(), atol=6e-7)
+def test_threads_encode_side_by_side_while_their_number_changes() -> None:
+    encoder = open_encoder("magpie-mini", threads=1)
+    texts = [f"{colour} mug number {n}" for n in range(8) for colour in ("red", "green", "blue")]
+    expected = encoder.encode_texts(texts)
+    with ThreadPoolExecutor(4) as pool:
+        running = [pool.submit(encoder.encode_texts, texts) for _ in range(40)]
+        for count in (2, 1, 2):
+            encoder.set_threads(count)
+        for one in running:
+            np.testing.assert_allclose(one.result(), expected, atol=1e-6)
+
+
+def test_idle_threads_take_no_processor_time() -> None:
+    """ONNX Runtime's threads would spin for a while after each call, which takes a core from those who search."""
+    network = open_encoder("magpie-mini", threads=2)._network
+    assert isinstance(network, OnnxClip)
+    options = [session.get_session_options() for session in network._sessions]
+    assert [o.get_session_config_entry("session.intra_op.allow_spinning") for o in options] == ["0", "0"]
+    assert [o.intra_op_num_threads for o in options] == [2, 2]
 
 
 def test_a_search_by_words_and_by_picture_needs_no_torch() -> None:
@@ -111,49 +115,34 @@ assert not {"torch", "open_clip", "timm"} & set(sys.modules), "torch was loaded"
     subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[3])
 
 
-def test_many_pictures_are_worth_loading_torch_and_few_are_not() -> None:
+class Slow(TorchClip):
+    """A network that takes ten times as long as it needs."""
+
+    def encode_pictures(self, pixels: np.ndarray, is_exact: bool = False) -> np.ndarray:
+        for _ in range(9):
+            super().encode_pictures(pixels, is_exact)
+        return super().encode_pictures(pixels, is_exact)
+
+
+def test_torch_is_loaded_for_very_many_pictures_alone(in_torch: TorchClip) -> None:
+    loaded: list[TorchClip] = []
     encoder = open_encoder("magpie-mini")
+    encoder._load_for_many = lambda: loaded.append(in_torch) or in_torch  # type: ignore[func-returns-value]
     encoder.expect_pictures(100)
-    assert isinstance(encoder._network, CompactNetwork)
-    before = encoder.encode_texts(["red shoes"])
-    encoder.expect_pictures(100_000)
-    assert isinstance(encoder._network, OpenClipNetwork)
-    np.testing.assert_allclose(encoder.encode_texts(["red shoes"]), before, atol=1e-5)
+    assert not loaded
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 80, 64, 3), np.uint8)
+    before = encoder.encode_pictures(pixels)
+    encoder.expect_pictures(10_000_000)
+    assert loaded == [in_torch]
+    # bfloat16 has eight significant bits
+    assert (encoder.encode_pictures(pixels) * before).sum(1).min() > 1 - 1e-3
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"vision_cfg": {"timm_model_name": "resnet50"}},
-        {"text_cfg": {"pool_type": "first"}},
-        {"text_cfg": {"tokenizer_kwargs": {"clean": "whitespace"}}},
-        {"quick_gelu": True},
-    ],
-)
-def test_a_model_of_another_build_is_left_to_open_clip(change: dict[str, Any]) -> None:
-    config = json.loads((SHIPPED / "open_clip_config.json").read_text())["model_cfg"]
-    assert is_compact(SHIPPED, config)
-    changed = {
-        key: {**config.get(key, {}), **value} if isinstance(value, dict) else value for key, value in change.items()
-    }
-    assert not is_compact(SHIPPED, {**config, **changed})
-
-
-@pytest.mark.parametrize("changes", [{}, {"ls_init_value": 0.5}, {"proj_bias": True}])
-@pytest.mark.parametrize("is_quick", [False, True])
-def test_other_builds_of_the_text_tower_give_open_clips_own_numbers(changes: dict[str, Any], is_quick: bool) -> None:
-    torch.manual_seed(0)
-    text = {**TINY_VIT["text_cfg"], **changes}
-    tiny = CustomTextCLIP(16, TINY_VIT["vision_cfg"], text, quick_gelu=is_quick)
-    tiny.visual.preprocess_cfg = {"size": 32}
-    texts = ["hat", "a pair of blue canvas shoes for men!"]
-    tokenizer = open_clip.get_tokenizer("ViT-B-32")
-    with torch.inference_mode():
-        expected = tiny.eval().encode_text(tokenizer(texts)).numpy()
-    network = OpenClipNetwork(tiny, tokenizer)
-    assert network.short_way is not None
-    for encoded in (network.encode_texts(texts), network.encode_tokens(tokenizer(texts))):
-        np.testing.assert_allclose(unit_rows(encoded), unit_rows(expected), atol=1e-5)
+def test_torch_is_not_kept_where_it_is_slower(in_torch: TorchClip) -> None:
+    encoder = open_encoder("magpie-mini")
+    encoder._load_for_many = lambda: Slow(in_torch.model, in_torch.tokenizer, "cpu")
+    encoder.expect_pictures(10_000_000)
+    assert encoder._for_many is None
 
 
 # without code points that no Unicode has assigned yet: of those that the next ones do, each library knows other ones
@@ -170,16 +159,6 @@ def test_the_tokens_are_open_clips_own(text: str) -> None:
         tokens = own(texts)
         np.testing.assert_array_equal(tokens, expected[:, : tokens.shape[1]])
         assert not expected[:, tokens.shape[1] :].any()
-
-
-@pytest.mark.parametrize("changes", [{"no_causal_mask": True}, {"pool_type": "first"}])
-def test_a_text_tower_of_another_kind_is_run_by_open_clip_itself(changes: dict[str, Any]) -> None:
-    tiny = CustomTextCLIP(16, TINY_VIT["vision_cfg"], {**TINY_VIT["text_cfg"], **changes})
-    tiny.visual.preprocess_cfg = {"size": 32}
-    network = OpenClipNetwork(tiny, open_clip.get_tokenizer("ViT-B-32"))
-    assert network.short_way is None
-    texts = ["hat", "a pair of blue canvas shoes for men!"]
-    np.testing.assert_array_equal(network.encode_texts(texts), network.encode_tokens(network.tokenizer(texts)))
 
 
 def test_a_text_does_not_depend_on_its_batch(encoder: Encoder) -> None:

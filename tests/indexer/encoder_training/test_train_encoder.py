@@ -14,6 +14,9 @@ from PIL import Image, ImageDraw
 from safetensors.torch import load_file
 
 from magpie.data.errors import BadInput, BadSetting
+from magpie.indexer.encoder.encoder import open_encoder
+from magpie.indexer.encoder.onnx_clip import OnnxClip
+from magpie.indexer.encoder.torch_clip import load_local
 from magpie.indexer.encoder_training.batches import BatchPlan
 from magpie.indexer.encoder_training.captions import UNKNOWN, Caption, CaptionMaker, misspell, usable_attributes
 from magpie.indexer.encoder_training.losses import attribute_gains, graded_nce, multi_positive_nce
@@ -21,6 +24,7 @@ from magpie.indexer.encoder_training.model import Shape, new_model, take_over
 from magpie.indexer.encoder_training.train_encoder import Progress, TrainingItem, TrainingOptions, train_encoder
 from magpie.indexer.encoder_training.train_tokenizer import TokenRows, load_tokenizer, train_tokenizer
 from magpie.indexer.text.lexicon import load_lexicon, numbers_of
+from magpie.indexer.vectors import unit_rows
 
 pytestmark = pytest.mark.slow
 
@@ -95,8 +99,25 @@ def test_exported_model_loads_through_open_clip_alone(
     own = (texts * images).sum(1)
     assert own.mean() > (texts @ images.T).mean()
     assert {file.name for file in folder.iterdir()} == {
-        "open_clip_config.json", "open_clip_model.safetensors", "bpe.txt.gz", "magpie.json"
+        "open_clip_config.json", "open_clip_model.safetensors", "bpe.txt.gz", "magpie.json", "text.onnx", "image.onnx",
+        "onnx_graphs.json",
     }  # fmt: skip
+
+
+def test_trained_model_is_served_by_its_own_graphs(
+    trained: tuple[Path, list[Progress]], shop: list[TrainingItem]
+) -> None:
+    encoder = open_encoder(str(trained[0]))
+    assert isinstance(encoder._network, OnnxClip)
+    in_torch = load_local(trained[0])
+    titles = [item.title for item in shop[36:]]
+    np.testing.assert_allclose(encoder.encode_texts(titles), unit_rows(in_torch.encode_texts(titles)), atol=1e-5)
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8)
+    np.testing.assert_allclose(
+        encoder.encode_pictures(pixels), unit_rows(in_torch.encode_pictures(pixels, is_exact=True)), atol=1e-5
+    )
+    graph_bytes = sum((trained[0] / name).stat().st_size for name in ("text.onnx", "image.onnx"))
+    assert graph_bytes < 0.1 * (trained[0] / "open_clip_model.safetensors").stat().st_size
 
 
 def test_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(shop: list[TrainingItem], tmp_path: Path) -> None:

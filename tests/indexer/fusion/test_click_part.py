@@ -10,7 +10,7 @@ import pytest
 from magpie.data.aggregates.clicked_queries import ClickedQuery
 from magpie.data.database.connection import Database, open_database
 from magpie.data.erasure.erase import forget_client
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
 from magpie.indexer.fusion.click_part import ClickPart, fit_click_part
@@ -87,7 +87,7 @@ def database(own_shop: Settings) -> Iterator[Database]:
 
 def choose_often(database: Database, people: int) -> None:
     """So many people search a word that no item has, see two kites and choose the blue one."""
-    log = ClickLog(database)
+    log = EventLog(database)
     hits = (ShownHit("kite-red", 1, 1.0), ShownHit("kite-blue", 2, 0.9))
     for number in range(people):
         name = f"client {number}"

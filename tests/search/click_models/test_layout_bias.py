@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from werkzeug.datastructures import Headers
 
-from magpie.data.aggregates.click_cells import Cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates
 from magpie.search.click_models.click_models import PositionModel, choose_click_model
 from magpie.search.click_models.debiased_rates import count_pairs
 from magpie.search.click_models.layout_bias import draw_towards, measure_by_layout
@@ -18,7 +18,7 @@ POSITIONS = np.arange(1, SHOWN + 1)
 
 
 @pytest.fixture(scope="module")
-def cells() -> Cells:
+def cells() -> ClickAggregates:
     """Half of the searches in a grid, looked at far down, and half in a list, looked at hardly."""
     world = make_world()
     logs = [browse(world, 6_000, seed, eta=eta) for seed, eta in enumerate((0.4, 1.4))]
@@ -32,7 +32,7 @@ def error(found: Propensities, eta: float) -> float:
     return float(np.abs(found.theta[:SHOWN] - POSITIONS**-eta).mean())
 
 
-def test_each_layout_has_its_own_curve(cells: Cells) -> None:
+def test_each_layout_has_its_own_curve(cells: ClickAggregates) -> None:
     pooled = measure_propensities(cells)
     found = measure_by_layout(cells, pooled)
     for name, eta in (("grid", 0.4), ("list", 1.4)):
@@ -41,12 +41,12 @@ def test_each_layout_has_its_own_curve(cells: Cells) -> None:
         assert (found[name].se[1:] > 0).all()
 
 
-def test_a_layout_that_few_saw_uses_the_curve_of_all(cells: Cells) -> None:
+def test_a_layout_that_few_saw_uses_the_curve_of_all(cells: ClickAggregates) -> None:
     few = cells.where((cells.layout == 0) | (np.arange(len(cells)) % 40 == 0))
     assert set(measure_by_layout(few, measure_propensities(few))) == {"grid"}
 
 
-def test_what_is_thin_is_drawn_towards_all(cells: Cells) -> None:
+def test_what_is_thin_is_drawn_towards_all(cells: ClickAggregates) -> None:
     pooled = measure_propensities(cells)
     own = measure_propensities(cells.where(cells.layout == 1))
     sure, unsure = (draw_towards(replace(own, se=own.theta * doubt), pooled).theta for doubt in (1e-3, 3.0))
@@ -54,11 +54,11 @@ def test_what_is_thin_is_drawn_towards_all(cells: Cells) -> None:
     assert unsure == pytest.approx(pooled.theta, rel=0.1)
 
 
-def test_an_unnamed_layout_is_no_layout(cells: Cells) -> None:
+def test_an_unnamed_layout_is_no_layout(cells: ClickAggregates) -> None:
     assert measure_by_layout(replace(cells, layouts=["", ""]), measure_propensities(cells)) == {}
 
 
-def test_exposures_are_those_of_the_layout(cells: Cells) -> None:
+def test_exposures_are_those_of_the_layout(cells: ClickAggregates) -> None:
     report = choose_click_model(cells)
     assert set(report.as_dict()["layouts"]) == {"grid", "list"}
     assert report.likelier == "position"  # people who look differently by layout are no cascade

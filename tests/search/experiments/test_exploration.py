@@ -9,7 +9,7 @@ from flask import Flask
 
 from magpie.data.aggregates.item_counts import ItemCount, count_items
 from magpie.data.database.connection import Database
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
 from magpie.search.experiments.exploration import WINDOW, Explored, Shares, explore, is_by_somebody
@@ -176,13 +176,13 @@ def test_swaps_are_logged_and_those_without_a_name_never_see_one(swapping: Flask
 
 
 def test_people_count_once_for_an_item(database: Database) -> None:
-    log = ClickLog(database)
+    log = EventLog(database)
     shown = (ShownHit("a", 1), ShownHit("b", 2))
     log.record_queries(
         [QueryRecord(f"q{n}", "x", client_id=f"c{n}", hits=shown, timestamp_ms=10**12) for n in range(3)]
     )
     log.record_queries([QueryRecord("old", "x", hits=shown, timestamp_ms=10**12 - 1)])
-    log.record_queries([QueryRecord("bot", "x", hits=shown, timestamp_ms=10**12, set_aside="bot")])
+    log.record_queries([QueryRecord("bot", "x", hits=shown, timestamp_ms=10**12, filter_reason="bot")])
     for n, (client, item, action) in enumerate(
         [("c0", "a", "click"), ("c0", "a", "purchase"), ("c1", "a", "click"), ("c1", "b", "impression")]
     ):

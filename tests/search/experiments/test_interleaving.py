@@ -10,7 +10,7 @@ from flask import Flask
 
 from magpie.data.database.connection import Database
 from magpie.data.errors import BadSetting
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
 from magpie.search.experiments.interleaving import Interleaved, draft_teams, interleave
@@ -115,7 +115,7 @@ def test_the_test_is_the_exact_sign_test() -> None:
 
 
 def test_a_person_has_one_vote(database: Database) -> None:
-    log = ClickLog(database)
+    log = EventLog(database)
     for number in range(6):
         client = "busy" if number < 4 else f"c{number}"
         attributes = {"interleave": list(PAIR), "teams": "ABBA", "offset": 10}

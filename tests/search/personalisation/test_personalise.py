@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from magpie.data.aggregates.recent_choices import BOUGHT, Visit, chosen_items, read_visits
+from magpie.data.aggregates.recent_choices import BOUGHT, RecentChoice, chosen_items, read_recent_choices
 from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.ubi import EventRecord
 from magpie.data.settings import Settings
 from magpie.search.engine import SearchEngine
@@ -83,23 +83,25 @@ def test_a_returning_client_is_known_under_any_name(own_shop: Settings, shop_dat
     choose(shop_database, "box-red", client_id="c1", session_id="new", timestamp_ms=now, action_name="purchase")
     choose(shop_database, "kite-red", client_id="c2", session_id="other")
     choose(shop_database, "gone", client_id="c1")
-    visits = read_visits(shop_database, "new", "c1")
+    visits = read_recent_choices(shop_database, "new", "c1")
     assert [visit.id for visit in visits] == [numbers["box-red"], numbers["ball-blue"]]
     assert [visit.is_this_session for visit in visits] == [True, False]
     assert chosen_items(shop_database, "new", "c1", BOUGHT) == {numbers["box-red"]}
     assert chosen_items(shop_database, "", "c1") == {numbers["box-red"], numbers["ball-blue"]}
-    assert read_visits(shop_database, "", "") == []
+    assert read_recent_choices(shop_database, "", "") == []
 
 
 def test_taste_fades() -> None:
-    def earlier(id_: int, days: float) -> Visit:
-        return Visit(id_, "click", int(-days * DAY_MS), False)
+    def earlier(id_: int, days: float) -> RecentChoice:
+        return RecentChoice(id_, "click", int(-days * DAY_MS), False)
 
     preferences = preferences_of([earlier(1, 0), earlier(2, 30), earlier(3, 60), earlier(1, 60)], now_ms=0)
     assert preferences is not None
     assert list(preferences.ids) == [1, 2, 3]
     assert np.allclose(preferences.weights, [0.5, 0.5 * 0.5, 0.5 * 0.25])
-    session = preferences_of([Visit(1, "click", 0, True), Visit(2, "click", 0, True), Visit(3, "purchase", 0, True)], 0)
+    session = preferences_of(
+        [RecentChoice(1, "click", 0, True), RecentChoice(2, "click", 0, True), RecentChoice(3, "purchase", 0, True)], 0
+    )
     assert session is not None and np.allclose(session.weights, [1, 0.9, 2 * 0.81])
     assert preferences_of([], 0) is None
 
@@ -111,7 +113,7 @@ def test_visits_are_found_in_an_index(shop_database: Database) -> None:
             plan = str(connection.exec_driver_sql(statement).all())
             assert f"INDEX ix_events_{column}" in plan and "TEMP B-TREE" not in plan
     choose(shop_database, *["box-red", "ball-red"] * 50, session_id="s", timestamp_ms=10**12)
-    ClickLog(shop_database).record_events(
+    EventLog(shop_database).record_events(
         [EventRecord("click", session_id="s", object_id="box-red", timestamp_ms=10**12 + n) for n in range(100)]
     )
-    assert len(read_visits(shop_database, "s", "")) == 60
+    assert len(read_recent_choices(shop_database, "s", "")) == 60

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from magpie.indexer.indexes.attribute_columns import WordColumn
+from magpie.indexer.indexes.column_types import WordColumn
 from magpie.search.ranker.attribute_tags import NO_TAGS, fit_of_tags, guess_tags, named_tags, read_tags
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from magpie.data.aggregates.click_cells import Cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates
 from magpie.data.database.connection import Database, open_database
 from magpie.data.erasure.erase import forget_client
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.ubi import EventRecord
 from magpie.data.settings import Settings
 from magpie.search.click_models.click_models import PositionModel
@@ -68,7 +68,9 @@ def favouring(item_id: str, engine: SearchEngine) -> Ranker:
     zeros, ones = np.zeros(number, np.int64), np.ones(number, np.int64)
     shown = {"position": ones, "after": zeros, "impressions": 4_000 * ones, "conversions": zeros}
     clicks = np.array([3_000 if item == item_id else 4 for item in items])
-    cells = Cells(["red"], items, [""], [""], zeros, zeros, zeros, zeros, np.arange(number), clicks=clicks, **shown)
+    cells = ClickAggregates(
+        ["red"], items, [""], [""], zeros, zeros, zeros, zeros, np.arange(number), clicks=clicks, **shown
+    )
     found = numbers_of(engine, items)
     pairs = count_pairs(cells, PositionModel(assumed_propensities()))
     return fit_ranker(gather_click_statistics(pairs, stages, found), stages)
@@ -284,7 +286,7 @@ def test_a_ranker_that_knows_what_was_forgotten_says_so_and_does_not_outlive_the
     last = engine.search(QUERY).hits[-1].item_id
     version = save_ranker(own_shop, favouring(last, engine), engine.fingerprint, {})
     publish_ranker(own_shop, version)
-    log = ClickLog(database)
+    log = EventLog(database)
     log.record_events([EventRecord("click", client_id="somebody")])
     engine.refresh()
     assert engine.status()["stale"] == [] and engine.status()["ranker"] == version

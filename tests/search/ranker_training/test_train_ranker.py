@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from magpie.data.aggregates.click_cells import Cells
+from magpie.data.aggregates.click_aggregates import ClickAggregates
 from magpie.data.errors import RankerBroken
 from magpie.data.settings import Settings
 from magpie.search.click_models.click_models import CascadeModel, PositionModel, choose_click_model
@@ -30,18 +30,18 @@ def world() -> World:
 
 
 @pytest.fixture(scope="module")
-def cells(world: World) -> Cells:
+def cells(world: World) -> ClickAggregates:
     return browse(world, 8_000)
 
 
 @pytest.fixture(scope="module")
-def ranker(world: World, cells: Cells) -> Ranker:
+def ranker(world: World, cells: ClickAggregates) -> Ranker:
     learned, verdict = learn(cells, choose_click_model(cells), world.stages, world.numbers)
     assert verdict.is_better, verdict.reason
     return learned
 
 
-def test_propensities_are_found_from_swaps(cells: Cells) -> None:
+def test_propensities_are_found_from_swaps(cells: ClickAggregates) -> None:
     found = measure_propensities(cells)
     wanted = 1 / np.arange(1, SHOWN + 1)
     assert np.abs(found.theta[:SHOWN] - wanted).max() < 0.05
@@ -58,12 +58,12 @@ def test_a_fall_of_any_shape_is_found(world: World) -> None:
     none = np.zeros(len(item), np.int64)
     columns = (none, none, none, item % 10, item, position, none, shown, clicks, none)
     names = ([str(number) for number in range(10)], [str(number) for number in range(40)], ["first-stage"], [""])
-    found = measure_propensities(Cells(*names, *columns))
+    found = measure_propensities(ClickAggregates(*names, *columns))
     assert found.theta[:SHOWN] == pytest.approx(looks, abs=0.08)
     assert found.theta[4] - found.theta[5] > 0.3  # a power law through these falls by less than .1 there
 
 
-def test_without_comparisons_propensities_are_assumed(cells: Cells) -> None:
+def test_without_comparisons_propensities_are_assumed(cells: ClickAggregates) -> None:
     found = measure_propensities(cells.where(np.zeros(len(cells), bool)))
     assert not found.is_measured
     assert found.theta == pytest.approx(1 / np.arange(1, POSITIONS + 1))
@@ -73,7 +73,7 @@ def test_propensities_fall_on_beyond_the_measured_positions() -> None:
     assert assumed_propensities().at(np.array([1, 20, 40, 200])) == pytest.approx([1, 1 / 20, 1 / 40, 1 / 200])
 
 
-def test_each_way_of_browsing_is_recognised(world: World, cells: Cells) -> None:
+def test_each_way_of_browsing_is_recognised(world: World, cells: ClickAggregates) -> None:
     found = choose_click_model(cells)
     assert (found.likelier, found.model.power) == ("position", 1.0)
     rooted = replace(found.model, power=0.5).exposure(cells)
@@ -89,7 +89,7 @@ def test_a_cascade_of_people_who_click_everything_can_be_told() -> None:
     assert looks[0] == 1 and (np.diff(looks) < 0).all() and (looks > 0).all()
 
 
-def test_exposure_corrects_what_position_does_to_rates(world: World, cells: Cells) -> None:
+def test_exposure_corrects_what_position_does_to_rates(world: World, cells: ClickAggregates) -> None:
     pairs = count_pairs(cells, PositionModel(measure_propensities(cells)))
     truth = np.array(
         [
@@ -104,14 +104,14 @@ def test_exposure_corrects_what_position_does_to_rates(world: World, cells: Cell
     assert corrected < 0.5 * np.abs(raw / shown - truth)[often].mean()
 
 
-def test_counts_fade_with_their_half_life(cells: Cells) -> None:
+def test_counts_fade_with_their_half_life(cells: ClickAggregates) -> None:
     old = replace(cells, day=np.where(np.arange(len(cells)) == 0, 30, 0))
     model = PositionModel(assumed_propensities())
     faded = count_pairs(old, model).clicks.sum() - old.clicks[0]
     assert faded == pytest.approx((old.clicks.sum() - old.clicks[0]) / 2)
 
 
-def test_features_do_not_know_the_querys_own_clicks(world: World, cells: Cells) -> None:
+def test_features_do_not_know_the_querys_own_clicks(world: World, cells: ClickAggregates) -> None:
     key, number = "query 0", 0
     model = PositionModel(assumed_propensities())
     doubled = replace(cells, clicks=np.where(cells.query == number, cells.impressions, cells.clicks))
@@ -131,7 +131,7 @@ def test_known_queries_gain_true_clicks(world: World, ranker: Ranker) -> None:
     assert after > 1.1 * before
 
 
-def test_what_is_bought_rises_where_conversions_count(world: World, cells: Cells) -> None:
+def test_what_is_bought_rises_where_conversions_count(world: World, cells: ClickAggregates) -> None:
     """Every other item is bought whenever it is clicked, the others never."""
     buyable = cells.item % 2 == 0
     sold = replace(cells, conversions=np.where(buyable, cells.clicks, 0))
@@ -167,7 +167,7 @@ def test_what_is_hardly_known_is_drawn_into_many_places(world: World, ranker: Ra
     assert (again[0] == ranker.drawn_orders(stage, key, values, seed=1, draws=2)[0]).all()
 
 
-def test_the_gate_refuses_a_ranker_that_is_no_better(world: World, cells: Cells, ranker: Ranker) -> None:
+def test_the_gate_refuses_a_ranker_that_is_no_better(world: World, cells: ClickAggregates, ranker: Ranker) -> None:
     turned = replace(
         ranker.statistics, counts=ranker.statistics.counts[[0, 1, 2, 3]] * np.array([[1], [0.0], [1], [1]])
     )

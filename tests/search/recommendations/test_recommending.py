@@ -10,7 +10,7 @@ from magpie.data.aggregates.item_counts import ItemCount
 from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.database.connection import Database
 from magpie.data.errors import ItemNotFound
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.ubi import QueryRecord, ShownHit
 from magpie.data.settings import Settings
 from magpie.search.engine import SearchEngine
@@ -94,7 +94,7 @@ def test_who_chose_everything_alike_gets_what_is_popular_but_nothing_bought(
 
 
 def test_a_stranger_gets_what_is_popular_and_something_new(recommender: Recommender, shop_database: Database) -> None:
-    log = ClickLog(shop_database)
+    log = EventLog(shop_database)
     shown = tuple(ShownHit(item, place) for place, item in enumerate(("box-red", "kite-blue", "plate-red"), 1))
     for number in range(25):
         log.record_queries([QueryRecord(f"q{number}", "x", hits=shown)])

@@ -9,7 +9,7 @@ from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import open_database
 from magpie.data.errors import BadFilter
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
 from magpie.search.reports.exposure_fairness import NONE, group_exposure, report_exposure
@@ -47,7 +47,7 @@ def test_an_empty_log_gives_zeros(own_shop: Settings) -> None:
 def watched(own_shop: Settings) -> Settings:
     """The shop, in which red things are shown and blue ones are liked; one of them was first shown yesterday."""
     database = open_database(own_shop)
-    log, now = ClickLog(database), now_ms()
+    log, now = EventLog(database), now_ms()
     for number in range(40):
         shown = [ShownHit("ball-red", 1), ShownHit("ball-blue", 2)]
         days = 20

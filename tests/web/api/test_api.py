@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 
 from magpie.data.database.connection import open_database
 from magpie.data.errors import BadFilter
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.pseudonyms import is_pseudonym
 from magpie.data.settings import Settings
 from magpie.web.api.filter_notation import format_filter_parameters, parse_filter_parameters, parse_filters
@@ -335,7 +335,7 @@ CLICK = {
 def stored(settings: Settings) -> list[dict[str, Any]]:
     """All that another process would find in the click log."""
     database = open_database(settings)
-    found = list(ClickLog(database).export())
+    found = list(EventLog(database).export())
     database.close()
     return found
 

@@ -9,7 +9,7 @@ import pytest
 from magpie.data.catalogue.catalogue import Catalogue, ItemDraft
 from magpie.data.database.connection import Database
 from magpie.data.erasure.erase import forget_client
-from magpie.data.events.event_log import ClickLog
+from magpie.data.events.event_log import EventLog
 from magpie.data.events.ubi import EventRecord
 from magpie.data.home.locks import is_held, lock_home
 from magpie.data.settings import Settings
@@ -106,7 +106,7 @@ def test_what_was_forgotten_leaves_the_ranker_by_itself(
     monkeypatch.setattr(auto_rebuild, "QUIET_S", 0.0)
     engine.refresh()
     publish_ranker(own_shop, save_ranker(own_shop, favouring("ball-red", engine), engine.fingerprint, {}))
-    ClickLog(shop_database).record_events([EventRecord("click", client_id="somebody")])
+    EventLog(shop_database).record_events([EventRecord("click", client_id="somebody")])
     forget_client(shop_database, "somebody")
     engine.refresh()
     assert engine.status()["stale"] == ["ranker"]

@@ -63,9 +63,11 @@ def rows(client: Client, address: str) -> list[dict[str, str]]:
     ("language", "said"), [("en", "Far more than people do in an hour"), ("zh", "一小时内远多于常人")]
 )
 def test_what_is_set_aside_is_told_by_reason(app: Flask, owner: Client, language: str, said: str) -> None:
-    log = app.extensions["magpie"].click_log
-    log.record_queries([QueryRecord(f"busy {n}", "ball", "busy", set_aside=FLOOD) for n in range(7)])
-    log.record_events([EventRecord("click", "x", set_aside=FORGED), EventRecord("click", set_aside="their <own>")])
+    log = app.extensions["magpie"].event_log
+    log.record_queries([QueryRecord(f"busy {n}", "ball", "busy", filter_reason=FLOOD) for n in range(7)])
+    log.record_events(
+        [EventRecord("click", "x", filter_reason=FORGED), EventRecord("click", filter_reason="their <own>")]
+    )
     told = {row["reason"]: row["records"] for row in rows(owner, "/insights/set-aside.csv")}
     assert told == {FLOOD: "7", FORGED: "1", "their <own>": "1"}
     page = owner.get("/insights", headers={"Accept-Language": language}).get_data(as_text=True)

@@ -64,7 +64,7 @@ def test_a_hit_says_why_and_is_like_this_but(open_page: Any) -> None:
     page.wait_for_selector("#card-reasons .why")
     reasons = page.locator("#card-reasons").inner_text()
     total = page.locator(".count").first.inner_text().split()[0]
-    assert "Your words, as written" in reasons and reasons.startswith(f"Place 1 of {total};")
+    assert "Contains your words" in reasons and reasons.startswith(f"Position 1 of {total}.")
     page.get_by_label("Like this, but").fill("in blue")
     page.get_by_label("Like this, but").press("Enter")
     wait_until(page, "location.search.includes('like=ball-red')")

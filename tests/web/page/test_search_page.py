@@ -232,7 +232,7 @@ def test_what_is_no_picture_is_answered_with_a_message(
 def test_nothing_that_matches_is_said_to_match(open_page: Any) -> None:
     page = open_page("/?q=zzxqv+wqkjhd")
     assert page.get_by_role("heading", level=1).inner_text() == "Nothing really matches “zzxqv wqkjhd”."
-    assert page.get_by_text("The nearest there is").is_visible() or not shown(page)
+    assert page.get_by_text("Nearest matches").is_visible() or not shown(page)
 
 
 def test_hostile_words_titles_and_ids_are_only_words(open_page: Any) -> None:
@@ -251,8 +251,7 @@ def test_an_item_has_a_page_of_its_own(open_page: Any) -> None:
     page.wait_for_url("**/item?id=ball-red")
     assert page.get_by_text("A ball to play with, painted red.").is_visible()
     assert (
-        page.get_by_role("link", name="See it at its own place").get_attribute("href")
-        == "https://shop.example/ball-red"
+        page.get_by_role("link", name="View the original page").get_attribute("href") == "https://shop.example/ball-red"
     )
     assert len(shown(page)) >= 4 and "ball-red" not in shown(page)
     page.get_by_role("searchbox").fill("blue")

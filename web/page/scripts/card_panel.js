@@ -1,19 +1,19 @@
-// The panel of one card: like this but …, does it fit, and why it is there.
+// The panel of one card: "like this, but …", whether it fits, and the explanation of its position.
 
 import { addressOf } from "./addresses.js";
-import { aboutCard, tellReaction, wantsPrivacy } from "./events.js";
+import { aboutCard, sendReaction, wantsPrivacy } from "./events.js";
 import { announce, text } from "./texts.js";
 
 const EDGE = 8; // pixels that the panel keeps from the window's edge
 const $ = (id) => document.getElementById(id);
-const reactions = new Map(); // item → what was said of it on this page
+const reactions = new Map(); // the reaction to each item on this page
 
 function showReaction(group, itemId) {
   for (const button of group.querySelectorAll("[data-reaction]"))
     button.setAttribute("aria-pressed", String(reactions.get(itemId) === button.dataset.reaction));
 }
 
-// `about` gives the card's item, position and query at the moment of the click
+// `about` returns the item, position and query of the card that is reacted to
 export function installFits(group, about) {
   if (!group) return;
   group.hidden = wantsPrivacy();
@@ -23,7 +23,7 @@ export function installFits(group, about) {
     const { itemId } = about();
     const reaction = reactions.get(itemId) === button.dataset.reaction ? "none" : button.dataset.reaction;
     reactions.set(itemId, reaction);
-    tellReaction(about(), reaction);
+    sendReaction(about(), reaction);
     showReaction(group, itemId);
     announce(text("noted_" + reaction));
   });

@@ -1,4 +1,4 @@
-// The part of a picture that is searched for: drag its corners, move them with the arrow keys, or tap on a thing.
+// Selects the part of a picture to search for: drag its corners, move them with the arrow keys, or tap on a thing.
 
 const SMALLEST = 8; // percent of a side
 const STEP = 5;
@@ -74,7 +74,7 @@ function step(frame, event, choose) {
   step.pause = setTimeout(() => choose(frame.dataset.part), 300);
 }
 
-// to be called whenever results were put into the page; `choose` gets the part as the address writes it
+// to be called whenever results were put into the page; `choose` gets the part as the parameter `crop`
 export function watchCrop(choose) {
   const frame = document.getElementById("crop");
   if (!frame) return;

@@ -1,10 +1,10 @@
-// Tells the server what was seen, opened, looked at and judged, so that it can learn what people mean. Nothing is told,
-// and no cookie set, for visitors who ask for privacy; the others get a random name for this visit with their first click.
+// Sends events to the server: impressions, clicks, views and reactions. For visitors who ask for privacy it sends nothing
+// and sets no cookie; the others get a random session id with their first click.
 
 import { addressOf } from "./addresses.js";
 
 const COOKIE = "magpie_session";
-const ORIGIN = "magpie.origin"; // which search led to the item that is looked at
+const ORIGIN = "magpie.origin"; // the search that led to the item on this page
 const SEEN_SHARE = 0.5;
 const SEEN_MS = 500;
 const BATCH_MS = 2000;
@@ -13,7 +13,7 @@ const MOST_AT_ONCE = 100;
 export const wantsPrivacy = () => navigator.doNotTrack === "1" || navigator.globalPrivacyControl === true;
 
 const waiting = [];
-const seen = new Set(); // query and item: one impression each
+const seen = new Set(); // query and item, so that each impression is sent once
 const timers = new Map();
 
 function randomName() {
@@ -21,29 +21,29 @@ function randomName() {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-const knownVisit = () => document.cookie.split("; ").find((one) => one.startsWith(COOKIE + "="))?.slice(COOKIE.length + 1) ?? "";
+const knownSession = () => document.cookie.split("; ").find((one) => one.startsWith(COOKIE + "="))?.slice(COOKIE.length + 1) ?? "";
 
-function visit() {
-  const known = knownVisit();
+function session() {
+  const known = knownSession();
   if (known) return known;
   const name = randomName();
   document.cookie = `${COOKIE}=${name}; path=/; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
   return name;
 }
 
-function eventOf(action, about, session, more = {}) {
-  const told = { action_name: action, event_id: randomName(), application: "magpie", timestamp: Date.now() };
-  if (about.queryId) told.query_id = about.queryId;
-  if (session) told.session_id = session;
-  told.event_attributes = { object: { object_id: about.itemId }, ...more };
-  if (about.position) told.event_attributes.position = { ordinal: about.position };
-  return told;
+function eventOf(action, about, sessionId, more = {}) {
+  const event = { action_name: action, event_id: randomName(), application: "magpie", timestamp: Date.now() };
+  if (about.queryId) event.query_id = about.queryId;
+  if (sessionId) event.session_id = sessionId;
+  event.event_attributes = { object: { object_id: about.itemId }, ...more };
+  if (about.position) event.event_attributes.position = { ordinal: about.position };
+  return event;
 }
 
 function send() {
   if (!waiting.length) return;
   const body = new Blob([JSON.stringify(waiting.splice(0, MOST_AT_ONCE))], { type: "application/json" });
-  // an event that is not told is no reason to disturb anybody
+  // a failure is ignored: it does not concern the visitor
   const address = addressOf("/api/events");
   if (!navigator.sendBeacon(address, body)) fetch(address, { method: "POST", body, keepalive: true }).catch(() => {});
 }
@@ -53,20 +53,20 @@ export function aboutCard(card) {
   return { itemId: card.dataset.itemId, position: Number(card.dataset.position), queryId };
 }
 
-function tellClick(event) {
+function sendClick(event) {
   const card = event.target.closest?.(".card-main")?.closest("[data-item-id]");
   if (!card || event.button > 1 || wantsPrivacy()) return;
   const about = aboutCard(card);
   if (!about.queryId) return;
   sessionStorage.setItem(ORIGIN, JSON.stringify(about));
-  waiting.push(eventOf("click", about, visit()));
+  waiting.push(eventOf("click", about, session()));
   send();
 }
 
-// "up", "down", or "none" for one that was taken back
-export function tellReaction(about, reaction) {
+// `reaction` is "up", "down", or "none" for one that was taken back
+export function sendReaction(about, reaction) {
   if (wantsPrivacy()) return;
-  waiting.push(eventOf("reaction", about, visit(), { reaction }));
+  waiting.push(eventOf("reaction", about, session(), { reaction }));
   send();
 }
 
@@ -75,17 +75,17 @@ function noteSeen(entries) {
     clearTimeout(timers.get(target));
     timers.delete(target);
     if (intersectionRatio < SEEN_SHARE) continue;
-    timers.set(target, setTimeout(() => tellSeen(target), SEEN_MS));
+    timers.set(target, setTimeout(() => sendImpression(target), SEEN_MS));
   }
 }
 
-function tellSeen(card) {
+function sendImpression(card) {
   if (document.visibilityState !== "visible" || !card.isConnected) return;
   const about = aboutCard(card);
   const key = about.queryId + "/" + about.itemId;
   if (!about.queryId || seen.has(key)) return;
   seen.add(key);
-  waiting.push(eventOf("impression", about, knownVisit()));
+  waiting.push(eventOf("impression", about, knownSession()));
 }
 
 const watching = "IntersectionObserver" in window && new IntersectionObserver(noteSeen, { threshold: SEEN_SHARE });
@@ -102,19 +102,19 @@ function watchDwell() {
   if (!item || wantsPrivacy()) return;
   const since = performance.now();
   const origin = JSON.parse(sessionStorage.getItem(ORIGIN) ?? "{}");
-  let isTold = false;
+  let isSent = false;
   addEventListener("visibilitychange", () => {
-    if (isTold || document.visibilityState !== "hidden") return;
-    isTold = true;
+    if (isSent || document.visibilityState !== "hidden") return;
+    isSent = true;
     const about = origin.itemId === item ? origin : { itemId: item };
-    waiting.push(eventOf("view", about, knownVisit(), { dwell_ms: Math.round(performance.now() - since) }));
+    waiting.push(eventOf("view", about, knownSession(), { dwell_ms: Math.round(performance.now() - since) }));
     send();
   });
 }
 
 export function installEvents() {
-  document.addEventListener("click", tellClick);
-  document.addEventListener("auxclick", tellClick); // the middle button opens a tab
+  document.addEventListener("click", sendClick);
+  document.addEventListener("auxclick", sendClick); // the middle button opens a tab
   watchDwell();
   watchCards();
   setInterval(send, BATCH_MS);

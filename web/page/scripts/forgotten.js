@@ -1,4 +1,4 @@
-// After "forget me": what this browser itself remembered goes as well.
+// After "forget me": deletes the recent searches that this browser stored.
 
 import { forgetAll } from "./recent.js";
 

@@ -1,5 +1,5 @@
-// The search page's script: answers while one types, by swapping in what the server renders for the same address.
-// Without it every link and form works as a page of its own.
+// The search page's script: searches while one types, and replaces the results by what the server renders for an address.
+// Without scripts every link and form loads a page of its own.
 
 import { addressOf, resultsOf } from "./addresses.js";
 import { installCardPanel, installFits } from "./card_panel.js";
@@ -13,14 +13,14 @@ import { announce, say, text } from "./texts.js";
 
 const TYPING_PAUSE_MS = 150;
 const KEPT_ANSWERS = 30;
-const SLOW_MS = 400; // from here on the cards become skeletons
+const SLOW_MS = 400; // after this time the cards are shown as skeletons
 
 const $ = (id) => document.getElementById(id);
 const results = $("results");
 const box = $("q");
-const answers = new Map(); // address → html: the back button need not ask again
-let asking = null; // what may still answer; a newer question cancels it
-let isTyping = false; // one burst of typing is one entry of the history
+const answers = new Map(); // html by address, so that the back button need not fetch it again
+let asking = null; // the AbortController of the pending request; a newer request cancels it
+let isTyping = false; // whether typing has made its entry of the history already
 let pause = 0;
 let shown = "";
 let closeSuggestions;
@@ -38,7 +38,7 @@ function remember(address, html) {
   if (answers.size > KEPT_ANSWERS) answers.delete(answers.keys().next().value);
 }
 
-// ---- asking and showing ----
+// ---- fetching and showing results ----
 
 async function ask(address, { typing = false, ...options } = {}) {
   asking?.abort();
@@ -70,7 +70,7 @@ function settle() {
   for (const place of results.querySelectorAll(".place")) place.remove();
 }
 
-// empty cards where those to come will be, so that nothing jumps and something is seen at once
+// shows empty cards in the places of those that are being loaded, so that the page does not jump
 function holdPlaces() {
   if (results.classList.contains("is-appending")) return;
   results.classList.add("is-appending");
@@ -114,7 +114,7 @@ function show(html, { keepBox = false, append = false } = {}) {
   watchResults();
 }
 
-// what has to be set up again for results that are new in the page
+// to be called whenever results were put into the page
 function watchResults() {
   watchCards();
   watchCrop((part) => {
@@ -125,8 +125,8 @@ function watchResults() {
   });
 }
 
-// `entry` says what becomes of the present entry of the history: "push" keeps it, "replace" does not,
-// "none" is for going back and forth, where the browser has changed it already.
+// Searches at an address. `entry`: "push" adds an entry to the history, "replace" changes the current one, "none" is for
+// going back and forth, where the browser has changed the history already.
 async function go(address, { entry = "push", keepBox = false, append = false, scroll = true, typing = false } = {}) {
   if (entry === "push" && address !== here()) {
     rememberScroll();
@@ -187,7 +187,7 @@ function installTyping() {
 
 // ---- pictures ----
 
-// beside the words, filters and all else that the box holds
+// with the words and filters of the search form
 async function searchWithPicture(picture) {
   clearTimeout(pause);
   closeSuggestions();
@@ -204,7 +204,7 @@ async function searchWithPicture(picture) {
   scrollTo(0, 0);
 }
 
-// where there are no results to swap: as the plain form does it
+// on a page without results: submits the plain form
 function leaveWithPicture(picture) {
   const words = Object.assign(document.createElement("input"), { type: "hidden", name: "q", value: box.value });
   const chosen = new DataTransfer();
@@ -219,7 +219,7 @@ function leaveWithPicture(picture) {
 const firstFilter = () => document.querySelector("#filters a, #filters input");
 
 function openFilters(isOpen) {
-  if (isOpen && getComputedStyle($("filters")).position !== "fixed") return firstFilter()?.focus(); // beside the list
+  if (isOpen && getComputedStyle($("filters")).position !== "fixed") return firstFilter()?.focus(); // filters stand beside the list: nothing to open
   document.body.classList.toggle("filters-open", isOpen);
   for (const part of [document.querySelector(".top"), document.querySelector(".list"), document.querySelector(".foot")]) if (part) part.inert = isOpen;
   if (isOpen) firstFilter()?.focus();
@@ -280,7 +280,7 @@ function install() {
   addEventListener("popstate", () => {
     isTyping = false;
     clearTimeout(pause);
-    if (here() !== shown) go(here(), { entry: "none" }); // a jump within the page is none of ours
+    if (here() !== shown) go(here(), { entry: "none" }); // a jump within the page loads nothing
   });
 }
 

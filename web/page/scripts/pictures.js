@@ -1,4 +1,4 @@
-// Pictures to search with: chosen, taken, pasted or dropped; large photographs are shrunk before they travel.
+// Takes pictures to search with: chosen, photographed, pasted or dropped; shrinks large ones before it sends them.
 
 import { installWebcam } from "./webcam.js";
 
@@ -21,7 +21,7 @@ async function shrink(file) {
     pen.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
     return (await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.9))) ?? file;
   } catch {
-    return file; // a format that this browser cannot read: the server may, or says why not
+    return file; // this browser cannot read the format: the server may, or answers with the reason
   }
 }
 

@@ -1,4 +1,4 @@
-// Two handles over a histogram: each stands at one of the round edges that the form lists.
+// Two slider handles over a histogram; each stands at one of the edges in data-edges.
 
 import { text } from "./texts.js";
 

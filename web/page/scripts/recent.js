@@ -1,4 +1,4 @@
-// What was searched lately, kept in this browser only.
+// The recent searches, stored in this browser only.
 
 const KEY = "magpie.recent";
 const MOST = 8;
@@ -8,7 +8,7 @@ export function recentSearches() {
     const kept = JSON.parse(localStorage.getItem(KEY) ?? "[]");
     return Array.isArray(kept) ? kept.filter((one) => typeof one === "string") : [];
   } catch {
-    return []; // storage is forbidden, or holds what is not ours
+    return []; // storage is forbidden, or holds something else
   }
 }
 
@@ -16,7 +16,7 @@ function keep(words) {
   try {
     localStorage.setItem(KEY, JSON.stringify(words.slice(0, MOST)));
   } catch {
-    // storage is forbidden or full: nothing is remembered
+    // storage is forbidden or full: nothing is stored
   }
 }
 
@@ -27,6 +27,6 @@ export function forgetAll() {
   try {
     localStorage.removeItem(KEY);
   } catch {
-    // storage is forbidden: nothing was remembered
+    // storage is forbidden: nothing was stored
   }
 }

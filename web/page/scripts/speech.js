@@ -1,10 +1,10 @@
-// Speak a query, where the browser can listen.
+// Speech input, in browsers that recognise speech.
 
 import { announce, say, text } from "./texts.js";
 
 const Recognition = window.SpeechRecognition ?? window.webkitSpeechRecognition;
 
-// the page's language; of its dialects the one that the browser is set to
+// the page's language, in the dialect that the browser prefers
 function spoken() {
   const page = document.documentElement.lang;
   return navigator.languages.find((one) => one.split("-")[0] === page.split("-")[0]) ?? (page === "zh-Hans" ? "zh-CN" : page);

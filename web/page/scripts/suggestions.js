@@ -1,5 +1,5 @@
-// Ways to go on typing, under the search box, and in an empty one what was searched lately: arrow keys choose, Enter
-// takes, Delete forgets a recent search, Escape closes.
+// Suggestions under the search box: completions while one types, recent searches in an empty box. Arrow keys choose,
+// Enter takes, Delete removes a recent search, Escape closes.
 
 import { addressOf } from "./addresses.js";
 import { forget, forgetAll, recentSearches, remember } from "./recent.js";
@@ -8,7 +8,7 @@ import { announce, text } from "./texts.js";
 const PAUSE_MS = 80;
 const MOST = 6;
 
-// returns what closes the suggestions, and forgets those on their way
+// returns a function that closes the suggestions and cancels a pending request
 export function installSuggestions(box, list, onTake) {
   let chosen = -1;
   let asking = null;
@@ -77,7 +77,7 @@ export function installSuggestions(box, list, onTake) {
       rest.textContent = words.slice(typed.length);
       option.append(words.slice(0, typed.length), rest);
     } else option.textContent = words;
-    option.addEventListener("mousedown", (event) => event.preventDefault()); // the box keeps the focus
+    option.addEventListener("mousedown", (event) => event.preventDefault()); // keeps the focus in the box
     option.addEventListener("click", () => take(option));
     return option;
   }
@@ -112,14 +112,14 @@ export function installSuggestions(box, list, onTake) {
       const answer = await fetch(addressOf("/api/suggest?") + new URLSearchParams({ q: typed }), { signal: mine.signal });
       if (answer.ok && mine === asking) show((await answer.json()).suggestions, typed);
     } catch {
-      // suggestions are an extra: without them the page goes on
+      // without suggestions the page works as well
     }
   }
 
   function onKey(event) {
     const option = chosen >= 0 && !list.hidden ? options()[chosen] : null;
     if (event.key === "Escape" && !list.hidden) {
-      event.preventDefault(); // keeps the words: the browser would empty the box
+      event.preventDefault(); // else the browser would empty the box
       return close();
     }
     if (event.key === "Enter") {
@@ -137,7 +137,7 @@ export function installSuggestions(box, list, onTake) {
     if (list.hidden && !box.value.trim()) showRecent();
     if (list.hidden) return;
     event.preventDefault();
-    const count = options().length + 1; // one place is the box itself
+    const count = options().length + 1; // one more for the box itself
     choose(((chosen + 1 + (event.key === "ArrowDown" ? 1 : count - 1)) % count) - 1);
   }
 

@@ -1,16 +1,16 @@
-// The page's sentences in the reader's language, and the two places that say them.
+// The page's texts in the reader's language, and the two regions that show messages.
 
 const texts = JSON.parse(document.body.dataset.texts);
 
 export const text = (name, values = {}) => texts[name].replace(/\{(\w+)\}/g, (_, key) => values[key]);
 
-// for those who do not see: in the live region
+// for screen readers: in the live region
 export function announce(words) {
   const region = document.getElementById("announce");
   if (region) region.textContent = words;
 }
 
-// for all: above the page, for a while
+// for everybody: above the page, for some seconds
 export function say(words) {
   const toast = document.getElementById("toast");
   if (!toast) return announce(words);

@@ -1,9 +1,9 @@
-// A photograph by the camera of a desktop. Phones take theirs themselves, by the file field that asks for it.
+// Takes a photograph with the camera of a desktop computer. Phones do it by the file field with `capture`.
 
 import { say, text } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
-const camera = navigator.mediaDevices; // only there over a secure connection, or on this machine
+const camera = navigator.mediaDevices; // exists only over https or on localhost
 
 async function watch(dialog) {
   const video = dialog.querySelector("video");
@@ -42,7 +42,7 @@ export async function installWebcam(searchWith) {
     watch(dialog);
   });
   dialog.querySelector("[data-take]").addEventListener("click", async () => {
-    if (!video.videoWidth) return; // nothing has been seen yet
+    if (!video.videoWidth) return; // the camera has shown nothing yet
     const picture = await photograph(video);
     dialog.close();
     searchWith(new File([picture], "photo.jpg", { type: picture.type }));
