@@ -23,7 +23,7 @@ _CONNECTIONS_KEPT = 8
 _WRITER_LOCK = 0x6D61677069650001  # "magpie", 1
 _BEGIN_WRITING = f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})"
 # a server may be set to commit before its disk has the commit; more than `on` (a standby) is left as it is
-_BE_DURABLE = "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') IN ('off', 'false')"
+_BE_DURABLE = "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
 # by SQLSTATE (PostgreSQL's documentation, appendix A): of a whole class two characters
 _BUSY = ("55P03", "57014", "40")
 _FULL, _READ_ONLY, _DISK_FAULT = ("53100",), ("25006",), ("58030", "XX001", "XX002")
