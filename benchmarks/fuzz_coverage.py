@@ -29,7 +29,7 @@ with atheris.instrument_imports(include=["data", "web", "PIL"]):
     from magpie.data.feeds.import_feed import import_feed
     from magpie.data.pictures.decode import FORMATS, open_picture
     from magpie.data.settings import Settings
-    from magpie.web.wire import read_head
+    from magpie.web.http_server import Request, adjustments
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 MAX_PIXELS = 100_000
@@ -44,7 +44,7 @@ def try_line(data: bytes) -> None:
 
 
 def try_head(data: bytes) -> None:
-    read_head(bytearray(data))
+    Request(adjustments(1_000_000, "localhost")).received(data)
 
 
 def make_try_feed() -> Callable[[bytes], None]:

@@ -1,9 +1,10 @@
 """How long a search takes over HTTP: a real server on a given home, one client, then several.
 
-    python benchmarks/http_latency.py HOME [--requests 2000] [--clients 1 4]
+    python benchmarks/http_latency.py HOME [--requests 2000] [--clients 1 4 8] [--workers N|auto]
 
-Queries are drawn from the home's own phrases, so no answer is cached. Prints percentiles in milliseconds, requests
-a second, and the server's memory. The home must have an index (`magpie index rebuild`).
+Queries are made of the home's own phrases, and none is asked twice, not even to warm up: the vectors of queries are
+remembered. Prints percentiles in milliseconds, requests a second, and the server's memory. The home must have an index
+(`magpie index rebuild`). The clients are threads of one Python process, which takes a good part of a core by itself.
 """
 
 import argparse
@@ -15,10 +16,13 @@ import sys
 import threading
 import time
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
 
 from magpie.search.evaluation.latency_benchmark import draw_queries
+
+WARM_UP = 200  # requests before each measurement
 
 
 class Line:
@@ -54,17 +58,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("home", type=Path)
     parser.add_argument("--requests", type=int, default=2000)
-    parser.add_argument("--clients", type=int, nargs="+", default=[1, 4])
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 8])
+    parser.add_argument("--workers", default="1")
     arguments = parser.parse_args()
-    queries = make_queries(arguments.home, arguments.requests)
+    rounds = len(arguments.clients)
+    queries = iter(make_queries(arguments.home, rounds * (WARM_UP + arguments.requests)))
     port = free_port()
     command = [Path(sys.executable).with_name("magpie"), "--home", arguments.home, "serve", "--port", str(port)]
+    command += ["--workers", arguments.workers]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_until_ready(port)
-        measure(port, queries[:200], 1)  # warm-up
         for clients in arguments.clients:
-            report(f"{clients} client{'s' * (clients > 1)}", *measure(port, queries, clients))
+            measure(port, list(islice(queries, WARM_UP)), clients)
+            found = measure(port, list(islice(queries, arguments.requests)), clients)
+            report(f"{clients} client{'s' * (clients > 1)}", *found)
         print(f"server memory: {memory_mb(server.pid):.0f} MB in all its processes")
     finally:
         server.terminate()
@@ -72,10 +80,13 @@ def main() -> None:
 
 
 def make_queries(home: Path, count: int) -> list[str]:
-    """Different queries from the phrases of the current generation."""
+    """So many queries of the phrases of the current generation, each another one."""
     current = (home / "CURRENT").read_text().strip()
     phrases = json.loads((home / "generations" / current / "phrases.json").read_text())
-    return draw_queries([phrase for phrase, _ in phrases], count)
+    drawn = dict.fromkeys(draw_queries([phrase for phrase, _ in phrases], 4 * count))
+    if len(drawn) < count:
+        raise SystemExit(f"{home}: its phrases make {len(drawn)} different queries; {count} are needed")
+    return list(drawn)[:count]
 
 
 def measure(port: int, queries: list[str], clients: int) -> tuple[list[float], float]:

@@ -1,12 +1,20 @@
 """The settings: read once at an edge (environment, command line) and handed down, never global."""
 
+import os
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from magpie.data.errors import BadSetting
+
+MAX_WORKERS = 64
+
+
+def count_cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Settings(BaseSettings):
@@ -39,6 +47,9 @@ class Settings(BaseSettings):
         None, description="Hosts from which pictures named by address are fetched, with commas; none: no address is."
     )
     threads: int = Field(4, ge=1, le=256, description="Threads that answer requests.")
+    workers: int = Field(
+        1, ge=1, le=MAX_WORKERS, description="Processes that answer requests; auto: one for each processor core."
+    )
     max_waiting: int = Field(
         128, ge=0, le=10_000, description="Requests that may wait for a thread; the next ones are refused with 503."
     )
@@ -83,6 +94,12 @@ class Settings(BaseSettings):
     log_level: str = Field(
         "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe message that is logged."
     )
+
+    @field_validator("workers", mode="before")
+    @classmethod
+    def _count_cores(cls, given: Any) -> Any:
+        """For "auto" how many cores this process may use."""
+        return min(count_cores(), MAX_WORKERS) if given == "auto" else given
 
     @property
     def database(self) -> str:

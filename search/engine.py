@@ -1,12 +1,10 @@
-"""The read path: a request becomes a question, the question finds candidates, their order becomes hits."""
+"""The read path: first stage, ranker, personalisation, page, facets."""
 
 import threading
 import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
-
-import numpy as np
 
 from magpie.data.aggregates.recent_choices import read_recent_choices
 from magpie.data.catalogue.catalogue import Catalogue, Item
@@ -22,9 +20,9 @@ from magpie.indexer.generations.generation import Generation
 from magpie.indexer.generations.recall_check import warn_of_recall
 from magpie.indexer.generations.store import NO_INDEX, current_id, is_stale
 from magpie.indexer.indexes.attribute_columns import Columns, check_names
-from magpie.indexer.indexes.lexical_index import LexicalMatches
 from magpie.indexer.indexes.stored_hits import StoredHit
 from magpie.search.click_models.saved_bias import measured_position_bias
+from magpie.search.first_stage import FirstStageResult, depth_of, run_first_stage
 from magpie.search.live_index.segment import Segment, find_row
 from magpie.search.personalisation.freshness import Freshness
 from magpie.search.personalisation.personalise import Preferences, personalise, preferences_of
@@ -33,20 +31,16 @@ from magpie.search.query.autocomplete import complete_with_searches
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.ranker.named_rankings import CURRENT, FIRST_STAGE, compared_versions
 from magpie.search.ranker.reranker import Reranked, Reranker
-from magpie.search.request import Hit, SearchRequest, SearchResult
-from magpie.search.retrieval.candidates import look_up, retrieve
+from magpie.search.request import FacetValue, Hit, Range, SearchRequest, SearchResult
 from magpie.search.retrieval.confidence import is_confident
-from magpie.search.retrieval.facets import count_facets, find_ranges
-from magpie.search.retrieval.ranked_list import RankedList, best_score, check_sort, matching_rows, merge
-from magpie.search.retrieval.scoring import Candidates
+from magpie.search.retrieval.facets import count_facets, find_ranges, find_without_each_filter
+from magpie.search.retrieval.ranked_list import RankedList, check_sort
 from magpie.search.serving import Serving, open_serving, serve, with_changes
 
 _STALE_ALARMS = {
     "index": "Something was forgotten after the index had learned of it: it is gone after `magpie index rebuild`.",
     "ranker": "Something was forgotten after the ranker had learned of it: it is gone after `magpie train ranker`.",
 }
-DEPTH = 500  # candidates per index; beyond half of it a page needs the deeper search
-DEEP = 10_000
 
 
 class SearchEngine:
@@ -79,34 +73,23 @@ class SearchEngine:
         serving = self._current()
         segments = serving.segments
         check_fields(request, [s.columns for s in segments])
-        depth = DEPTH if request.offset + request.k <= DEPTH // 2 else DEEP
-        wording, lookup = serving.query_parser.read(request), None
-        if wording.searched and not request.like:  # tantivy lets other threads run: the query is encoded meanwhile
-            lookup = look_up(segments, wording.searched, wording.right_words, request.filters, depth)
-        parsed = serving.query_parser.interpret(request, wording, segments)
-        found = retrieve(segments, parsed, request.filters, depth, lookup)
-        candidates = [ranked for ranked, _ in found]
-        best = best_score(candidates)
-        matching = matching_rows(candidates, parsed.is_browsing, best)
-        reranked = self._reranker.rerank(merge(candidates, matching, request.sort), request, parsed)
-        order = reranked.order
-        if reranked.chances is None:  # what is drawn is shown as it is drawn
-            order = self._freshness.freshen(order, request, parsed, time.time())
-            order = personalise(order, request, parsed, segments, self._taste(request))
-        unfiltered = _without_each_filter(segments, parsed, request, depth, best)
-        hits = _hits(serving, order, reranked, request, parsed)
+        found = run_first_stage(serving, request, depth_of(request))
+        reranked = self._reranker.rerank(found.ranked, request, found.parsed)
+        order = self._personalised(reranked, request, found.parsed, segments)
+        hits = _hits(serving, order, reranked, request, found.parsed)
+        facets, ranges = _facets(segments, request, found)
         return SearchResult(
             query_id=self._query_ids.new(),
             generation=serving.generation.id,
             ranker=reranked.ranker,
             took_ms=round(1000 * (time.perf_counter() - started), 2),
-            total=max(sum(len(rows) for rows in matching), request.offset + len(hits) if hits else 0),
-            confident=_confident(request, parsed, found, serving),
+            total=max(sum(len(rows) for rows in found.matching), request.offset + len(hits) if hits else 0),
+            confident=_confident(request, found, serving),
             hits=hits,
-            facets=count_facets(segments, matching, unfiltered, request.filters) if request.facets else {},
-            ranges=find_ranges(segments, matching, unfiltered) if request.facets else {},
-            notices=[f"Understood as: {parsed.corrected}"] if parsed.corrected else [],
-            corrected=parsed.corrected,
+            facets=facets,
+            ranges=ranges,
+            notices=[f"Understood as: {found.parsed.corrected}"] if found.parsed.corrected else [],
+            corrected=found.parsed.corrected,
         )
 
     @property
@@ -131,11 +114,8 @@ class SearchEngine:
 
     def first_stage(self, request: SearchRequest) -> tuple[ParsedQuery, RankedList]:
         """What was asked and all candidates in order, before anything learned from clicks. Raises as `search` does."""
-        segments, query_parser = self._current().segments, self._current().query_parser
-        parsed = query_parser.interpret(request, query_parser.read(request), segments)
-        candidates = [ranked for ranked, _ in retrieve(segments, parsed, request.filters, DEPTH)]
-        matching = matching_rows(candidates, parsed.is_browsing, best_score(candidates))
-        return parsed, merge(candidates, matching, request.sort)
+        found = run_first_stage(self._current(), request)
+        return found.parsed, found.ranked
 
     def similar(self, item_id: str, k: int = 10) -> SearchResult:
         """The items most like this one, without itself. Raises ItemNotFound, NoIndex."""
@@ -249,6 +229,15 @@ class SearchEngine:
             raise NoIndex(NO_INDEX)
         return serving
 
+    def _personalised(
+        self, reranked: Reranked, request: SearchRequest, parsed: ParsedQuery, segments: Sequence[Segment]
+    ) -> RankedList:
+        """The order with what is gained by being new and by the searcher's choices; what was drawn stays as drawn."""
+        if reranked.chances is not None:
+            return reranked.order
+        order = self._freshness.freshen(reranked.order, request, parsed, time.time())
+        return personalise(order, request, parsed, segments, self._taste(request))
+
     def _taste(self, request: SearchRequest) -> Preferences | None:
         """What the searcher chose lately, None for one without a name or without choices."""
         if not (request.session_id or request.client_id) or not request.rerank:
@@ -262,16 +251,15 @@ def check_fields(request: SearchRequest, segments: Sequence[Columns]) -> None:
     check_names(request.filters, segments, "filter")
 
 
-def _without_each_filter(
-    segments: Sequence[Segment], parsed: ParsedQuery, request: SearchRequest, depth: int, best: float
-) -> dict[str, list[np.ndarray]]:
-    """For each filtered field the rows that match without the filter on it, which its facet counts."""
-    found = {}
-    for name in request.filters if request.facets else ():
-        others = {other: wanted for other, wanted in request.filters.items() if other != name}
-        candidates = [ranked for ranked, _ in retrieve(segments, parsed, others, depth)]
-        found[name] = matching_rows(candidates, parsed.is_browsing, best)
-    return found
+def _facets(
+    segments: Sequence[Segment], request: SearchRequest, found: FirstStageResult
+) -> tuple[dict[str, list[FacetValue]], dict[str, Range]]:
+    """Facets and ranges of what matches; nothing where the request wants none."""
+    if not request.facets:
+        return {}, {}
+    unfiltered = find_without_each_filter(segments, found.parsed, request.filters, depth_of(request), found.best)
+    facets = count_facets(segments, found.matching, unfiltered, request.filters)
+    return facets, find_ranges(segments, found.matching, unfiltered)
 
 
 def _hits(
@@ -327,10 +315,9 @@ def _hit(
     )
 
 
-def _confident(
-    request: SearchRequest, parsed: ParsedQuery, found: Sequence[tuple[Candidates, LexicalMatches]], serving: Serving
-) -> bool:
-    if parsed.is_browsing or request.like:
-        return any(len(ranked.rows) for ranked, _ in found)
+def _confident(request: SearchRequest, found: FirstStageResult, serving: Serving) -> bool:
+    if found.parsed.is_browsing or request.like:
+        return any(len(ranked.rows) for ranked in found.candidates)
     calibration = serving.generation.manifest["confidence"]
-    return any(is_confident(request.text, matches, ranked, serving.encoder, calibration) for ranked, matches in found)
+    pairs = zip(found.retrieved, found.candidates, strict=True)
+    return any(is_confident(found.parsed, each.lexical, ranked, calibration) for each, ranked in pairs)

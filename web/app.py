@@ -27,6 +27,7 @@ from magpie.web.page.assets import SCRIPT, install_page_files, style_source
 from magpie.web.page.privacy_page import privacy_pages
 from magpie.web.page.routes import install_page_texts, pages
 from magpie.web.services import Services, open_services
+from magpie.web.shared import Shared
 
 # pages load nothing from other hosts and contain no inline script
 CONTENT_SECURITY_POLICY = (
@@ -55,8 +56,11 @@ UNLIMITED = (
 )
 
 
-def create_app(settings: Settings) -> Flask:
-    """A Flask application on this home, its background threads running. Raises MagpieError where it cannot open."""
+def create_app(settings: Settings, shared: Shared | None = None) -> Flask:
+    """A Flask application on this home, its background threads running; without `shared` as the only worker.
+
+    Raises MagpieError where it cannot open.
+    """
     app: Flask = OpenAPI(
         __name__,
         info=Info(title=TITLE, version=version("magpie-search"), description=DESCRIPTION),
@@ -84,7 +88,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(pages)
     app.register_blueprint(privacy_pages)
     app.register_blueprint(insights)
-    opened = open_services(settings)
+    opened = open_services(settings, shared)
     app.extensions["magpie"] = opened
     atexit.register(opened.close)
     _measure_and_secure(app, opened)

@@ -1,54 +1,116 @@
-"""`magpie serve`: one gunicorn worker with threads, since the index is shared by all requests."""
+"""`magpie serve`: a listening socket, and one process or several that answer what comes to it."""
 
 import errno
 import gc
 import logging
+import os
+import signal
 import socket
 import sys
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
-from flask import Flask
-from gunicorn.app.base import BaseApplication
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
 
 from magpie.data.database.connection import open_database
 from magpie.data.errors import BadSetting
 from magpie.data.home.locks import SERVING, lock_home
 from magpie.data.pictures.url_rules import parse_rules
-from magpie.data.settings import Settings
+from magpie.data.settings import Settings, count_cores
+from magpie.web.http_server import Server
 from magpie.web.middleware.cors import parse_origins
-from magpie.web.middleware.rate_limits import RateLimits
+from magpie.web.middleware.rate_limits import check_rates
 from magpie.web.middleware.trusted_proxies import parse_networks
-from magpie.web.unreadable import MAX_ADDRESS_CHARS
+from magpie.web.shared import Shared
+from magpie.web.workers import Supervisor
 
-START_TIMEOUT_S = 300  # loading a large index may take this long before the worker first answers
-STOP_TIMEOUT_S = 10
 TAKE_OVER_S = 5
-KEEP_ALIVE_S = 75
+OPENMP = "OMP_NUM_THREADS"
 SWITCH_INTERVAL_S = 0.001  # a search must not wait the usual 5 ms for the thread that writes the log
 
 
 def serve(settings: Settings, host: str, port: int, on_ready: Callable[[str], None]) -> None:
-    """Serves until SIGTERM or SIGINT; requests being answered then are finished. Never returns.
+    """Serves until SIGTERM or SIGINT; requests that have come by then are answered.
 
-    `on_ready` gets the page's address once searches can be answered; it runs in the worker process.
+    `on_ready` gets the page's address once searches can be answered; with several workers it runs in the first.
     Raises BadSetting for an address that cannot be had, HomeLocked where another server serves this home, and what
-    opening the home raises, before anything starts.
+    opening the home raises.
     """
     check_address(host, port)
     _check_doors(settings)
-    # a server that was killed leaves its worker for a moment; the lock is the worker's as well
+    # workers hold the lock too: those of a server that was killed end in a moment
     with lock_home(settings.home, SERVING, wait_s=TAKE_OVER_S):
         open_database(settings).close()
         _log_to_stderr(settings.log_level)
-        _Server(settings, host, port, on_ready).run()
+        announce = partial(on_ready, _url(host, port))
+        with listen(host, port) as listener, closing(Shared.among(settings.workers)) as shared:
+            if settings.workers == 1:
+                answer_requests(settings, listener, shared, announce)
+            else:
+                Supervisor(shared, partial(_be_one_of, settings, listener, shared, announce)).supervise()
+
+
+def answer_requests(settings: Settings, listener: socket.socket, shared: Shared, on_ready: Callable[[], None]) -> None:
+    """Opens the application and serves it on this socket until SIGTERM or SIGINT."""
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: sys.exit(0))
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    with _cores_divided_by(shared.workers):
+        # imported in the worker: the process that forks stays small, and never holds a library's threads
+        from magpie.web.app import create_app
+
+        app = create_app(settings, shared)
+        opened = app.extensions["magpie"]
+        opened.warm_up()
+    for template in app.jinja_env.list_templates():
+        app.jinja_env.get_template(template)  # compiled now: the first page would wait a sixth of a second for it
+    gc.collect()
+    gc.freeze()  # else a search now and then waits a quarter of a second while a million old objects are looked at
+    server = Server(
+        app,
+        listener,
+        threads=settings.threads,
+        max_waiting=settings.max_waiting,
+        max_body_bytes=settings.max_upload_bytes,
+        on_refusal=opened.metrics.count_refusal,
+        may_accept=partial(shared.lines.count, shared.number),
+    )
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: server.stop())
+    if shared.is_first:
+        on_ready()
+    server.run()
+    server.close()
+    opened.close()
+
+
+@contextmanager
+def _cores_divided_by(workers: int) -> Iterator[None]:
+    """Libraries that are loaded meanwhile take so few threads of OpenMP that all workers together have one a core.
+
+    Processes that are started later, such as rebuilds, take as many as ever.
+    """
+    if workers == 1 or OPENMP in os.environ:
+        yield
+        return
+    os.environ[OPENMP] = str(max(1, count_cores() // workers))
+    try:
+        yield
+    finally:
+        del os.environ[OPENMP]
+
+
+def _be_one_of(
+    settings: Settings, listener: socket.socket, shared: Shared, on_ready: Callable[[], None], number: int
+) -> None:
+    """What a forked worker does."""
+    # before prometheus_client is imported, which chooses then where counters lie
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared.metrics_folder)
+    answer_requests(settings, listener, shared.of_worker(number), on_ready)
 
 
 def _check_doors(settings: Settings) -> None:
-    """Rates, proxies, origins and hosts are refused here, and not by a worker that is started again and again."""
-    RateLimits(settings)
+    """Rates, proxies, origins and hosts are refused here, before anything starts."""
+    check_rates(settings)
     parse_networks(settings.trusted_proxies or "")
     parse_origins(settings.allowed_origins or "")
     parse_rules(settings.picture_hosts or "")
@@ -61,80 +123,30 @@ def _log_to_stderr(level: str) -> None:
     logging.getLogger("magpie").setLevel(level)
 
 
+def _url(host: str, port: int) -> str:
+    host = "localhost" if host in ("0.0.0.0", "::") else host
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
 def check_address(host: str, port: int) -> None:
-    """Gunicorn would try five times, and then end with a page of log."""
+    """Raises BadSetting for an address that cannot be listened on."""
+    listen(host, port).close()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to this address. Raises BadSetting where it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise BadSetting(
-                    f"Port {port} of {host} is taken by another program; choose another with --port"
-                ) from error
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
             raise BadSetting(
-                f"{host}:{port} cannot be listened on ({error.strerror}); choose others with --host and --port"
+                f"Port {port} of {host} is taken by another program; choose another with --port"
             ) from error
-
-
-class _Server(BaseApplication):  # type: ignore[misc]
-    """Gunicorn, set up from here instead of from its own files and command line."""
-
-    def __init__(self, settings: Settings, host: str, port: int, on_ready: Callable[[str], None]) -> None:
-        self._settings = settings
-        self._host, self._port = host, port
-        self._on_ready = on_ready
-        super().__init__()
-
-    def load_config(self) -> None:
-        shared_memory = Path("/dev/shm")
-        options: dict[str, Any] = {
-            "bind": f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}",
-            "workers": 1,
-            "worker_class": "magpie.web.worker.BufferingWorker",
-            "threads": self._settings.threads,
-            "timeout": START_TIMEOUT_S,
-            "graceful_timeout": STOP_TIMEOUT_S,
-            "keepalive": KEEP_ALIVE_S,
-            "sendfile": False,  # it would wait in the thread until a slow client has taken the whole picture
-            "limit_request_line": MAX_ADDRESS_CHARS,
-            "loglevel": "warning",
-            "proc_name": "magpie",
-            "control_socket_disable": True,
-            # gunicorn's sign of life is a file: on a slow disk it would stall
-            "worker_tmp_dir": str(shared_memory if shared_memory.is_dir() else tempfile.gettempdir()),
-            "post_worker_init": self._announce,
-            "worker_exit": _close,
-        }
-        for name, value in options.items():
-            self.cfg.set(name, value)
-
-    def load(self) -> Flask:
-        # imported here, in the worker: the parent stays small, and never holds a model's threads over a fork
-        from magpie.web.app import create_app
-
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
-        app = create_app(self._settings)
-        opened = app.extensions["magpie"]
-        opened.warm_up()
-        for name in app.jinja_env.list_templates():
-            app.jinja_env.get_template(name)  # compiled now: the first page would wait a sixth of a second for it
-        gc.collect()
-        gc.freeze()  # else a search now and then waits a quarter of a second while a million old objects are looked at
-        app.extensions["line_limits"] = {
-            "max_body_bytes": self._settings.max_upload_bytes,
-            "max_waiting": self._settings.max_waiting,
-            "on_refusal": opened.metrics.count_refusal,
-        }
-        return app
-
-    def _announce(self, worker: Any) -> None:
-        host = "localhost" if self._host in ("0.0.0.0", "::") else self._host
-        self._on_ready(f"http://{f'[{host}]' if ':' in host else host}:{self._port}/")
-
-
-def _close(arbiter: Any, worker: Any) -> None:
-    app = getattr(worker, "wsgi", None)
-    if app is not None:
-        app.extensions["magpie"].close()
+        raise BadSetting(
+            f"{host}:{port} cannot be listened on ({error.strerror}); choose others with --host and --port"
+        ) from error
+    return listener

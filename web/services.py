@@ -28,6 +28,7 @@ from magpie.web.media.upload_store import UploadStore
 from magpie.web.middleware.access import Access
 from magpie.web.middleware.metrics import Metrics
 from magpie.web.middleware.rate_limits import RateLimits
+from magpie.web.shared import Shared
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Services:
     """The opened services of one application."""
 
     settings: Settings
+    shared: Shared
     database: Database
     catalogue: Catalogue
     engine: SearchEngine
@@ -87,15 +89,20 @@ class Services:
         self.database.close()
 
 
-def open_services(settings: Settings) -> Services:
-    """The opened services, their background threads started. Raises MagpieError when the home cannot be used."""
+def open_services(settings: Settings, shared: Shared | None = None) -> Services:
+    """The opened services, their background threads started; without `shared` as the only worker.
+
+    Raises MagpieError when the home cannot be used.
+    """
+    shared = shared or Shared.among(1)
     database = open_database(settings, PATIENCE_S)
     engine = SearchEngine(settings, database)
     catalogue = Catalogue(database, settings, engine.decoders.catalogue)
-    auto_rebuild = AutoRebuild(settings, engine.status)
+    auto_rebuild = AutoRebuild(settings, engine.status, shared.alarms)
     event_log = EventLog(database)
     services = Services(
         settings=settings,
+        shared=shared,
         database=database,
         catalogue=catalogue,
         engine=engine,
@@ -103,20 +110,19 @@ def open_services(settings: Settings) -> Services:
         recommender=Recommender(database, catalogue, engine),
         event_log=event_log,
         query_ids=open_query_ids(database),
-        query_log=QueryLogWriter(event_log),
+        query_log=QueryLogWriter(event_log, has_others=shared.workers > 1),
         pictures=PictureStore(settings, catalogue, engine.decoders.catalogue),
-        uploads=UploadStore(settings.max_picture_pixels, engine.decoders.uploads),
-        metrics=Metrics(partial(_status, engine, auto_rebuild)),
+        uploads=UploadStore(settings.max_picture_pixels, engine.decoders.uploads, shared.uploads),
+        metrics=Metrics(partial(_status, engine, auto_rebuild), shared.metrics_folder),
         access=Access(settings, database),
-        rate_limits=RateLimits(settings),
+        rate_limits=RateLimits(settings, shared.counters),
         stopping=threading.Event(),
         background=[],
     )
-    for name, work in (
-        ("refresh", partial(_watch_generations, services)),
-        ("counting", partial(_count_behaviour, services)),
-        ("auto-rebuild", partial(auto_rebuild.run, services.stopping)),
-    ):
+    jobs = [("refresh", partial(_watch_generations, services)), ("counting", partial(_count_behaviour, services))]
+    if shared.is_first:
+        jobs.append(("auto-rebuild", partial(auto_rebuild.run, services.stopping)))
+    for name, work in jobs:
         services.background.append(threading.Thread(target=work, name=f"magpie-{name}", daemon=True))
         services.background[-1].start()
     return services
@@ -158,8 +164,9 @@ def _count_behaviour(services: Services) -> None:
     while not services.stopping.wait(pause):
         try:
             started = time.monotonic()
-            filter_recent_spam(services.database, now_ms() - LATELY_MS)
-            filter_promotion(services.database, now_ms() - WINDOW_DAYS * DAY_MS)
+            if services.shared.is_first:
+                filter_recent_spam(services.database, now_ms() - LATELY_MS)
+                filter_promotion(services.database, now_ms() - WINDOW_DAYS * DAY_MS)
             services.engine.popularity.refresh()
             pause = max(COUNTING_INTERVAL_S, (time.monotonic() - started) / COUNTING_SHARE)
         except Exception as error:

@@ -1,4 +1,4 @@
-"""A search request → what is looked for: a vector for the dense index, words for the lexical one, and what to avoid."""
+"""Parses a search request completely, so that retrieval and scoring interpret nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -29,11 +29,14 @@ _REMEMBERED_QUERIES = 2_000
 
 @dataclass(frozen=True)
 class ParsedQuery:
-    """What one request looks for. `vector` is None for a lexical search and for browsing.
+    """What one request looks for: all that retrieval and scoring need to know of it.
+
+    `vector` is None for a lexical search and for browsing.
 
     `source` is the part of the items that the vector is compared with: fused, text or image.
-    `resemblance` compares part by part where there is an example, and then decides instead of the vector.
-    `avoid` is what "not" asks for.
+    `more_like_this` compares part by part where there is an example, and then decides instead of the vector.
+    `negation` is what "not" takes from similarities, `not_words` are its phrases for the lexical index.
+    `known_share` is the share of the text that the encoder's vocabulary knows, 1 without a text.
     `excluded_id` is the liked item itself, which is never an answer.
     """
 
@@ -42,16 +45,17 @@ class ParsedQuery:
     more_like_this: MoreLikeThis | None = None
     negation: Negation | None = None
     words: str = ""
-    not_words: str = ""
+    not_words: tuple[str, ...] = ()
     right_words: frozenset[str] = frozenset()  # words of either that are no misspelling of another
     excluded_id: int | None = None
     is_browsing: bool = False
     shows_picture: bool = False  # the vector is of an uploaded picture
     corrected: str = ""  # the query as it was understood, where a word was misspelt
+    known_share: float = 1.0
 
 
 @dataclass(frozen=True)
-class Wording:
+class NormalisedText:
     """The words of a request: `text` as given and `understood` with misspelt ones put right, `avoided` as given.
 
     `searched` and `not_searched` are what the lexical index is asked for: nothing where only vectors are compared.
@@ -94,7 +98,7 @@ def check_request(request: SearchRequest) -> None:
 
 
 class QueryParser:
-    """Turns requests into questions with the encoder that the index was built with."""
+    """Parses requests with the encoder that the index was built with. Safe to share among threads."""
 
     def __init__(
         self,
@@ -112,6 +116,7 @@ class QueryParser:
         self._catalogue = catalogue
         self._settings = settings
         self._encode_once = lru_cache(_REMEMBERED_QUERIES)(self._encode)
+        self._known_share = lru_cache(_REMEMBERED_QUERIES)(encoder.known_share)
 
     def _encode(self, text: str) -> np.ndarray:
         vector = self._means.centre("query", self._encoder.encode_texts([text]))[0]
@@ -122,15 +127,18 @@ class QueryParser:
         """What somebody is about to type, as far as the catalogue's words tell."""
         return self._speller.finish(text)
 
-    def read(self, request: SearchRequest) -> Wording:
-        """The words alone, so that they can be looked up while the rest is interpreted. Raises BadQuery."""
+    def parse(self, request: SearchRequest, segments: list[Segment]) -> ParsedQuery:
+        """All that the request means. Raises BadQuery, NotTogether, BadPicture, TooLarge, ItemNotFound."""
         check_request(request)
+        return self._parse(request, self._normalise(request), segments)
+
+    def _normalise(self, request: SearchRequest) -> NormalisedText:
         text, avoided = request.text.strip(), request.not_text.strip()
         known = self._speller.right_words if request.correct else self._speller.words
         is_hybrid = request.mode == "hybrid" and request.picture is None and not request.like
         words = self._speller.complete(text) if is_hybrid and request.correct else text
         is_searched = is_hybrid or request.mode == "lexical"
-        return Wording(
+        return NormalisedText(
             text=text,
             understood=self._speller.correct(text) if request.correct and request.mode != "lexical" else text,
             avoided=avoided,
@@ -139,20 +147,20 @@ class QueryParser:
             not_searched=avoided if is_searched else "",
         )
 
-    def interpret(self, request: SearchRequest, wording: Wording, segments: list[Segment]) -> ParsedQuery:
-        """What the request, whose words were read, looks for. Raises BadQuery, BadPicture, ItemNotFound."""
-        text, understood = wording.text, wording.understood
+    def _parse(self, request: SearchRequest, normalised: NormalisedText, segments: list[Segment]) -> ParsedQuery:
+        text, understood = normalised.text, normalised.understood
         wanted, excluded = self._wanted(request, segments)
         if not text and wanted is None:
-            return self._browse(request, wording.avoided)
+            return self._browse(request, normalised.avoided)
         if request.mode == "lexical" and not text:
             raise NotTogether("The lexical mode searches words, and there are none; give a query or another mode.")
         asked = ParsedQuery(
             "lexical",
-            words=wording.searched,
-            not_words=wording.not_searched,
-            right_words=wording.right_words,
+            words=normalised.searched,
+            not_words=tuple(split_negated(normalised.not_searched)),
+            right_words=normalised.right_words,
             excluded_id=excluded,
+            known_share=self._known_share(request.text) if request.text else 1.0,
         )
         if request.mode == "lexical":
             return asked
@@ -164,7 +172,7 @@ class QueryParser:
             source=source,
             vector=vector,
             more_like_this=self._resemble(liked, understood, segments) if liked else None,
-            negation=self._avoid(wording.avoided, vector),
+            negation=self._negate(normalised.avoided, vector),
             corrected=understood if understood != text else "",
             shows_picture=request.picture is not None,
         )
@@ -222,7 +230,7 @@ class QueryParser:
             return self._subspaces.compose(wanted.vector, text, words, wanted.part)
         return unit_rows((image_weight * wanted.vector + (1 - image_weight) * words)[None])[0]
 
-    def _avoid(self, avoided: str, vector: np.ndarray) -> Negation | None:
+    def _negate(self, avoided: str, vector: np.ndarray) -> Negation | None:
         each = split_negated(self._speller.correct(avoided))
         if not each:
             return None

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from magpie.indexer.encoder.encoder import Encoder
 from magpie.indexer.indexes.lexical_index import LexicalMatches
+from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.retrieval.scoring import Candidates
 
 _SHARE_OF_WORDS = 0.5
@@ -12,7 +12,7 @@ _NEAREST = 3
 
 
 def is_confident(
-    text: str, matches: LexicalMatches, ranked: Candidates, encoder: Encoder, calibration: Mapping[str, float]
+    parsed: ParsedQuery, matches: LexicalMatches, ranked: Candidates, calibration: Mapping[str, float]
 ) -> bool:
     """Whether the best candidates answer the query.
 
@@ -24,7 +24,7 @@ def is_confident(
         return False
     if len(matches.scores) and float(matches.scores[0]) >= _SHARE_OF_WORDS:
         return True
-    if text and encoder.known_share(text) < _KNOWN_SHARE:
+    if parsed.known_share < _KNOWN_SHARE:
         return False
     nearness = float(ranked.similarity[:_NEAREST].mean())
     return nearness >= calibration["probes_p10"]

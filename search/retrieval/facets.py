@@ -1,4 +1,4 @@
-"""The items that match → facets and ranges, where choosing one value of a field does not hide its others."""
+"""Counts facets and ranges of the items that match, where choosing one value of a field does not hide its others."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,11 @@ from magpie.indexer.indexes.attribute_columns import FACET_VALUES, FilterValue
 from magpie.indexer.indexes.column_types import words_of
 from magpie.search.histogram import histogram
 from magpie.search.live_index.segment import Segment
+from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.request import FacetValue, Range
+from magpie.search.retrieval.candidates import retrieve
+from magpie.search.retrieval.ranked_list import matching_rows
+from magpie.search.retrieval.scoring import score
 
 # Per segment the (m,) rows that match.
 Matching = Sequence[np.ndarray]
@@ -48,6 +52,18 @@ def find_ranges(
         if numbers := _numbers(segments, rows).get(name):
             found[name] = numbers
     return {name: _range(np.concatenate(numbers)) for name, numbers in sorted(found.items())}
+
+
+def find_without_each_filter(
+    segments: Sequence[Segment], parsed: ParsedQuery, filters: Mapping[str, FilterValue], depth: int, best: float
+) -> dict[str, list[np.ndarray]]:
+    """For each filtered field the rows that match without the filter on it, by the `best` score of the answer."""
+    found = {}
+    for name in filters:
+        others = {other: wanted for other, wanted in filters.items() if other != name}
+        candidates = score(parsed, retrieve(segments, parsed, others, depth))
+        found[name] = matching_rows(candidates, parsed.is_browsing, best)
+    return found
 
 
 def _range(numbers: np.ndarray) -> Range:

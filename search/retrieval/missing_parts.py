@@ -1,9 +1,4 @@
-"""Candidates of which only a picture is known → similarities with which they fill no more than their share of the top.
-
-What words and a picture say together varies less than what the picture alone lets one expect. Where a picture tells a
-thing well, as in "sandals", the best of many expectations are higher than the best of the facts; so are they where a
-picture is searched with, which lies nearest to other pictures.
-"""
+"""Calibrates the scores of items that lack a text, so that they are neither favoured nor buried."""
 
 import numpy as np
 
@@ -12,6 +7,7 @@ from magpie.search.live_index.segment import Segment
 
 _TOP_SHARE = 0.02
 _FEWEST = 20
+_NEIGHBOURS = 5
 
 
 def limit_wordless(segment: Segment, query: np.ndarray, near: Neighbours) -> Neighbours:
@@ -32,3 +28,17 @@ def limit_wordless(segment: Segment, query: np.ndarray, near: Neighbours) -> Nei
     scores = np.where(wordless, np.minimum(near.scores, worth), near.scores).astype(np.float32)
     order = np.argsort(-scores, kind="stable")
     return Neighbours(near.rows[order], scores[order])
+
+
+def expected_lexical(words: np.ndarray, similarity: np.ndarray, is_wordless: np.ndarray) -> np.ndarray:
+    """(n,) the addends, those of wordless candidates replaced by the mean over the five with words that are about as
+    similar; never more for one that is less similar."""
+    told, silent = np.flatnonzero(~is_wordless), np.flatnonzero(is_wordless)
+    if not len(silent) or not len(told):
+        return words
+    told = told[np.argsort(similarity[told], kind="stable")]
+    window = np.ones(min(_NEIGHBOURS, len(told)))
+    means = np.convolve(words[told], window, "same") / np.convolve(np.ones(len(told)), window, "same")
+    expected = words.copy()
+    expected[silent] = np.interp(similarity[silent], similarity[told], np.maximum.accumulate(means))
+    return expected

@@ -1,5 +1,6 @@
-"""Candidates → one order: similarity of the vectors plus the words that match, as addends that explain themselves."""
+"""Scores what was retrieved: similarity plus lexical score minus negation, as addends that explain each score."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +11,8 @@ from magpie.indexer.indexes.lexical_index import LexicalMatches
 from magpie.indexer.indexes.vector_index import Neighbours
 from magpie.search.live_index.segment import Segment
 from magpie.search.query.parse_query import ParsedQuery
-from magpie.search.retrieval.expectation import expected_lexical
+from magpie.search.retrieval.candidates import Retrieved
+from magpie.search.retrieval.missing_parts import expected_lexical, limit_wordless
 
 _WORDS_WEIGHT = 1.0
 
@@ -83,18 +85,27 @@ def avoided_words_score(matches: LexicalMatches) -> np.ndarray:
     return np.asarray(_WORDS_WEIGHT * matches.scores**3, np.float32)
 
 
-def rank(
-    segment: Segment,
-    parsed: ParsedQuery,
-    near: Neighbours,
-    matches: LexicalMatches,
-    avoided: LexicalMatches,
-    served: float,
-) -> Candidates:
+def score(parsed: ParsedQuery, retrieved: Sequence[Retrieved]) -> list[Candidates]:
+    """Each segment's rows with their scores, best first; when browsing all of them, the newest first."""
+    if parsed.is_browsing:
+        return [_newest_first(found) for found in retrieved]
+    served = max((found.best_lexical for found in retrieved), default=0.0)
+    return [_score_segment(parsed, found, served) for found in retrieved]
+
+
+def _newest_first(found: Retrieved) -> Candidates:
+    rows = np.zeros(0, np.int64) if found.browsed is None else found.browsed
+    zeros = np.zeros(len(rows), np.float32)
+    return Candidates(found.segment, rows[::-1], zeros, zeros, zeros)
+
+
+def _score_segment(parsed: ParsedQuery, found: Retrieved, served: float) -> Candidates:
     """The near rows and those that match, best first; ties go to the older item, so that pages are stable.
 
-    `served` is the share of the query's words that the best item of all has.
+    `served` is the share of the query's words that the best item of all segments has.
     """
+    segment, matches, avoided = found.segment, found.lexical, _best_of_each(found.negated)
+    near = _similarities(parsed, found)
     is_lexical = parsed.source == "lexical"
     place = _places(matches.rows, near.rows)
     is_near = place >= 0
@@ -123,6 +134,28 @@ def rank(
     return Candidates(segment, rows[order], similarity[order], words[order], against[order])
 
 
+def _similarities(parsed: ParsedQuery, found: Retrieved) -> Neighbours:
+    """The near rows with their similarities, those of items without a text calibrated where pictures would crowd."""
+    if parsed.vector is None:
+        return Neighbours(np.zeros(0, np.int64), np.zeros(0, np.float32))
+    if parsed.more_like_this is not None:
+        rows = np.unique(np.concatenate([near.rows for near in found.neighbours.values()]))
+        return Neighbours(rows, compare(found.segment, parsed, rows))
+    near = found.neighbours[parsed.source]
+    is_calibrated = parsed.source == "fused" and (parsed.negation is not None or parsed.shows_picture)
+    return limit_wordless(found.segment, parsed.vector, near) if is_calibrated else near
+
+
+def _best_of_each(matches: Sequence[LexicalMatches]) -> LexicalMatches:
+    """The rows of all matches, each with its best score."""
+    rows = np.unique(np.concatenate([np.zeros(0, np.int64), *(one.rows for one in matches)]))
+    scores = np.zeros(len(rows), np.float32)
+    for one in matches:
+        at = np.searchsorted(rows, one.rows)
+        scores[at] = np.maximum(scores[at], one.scores)
+    return LexicalMatches(rows, scores)
+
+
 def compare(segment: Segment, parsed: ParsedQuery, rows: np.ndarray) -> np.ndarray:
     """(n,) float32 similarities of these rows with what is looked for, which must have a vector."""
     if parsed.more_like_this is not None:
@@ -131,7 +164,7 @@ def compare(segment: Segment, parsed: ParsedQuery, rows: np.ndarray) -> np.ndarr
 
 
 def _vectors(segment: Segment, parsed: ParsedQuery) -> np.ndarray:
-    """(n, dim) float16 of the items, which the question's vector is compared with."""
+    """(n, dim) float16 of the items, which the query's vector is compared with."""
     return segment.fused if parsed.source == "fused" else segment.parts[parsed.source]
 
 

@@ -1,5 +1,6 @@
 """Settings: read from the environment, validated, frozen, and each one described."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,8 @@ def test_every_error_has_the_status_that_http_answers() -> None:
     leaves = [error for error in named if issubclass(error, errors.MagpieError) and error is not errors.MagpieError]
     assert {error.status for error in leaves} == {400, 404, 409, 412, 413, 415, 422, 503}
     assert all(error.__doc__ for error in leaves)
+
+
+def test_auto_is_one_worker_for_each_core_that_may_be_used() -> None:
+    assert Settings(workers="auto").workers == min(64, len(os.sched_getaffinity(0)))  # type: ignore[arg-type]
+    assert Settings(workers="3").workers == 3  # type: ignore[arg-type]

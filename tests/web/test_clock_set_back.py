@@ -16,7 +16,7 @@ from magpie.data.settings import Settings
 from magpie.indexer.generations.store import current_id, generation_ids, roll_back
 from magpie.indexer.rebuild import rebuild
 from magpie.web.app import create_app
-from magpie.web.middleware.rate_limits import RateLimits
+from magpie.web.middleware.rate_limits import RateLimits, SharedCounters
 from tests.support.serving import client_of
 
 HOUR_S, DAY_MS = 3600.0, 86_400_000
@@ -48,7 +48,7 @@ def own_app(own_shop: Settings) -> Iterator[Flask]:
 
 
 def test_whoever_was_refused_is_let_in_again_a_second_later(settings: Settings, clock: Clock) -> None:
-    limits = RateLimits(settings.model_copy(update={"rate_limit": "1 per second"}))
+    limits = RateLimits(settings.model_copy(update={"rate_limit": "1 per second"}), SharedCounters())
     limits.count_address("192.0.2.1")
     clock.behind_s = HOUR_S
     with pytest.raises(TooManyRequests) as refused:

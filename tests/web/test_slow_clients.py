@@ -1,6 +1,7 @@
 """The server under clients that are slow, vanish, or are too many: whoever behaves is answered all the same."""
 
 import json
+import shutil
 import socket
 import threading
 import time
@@ -10,13 +11,11 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from magpie.data.database.connection import open_database
 from magpie.data.events.event_log import EventLog
 from magpie.data.settings import Settings
-from magpie.web.wire import MAX_HEAD_BYTES, read_head
+from magpie.web.http_server import MAX_HEAD_BYTES
 from tests.support.serving import Server, serving
 
 pytestmark = pytest.mark.slow
@@ -27,8 +26,10 @@ GET = b"GET /api/search?q=red+ball&k=5 HTTP/1.1\r\nHost: localhost\r\n"
 
 
 @pytest.fixture(scope="module")
-def server(shop: Settings) -> Iterator[Server]:
-    with serving(shop.home, MAGPIE_THREADS=str(THREADS), MAGPIE_MAX_WAITING="2") as running:
+def server(shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    home = tmp_path_factory.mktemp("slow") / "home"
+    shutil.copytree(shop.home, home)
+    with serving(home, MAGPIE_THREADS=str(THREADS), MAGPIE_MAX_WAITING="2") as running:
         yield running
 
 
@@ -102,7 +103,10 @@ def test_a_request_in_many_pieces_is_one_request(server: Server) -> None:
     body = json.dumps({"query": "red ball", "k": 3}).encode()
     head = b"POST /api/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     whole = head + b"Content-Length: %d\r\n\r\n" % len(body) + body
-    status, _, answer = answer_to(server, *(whole[at : at + 7] for at in range(0, len(whole), 7)))
+    until = time.monotonic() + PATIENCE_S
+    while (found := answer_to(server, *(whole[at : at + 7] for at in range(0, len(whole), 7))))[0] == 503:
+        assert time.monotonic() < until  # what the clients before had asked is still worked on
+    status, _, answer = found
     assert status == 200 and len(json.loads(answer)["hits"]) == 3
 
 
@@ -139,6 +143,8 @@ def test_a_client_that_asks_for_a_go_ahead_gets_one(server: Server) -> None:
         (b"GET /api/search?q=" + b"a" * 9_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
         (GET + b"Expect: the impossible\r\n\r\n", 417),
         (b"nonsense\r\n\r\n", 400),
+        (b"GET /healthz HTTP/1.2\r\nHost: localhost\r\n\r\n", 505),
+        (GET + b"Transfer-Encoding: gzip\r\n\r\n", 501),
         (GET + b"Content-Length: -5\r\n\r\n", 400),
         (GET + b"Content-Length: 5\r\nContent-Length: 7\r\n\r\nabcde", 400),
     ],
@@ -203,22 +209,3 @@ def test_at_the_end_requests_on_their_way_are_answered(own_shop: Settings) -> No
             line.close()
     with closing(open_database(own_shop)) as database:
         assert EventLog(database).counts()["queries"] >= 14  # what waited to be logged is on disk
-
-
-# ---- where a request ends ----
-
-REQUEST = b"POST / HTTP/1.1\r\nHost: x\r\nCONTENT-length:  12 \r\nExpect: 100-Continue\r\n\r\nhello, world"
-
-
-@given(st.integers(0, len(REQUEST)))
-def test_a_head_is_known_when_its_end_has_come(cut: int) -> None:
-    head = read_head(bytearray(REQUEST[:cut]))
-    assert (head is not None) == (cut >= len(REQUEST) - 12)
-    if head:
-        assert (head.total_bytes, head.body_bytes, head.waits_for_go_ahead) == (len(REQUEST), 12, True)
-
-
-@given(st.binary(max_size=300))
-def test_any_bytes_are_a_head_or_none(data: bytes) -> None:
-    head = read_head(bytearray(data + b"\r\n\r\n"))
-    assert head is not None and head.head_bytes <= len(data) + 4 and head.body_bytes >= 0

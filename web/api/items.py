@@ -124,7 +124,7 @@ def is_part_of_the_id(ending: str) -> bool:
 
     WSGI hands on the path decoded. The address as the client sent it is beside it, unless a proxy decoded it first.
     """
-    sent = str(request.environ.get("REQUEST_URI") or request.environ.get("RAW_URI") or "").partition("?")[0]
+    sent = str(request.environ.get("REQUEST_URI") or "").partition("?")[0]
     ends_so = unquote(sent).endswith(ending)
     return ends_so and not sent.endswith(ending) and sent.lower().endswith(quote(ending, safe="").lower())
 

@@ -15,6 +15,7 @@ from magpie.data.errors import MagpieError
 from magpie.data.home.locks import is_held
 from magpie.data.settings import Settings
 from magpie.indexer.generations.store import describe_current
+from magpie.web.shared_memory import SharedTexts
 
 log = logging.getLogger(__name__)
 
@@ -50,17 +51,24 @@ def is_time(backlog: Backlog) -> bool:
 
 
 class AutoRebuild:
-    """Watches what `status` (SearchEngine.status) says, and rebuilds; for one thread. `alarms` says what failed."""
+    """Watches what `status` (SearchEngine.status) says, and rebuilds; for one thread of one worker.
 
-    def __init__(self, settings: Settings, status: Callable[[], dict[str, Any]]) -> None:
+    `alarms` says in all workers what failed.
+    """
+
+    def __init__(self, settings: Settings, status: Callable[[], dict[str, Any]], alarms: SharedTexts) -> None:
         self._settings = settings
         self._status = status
+        self._alarms = alarms
         self._running: tuple[subprocess.Popen[bytes], Any] | None = None  # and what it says
         self._seen: tuple[Any, int] = ("", 0)
         now = time.monotonic()
         self._changed_at, self._wanted_since, self._not_before = now, now, now
         self._pause_s = FIRST_PAUSE_S
-        self.alarms: list[str] = []
+
+    @property
+    def alarms(self) -> list[str]:
+        return self._alarms.read()
 
     def run(self, stopping: threading.Event) -> None:
         """Looks every few seconds until told to stop."""
@@ -130,11 +138,13 @@ class AutoRebuild:
         words = said.read().decode("utf-8", "replace").strip()
         said.close()
         if process.returncode == 0:
-            self.alarms, self._pause_s = [], FIRST_PAUSE_S
+            self._alarms.write([])
+            self._pause_s = FIRST_PAUSE_S
             return
         reason = words.splitlines()[-1] if words else f"it ended with status {process.returncode}"
-        self.alarms = [f"The automatic rebuild failed: {reason}"]
-        log.error("%s; the next try is in %d minutes", self.alarms[0], self._pause_s / 60)
+        alarm = f"The automatic rebuild failed: {reason}"
+        self._alarms.write([alarm])
+        log.error("%s; the next try is in %d minutes", alarm, self._pause_s / 60)
         self._not_before = time.monotonic() + self._pause_s
         self._pause_s = min(2 * self._pause_s, MOST_PAUSE_S)
 

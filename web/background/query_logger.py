@@ -19,8 +19,10 @@ MAX_BATCH = 500
 class QueryLogWriter:
     """Takes records from request threads without ever making them wait; `close` writes what is left."""
 
-    def __init__(self, event_log: EventLog) -> None:
+    def __init__(self, event_log: EventLog, has_others: bool = False) -> None:
+        """`has_others`: other processes log searches too."""
         self._event_log = event_log
+        self._has_others = has_others
         self._waiting: queue.Queue[QueryRecord] = queue.Queue(MAX_WAITING)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="magpie-query-log", daemon=True)
@@ -35,8 +37,10 @@ class QueryLogWriter:
             self.num_dropped += 1
 
     def settle(self, timeout_s: float = 5.0) -> None:
-        """Waits until all that was added is written, at most so long."""
+        """Waits until all that was added is written, here and by others, at most so long."""
         deadline = time.monotonic() + timeout_s
+        if self._has_others:
+            time.sleep(2 * FLUSH_INTERVAL_S)
         while self._waiting.unfinished_tasks and time.monotonic() < deadline:
             time.sleep(FLUSH_INTERVAL_S / 10)
 

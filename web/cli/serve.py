@@ -22,17 +22,29 @@ _PORT = click.option("--port", type=click.IntRange(1, 65535), default=8000, show
     "--threads", type=click.IntRange(1, 256), help="Threads that answer requests.  [env MAGPIE_THREADS, default 4]"
 )
 @click.option(
+    "--workers",
+    metavar="N|auto",
+    help="Processes that answer requests; auto: one a core.  [env MAGPIE_WORKERS, default 1]",
+)
+@click.option(
     "--compare",
     nargs=2,
     metavar="A B",
     help="Interleave two rankings, to see which one people click more: first-stage, current, or versions of rankers.",
 )
 @click.pass_context
-def serve(ctx: click.Context, host: str, port: int, threads: int | None, compare: tuple[str, str] | None) -> None:
+def serve(
+    ctx: click.Context,
+    host: str,
+    port: int,
+    threads: int | None,
+    workers: str | None,
+    compare: tuple[str, str] | None,
+) -> None:
     """Serve the search page and the HTTP interface, until Ctrl-C."""
     from magpie.web.serve import serve as run_server
 
-    settings = open_settings(ctx, threads=threads, compare=" ".join(compare) if compare else None)
+    settings = open_settings(ctx, threads=threads, workers=workers, compare=" ".join(compare) if compare else None)
     if settings.compare:
         from magpie.search.ranker.named_rankings import find_rankings
 

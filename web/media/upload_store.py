@@ -1,56 +1,36 @@
 """Keeps the pictures that people search with in memory, so that an address can name one, or a part of it."""
 
 import secrets
-import threading
-import time
-from collections import OrderedDict
-from dataclasses import dataclass
 
 from magpie.data.errors import PictureForgotten
 from magpie.data.pictures.decode import copy_upload, cut_upload
 from magpie.data.pictures.sandbox import PictureSandbox
+from magpie.web.media.upload_memory import NAME_BYTES, Upload, UploadMemory
 
-KEEP_S = 3600
-MAX_KEPT = 200
 SIDE = 640  # pixels; encoders look at less
 
 Crop = tuple[int, int, int, int]  # left, top, right, bottom in percent of the sides
 
 
-@dataclass(frozen=True)
-class Upload:
-    """A kept picture: JPEG bytes, and its size in pixels."""
-
-    content: bytes
-    width: int
-    height: int
-
-
 class UploadStore:
     """Re-encoded copies by an unguessable name: at most 200, for an hour, never on disk."""
 
-    def __init__(self, max_pixels: int, decoder: PictureSandbox) -> None:
+    def __init__(self, max_pixels: int, decoder: PictureSandbox, memory: UploadMemory) -> None:
         self._max_pixels = max_pixels
         self._decoder = decoder
-        self._kept: OrderedDict[str, tuple[float, Upload]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._memory = memory
 
     def put(self, content: bytes) -> str:
         """The name under which a JPEG copy of this picture is kept. Raises BadPicture, TooLarge, DecoderBusy."""
         copy = Upload(*self._decoder.run("the picture", copy_upload, content, self._max_pixels, SIDE))
-        name = secrets.token_urlsafe(12)
-        now = time.monotonic()
-        with self._lock:
-            self._kept[name] = (now, copy)
-            while len(self._kept) > MAX_KEPT or next(iter(self._kept.values()))[0] < now - KEEP_S:
-                self._kept.popitem(last=False)
+        name = secrets.token_urlsafe(NAME_BYTES * 3 // 4)
+        self._memory.put(name, copy)
         return name
 
     def get(self, name: str) -> Upload:
         """The kept picture. Raises PictureForgotten for one that is not."""
-        with self._lock:
-            since, upload = self._kept.get(name, (0.0, None))
-        if upload is None or since < time.monotonic() - KEEP_S:
+        upload = self._memory.get(name)
+        if upload is None:
             raise PictureForgotten(
                 "The picture of this search is no longer kept (for an hour at most, and not over a restart of the "
                 "server); choose it again"

@@ -1,9 +1,9 @@
 """A Prometheus histogram → the percentiles that it can tell, for people who have no Prometheus."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from prometheus_client import Histogram
+from prometheus_client.core import Metric
 
 
 @dataclass(frozen=True)
@@ -16,10 +16,10 @@ class Latency:
     p99_ms: float | None
 
 
-def latency_of(histogram: Histogram) -> Latency | None:
-    """The percentiles of a histogram of seconds without labels, None before the first measurement."""
-    samples = [one for metric in histogram.collect() for one in metric.samples if one.name.endswith("_bucket")]
-    buckets = [(float(one.labels["le"]), int(one.value)) for one in samples]
+def latency_of(histogram: Iterable[Metric]) -> Latency | None:
+    """The percentiles of a collected histogram of seconds without labels, None before the first measurement."""
+    samples = [one for metric in histogram for one in metric.samples if one.name.endswith("_bucket")]
+    buckets = sorted((float(one.labels["le"]), int(one.value)) for one in samples)
     count = buckets[-1][1] if buckets else 0
     if not count:
         return None

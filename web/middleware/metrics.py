@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
@@ -15,7 +17,8 @@ _BUCKETS_S = (0.001, 0.002, 0.004, 0.006, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2
 class Metrics:
     """Counters of one application; a registry of its own, so that several applications fit in one process."""
 
-    def __init__(self, status: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, status: Callable[[], dict[str, Any]], folder: Path | None = None) -> None:
+        """`folder` is prometheus_client's PROMETHEUS_MULTIPROC_DIR where several workers count together."""
         self.registry = CollectorRegistry()
         self.since_s = time.time()
         self.request_seconds = Histogram(
@@ -37,16 +40,25 @@ class Metrics:
             "magpie_refused", "Requests that never reached the application: too many at once, too large, too slow.",
             ["status"], registry=self.registry,
         )  # fmt: skip
-        self.registry.register(_IndexCollector(status))
-        ProcessCollector(registry=self.registry)
+        self._counted = self.registry
+        if folder:
+            self._counted = CollectorRegistry()
+            MultiProcessCollector(self._counted, str(folder))  # type: ignore[no-untyped-call]
+        self._own = CollectorRegistry()
+        self._own.register(_IndexCollector(status))
+        ProcessCollector(registry=self._own)
 
     def count_refusal(self, status: int) -> None:
         """Counts a request that was refused at the door."""
         self.refused.labels(str(status)).inc()
 
+    def collect(self, name: str) -> list[Metric]:
+        """What the metric of this name has counted, in all workers."""
+        return [metric for metric in self._counted.collect() if metric.name == name]
+
     def render(self) -> bytes:
-        """All of them in Prometheus' text format."""
-        return bytes(generate_latest(self.registry))
+        """All of them in Prometheus' text format: counts of all workers, and this process's own figures."""
+        return bytes(generate_latest(self._counted) + generate_latest(self._own))
 
 
 class _IndexCollector(Collector):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from magpie.data.catalogue.catalogue import Item
 from magpie.search.request import SearchResult
 from magpie.web.addresses import picture_url, upload_url
-from magpie.web.media.upload_store import Upload
+from magpie.web.media.upload_memory import Upload
 from magpie.web.page.cards import Card, card_of, field_label
 from magpie.web.page.facets import FacetGroup, RangeForm, facet_groups, range_ends, range_forms
 from magpie.web.page.filter_relaxation import WiderSearch

@@ -8,7 +8,7 @@ import pytest
 from magpie.indexer.fusion.average_fusion import fuse
 from magpie.indexer.fusion.missing_part_imputation import ImputedAverage, plain_average
 from magpie.indexer.vectors import unit_rows
-from magpie.search.retrieval.expectation import expected_lexical
+from magpie.search.retrieval.missing_parts import expected_lexical
 
 COUNT, DIM, NUM_KINDS = 900, 16, 6
 KINDS = np.arange(COUNT) % NUM_KINDS

@@ -13,6 +13,7 @@ from magpie.search.live_index.segment import Segment
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.retrieval.candidates import retrieve
 from magpie.search.retrieval.missing_parts import limit_wordless
+from magpie.search.retrieval.scoring import score
 from tests.support.segments import segment_of
 
 DIM, KINDS, EACH, WORDLESS = 16, 10, 200, 0.3
@@ -76,7 +77,7 @@ def test_an_uploaded_picture_finds_them_within_their_share(shop: Segment) -> Non
 
     def wordless(shows_picture: bool) -> float:
         parsed_queries = [ParsedQuery("fused", unit_rows(v[None])[0], shows_picture=shows_picture) for v in shown]
-        found = [retrieve([searched], parsed, {}, 400)[0][0] for parsed in parsed_queries]
+        found = [score(parsed, retrieve([searched], parsed, {}, 400))[0] for parsed in parsed_queries]
         return float(np.mean([shop.is_wordless[one.rows[:TOP]].mean() for one in found]))
 
     assert wordless(False) > 2 * WORDLESS

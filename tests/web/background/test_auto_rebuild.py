@@ -26,6 +26,7 @@ from magpie.web.background.auto_rebuild import (
     is_wanted,
     rebuild_command,
 )
+from magpie.web.shared_memory import SharedTexts
 from tests.search.ranker.test_reranker import favouring
 
 pytestmark = pytest.mark.slow
@@ -82,7 +83,7 @@ def test_changes_are_folded_in_by_itself(
     engine: SearchEngine, own_shop: Settings, shop_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(auto_rebuild, "QUIET_S", 0.0)
-    auto = AutoRebuild(own_shop.model_copy(update={"rebuild_after_changes": 1}), engine.status)
+    auto = AutoRebuild(own_shop.model_copy(update={"rebuild_after_changes": 1}), engine.status, SharedTexts())
     before = current_id(own_shop)
     auto.look()
     assert not auto.is_running
@@ -110,7 +111,7 @@ def test_what_was_forgotten_leaves_the_ranker_by_itself(
     forget_client(shop_database, "somebody")
     engine.refresh()
     assert engine.status()["stale"] == ["ranker"]
-    auto = AutoRebuild(own_shop, engine.status)
+    auto = AutoRebuild(own_shop, engine.status, SharedTexts())
     auto.look()
     assert auto.is_running
     wait_for(auto)
@@ -121,7 +122,7 @@ def test_what_was_forgotten_leaves_the_ranker_by_itself(
 def test_a_failure_is_told_and_not_repeated_at_once(
     engine: SearchEngine, own_shop: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    auto = AutoRebuild(own_shop, engine.status)
+    auto = AutoRebuild(own_shop, engine.status, SharedTexts())
     auto.begin([sys.executable, "-c", "raise SystemExit('Error: the disk is full')"])
     wait_for(auto)
     assert auto.alarms == ["The automatic rebuild failed: Error: the disk is full"]
@@ -132,7 +133,7 @@ def test_a_failure_is_told_and_not_repeated_at_once(
 
 
 def test_it_ends_with_the_server(engine: SearchEngine, own_shop: Settings) -> None:
-    auto = AutoRebuild(own_shop, engine.status)
+    auto = AutoRebuild(own_shop, engine.status, SharedTexts())
     auto.begin([sys.executable, "-c", "import time; time.sleep(600)"])
     auto.stop()
     assert not auto.is_running

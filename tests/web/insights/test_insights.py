@@ -317,11 +317,11 @@ def test_a_server_that_nobody_asks_for_plots_does_without_matplotlib() -> None:
 
 def test_percentiles_of_a_histogram() -> None:
     histogram = Histogram("h", "h", buckets=(0.01, 0.02, 0.1), registry=CollectorRegistry())
-    assert latency_of(histogram) is None
+    assert latency_of(histogram.collect()) is None
     for seconds in [0.005] * 50 + [0.015] * 45 + [0.05] * 4 + [5.0]:
         histogram.observe(seconds)
-    found = latency_of(histogram)
+    found = latency_of(histogram.collect())
     assert found is not None and (found.count, found.p50_ms) == (100, 10.0)
     assert found.p95_ms == pytest.approx(20.0) and found.p99_ms == pytest.approx(100.0)
     histogram.observe(5.0)
-    assert latency_of(histogram).p99_ms is None  # type: ignore[union-attr]
+    assert latency_of(histogram.collect()).p99_ms is None  # type: ignore[union-attr]

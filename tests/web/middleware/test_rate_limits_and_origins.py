@@ -13,7 +13,7 @@ from magpie.data.errors import BadSetting
 from magpie.data.settings import Settings
 from magpie.web.app import create_app
 from magpie.web.middleware.cors import parse_origins
-from magpie.web.middleware.rate_limits import RateLimits, neighbourhood
+from magpie.web.middleware.rate_limits import RateLimits, SharedCounters, neighbourhood
 from magpie.web.middleware.trusted_proxies import parse_networks
 from tests.support.serving import client_of
 
@@ -75,8 +75,8 @@ def test_one_line_has_one_limit_however_many_addresses_it_has() -> None:
 
 def test_a_rate_that_is_none_is_named(settings: Settings) -> None:
     with pytest.raises(BadSetting, match="MAGPIE_RATE_LIMIT"):
-        RateLimits(settings.model_copy(update={"rate_limit": "often"}))
-    limits = RateLimits(settings.model_copy(update={"rate_limit": "1 per hour"}))
+        RateLimits(settings.model_copy(update={"rate_limit": "often"}), SharedCounters())
+    limits = RateLimits(settings.model_copy(update={"rate_limit": "1 per hour"}), SharedCounters())
     limits.count_address("192.0.2.1")
     with pytest.raises(TooManyRequests):
         limits.count_address("192.0.2.1")

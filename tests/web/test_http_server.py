@@ -1,0 +1,275 @@
+"""The HTTP server with a small application: who goes where there are too many, what is bounded, and how it ends."""
+
+import json
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from magpie.web import http_server
+from magpie.web.http_server import Server
+
+WITHIN_S = 20.0  # far longer than anything here takes
+
+
+class Served:
+    """A server in a thread, of an application that tests may hold up, and its refusals' statuses."""
+
+    def __init__(self, **options: int) -> None:
+        self.go = threading.Event()
+        self.begun = threading.Semaphore(0)
+        self.refused: list[int] = []
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.port = listener.getsockname()[1]
+        limits = {"threads": 2, "max_waiting": 2, "max_body_bytes": 2_000_000} | options
+        self.server = Server(self.answer, listener, on_refusal=self.refused.append, **limits)
+        self._thread = threading.Thread(target=self.server.run)
+        self._thread.start()
+
+    def answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path == "/wait":
+            self.begun.release()
+            assert self.go.wait(WITHIN_S)
+        if path.startswith("/fail"):
+            raise RuntimeError(path)
+        body = b"x" * 30_000_000 if path == "/large" else environ["wsgi.input"].read() or path.encode()
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return self.in_parts(body) if path == "/parts" else [body]
+
+    def in_parts(self, body: bytes) -> Iterator[bytes]:
+        yield body[:1]
+        self.begun.release()
+        assert self.go.wait(WITHIN_S)
+        yield body[1:]
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=WITHIN_S)
+
+    def close(self) -> None:
+        self.go.set()
+        self.server.stop()
+        self._thread.join(WITHIN_S)
+        assert not self._thread.is_alive()
+        self.server.close()
+
+
+@pytest.fixture
+def opened() -> Iterator[ExitStack]:
+    """What is closed after the test, lines before servers."""
+    with ExitStack() as stack:
+        yield stack
+
+
+def serve(opened: ExitStack, **options: int) -> Served:
+    served = Served(**options)
+    opened.callback(served.close)
+    return served
+
+
+def ask(line: socket.socket, path: str = "/", *fields: str, body: bytes = b"") -> None:
+    head = [f"GET {path} HTTP/1.1", "Host: localhost", *fields, f"Content-Length: {len(body)}"]
+    line.sendall("\r\n".join(head).encode() + b"\r\n\r\n" + body)
+
+
+def read(line: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    """(status, headers, body) of one answer; status 0 where the line has ended."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        piece = line.recv(65_536)
+        if not piece:
+            return 0, {}, received
+        received += piece
+    head, body = received.split(b"\r\n\r\n", 1)
+    first, *rest = head.decode().split("\r\n")
+    headers = {name.lower(): value for name, value in (one.split(": ", 1) for one in rest)}
+    while len(body) < int(headers["content-length"]):
+        body += line.recv(65_536)
+    return int(first.split(" ")[1]), headers, body
+
+
+def promise(line: socket.socket, size: int, sent: bytes = b"") -> None:
+    line.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size + sent)
+
+
+# ---- many lines ----
+
+
+def test_the_longest_idle_line_makes_room_never_the_newest(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "MAX_LINES", 10)
+    served = serve(opened)
+    lines = [opened.enter_context(served.connect()) for _ in range(10)]
+    for line in lines:
+        ask(line)
+        assert read(line)[0] == 200
+    ask(lines[0])
+    assert read(lines[0])[0] == 200  # so the second has waited longest
+    for _ in range(3):
+        newcomer = opened.enter_context(served.connect())
+        ask(newcomer)
+        assert read(newcomer)[0] == 200
+    assert [line.recv(1) for line in lines[1:4]] == [b""] * 3
+    for line in (lines[0], *lines[4:], newcomer):
+        ask(line)
+        assert read(line)[0] == 200
+
+
+def test_bytes_that_trickle_do_not_make_a_line_younger(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "MAX_LINES", 10)
+    served = serve(opened)
+    slow = opened.enter_context(served.connect())
+    promise(slow, 1_000_000, b"x")
+    others = [opened.enter_context(served.connect()) for _ in range(9)]
+    for line in others:
+        ask(line)
+        assert read(line)[0] == 200
+    slow.sendall(b"x" * 100)
+    newcomer = opened.enter_context(served.connect())
+    ask(newcomer)
+    assert read(newcomer)[0] == 200
+    assert read_all(slow) == b""
+
+
+def test_whoever_is_too_slow_is_told_so(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "HEAD_WITHIN_S", 0.1)
+    served = serve(opened)
+    head, body, silent = (opened.enter_context(served.connect()) for _ in range(3))
+    head.sendall(b"GET / HTTP/1.1\r\nHos")
+    promise(body, 1_000_000, b"x" * 100)
+    for line in (head, body):
+        status, headers, said = read(line)
+        assert (status, headers["content-type"], json.loads(said)["status"]) == (408, "application/problem+json", 408)
+        assert line.recv(1) == b""
+    assert silent.recv(1) == b""  # nothing was asked, nothing is answered
+    assert served.refused == [408, 408]
+
+
+# ---- much to hold ----
+
+
+def test_promises_cost_nothing_and_what_has_come_is_bounded(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "MAX_HELD_BYTES", 500_000)
+    served = serve(opened)
+    silent = [opened.enter_context(served.connect()) for _ in range(8)]
+    for line in silent:
+        promise(line, 1_900_000)
+    first, second = (opened.enter_context(served.connect()) for _ in range(2))
+    ask(first, body=b"y" * 400_000)
+    assert read(first)[::2] == (200, b"y" * 400_000)
+    silent[0].sendall(b"x" * 300_000)
+    time.sleep(0.1)  # so that it has come before the next
+    second.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 400000\r\n\r\n" + b"y" * 400_000)
+    assert read(second)[::2] == (200, b"y" * 400_000)
+    status, headers, _ = read(silent[0])
+    assert (status, headers["retry-after"]) == (503, "60")
+
+
+def test_answers_that_nobody_takes_hold_no_thread_and_are_bounded(
+    opened: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "MAX_HELD_BYTES", 40_000_000)
+    served = serve(opened, threads=1, max_waiting=10)
+    lines = [opened.enter_context(served.connect()) for _ in range(4)]
+    for line in lines:
+        ask(line, "/large")
+    other = opened.enter_context(served.connect())
+    ask(other)
+    assert read(other)[::2] == (200, b"/")
+    kept = [len(body) for line in lines if (body := read_all(line))]
+    assert sorted(kept)[-1] >= 30_000_000 and sorted(kept)[0] < 30_000_000
+
+
+def read_all(line: socket.socket) -> bytes:
+    """All that comes within a second of silence, or to the end."""
+    line.settimeout(1.0)
+    received = bytearray()
+    try:
+        while piece := line.recv(1 << 20):
+            received += piece
+    except (TimeoutError, ConnectionResetError):
+        pass
+    return bytes(received)
+
+
+# ---- many requests ----
+
+
+def test_one_too_many_is_refused_at_once_and_watchers_are_not(opened: ExitStack) -> None:
+    served = serve(opened)
+    waiting = [opened.enter_context(served.connect()) for _ in range(4)]
+    for line in waiting:
+        ask(line, "/wait")
+    for _ in range(2):
+        assert served.begun.acquire(timeout=WITHIN_S)
+    extra, watcher = (opened.enter_context(served.connect()) for _ in range(2))
+    ask(extra, "/", body=b"z" * 100)
+    status, headers, body = read(extra)  # while all threads are held up
+    assert (status, headers["retry-after"], json.loads(body)["status"]) == (503, "1", 503)
+    ask(watcher, "/healthz")
+    ask(extra, "/readyz")  # on the line that was refused
+    served.go.set()
+    assert [read(line)[0] for line in (*waiting, watcher, extra)] == [200] * 6
+    assert served.refused == [503]
+
+
+def test_the_loop_sleeps_while_an_answer_is_made(opened: ExitStack) -> None:
+    served = serve(opened)
+    line = opened.enter_context(served.connect())
+    ask(line, "/parts")
+    assert served.begun.acquire(timeout=WITHIN_S)
+    (seen,) = served.server.active_channels.values()
+    assert seen.total_outbufs_len and not seen.writable() and not seen.readable()
+    served.go.set()
+    assert read(line)[::2] == (200, b"/parts")
+
+
+def test_requests_behind_each_other_are_answered_one_by_one(opened: ExitStack) -> None:
+    served = serve(opened)
+    with served.connect() as line:
+        line.sendall(b"".join(b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n" % number for number in range(50)))
+        received = b""
+        while received.count(b"HTTP/1.1 200 OK") < 50 or not received.endswith(b"/49"):
+            received += line.recv(65_536)
+    assert [received.index(b"\r\n\r\n/%d" % number) for number in range(50)] == sorted(
+        received.index(b"\r\n\r\n/%d" % number) for number in range(50)
+    )
+
+
+def test_what_fails_outside_of_the_application_is_a_problem_without_anybodys_words(
+    opened: ExitStack, caplog: pytest.LogCaptureFixture
+) -> None:
+    served = serve(opened)
+    with caplog.at_level(logging.INFO), served.connect() as line:
+        ask(line, "/fail/secret-path")
+        status, headers, body = read(line)
+    assert (status, headers["content-type"], json.loads(body)["status"]) == (500, "application/problem+json", 500)
+    assert "RuntimeError" in caplog.text and "secret" not in caplog.text
+
+
+# ---- the end ----
+
+
+def test_at_the_end_what_has_come_is_answered(opened: ExitStack) -> None:
+    served = serve(opened)
+    lines = [opened.enter_context(served.connect()) for _ in range(3)]
+    idle = opened.enter_context(served.connect())
+    ask(idle)
+    assert read(idle)[0] == 200
+    for line in lines:
+        ask(line, "/wait")
+    assert served.begun.acquire(timeout=WITHIN_S)
+    late = opened.enter_context(served.connect())  # the system has taken it, the server not yet
+    ask(late)
+    served.server.stop()
+    served.go.set()
+    for line in (*lines, late):
+        status, headers, _ = read(line)
+        assert (status, headers["connection"]) == (200, "close")
+    assert idle.recv(1) == b""
+    with pytest.raises(OSError):
+        served.connect()

@@ -1,0 +1,48 @@
+"""What the workers of one server have in common, made before they are forked."""
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from magpie.web.media.upload_memory import UploadMemory
+from magpie.web.middleware.rate_limits import SharedCounters
+from magpie.web.shared_memory import LineCounts, SharedTexts
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What one worker has in common with the others, and its number among them."""
+
+    workers: int
+    lines: LineCounts
+    counters: SharedCounters
+    uploads: UploadMemory
+    alarms: SharedTexts
+    metrics_folder: Path | None  # of prometheus_client's multiprocess mode; None for one worker
+    number: int = 0
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this worker does what is to be done once: rebuilds, and what people did judged."""
+        return self.number == 0
+
+    @classmethod
+    def among(cls, workers: int) -> "Shared":
+        """For so many workers."""
+        folder = Path(tempfile.mkdtemp(prefix="magpie-metrics-", dir=_memory_folder())) if workers > 1 else None
+        return cls(workers, LineCounts(workers), SharedCounters(), UploadMemory(), SharedTexts(), folder)
+
+    def of_worker(self, number: int) -> "Shared":
+        """The same, as one of the workers has it."""
+        return replace(self, number=number)
+
+    def close(self) -> None:
+        """Removes what outlives the processes."""
+        if self.metrics_folder:
+            shutil.rmtree(self.metrics_folder, ignore_errors=True)
+
+
+def _memory_folder() -> str | None:
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None

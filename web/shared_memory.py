@@ -1,0 +1,86 @@
+"""Memory that the processes of one server share: made before they are forked, gone with the last of them."""
+
+import fcntl
+import json
+import mmap
+import os
+import struct
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class SharedLock:
+    """Held by one thread of one process at a time; the system frees it where the process dies."""
+
+    def __init__(self) -> None:
+        self._file, name = tempfile.mkstemp(prefix="magpie-lock-")
+        Path(name).unlink()
+        weakref.finalize(self, os.close, self._file)
+        self._among_threads = threading.Lock()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Waits for the lock, and holds it until the block ends."""
+        with self._among_threads:
+            fcntl.lockf(self._file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+
+class SharedTexts:
+    """A list of texts that one process writes and all read; what is beyond SIZE_BYTES of JSON is left out."""
+
+    SIZE_BYTES = 16_384
+    _LENGTH = struct.Struct("=I")
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, self.SIZE_BYTES)
+        self._lock = SharedLock()
+
+    def write(self, texts: Sequence[str]) -> None:
+        """Puts these in the place of those before."""
+        kept = list(texts)
+        while len(said := json.dumps(kept).encode()) > self.SIZE_BYTES - self._LENGTH.size:
+            kept.pop()
+        with self._lock.held():
+            self._memory[: self._LENGTH.size + len(said)] = self._LENGTH.pack(len(said)) + said
+
+    def read(self) -> list[str]:
+        """Those that were written last."""
+        with self._lock.held():
+            (length,) = self._LENGTH.unpack_from(self._memory)
+            said = self._memory[self._LENGTH.size : self._LENGTH.size + length]
+        return list(json.loads(said)) if said else []
+
+
+class LineCounts:
+    """How many connections each process has, by which the next goes to the one with the fewest."""
+
+    SILENT_S = 2.5  # a process that has not counted for so long is waited for by nobody
+    _ENTRY = struct.Struct("=qd")  # connections, and when they were counted (monotonic, the same in all processes)
+
+    def __init__(self, processes: int) -> None:
+        self._processes = processes
+        self._memory = mmap.mmap(-1, processes * self._ENTRY.size)
+
+    def count(self, number: int, lines: int) -> bool:
+        """Notes the connections of this process; whether no other that is alive has fewer."""
+        now = time.monotonic()
+        self._ENTRY.pack_into(self._memory, number * self._ENTRY.size, lines, now)
+        entries = (self._ENTRY.unpack_from(self._memory, n * self._ENTRY.size) for n in range(self._processes))
+        return all(lines <= theirs for theirs, counted_at in entries if counted_at > now - self.SILENT_S)
+
+    def forget(self, number: int) -> None:
+        """Notes that the process has ended."""
+        self._ENTRY.pack_into(self._memory, number * self._ENTRY.size, 0, 0.0)
+
+    def has_counted(self, number: int) -> bool:
+        """Whether the process serves, or has served."""
+        return bool(self._ENTRY.unpack_from(self._memory, number * self._ENTRY.size)[1])
