@@ -162,6 +162,12 @@ class DatabaseBusy(Unavailable):
     retry_after_s = 2
 
 
+class DatabaseUnreachable(Unavailable):
+    """The database's server does not answer, or has ended the connection: what was being written may or may not be."""
+
+    retry_after_s = 2
+
+
 class NotEnoughDisk(Unavailable):
     """The disk is too full for what was to be written."""
 

@@ -12,6 +12,7 @@ from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.database.connection import Database, open_database
 from magpie.data.settings import Settings
 from tests.support.browsing import browser, open_page, server  # noqa: F401  # fixtures
+from tests.support.postgresql import cluster, empty_postgresql_url, postgresql_url  # noqa: F401  # fixtures
 
 # no deadline: the machine that runs the tests may be busy
 hypothesis.settings.register_profile("magpie", deadline=None, max_examples=50)
@@ -28,11 +29,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs what is marked `every_database` on SQLite and on PostgreSQL; not what is marked `sqlite_only` as well."""
+    of_test = metafunc.definition
+    is_for_both = of_test.get_closest_marker("every_database") and not of_test.get_closest_marker("sqlite_only")
+    if is_for_both and "backend" in metafunc.fixturenames:
+        metafunc.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
+
+
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def backend(request: pytest.FixtureRequest) -> str:
+    """The kind of database that `settings` name."""
+    return getattr(request, "param", "sqlite")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str, request: pytest.FixtureRequest) -> Settings:
     """Settings of a fresh home, untouched by the environment of whoever runs the tests."""
     for name in Settings.model_fields:
         monkeypatch.delenv(f"MAGPIE_{name.upper()}", raising=False)
+    if backend == "postgresql":  # for commands and processes as well
+        monkeypatch.setenv("MAGPIE_DATABASE_URL", request.getfixturevalue("postgresql_url"))
     return Settings(home=tmp_path / "home", rerank_limit_ms=0)  # no deadline here either
 
 

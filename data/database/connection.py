@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
+from magpie.data.database import postgresql
 from magpie.data.database.migrations import HEAD
 from magpie.data.errors import BadSetting, DatabaseTooNew, NotEnoughDisk
 from magpie.data.home.disk_errors import sqlite_fault
@@ -23,7 +24,11 @@ from magpie.data.settings import Settings
 
 PATIENCE_S = 10.0
 MIGRATIONS = Path(__file__).parent / "migrations"
-_WRITES = "magpie_writes"
+_WRITES, _DURABLE = "magpie_writes", "magpie_durable"
+_WRITING: dict[str, dict[str, Any]] = {  # further options of a writing connection, by kind of database
+    # a writer sees what the one before it committed while it waited; readers have a snapshot
+    "postgresql": {"isolation_level": "READ COMMITTED"}
+}
 Fetch = Callable[[str], list[tuple[Any, ...]]]  # all rows of a statement without parameters
 
 
@@ -38,7 +43,7 @@ class Database:
     def reading(self) -> Iterator[Connection]:
         """A connection that sees one snapshot of the data until the block ends.
 
-        Raises DatabaseBusy or DiskFault where the database cannot be read now.
+        Raises DatabaseBusy, DatabaseUnreachable or DiskFault where the database cannot be read now.
         """
         with _named_faults(self.engine), self._pool().connect() as connection:
             yield connection
@@ -61,11 +66,11 @@ class Database:
 
         A commit always survives the death of this process; `durable` makes it survive a power cut as well.
         Raises DatabaseBusy if another writer holds the database for longer than this one's patience, NotEnoughDisk,
-        HomeReadOnly, DiskFault; nothing is written then.
+        HomeReadOnly, DiskFault; nothing is written then. After DatabaseUnreachable nobody knows: do it again.
         """
         with (
             _named_faults(self.engine),
-            self._pool().connect().execution_options(**{_WRITES: True}) as connection,
+            _to_write(self._pool(), durable) as connection,
         ):
             if connection.dialect.name == "sqlite":
                 _set_synchronous(connection, "FULL" if durable else "NORMAL")
@@ -82,6 +87,11 @@ class Database:
             self.engine.dispose(close=False)
             self._pid = os.getpid()
         return self.engine
+
+
+def _to_write(engine: Engine, durable: bool = False) -> Connection:
+    options = _WRITING.get(engine.dialect.name, {})
+    return engine.connect().execution_options(**{_WRITES: True, _DURABLE: durable}, **options)
 
 
 def fetch_all(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
@@ -104,9 +114,9 @@ def open_database(settings: Settings, patience_s: float = PATIENCE_S) -> Databas
     the home did not end, BadSetting where it cannot be opened or written.
     """
     try:
-        url = make_url(settings.database)
+        url = postgresql.with_driver(make_url(settings.database))
         # errors say which statement failed, never with which words, names or salts
-        engine = create_engine(url, hide_parameters=True, **_pool_options(url.get_backend_name(), patience_s))
+        engine = create_engine(url, hide_parameters=True, **_pool_options(url, settings, patience_s))
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise BadSetting(f"MAGPIE_DATABASE_URL: {error}; give an SQLAlchemy URL whose driver is installed") from error
     try:
@@ -114,6 +124,9 @@ def open_database(settings: Settings, patience_s: float = PATIENCE_S) -> Databas
         check_restored(settings.home)
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine)
+        elif engine.dialect.name == "postgresql":
+            postgresql.prepare(engine, patience_s)
+            _take_turns(engine)
         if _stamp(engine) != HEAD:
             with lock_home(settings.home, "migration", wait_s=60):
                 _migrate(engine)
@@ -129,10 +142,22 @@ def open_database(settings: Settings, patience_s: float = PATIENCE_S) -> Databas
     return Database(engine)
 
 
-def _pool_options(backend: str, patience_s: float) -> dict[str, Any]:
-    if backend == "sqlite":
+def _pool_options(url: URL, settings: Settings, patience_s: float) -> dict[str, Any]:
+    if url.get_backend_name() == "sqlite":
         return {"pool_size": 8, "max_overflow": 56, "connect_args": {"timeout": patience_s}}
+    if url.get_backend_name() == "postgresql":
+        return postgresql.pool_options(url, settings.threads)
     return {"pool_size": 8, "max_overflow": 56, "pool_pre_ping": True}
+
+
+def _take_turns(engine: Engine) -> None:
+    """Who writes PostgreSQL waits for the writer before, as in SQLite."""
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        if options.get(_WRITES):
+            postgresql.begin_writing(connection, bool(options.get(_DURABLE)))
 
 
 def _prepare_sqlite(engine: Engine) -> None:
@@ -177,8 +202,9 @@ def _set_synchronous(connection: Connection, level: str) -> None:
 def _named_faults(engine: Engine) -> Iterator[None]:
     try:
         yield
-    except (DBAPIError, sqlite3.Error) as error:  # the latter from preparing a new connection
-        named = sqlite_fault(getattr(error, "orig", error), str(engine.url.database))
+    except (DBAPIError, engine.dialect.loaded_dbapi.Error) as error:  # the latter from the driver itself
+        fault = postgresql.postgresql_fault if engine.dialect.name == "postgresql" else sqlite_fault
+        named = fault(getattr(error, "orig", error), str(engine.url.database))
         if named is None:
             raise
         raise named from error
@@ -210,7 +236,7 @@ def _migrate(engine: Engine) -> None:
             )
         if engine.dialect.name == "sqlite" and engine.url.database:
             _copy_sqlite(engine, Path(engine.url.database), stamp)
-    with engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
+    with _to_write(engine, durable=True) as connection, connection.begin():
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

@@ -27,8 +27,8 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
-def _do_without(reason: str) -> NoReturn:
-    """Skips what needs a browser, loudly; fails where CI says that there is one."""
+def do_without(reason: str) -> NoReturn:
+    """Skips what needs another program, loudly; fails where CI says that it is there."""
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
@@ -38,7 +38,7 @@ def _needed(name: str, reason: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError:
-        _do_without(reason)
+        do_without(reason)
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +48,7 @@ def browser() -> Iterator[Any]:
         try:
             opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         except sync_api.Error as error:
-            _do_without(f"CHROMIUM CANNOT BE STARTED: THE PAGE IS NOT TESTED ({str(error)[:200]})")
+            do_without(f"CHROMIUM CANNOT BE STARTED: THE PAGE IS NOT TESTED ({str(error)[:200]})")
         yield opened
         opened.close()
 

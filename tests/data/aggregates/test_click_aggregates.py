@@ -14,6 +14,8 @@ from magpie.data.events.query_normalisation import query_key
 from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit, parse_query, query_to_ubi
 from magpie.data.spam.click_spam import count_filtered, filter_spam
 
+pytestmark = pytest.mark.every_database
+
 NOON = int(datetime(2026, 11, 1, 12, tzinfo=UTC).timestamp() * 1000)
 DAY = 86_400_000
 

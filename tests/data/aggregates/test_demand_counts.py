@@ -1,5 +1,7 @@
 """Sums for the owner: what counts as a search, who counts as a person, and that few people are never told of."""
 
+import pytest
+
 from magpie.data.aggregates.demand_counts import DayCount, QueryCount, WordCount, count_days, count_queries, count_words
 from magpie.data.aggregates.position_counts import PositionCount, count_positions
 from magpie.data.aggregates.query_sessions import DAY_MS, read_searches
@@ -9,6 +11,8 @@ from magpie.data.events.event_log import EventLog
 from magpie.data.events.pseudonyms import SPAN_MS
 from magpie.data.events.ubi import QueryRecord
 from tests.support.insights_log import people, search
+
+pytestmark = pytest.mark.every_database
 
 TODAY = now_ms() // DAY_MS
 

@@ -15,6 +15,8 @@ from magpie.search.query.autocomplete import complete_with_searches
 from magpie.web.app import create_app
 from tests.support.serving import client_of
 
+pytestmark = pytest.mark.every_database
+
 NOON = 690 * SPAN_MS
 
 

@@ -18,6 +18,8 @@ from magpie.data.feeds.export_catalogue import export_catalogue
 from magpie.data.feeds.import_feed import import_feed
 from tests.support.fresh_catalogue import fresh_catalogue
 
+pytestmark = pytest.mark.every_database
+
 
 def put(catalogue: Catalogue, *drafts: ItemDraft, root: Path | None = None) -> UpsertCounts:
     return catalogue.upsert(drafts, root or catalogue.settings.home)

@@ -24,6 +24,8 @@ from magpie.data.errors import BadSetting, DatabaseTooNew, HomeLocked
 from magpie.data.home.locks import lock_home
 from magpie.data.settings import Settings
 
+pytestmark = pytest.mark.every_database
+
 
 def scripts() -> ScriptDirectory:
     config = Config()
@@ -52,6 +54,7 @@ def test_opening_anew_does_without_alembic(settings: Settings) -> None:
     assert done.stdout.strip() == "False"
 
 
+@pytest.mark.sqlite_only
 def test_sqlite_is_set_up_for_readers_beside_a_writer(database: Database) -> None:
     with database.reading() as connection:
         pragmas = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in PRAGMAS}
@@ -61,6 +64,7 @@ def test_sqlite_is_set_up_for_readers_beside_a_writer(database: Database) -> Non
 PRAGMAS = {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 1, "busy_timeout": 10_000}
 
 
+@pytest.mark.sqlite_only
 def test_durable_writes_are_synchronous_and_others_are_not(database: Database) -> None:
     for durable, level in ((True, 2), (False, 1), (True, 2)):
         with database.writing(durable=durable) as connection:
@@ -75,8 +79,8 @@ def test_a_failed_write_leaves_nothing(database: Database) -> None:
         assert connection.execute(select(counters.c.name).where(counters.c.name == "half")).all() == []
 
 
-def test_a_newer_database_is_refused(settings: Settings) -> None:
-    with open_database(settings).writing() as connection:
+def test_a_newer_database_is_refused(settings: Settings, database: Database) -> None:
+    with database.writing() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(DatabaseTooNew, match=r"9999.*update Magpie"):
         open_database(settings)
@@ -105,6 +109,7 @@ def in_file(path: Path, question: str) -> object:
         connection.close()
 
 
+@pytest.mark.sqlite_only
 def test_an_older_database_is_copied_and_migrated(
     settings: Settings, database: Database, request: pytest.FixtureRequest
 ) -> None:
@@ -118,6 +123,7 @@ def test_an_older_database_is_copied_and_migrated(
     assert in_file(copy, "SELECT value FROM counters WHERE name = 'kept'") == (7,)
 
 
+@pytest.mark.sqlite_only
 def test_a_failing_migration_changes_nothing(
     settings: Settings, database: Database, request: pytest.FixtureRequest
 ) -> None:
@@ -139,6 +145,7 @@ def test_two_processes_may_make_the_same_home(settings: Settings) -> None:
     assert [(process.communicate()[1], process.returncode) for process in running] == [(b"", 0)] * 2
 
 
+@pytest.mark.sqlite_only
 def test_what_is_no_database_is_refused(settings: Settings) -> None:
     settings.home.mkdir()
     (settings.home / "magpie.db").write_bytes(b"This is a letter, not a database. " * 50)
@@ -146,6 +153,7 @@ def test_what_is_no_database_is_refused(settings: Settings) -> None:
         open_database(settings)
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("url", ["nonsense", "oracle7://x/y", "sqlite:////proc/nowhere/magpie.db"])
 def test_a_wrong_database_url_is_refused(settings: Settings, url: str) -> None:
     with pytest.raises(BadSetting):

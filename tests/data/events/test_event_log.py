@@ -14,7 +14,7 @@ from alembic import command
 from alembic.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import MIGRATIONS, Database, open_database
@@ -33,6 +33,8 @@ from magpie.data.events.ubi import (
 )
 from magpie.data.settings import Settings
 from magpie.data.spam.click_spam import filter_spam
+
+pytestmark = pytest.mark.every_database
 
 QUERY: dict[str, Any] = {
     "query_id": "q1",
@@ -348,7 +350,9 @@ def test_threads_lose_no_events(log: EventLog) -> None:
     assert log.counts()["events"] == 6 * 10
 
 
-def test_a_log_of_before_pseudonyms_gets_them(settings: Settings) -> None:
+def test_a_log_of_before_pseudonyms_gets_them(settings: Settings, backend: str, request: pytest.FixtureRequest) -> None:
+    if backend == "postgresql":
+        settings = settings.model_copy(update={"database_url": request.getfixturevalue("empty_postgresql_url")})
     settings.home.mkdir(parents=True)
     engine = create_engine(settings.database)
     config = Config()
@@ -359,10 +363,8 @@ def test_a_log_of_before_pseudonyms_gets_them(settings: Settings) -> None:
         columns = "action_name, query_id, client_id, session_id, application, timestamp, object_id, event_attributes"
         columns += ", message_type, message, extra, reason, event_id, dedup_key"
         for number, client in enumerate(("c1", "c1", "c2", "")):
-            values = (
-                f"'click', '', '{client}', '', '', {10**12 + number}, '', '{{}}', '', '', '{{}}', '', '', x'0{number}'"
-            )
-            connection.exec_driver_sql(f"INSERT INTO events ({columns}) VALUES ({values})")
+            values = f"'click', '', '{client}', '', '', {10**12 + number}, '', '{{}}', '', '', '{{}}', '', '', :key"
+            connection.execute(text(f"INSERT INTO events ({columns}) VALUES ({values})"), {"key": bytes([number])})
     engine.dispose()
     database = open_database(settings)
     log = EventLog(database)

@@ -20,6 +20,8 @@ from magpie.data.settings import Settings
 from magpie.web.app import create_app
 from tests.support.serving import client_of
 
+pytestmark = pytest.mark.every_database
+
 IDS = QueryIds(b"k" * 32)
 DAY_MS = 86_400_000
 
@@ -43,6 +45,7 @@ def test_other_texts_are_no_ids(text: str) -> None:
     assert IDS.answered_at(text) is None
 
 
+@pytest.mark.sqlite_only  # where each home has a database of its own
 def test_the_key_stays_and_is_this_installations_own(database: Database, settings: Settings, tmp_path: Any) -> None:
     made = open_query_ids(database).new()
     assert open_query_ids(database).answered_at(made) is not None
