@@ -122,7 +122,7 @@ def _limit_rates(app: Flask, opened: Services) -> None:
 
 
 def _measure_and_secure(app: Flask, opened: Services) -> None:
-    cross_origin = CrossOrigin(parse_origins(opened.settings.allowed_origins or ""))
+    cross_origin = app.extensions["magpie-origins"] = CrossOrigin(parse_origins(opened.settings.allowed_origins or ""))
     security_headers = _security_headers(app)
 
     @app.before_request
