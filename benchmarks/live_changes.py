@@ -101,8 +101,8 @@ def print_row(catalogue: Catalogue, engine: SearchEngine, queries: list[str], ch
     p50, p99 = (1000 * searches[int(share * (len(searches) - 1))] for share in (0.5, 0.99))
     one, gone = (1000 * sorted(found)[len(found) // 2] for found in (changes, deletions))
     print(
-        f"| {changed:,} | {took_s:.1f} s | {len(engine.segments)} | {one:.0f} ms | {gone:.0f} ms | {p50:.1f} ms "
-        f"| {p99:.1f} ms | {anonymous_mb():.0f} MB |",
+        f"| {changed:,} | {took_s:.1f} s | {len(engine.serving.segments)} | {one:.0f} ms | {gone:.0f} ms "
+        f"| {p50:.1f} ms | {p99:.1f} ms | {anonymous_mb():.0f} MB |",
         flush=True,
     )
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from magpie.data.aggregates.recent_choices import read_recent_choices
-from magpie.data.catalogue.catalogue import Catalogue, Item
+from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.erasure.erase import forgotten_at
@@ -15,14 +15,13 @@ from magpie.data.errors import MagpieError, NoIndex
 from magpie.data.events.signed_query_ids import open_query_ids
 from magpie.data.pictures.sandbox import Decoders
 from magpie.data.settings import Settings
-from magpie.indexer.encoder.encoder import Encoder
 from magpie.indexer.generations.generation import Generation
 from magpie.indexer.generations.store import NO_INDEX, current_id
 from magpie.indexer.indexes.attribute_columns import Columns, check_names
-from magpie.indexer.indexes.stored_hits import StoredHit
 from magpie.search.click_models.saved_bias import measured_position_bias
 from magpie.search.first_stage import FirstStageResult, depth_of, run_first_stage
-from magpie.search.live_index.segment import Segment, find_row
+from magpie.search.live_index.hit_store import hit_of
+from magpie.search.live_index.segment import Segment
 from magpie.search.personalisation.freshness import Freshness
 from magpie.search.personalisation.personalise import Preferences, personalise, preferences_of
 from magpie.search.personalisation.popularity import Popularity
@@ -65,7 +64,7 @@ class SearchEngine:
     def search(self, request: SearchRequest) -> SearchResult:
         """The answer to a request. Raises BadQuery, BadFilter, BadPicture, TooLarge, ItemNotFound, NoIndex."""
         started = time.perf_counter()
-        serving = self._current()
+        serving = self.serving
         segments = serving.segments
         check_fields(request, [s.columns for s in segments])
         found = run_first_stage(serving, request, depth_of(request))
@@ -90,26 +89,16 @@ class SearchEngine:
     @property
     def fingerprint(self) -> str:
         """Of the encoder that serves. Raises NoIndex."""
-        return str(self._current().generation.manifest["fingerprint"])
-
-    @property
-    def encoder(self) -> Encoder:
-        """The encoder that serves. Raises NoIndex."""
-        return self._current().encoder
-
-    @property
-    def phrases(self) -> list[str]:
-        """What the catalogue's texts are made of, words and pairs of words. Raises NoIndex."""
-        return [phrase for phrase, _ in self._current().generation.phrases]
+        return str(self.serving.generation.manifest["fingerprint"])
 
     def ranks_by(self, ranking: str) -> bool:
         """Whether searches can be ordered by this: "first-stage", "current", or a compared version. Raises NoIndex."""
-        self._current()
-        return ranking in (FIRST_STAGE, CURRENT) or self._reranker.has(ranking)
+        has_loaded = self.serving is not None  # the first access loads the rankers too
+        return has_loaded and (ranking in (FIRST_STAGE, CURRENT) or self._reranker.has(ranking))
 
     def first_stage(self, request: SearchRequest) -> tuple[ParsedQuery, RankedList]:
         """What was asked and all candidates in order, before anything learned from clicks. Raises as `search` does."""
-        found = run_first_stage(self._current(), request)
+        found = run_first_stage(self.serving, request)
         return found.parsed, found.ranked
 
     def similar(self, item_id: str, k: int = 10) -> SearchResult:
@@ -118,36 +107,16 @@ class SearchEngine:
 
     def finish(self, text: str) -> str:
         """What is being typed, its last word brought to its end where it is none yet. Raises NoIndex."""
-        return self._current().query_parser.finish(text)
-
-    def dominant_colour_of(self, item: Item) -> tuple[int, int, int] | None:
-        """What the item's first picture shows most of, None where it is not indexed. Raises NoIndex."""
-        return _dominant_colour_of(self._current().segments, item.id)
-
-    @property
-    def segments(self) -> list[Segment]:
-        """What is searchable now: the index, and what changed since. Raises NoIndex."""
-        return self._current().segments
-
-    def present(self, ids: Sequence[int], scores: Sequence[float], ranker: str) -> SearchResult:
-        """An answer of these items (`items.id`) in this order; those that are gone are left out. Raises NoIndex."""
-        serving = self._current()
-        cards = serving.items.get_many(ids)
-        found = [(cards[id_], score) for id_, score in zip(ids, scores, strict=True) if id_ in cards]
-        hits = [
-            _hit(card, position, score, _dominant_colour_of(serving.segments, card.id))
-            for position, (card, score) in enumerate(found, start=1)
-        ]
-        return SearchResult(self._query_ids.new(), serving.generation.id, ranker, 0.0, len(hits), bool(hits), hits)
+        return self.serving.query_parser.finish(text)
 
     def suggest(self, prefix: str, limit: int = 8) -> list[str]:
         """What enough people searched, then phrases of the catalogue, that complete what was typed. Raises NoIndex."""
-        return complete_with_searches(self.popularity.searched, self._current().generation.phrases, prefix, limit)
+        return complete_with_searches(self.popularity.searched, self.serving.generation.phrases, prefix, limit)
 
     def status(self) -> dict[str, Any]:
         """What is being served; `ready` is False, with the reason among the alarms, where nothing can be."""
         try:
-            serving = self._current()
+            serving = self.serving
         except MagpieError as error:
             return not_ready(str(error))
         return describe_status(serving, self._reranker, self._forgotten_ms, self._last_fault)
@@ -176,7 +145,7 @@ class SearchEngine:
 
     def warm_up(self) -> None:
         """Loads the index and the encoder, so that the first search does not wait for them."""
-        serving = self._current()
+        serving = self.serving
         serving.encoder.warm_up()
         self.decoders.uploads.start()
         self.search(SearchRequest(text="warm up"))
@@ -186,7 +155,9 @@ class SearchEngine:
         self._serving = None
         self.decoders.close()
 
-    def _current(self) -> Serving:
+    @property
+    def serving(self) -> Serving:
+        """All that searches use now: the index, what changed since, the encoder. Raises NoIndex."""
         if self._serving is None:
             self.refresh()
         serving = self._serving
@@ -241,43 +212,11 @@ def _hits(
             position = request.offset + len(hits) + 1
             inputs = reranked.inputs_of(card.id, order.first_stage_score(k))
             hits.append(
-                _hit(card, position, order.score(k), order.dominant_colour(k), explained, inputs, reranked.chance_at(k))
+                hit_of(
+                    card, position, order.score(k), order.dominant_colour(k), explained, inputs, reranked.chance_at(k)
+                )
             )
     return hits
-
-
-def _dominant_colour_of(segments: Sequence[Segment], id_: int) -> tuple[int, int, int] | None:
-    found = find_row(segments, id_)
-    return found[0].dominant_colour(found[1]) if found else None
-
-
-def _hit(
-    card: StoredHit,
-    position: int,
-    score: float,
-    dominant_colour: tuple[int, int, int] | None,
-    explained: dict[str, float] | None = None,
-    inputs: dict[str, float] | None = None,
-    propensity: float | None = None,
-) -> Hit:
-    return Hit(
-        item_id=card.item_id,
-        position=position,
-        score=score,
-        title=card.title,
-        description=card.description,
-        category=card.category,
-        price=card.price,
-        currency=card.currency,
-        url=card.url,
-        image=card.image,
-        attributes=card.attributes,
-        explain=explained,
-        inputs=inputs,
-        inferred=card.inferred,
-        propensity=propensity,
-        dominant_colour=dominant_colour,
-    )
 
 
 def _confident(request: SearchRequest, found: FirstStageResult, serving: Serving) -> bool:

@@ -62,7 +62,7 @@ def try_seed(feed: TrueFeed, home: Path, seed: int, number: int) -> None:
     engine = SearchEngine(settings, database)
     requests = [SearchRequest(text=key, facets=False) for key in shop.keys]
     parsed_queries, orders = zip(*(engine.first_stage(request) for request in requests), strict=True)
-    asked = Asked(requests, list(parsed_queries), list(orders), engine.segments)
+    asked = Asked(requests, list(parsed_queries), list(orders), engine.serving.segments)
     searches = draw_searches(shoppers, np.random.default_rng(seed).permutation(len(shop.keys)), 3 * number, chance)
     clicked = browse(shoppers, searches, chance)
     later = [n for n in range(len(searches)) if history(searches, clicked, n)][:number]

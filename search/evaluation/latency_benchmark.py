@@ -57,8 +57,8 @@ class Speed:
 def measure_speed(engine: SearchEngine, catalogue: Catalogue, num_queries: int, tell: Progress) -> Speed:
     """The speed of one thread on this home, caches warm, no query asked twice. Raises NoIndex."""
     engine.warm_up()
-    about, encoder = engine.status(), engine.encoder
-    queries = draw_queries(engine.phrases, num_queries + num_queries // 10)
+    about, encoder = engine.status(), engine.serving.encoder
+    queries = draw_queries([phrase for phrase, _ in engine.serving.generation.phrases], num_queries + num_queries // 10)
     for query in queries[num_queries:]:
         engine.search(SearchRequest(text=query))
     speed = Speed(
@@ -82,16 +82,16 @@ def draw_queries(phrases: Sequence[str], count: int) -> list[str]:
 
 
 def _measure_pictures(speed: Speed, engine: SearchEngine, files: list[Path], tell: Progress) -> None:
-    wanted = engine.encoder.spec.preprocessing
+    wanted = engine.serving.encoder.spec.preprocessing
     pixels, decoded_s = _decode(files, wanted)
     if not len(pixels):
         speed.notes.append("The catalogue has no pictures that can be read.")
         return
     speed.decoded_per_s = round(len(pixels) / decoded_s, 1)
-    speed.picture = _time(lambda one: engine.encoder.encode_pictures(one[None]), list(pixels))
+    speed.picture = _time(lambda one: engine.serving.encoder.encode_pictures(one[None]), list(pixels))
     uploads = [file.read_bytes() for file in files[:50]]
     speed.picture_search = _time(lambda data: engine.search(SearchRequest(picture=data)), uploads, "pictures", tell)
-    many = _for_many(engine.encoder)
+    many = _for_many(engine.serving.encoder)
     many.encode_pictures(pixels[:_BATCH])
     started = time.perf_counter()
     for at in range(0, len(pixels), _BATCH):

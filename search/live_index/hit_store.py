@@ -8,6 +8,7 @@ import numpy as np
 from magpie.data.catalogue.catalogue import Catalogue
 from magpie.indexer.indexes.stored_hits import StoredHit, StoredHits, stored_hit_of
 from magpie.search.live_index.segment import Segment
+from magpie.search.request import Hit
 
 _MOST_REMEMBERED = 4_000
 log = logging.getLogger(__name__)
@@ -62,3 +63,33 @@ class HitStore:
 
 def _are_part(some: Mapping[str, str], of: Mapping[str, str]) -> bool:
     return all(of.get(name) == kind for name, kind in some.items())
+
+
+def hit_of(
+    card: StoredHit,
+    position: int,
+    score: float,
+    dominant_colour: tuple[int, int, int] | None,
+    explained: dict[str, float] | None = None,
+    inputs: dict[str, float] | None = None,
+    propensity: float | None = None,
+) -> Hit:
+    """A hit that shows a stored one at this position (1-based)."""
+    return Hit(
+        item_id=card.item_id,
+        position=position,
+        score=score,
+        title=card.title,
+        description=card.description,
+        category=card.category,
+        price=card.price,
+        currency=card.currency,
+        url=card.url,
+        image=card.image,
+        attributes=card.attributes,
+        explain=explained,
+        inputs=inputs,
+        inferred=card.inferred,
+        propensity=propensity,
+        dominant_colour=dominant_colour,
+    )

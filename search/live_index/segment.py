@@ -168,3 +168,9 @@ def find_row(segments: Sequence[Segment], id_: int) -> tuple[Segment, int] | Non
         if row is not None:
             return segment, row
     return None
+
+
+def dominant_colour_of(segments: Sequence[Segment], id_: int) -> tuple[int, int, int] | None:
+    """Red, green and blue of what the item's first picture shows most of, None where the item is not indexed."""
+    found = find_row(segments, id_)
+    return found[0].dominant_colour(found[1]) if found else None

@@ -15,7 +15,10 @@ from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.errors import ItemNotFound
+from magpie.data.events.signed_query_ids import open_query_ids
 from magpie.search.engine import SearchEngine
+from magpie.search.live_index.hit_store import hit_of
+from magpie.search.live_index.segment import dominant_colour_of
 from magpie.search.personalisation.personalise import preferences_of
 from magpie.search.recommendations.candidate_models import (
     Recommended,
@@ -46,6 +49,7 @@ class Recommender:
         self._database = database
         self._catalogue = catalogue
         self._engine = engine
+        self._query_ids = open_query_ids(database)
 
     def beside(self, item_id: str, k: int = 10, client_id: str = "", session_id: str = "") -> Recommendation:
         """What resembles an item or was chosen together with it; nothing that this client bought.
@@ -58,7 +62,7 @@ class Recommender:
         bought = chosen_items(self._database, session_id, client_id, BOUGHT)
         together = self._together([item_id])
         return self._present(
-            recommend_beside(self._engine.segments, found[item_id], together, bought, k), "recommend-item"
+            recommend_beside(self._engine.serving.segments, found[item_id], together, bought, k), "recommend-item"
         )
 
     def for_person(self, client_id: str, session_id: str = "", k: int = 10) -> Recommendation:
@@ -66,7 +70,7 @@ class Recommender:
 
         Raises NoIndex.
         """
-        segments = self._engine.segments
+        segments = self._engine.serving.segments
         rates = self._engine.popularity.rates
         popular = self._by_number(dict(nlargest(max(_MOST_POPULAR, 2 * k), rates.items(), key=lambda pair: pair[1])))
         preferences = preferences_of(read_recent_choices(self._database, session_id, client_id), now_ms())
@@ -98,7 +102,9 @@ class Recommender:
             return []
         seed = blake2b(f"{datetime.now(UTC).date()}\0{who}".encode(), digest_size=8).digest()
         chance = random.Random(int.from_bytes(seed, "big"))
-        living = np.sort(np.concatenate([segment.ids[~segment.dead] for segment in self._engine.segments])).tolist()
+        living = np.sort(
+            np.concatenate([segment.ids[~segment.dead] for segment in self._engine.serving.segments])
+        ).tolist()
         waiting = {*living[-_WAITING:], *chance.sample(living, min(_WAITING, len(living)))}
         items = self._catalogue.get_many(sorted(waiting))
         cold = [id_ for id_, item in sorted(items.items()) if self._engine.popularity.is_cold(item.item_id)]
@@ -110,5 +116,15 @@ class Recommender:
         return {number: values[item_id] for item_id, number in numbers.items()}
 
     def _present(self, found: Recommended, ranker: str) -> Recommendation:
-        result = self._engine.present(found.ids.tolist(), found.scores.tolist(), ranker)
+        """The answer with these items in this order; those that are gone are left out."""
+        serving = self._engine.serving
+        stored = serving.items.get_many(found.ids.tolist())
+        scored = zip(found.ids.tolist(), found.scores.tolist(), strict=True)
+        living = [(stored[id_], score) for id_, score in scored if id_ in stored]
+        hits = [
+            hit_of(one, position, score, dominant_colour_of(serving.segments, one.id))
+            for position, (one, score) in enumerate(living, start=1)
+        ]
+        query_id = self._query_ids.new()
+        result = SearchResult(query_id, serving.generation.id, ranker, 0.0, len(hits), bool(hits), hits)
         return Recommendation(result, tuple(place + 1 for place in found.new))

@@ -162,7 +162,7 @@ def _learned(services: Services, searches: Searches, period: Period) -> Learned:
 
 def _segments(services: Services) -> Sequence[Segment]:
     try:
-        return services.engine.segments
+        return services.engine.serving.segments
     except MagpieError:  # the status says why
         return ()
 

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from magpie.data.catalogue.catalogue import Item
 from magpie.data.database.api_tokens import READ
 from magpie.data.errors import BadInput, BadPicture, NoIndex, PictureForgotten
+from magpie.search.live_index.segment import dominant_colour_of
 from magpie.search.request import SearchRequest
 from magpie.web.addresses import address_of, item_url, picture_url, upload_url
 from magpie.web.api.answer_search import answer_search, wants_privacy
@@ -83,7 +84,8 @@ def item_page() -> AnyResponse:
     opened = services()
     item = opened.catalogue.get(request.args.get("id", ""))
     try:
-        hits, tint = opened.engine.similar(item.item_id, SIMILAR_SHOWN).hits, opened.engine.dominant_colour_of(item)
+        hits = opened.engine.similar(item.item_id, SIMILAR_SHOWN).hits
+        tint = dominant_colour_of(opened.engine.serving.segments, item.id)
     except NoIndex:
         hits, tint = [], None
     shown = _item_view(item, _text()) | {"tint": tint_label(tint) if tint else ""}

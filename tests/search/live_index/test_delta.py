@@ -69,7 +69,7 @@ def test_many_changes_come_in_steps_and_stay_in_few_segments(
         engine.refresh()
         shown = everything(engine)
         assert len(shown) == len(set(shown)) and set(shown) <= expected
-    follow(engine, lambda: not engine.status()["changes_waiting"] and len(engine.segments) <= 4)
+    follow(engine, lambda: not engine.status()["changes_waiting"] and len(engine.serving.segments) <= 4)
     assert everything(engine) == sorted(expected)
     assert sorted(found(engine, "silk")) == sorted(f"new-{20 * t + n}" for t in range(6) for n in (0, 1))
     assert engine.search(SearchRequest(filters={"made": {"gte": 115}}, k=20)).total == 5
@@ -113,7 +113,7 @@ def test_what_dies_while_segments_are_merged_stays_dead(
     engine.refresh()  # begins to merge the two
     catalogue.delete("new-2")
     put(catalogue, 7, title="Silk lantern")
-    follow(engine, lambda: [segment.num_living for segment in engine.segments[1:]] == [8, 1])
+    follow(engine, lambda: [segment.num_living for segment in engine.serving.segments[1:]] == [8, 1])
     assert sorted(found(engine, "lantern")) == sorted(f"new-{n}" for n in range(10) if n != 2)
     assert found(engine, "silk") == ["new-7"]
 
