@@ -32,6 +32,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     """Serves an application on a listening socket until `stop`."""
 
     channel_class = Connection
+    accepting: bool
 
     def __init__(
         self,
