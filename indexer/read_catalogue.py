@@ -1,6 +1,7 @@
 """Reads the catalogue once for an index: text vectors, columns, words, stored hits, and which pictures to encode."""
 
 import gc
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from magpie.indexer.text.completion_phrases import PhraseCounter
 from magpie.indexer.text.item_text import ItemText, TextPlan, TextPlanBuilder
 from magpie.indexer.text.lexicon import load_lexicon
 from magpie.indexer.text.synthetic_queries import QuerySampler
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ def read_catalogue(
     catalogue.
     """
     total = catalogue.count()
+    for name, number in catalogue.odd_values().items():
+        log.info("%s: %d values are not of the kind of nearly all others, and set aside as they came", name, number)
     plan, kinds = plan_texts(catalogue), catalogue.attribute_kinds()
     files = _FilesWritten(folder, plan, StoredHitsWriter(folder, kinds))
     rows, vectors = _Rows(ColumnsBuilder(kinds)), _TextVectors(total, encoder, cache)

@@ -1,5 +1,6 @@
 """The read path: first stage, ranker, personalisation, page, facets."""
 
+import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -36,6 +37,8 @@ from magpie.search.retrieval.ranked_list import RankedList, check_sort
 from magpie.search.serving import Serving, open_serving, serve, with_changes
 from magpie.search.status import describe_status, not_ready
 
+log = logging.getLogger(__name__)
+
 
 class SearchEngine:
     """Answers searches from the current generation and from what changed after it. Safe to share among threads."""
@@ -71,7 +74,7 @@ class SearchEngine:
         reranked = self._reranker.rerank(found.ranked, request, found.parsed)
         order = self._personalised(reranked, request, found.parsed, segments)
         hits = _hits(serving, order, reranked, request, found.parsed)
-        facets, ranges = _facets(segments, request, found)
+        facets, ranges = _facets(serving, request, found)
         return SearchResult(
             query_id=self._query_ids.new(),
             generation=serving.generation.id,
@@ -188,14 +191,21 @@ def check_fields(request: SearchRequest, segments: Sequence[Columns]) -> None:
 
 
 def _facets(
-    segments: Sequence[Segment], request: SearchRequest, found: FirstStageResult
+    serving: Serving, request: SearchRequest, found: FirstStageResult
 ) -> tuple[dict[str, list[FacetValue]], dict[str, Range]]:
-    """Facets and ranges of what matches; nothing where the request wants none."""
+    """Facets and ranges of what matches; nothing where the request wants none, or where they cannot be counted."""
     if not request.facets:
         return {}, {}
-    unfiltered = find_without_each_filter(segments, found.parsed, request.filters, depth_of(request), found.best)
-    facets = count_facets(segments, found.matching, unfiltered, request.filters)
-    return facets, find_ranges(segments, found.matching, unfiltered)
+    segments = serving.segments
+    try:
+        unfiltered = find_without_each_filter(segments, found.parsed, request.filters, depth_of(request), found.best)
+        facets = count_facets(segments, serving.facet_names, found.matching, unfiltered, request.filters)
+        return facets, find_ranges(segments, found.matching, unfiltered)
+    except MagpieError:
+        raise
+    except Exception:  # whatever a stored value does to them, the hits are right
+        log.exception("facets of %r could not be counted: the answer goes without", request.filters)
+        return {}, {}
 
 
 def _hits(

@@ -10,6 +10,8 @@ import numpy as np
 _BINS = 24
 _SKEW = 4.0  # times the median that the largest number lies at, from which on the edges grow by a factor
 _REMEMBERED = 1_000  # edges: many answers have years between the same two
+_LEAST, _GREATEST = 1e-300, 1e300  # between these, steps and their multiples are finite and have all their digits
+_LEAST_SHARE = 5e-13  # of the largest number: with less between the ends, multiples of a step would fall together
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
@@ -28,24 +30,38 @@ def histogram(numbers: np.ndarray) -> Histogram:
         return Histogram()
     low, high = float(ascending[0]), float(ascending[-1])
     is_skewed = low > 0 and high > _SKEW * float(ascending[len(ascending) // 2])
-    edges = _growing_edges(low, high) if is_skewed else _even_edges(low, high)
+    edges = _edges(low, high, is_skewed)
     below = np.searchsorted(ascending, edges)
     below[0], below[-1] = 0, len(ascending)
     return Histogram(tuple(edges.tolist()), tuple((below[1:] - below[:-1]).tolist()))
 
 
 @lru_cache(_REMEMBERED)
+def _edges(low: float, high: float, is_skewed: bool) -> np.ndarray:
+    """Rising edges around [low, high]: round ones, or where floats are too coarse or too few for them even ones."""
+    largest = max(abs(low), abs(high))
+    if is_skewed and low >= _LEAST and high <= _GREATEST:
+        edges = _growing_edges(low, high)
+    elif largest <= _GREATEST and high - low >= max(_LEAST, _LEAST_SHARE * largest):
+        edges = _even_edges(low, high)
+    else:
+        shares = np.linspace(0.0, 1.0, _BINS + 1)
+        edges = np.unique(np.concatenate([[low], low * (1 - shares[1:-1]) + high * shares[1:-1], [high]]))
+        edges = edges[(edges >= low) & (edges <= high)]
+    edges.flags.writeable = False
+    return edges
+
+
 def _even_edges(low: float, high: float) -> np.ndarray:
     """Multiples of a round step around [low, high]."""
-    rough = (high - low) / _BINS
+    rough = high / _BINS - low / _BINS
     magnitude = 10.0 ** math.floor(math.log10(rough))
     step = next(step * magnitude for step in _STEPS if step * magnitude >= rough * (1 - 1e-9))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    edges = np.array([float(f"{place * step:.12g}") for place in range(first, last + 1)])
+    edges = np.array([float(f"{place * step:.15g}") for place in range(first, last + 1)])
     return _around(edges, low, high)
 
 
-@lru_cache(_REMEMBERED)
 def _growing_edges(low: float, high: float) -> np.ndarray:
     """Numbers of two digits, each about the same factor above the one before, around [low, high]."""
     inner = [float(f"{edge:.2g}") for edge in np.geomspace(low, high, _BINS + 1)[1:-1]]
@@ -60,5 +76,4 @@ def _two_digits(number: float, rounded: Callable[[float], int]) -> float:
 def _around(edges: np.ndarray, low: float, high: float) -> np.ndarray:
     """The edges, the outer ones moved out where rounding left a number outside."""
     edges[0], edges[-1] = min(edges[0], low), max(edges[-1], high)
-    edges.flags.writeable = False
     return edges

@@ -3,6 +3,7 @@
 import logging
 import time
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from magpie.search.live_index.delta_builder import ChangedItems
 from magpie.search.live_index.hit_store import HitStore
 from magpie.search.live_index.segment import Segment
 from magpie.search.query.parse_query import QueryParser
+from magpie.search.retrieval.facets import facet_names
 
 CATCH_UP_S = 20.0
 log = logging.getLogger(__name__)
@@ -42,6 +44,11 @@ class Serving:
     compaction: Compaction
     items: HitStore
     alarms: list[str]
+
+    @cached_property
+    def facet_names(self) -> frozenset[str]:
+        """The columns that are facets of all segments together."""
+        return facet_names(self.segments)
 
 
 def open_serving(
@@ -72,7 +79,7 @@ def serve(
     encoder = encoder or open_encoder_of(generation, threads=1)
     query_parser = QueryParser(encoder, generation, catalogue, settings, decoders.uploads)
     changed_items = ChangedItems(settings, catalogue, generation, encoder, decoders.catalogue)
-    main = main_segment(generation)
+    main = main_segment(generation).as_kinds(catalogue.attribute_kinds())
     serving = Serving(
         wanted,
         generation,
@@ -110,7 +117,9 @@ def with_changes(serving: Serving, catalogue: Catalogue) -> Serving:
     segments = serving.compaction.advance(delta.segments)
     if delta is serving.delta and segments is delta.segments:
         return serving
-    main = serving.segments[0].without(delta.dead_ids)
+    kinds = catalogue.attribute_kinds()
+    main = serving.segments[0].without(delta.dead_ids).as_kinds(kinds)
+    segments = tuple(segment.as_kinds(kinds) for segment in segments)
     items = serving.items if delta is serving.delta else HitStore(catalogue, main, serving.generation.stored_hits)
     return replace(serving, segments=[main, *segments], delta=with_segments(delta, segments), items=items)
 

@@ -1,7 +1,7 @@
 """The kind of each attribute: values are stored as they came, and every item shows them by one kind.
 
-Kinds widen only: number, boolean and date meet in text, and everything meets in list. The kind of a column is
-therefore the same in whatever order its values were seen.
+The kind of a column is that of nearly all the values there are now (`kind_of_column`), in whatever order they came.
+A value of another kind is odd: it is kept and shown as what it is.
 """
 
 import re
@@ -9,11 +9,17 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Literal, get_args
 
-from magpie.data.catalogue.items import Value
+from magpie.data.catalogue.items import MAX_NUMBER, Value
 
 Kind = Literal["number", "boolean", "date", "text", "list"]
 KINDS: tuple[str, ...] = get_args(Kind)
 
+# Notes among numbers ("about 30", "n/a") are a few values of a hundred. Where more than one of five is something else,
+# such as S and M among 38 and 40, the words are meant, and people choose among them.
+NEARLY_ALL = 0.8
+# A column with several words in one item of twenty is meant to hold several; fewer are a slip.
+SOME = 0.05
+_SCALAR: tuple[Kind, ...] = ("number", "boolean", "date")
 MAX_TYPED_CHARS = 1_000  # longer values are prose
 # a leading zero or more digits than a float holds make a code ("007", a card number), not an amount
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?", re.ASCII)
@@ -24,9 +30,14 @@ _BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
 
 
 def kind_of(value: Value) -> Kind:
-    """The narrowest kind that holds this one value, which must not be empty."""
+    """The narrowest kind that holds this one value, which must not be empty.
+
+    A number beyond the greatest that a float holds, which older versions took, is text.
+    """
     if not isinstance(value, str):
-        return "list" if isinstance(value, list) else "boolean" if isinstance(value, bool) else "number"
+        if isinstance(value, list):
+            return "list"
+        return "boolean" if isinstance(value, bool) else "number" if abs(value) <= MAX_NUMBER else "text"
     if len(value) > MAX_TYPED_CHARS:
         return "text"
     if _NUMBER.fullmatch(value):
@@ -38,26 +49,45 @@ def kind_of(value: Value) -> Kind:
     return "list" if "|" in value and _LIST.fullmatch(value) else "text"
 
 
-def widen(known: Kind | None, seen: Kind) -> Kind:
-    """The kind that holds both."""
-    if known is None or known == seen:
-        return seen
-    return "list" if "list" in (known, seen) else "text"
+def kind_of_column(num_items: Mapping[Kind, int]) -> Kind:
+    """The kind of a column of which so many items hold a value of each kind; "text" where nobody holds any.
+
+    Where no kind but lists is that of nearly all, all values are words; they are lists of words where some are.
+    """
+    total = sum(num_items.values())
+    for kind in _SCALAR:
+        if total and num_items.get(kind, 0) >= NEARLY_ALL * total:
+            return kind
+    return "list" if total and num_items.get("list", 0) >= SOME * total else "text"
+
+
+def num_odd(num_items: Mapping[Kind, int]) -> int:
+    """How many of these values are not of their column's kind. Numbers, booleans and dates are texts as well, and
+    each value is a list of one."""
+    kind = kind_of_column(num_items)
+    if kind == "list":
+        return 0
+    if kind == "text":
+        return num_items.get("list", 0)
+    return sum(num_items.values()) - num_items[kind]
 
 
 def typed(value: Value, kind: Kind) -> Value:
-    """The stored value as its column's kind shows it; the kind must hold it, as `widen` sees to."""
-    if kind == "list":
+    """The stored value as its column's kind shows it; one that the kind does not hold as it came."""
+    own = kind_of(value)
+    if kind == "list" or own == "list":
         return _as_list(value)
-    if isinstance(value, list):
-        return "|".join(value)
+    if kind == "text":
+        return _as_text(value)
+    if own != kind:
+        return _as_text(value) if own == "text" else value
     if kind == "number":
         return _as_number(value)
     if kind == "boolean" and isinstance(value, str):
-        return _BOOLEANS.get(value.lower(), value)
+        return _BOOLEANS[value.lower()]
     if kind == "date" and isinstance(value, str) and len(value) > len("2026-01-31"):
         return _iso_date(value) or value
-    return _as_text(value) if kind == "text" else value
+    return value
 
 
 def typed_attributes(raw: Mapping[str, Value], kinds: Mapping[str, Kind]) -> dict[str, Value]:
@@ -65,7 +95,8 @@ def typed_attributes(raw: Mapping[str, Value], kinds: Mapping[str, Kind]) -> dic
     shown = dict(raw)
     for name, value in raw.items():
         kind = kinds.get(name, "text")
-        if kind != "text" or not isinstance(value, str):  # most columns hold words, which are shown as they are
+        # most columns hold words, which are shown as they are
+        if kind != "text" or not isinstance(value, str) or "|" in value:
             shown[name] = typed(value, kind)
     return shown
 

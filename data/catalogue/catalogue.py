@@ -11,10 +11,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, insert, select
 
-from magpie.data.catalogue.attribute_types import Kind, typed_attributes
+from magpie.data.catalogue.attribute_types import Kind, num_odd, typed_attributes
 from magpie.data.catalogue.inferred_labels import read_labels
 from magpie.data.catalogue.items import Item, ItemDraft, Label, Picture, Value, version_of
-from magpie.data.catalogue.upsert import PictureFault, UpsertCounts, UpsertWatch, load_kinds, upsert_batches
+from magpie.data.catalogue.kind_counts import count_kinds, given_attributes, load_counts, load_kinds
+from magpie.data.catalogue.upsert import PictureFault, UpsertCounts, UpsertWatch, upsert_batches
 from magpie.data.database.connection import Database, Fetch, fetch_all
 from magpie.data.database.tables import counters, deletions, items, pictures, take_revisions
 from magpie.data.errors import ItemNotFound
@@ -146,6 +147,7 @@ class Catalogue:
             watch.check(item_id, version_of(found.revision, _time(found.updated_at)) if found else None)
             if found is None:
                 raise ItemNotFound(f"no item {item_id!r} in the catalogue")
+            count_kinds(connection, [], given_attributes(connection, [found.id]))
             connection.execute(delete(items).where(items.c.id == found.id))
             revision = take_revisions(connection, 1)
             connection.execute(insert(deletions).values(id=found.id, item_id=item_id, revision=revision))
@@ -188,6 +190,12 @@ class Catalogue:
         """The kind of every attribute; known fields such as price are not among them."""
         with self.database.fetching() as fetch:
             return load_kinds(fetch)
+
+    def odd_values(self) -> dict[str, int]:
+        """By attribute how many items hold a value that is not of its kind; attributes without any are left out."""
+        with self.database.fetching() as fetch:
+            counts = load_counts(fetch)
+        return {name: odd for name, num_items in sorted(counts.items()) if (odd := num_odd(num_items))}
 
 
 _IDS = select(items.c.item_id, items.c.id)

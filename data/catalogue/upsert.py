@@ -6,16 +6,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, Literal
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from magpie.data.catalogue.attribute_types import Kind, kind_of, widen
 from magpie.data.catalogue.inferred_labels import drop_answered
 from magpie.data.catalogue.items import ItemDraft, hash_content, version_of
-from magpie.data.database.connection import Database, Fetch, fetch_all
-from magpie.data.database.tables import attribute_kinds, items, pictures, take_revisions
+from magpie.data.catalogue.kind_counts import count_kinds, given_attributes
+from magpie.data.database.connection import Database
+from magpie.data.database.tables import items, pictures, take_revisions
 from magpie.data.pictures.local_files import PictureFile, PictureRoot
 
 BATCH = 2_000
@@ -87,8 +86,6 @@ def upsert_batches(
     A yielded batch survives a power cut. Raises BadItem for a draft that cannot be stored, and what `watch.check`
     raises; the batches before it stay.
     """
-    with database.reading() as connection:
-        kinds = load_kinds(partial(fetch_all, connection))
     for batch in _batches(drafts):
         # pictures are read before the transaction: nobody waits for the disk while others want to write
         rows = _read_pictures(database, batch, root)
@@ -99,19 +96,10 @@ def upsert_batches(
                     watch.on_fault(PictureFault(row.draft.item_id, row.draft.line, file.path, file.reason))
                     counts += UpsertCounts(**{f"images_{file.status}": 1})
         with database.writing(durable=True) as connection:
-            outcomes = _write(connection, rows, kinds, watch.check)
+            outcomes = _write(connection, rows, watch.check)
         for row in rows:
             watch.on_outcome(row.draft, outcomes[row.draft.item_id])
         yield counts + _count(outcomes)
-
-
-# as text once and for all: every search reads it, and building the statement would take longer than running it
-_KINDS_SQL = str(select(attribute_kinds.c.name, attribute_kinds.c.kind))
-
-
-def load_kinds(fetch: Fetch) -> dict[str, Kind]:
-    """The kind of every attribute seen so far."""
-    return dict(fetch(_KINDS_SQL))
 
 
 def _batches(drafts: Iterable[ItemDraft]) -> Iterator[list[ItemDraft]]:
@@ -147,9 +135,7 @@ def _known_pictures(database: Database, item_ids: list[str]) -> dict[str, Pictur
         return {row.path: PictureFile(*row) for row in connection.execute(joined)} if item_ids else {}
 
 
-def _write(
-    connection: Connection, rows: list[_Row], kinds: dict[str, Kind], check: Callable[[str, str | None], None]
-) -> dict[str, Outcome]:
+def _write(connection: Connection, rows: list[_Row], check: Callable[[str, str | None], None]) -> dict[str, Outcome]:
     """What became of each row, by item id."""
     stored = _stored_items(connection, rows)
     for row in rows:
@@ -161,7 +147,8 @@ def _write(
         for outcome in ("inserted", "updated", "unchanged")
     )
     if fresh or changed:
-        _widen_kinds(connection, fresh + changed, kinds)
+        replaced = given_attributes(connection, [stored[row.draft.item_id].id for row in changed])
+        count_kinds(connection, [row.draft.attributes for row in fresh + changed], replaced)
         revision = take_revisions(connection, len(fresh) + len(changed))
         values = [_values(row, revision + n) for n, row in enumerate(fresh + changed)]
         if fresh:
@@ -221,28 +208,6 @@ def _update(connection: Connection, values: list[dict[str, Any]], stored: dict[s
         value["known_id"] = stored[value.pop("item_id")].id
     columns: dict[str, Any] = {name: bindparam(name) for name in values[0] if name != "known_id"}
     connection.execute(update(items).where(items.c.id == bindparam("known_id")).values(columns), values)
-
-
-def _widen_kinds(connection: Connection, rows: list[_Row], kinds: dict[str, Kind]) -> None:
-    """Takes the rows' attributes into account, here and in the database."""
-    widened = {}
-    for row in rows:
-        for name, value in row.draft.attributes.items():
-            known = kinds.get(name)
-            # prose is most of what comes: decide it without parsing it
-            if known == "list" or (known == "text" and isinstance(value, str) and "|" not in value):
-                continue
-            kind = widen(known, kind_of(value))
-            if kind != known:
-                kinds[name] = widened[name] = kind
-    if not widened:
-        return
-    wanted = select(attribute_kinds.c.name, attribute_kinds.c.kind).where(attribute_kinds.c.name.in_(list(widened)))
-    # another process may have widened them further meanwhile
-    for name, kind in connection.execute(wanted).all():
-        kinds[name] = widened[name] = widen(kind, widened[name])
-    connection.execute(delete(attribute_kinds).where(attribute_kinds.c.name.in_(list(widened))))
-    connection.execute(insert(attribute_kinds), [{"name": name, "kind": kind} for name, kind in widened.items()])
 
 
 def _with_new_times(connection: Connection, rows: list[_Row], stored: dict[str, _Stored]) -> list[_Row]:

@@ -72,11 +72,12 @@ labels = Table(  # inferred attribute values, never given ones
     sqlite_with_rowid=False,
 )
 
-attribute_kinds = Table(
+attribute_kinds = Table(  # how many items hold a value of this kind in this attribute
     "attribute_kinds",
     metadata,
     Column("name", String(256), primary_key=True),
-    Column("kind", String(8), nullable=False),
+    Column("kind", String(8), primary_key=True),
+    Column("num_items", BigInteger, nullable=False),
 )
 
 deletions = Table(

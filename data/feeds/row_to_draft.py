@@ -1,13 +1,12 @@
 """Turns one row of a feed of any format into a draft, or rejects it with line and reason."""
 
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 
-from magpie.data.catalogue.items import ItemDraft, Value
+from magpie.data.catalogue.items import MAX_NUMBER, ItemDraft, Value
 from magpie.data.errors import BadItem
 from magpie.data.feeds.column_mapping import Columns, assign_columns
 from magpie.data.feeds.prices import parse_price
@@ -59,7 +58,13 @@ class DraftMaker:
         for n, name in columns.attributes:
             if isinstance(values[n], bytes):
                 notes.append(f"attribute {name!r} is binary, which is not taken")
-            elif (value := _clean(values[n], name)) is not None:
+                continue
+            try:
+                value = _clean(values[n], name)
+            except BadItem as error:
+                notes.append(f"{error}, which is not taken")
+                continue
+            if value is not None:
                 attributes[name] = value
         given: list[str] = []
         for n in columns.pictures:
@@ -178,18 +183,18 @@ def _text(value: object, joint: str) -> str:
 
 
 def _clean(value: object, name: str) -> Value | None:
-    """The value as an attribute holds it, None where there is none."""
+    """The value as an attribute holds it, None where there is none. Raises BadItem for a number beyond MAX_NUMBER."""
     if isinstance(value, str):
         return value.strip() or None
     if value is None or value != value:  # NaN is how tables write "nothing"
         return None
     if isinstance(value, bool):
         return value
+    if isinstance(value, int | float | Decimal) and abs(value) > MAX_NUMBER:
+        raise BadItem(f"attribute {name!r} is a number beyond 1.797e308")
     if isinstance(value, int):
         return value if abs(value) <= _EXACT_INT else str(value)
     if isinstance(value, float):
-        if not math.isfinite(value):
-            raise BadItem(f"attribute {name!r} is infinite")
         return value
     if isinstance(value, Decimal):
         return _clean(int(value) if value == value.to_integral_value() else float(value), name)

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from magpie.data.catalogue.attribute_types import Kind
 from magpie.data.catalogue.catalogue import Value
 from magpie.data.errors import BadFilter, UnknownField
+from magpie.indexer.indexes.column_kinds import as_kind
 from magpie.indexer.indexes.column_types import Column, NumberColumn, WordColumn, words_of
 from magpie.indexer.indexes.facet_table import FacetTable
 
@@ -19,7 +21,7 @@ from magpie.indexer.indexes.facet_table import FacetTable
 FilterValue = list[str] | Mapping[str, float]
 RANGE_OPERATORS = ("gte", "gt", "lte", "lt")
 FACET_VALUES = 30  # of a column, the most frequent ones
-_MAX_FACET_VALUES = 1000  # a column of more distinct words is no facet; it can be filtered by
+MAX_FACET_VALUES = 1000  # a column of more distinct words is no facet; it can be filtered by
 _FORMAT = 1
 
 
@@ -33,11 +35,14 @@ def check_names(names: Iterable[str], segments: Sequence["Columns"], use: str, a
 
 
 class Columns:
-    """The columns of one generation by name."""
+    """The columns of one generation by name, and the kinds of the attributes by which they were built; an older
+    Magpie kept no kinds."""
 
-    def __init__(self, columns: dict[str, Column], num_rows: int) -> None:
+    def __init__(self, columns: dict[str, Column], num_rows: int, kinds: Mapping[str, Kind] | None = None) -> None:
         self._columns = columns
         self.num_rows = num_rows
+        self._kinds = dict(kinds or {})
+        self._facets: tuple[frozenset[str], FacetTable] | None = None
 
     @property
     def names(self) -> list[str]:
@@ -49,10 +54,21 @@ class Columns:
     def __contains__(self, name: str) -> bool:
         return name in self._columns
 
+    def as_kinds(self, kinds: Mapping[str, Kind]) -> "Columns":
+        """The same columns by the kinds that the attributes have now; this object where they had them before."""
+        changed = {
+            name: as_kind(column, kinds[name])
+            for name, column in self._columns.items()
+            if name in kinds and self._kinds.get(name) != kinds[name]
+        }
+        if all(column is self._columns[name] for name, column in changed.items()):
+            return self
+        return Columns({**self._columns, **changed}, self.num_rows, {**self._kinds, **kinds})
+
     @cached_property
     def grouping(self) -> dict[str, WordColumn]:
         """The columns of words that are shared by several items: neither titles nor near-unique names."""
-        most = min(_MAX_FACET_VALUES, max(2, self.num_rows // 2))
+        most = min(MAX_FACET_VALUES, max(2, self.num_rows // 2))
         return {
             name: column
             for name, column in sorted(self._columns.items())
@@ -88,22 +104,14 @@ class Columns:
                 raise UnknownField(f"The filter on {name!r} is a range, but it holds words; give a list of values.")
         return mask
 
-    @cached_property
-    def _facet_table(self) -> FacetTable:
-        most = {WordColumn: _MAX_FACET_VALUES, NumberColumn: FACET_VALUES}
-        fitting = {
-            name: column
-            for name, column in self._columns.items()
-            if name != "title" and column.num_distinct <= most[type(column)]
-        }
-        return FacetTable(fitting, self.num_rows)
-
-    def facets(self, rows: np.ndarray) -> dict[str, list[tuple[str, int]]]:
-        """By column the (value, count) pairs of the most frequent values in these rows, the most frequent first.
-
-        Columns of too many distinct values are left out.
-        """
-        return self._facet_table.count(rows, FACET_VALUES)
+    def facets(self, rows: np.ndarray, names: frozenset[str], most: int | None) -> dict[str, list[tuple[str, int]]]:
+        """By column of these names the (value, count) pairs of the `most` frequent values in these rows, of all where
+        it is None, the most frequent first; columns without any value in these rows are left out."""
+        made = self._facets
+        if made is None or made[0] != names:
+            chosen = {name: column for name, column in self._columns.items() if name in names}
+            made = self._facets = (names, FacetTable(chosen, self.num_rows))
+        return made[1].count(rows, most)
 
     def numbers(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """By column of numbers the numbers of these rows, NaN left out; columns without any are left out."""
@@ -123,10 +131,14 @@ class Columns:
             if isinstance(column, WordColumn):
                 described[name] = {"place": place, "vocabulary": column.vocabulary}
                 arrays[f"{place}.starts"], arrays[f"{place}.codes"] = column.starts, column.codes
-            else:
-                described[name] = {"place": place}
-                arrays[f"{place}.values"] = column.values
-        text = json.dumps({"format": _FORMAT, "num_rows": self.num_rows, "columns": described}, ensure_ascii=False)
+                continue
+            described[name] = {"place": place}
+            arrays[f"{place}.values"] = column.values
+            if column.odd is not None:
+                described[name] = {"place": place, "odd": column.odd.vocabulary}
+                arrays[f"{place}.starts"], arrays[f"{place}.codes"] = column.odd.starts, column.odd.codes
+        about = {"format": _FORMAT, "num_rows": self.num_rows, "kinds": self._kinds, "columns": described}
+        text = json.dumps(about, ensure_ascii=False)
         (folder / "columns.json").write_text(text, encoding="utf-8")
         with (folder / "columns.npz").open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
@@ -142,8 +154,10 @@ class Columns:
                 if "vocabulary" in about:
                     columns[name] = WordColumn(about["vocabulary"], arrays[f"{place}.starts"], arrays[f"{place}.codes"])
                 else:
-                    columns[name] = NumberColumn(arrays[f"{place}.values"])
-        return cls(columns, described["num_rows"])
+                    odd = about.get("odd")
+                    words = WordColumn(odd, arrays[f"{place}.starts"], arrays[f"{place}.codes"]) if odd else None
+                    columns[name] = NumberColumn(arrays[f"{place}.values"], words)
+        return cls(columns, described["num_rows"], described.get("kinds"))
 
 
 def _as_words(name: str, wanted: Sequence[Value] | Value) -> list[str]:

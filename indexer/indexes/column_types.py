@@ -96,13 +96,15 @@ class WordColumn:
 
 @dataclass(frozen=True)
 class NumberColumn:
-    """A column of numbers: (n,) float64, NaN where a row has none."""
+    """A column of numbers: (n,) float64, NaN where a row has none. `odd` are the words of rows that have no number
+    but something else, None where no row has; they can be found by their value, and are in no range or facet."""
 
     values: np.ndarray
+    odd: WordColumn | None = None
 
     @property
     def num_distinct(self) -> int:
-        """The number of distinct values."""
+        """The number of distinct numbers."""
         return len(self._coded[0])
 
     @cached_property
@@ -112,19 +114,16 @@ class NumberColumn:
         return distinct[~np.isnan(distinct)], codes
 
     def rows_with(self, values: Iterable[str]) -> np.ndarray:
-        """(n,) bool: rows whose number equals one of the values, which may be written as text."""
-        mask = np.zeros(len(self.values), bool)
-        for value in values:
+        """(n,) bool: rows whose number, or one of whose odd words, equals one of the values, written as text."""
+        wanted = list(values)
+        mask = np.zeros(len(self.values), bool) if self.odd is None else self.odd.rows_with(wanted)
+        for value in wanted:
             mask |= self.values == to_number(value)
         return mask
 
     def rows_within(self, bounds: Mapping[str, float]) -> np.ndarray:
         """(n,) bool: rows inside all the bounds; a row without a number is outside."""
-        mask = ~np.isnan(self.values)
-        for operator, bound in bounds.items():
-            with np.errstate(invalid="ignore"):
-                mask &= getattr(np, _COMPARISONS[operator])(self.values, bound)
-        return mask
+        return within(self.values, bounds)
 
     @property
     def values_as_words(self) -> list[str]:
@@ -146,6 +145,15 @@ class NumberColumn:
 
 _COMPARISONS = {"gte": "greater_equal", "gt": "greater", "lte": "less_equal", "lt": "less"}
 Column = WordColumn | NumberColumn
+
+
+def within(numbers: np.ndarray, bounds: Mapping[str, float]) -> np.ndarray:
+    """(n,) bool: which of these numbers lie inside all the bounds; NaN lies outside."""
+    mask = ~np.isnan(numbers)
+    for operator, bound in bounds.items():
+        with np.errstate(invalid="ignore"):
+            mask &= getattr(np, _COMPARISONS[operator])(numbers, bound)
+    return mask
 
 
 def words_of(value: Value) -> list[str]:

@@ -50,9 +50,9 @@ class FacetTable:
         table = np.stack(singles, axis=1) if singles else np.zeros((num_rows, 0), np.int64)
         self._single = np.where(table < 0, total, table).astype(np.uint16 if total < 2**16 else np.int32)
 
-    def count(self, rows: np.ndarray, most: int) -> dict[str, list[tuple[str, int]]]:
-        """By column the (value, number of rows) pairs of the `most` frequent values, the most frequent first, ties in
-        alphabetical order; columns of which no row has a value are left out."""
+    def count(self, rows: np.ndarray, most: int | None) -> dict[str, list[tuple[str, int]]]:
+        """By column the (value, number of rows) pairs of the `most` frequent values, of all where it is None, the most
+        frequent first, ties in alphabetical order; columns of which no row has a value are left out."""
         numbers = [self._single.take(rows, axis=0).ravel()]
         numbers += [of_codes[column.pairs(rows)[1]] for column, of_codes in self._several]
         total = len(self._values)
@@ -66,7 +66,7 @@ class FacetTable:
         start = 0
         for name, end in zip(self._names, ends, strict=True):
             if end > start:
-                chosen = found[start : min(end, start + most)]
+                chosen = found[start : end if most is None else min(end, start + most)]
                 words = [self._values[number] for number in chosen.tolist()]
                 frequent[name] = list(zip(words, counts[chosen].tolist(), strict=True))
             start = end

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from magpie.data.catalogue.attribute_types import Kind
 from magpie.indexer.fusion.average_fusion import PARTS, Fusion, fuse, informativeness
 from magpie.indexer.fusion.click_part import ClickPart
 from magpie.indexer.indexes.attribute_columns import Columns
@@ -132,7 +133,15 @@ class Segment:
             return self
         dead = self.dead.copy()
         dead[rows] = True
-        other = replace(self, dead=dead)
+        return self._with(replace(self, dead=dead))
+
+    def as_kinds(self, kinds: Mapping[str, Kind]) -> "Segment":
+        """The same with the columns by the kinds that the attributes have now."""
+        columns = self.columns.as_kinds(kinds)
+        return self if columns is self.columns else self._with(replace(self, columns=columns))
+
+    def _with(self, other: "Segment") -> "Segment":
+        """The other segment, of the same rows, with what was worked out of them."""
         vars(other).update({name: vars(self)[name] for name in _WORKED_OUT if name in vars(self)})
         return other
 

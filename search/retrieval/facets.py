@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from magpie.indexer.indexes.attribute_columns import FACET_VALUES, FilterValue
-from magpie.indexer.indexes.column_types import words_of
+from magpie.indexer.indexes.attribute_columns import FACET_VALUES, MAX_FACET_VALUES, FilterValue
+from magpie.indexer.indexes.column_types import NumberColumn, WordColumn, words_of
 from magpie.search.histogram import histogram
 from magpie.search.live_index.segment import Segment
 from magpie.search.query.parse_query import ParsedQuery
@@ -21,19 +21,20 @@ Matching = Sequence[np.ndarray]
 
 def count_facets(
     segments: Sequence[Segment],
+    names: frozenset[str],
     matching: Matching,
     unfiltered: Mapping[str, Matching],
     filters: Mapping[str, FilterValue],
 ) -> dict[str, list[FacetValue]]:
-    """How often each value occurs among the matching items, the most frequent first.
+    """How often each value of the columns `names` occurs among the matching items, the most frequent first.
 
     `unfiltered` holds for each filtered field what matches without the filter on it: values of one field are or-ed,
     so the others are still to be chosen from. The chosen values keep the count that the answer has.
     """
-    own = _count(segments, matching)
+    own = _count(segments, matching, names)
     facets = {name: counts for name, counts in own.items() if name not in unfiltered}
     for name, rows in unfiltered.items():
-        counts = dict(_count(segments, rows).get(name, []))
+        counts = dict(_count(segments, rows, names).get(name, []))
         wanted = filters[name]
         if not isinstance(wanted, Mapping):
             chosen = {word.casefold() for value in wanted for word in words_of(value)}
@@ -70,13 +71,49 @@ def _range(numbers: np.ndarray) -> Range:
     return Range(float(numbers.min()), float(numbers.max()), histogram(numbers))
 
 
-def _count(segments: Sequence[Segment], matching: Matching) -> dict[str, list[tuple[str, int]]]:
-    counted = [s.columns.facets(rows) for s, rows in zip(segments, matching, strict=True) if len(rows)]
-    if len(counted) == 1:
-        return counted[0]
+def facet_names(segments: Sequence[Segment]) -> frozenset[str]:
+    """The columns that are facets: those of not too many distinct values, titles excepted, as if the living items of
+    all segments were in one."""
+    most = {WordColumn: MAX_FACET_VALUES, NumberColumn: FACET_VALUES}
+    columns: dict[str, list[tuple[Segment, WordColumn | NumberColumn]]] = {}
+    for segment in segments:
+        for name in segment.columns.names:
+            columns.setdefault(name, []).append((segment, segment.columns[name]))
+    return frozenset(
+        name for name, parts in columns.items() if name != "title" and _num_distinct(parts, most) is not None
+    )
+
+
+def _num_distinct(parts: Sequence[tuple[Segment, WordColumn | NumberColumn]], most: Mapping[type, int]) -> int | None:
+    """How many distinct values the living items have in one column over all segments, None where too many."""
+    limit = min(most[type(column)] for _, column in parts)
+    # a dead row takes few values with it: a column of far too many need not be looked at
+    if any(column.num_distinct > limit and not segment.dead.any() for segment, column in parts):
+        return None
+    values: set[str] = set()
+    for segment, column in parts:
+        values.update(_living_values(segment, column))
+        if len(values) > limit:
+            return None
+    return len(values)
+
+
+def _living_values(segment: Segment, column: WordColumn | NumberColumn) -> list[str]:
+    words = column.values_as_words
+    if not segment.dead.any():
+        return words
+    codes = column.pairs(np.flatnonzero(~segment.dead))[1]
+    return [words[code] for code in np.unique(codes).tolist()]
+
+
+def _count(segments: Sequence[Segment], matching: Matching, names: frozenset[str]) -> dict[str, list[tuple[str, int]]]:
+    """By column the most frequent values of the matching rows, cut once all segments are counted together."""
+    chosen = [(segment, rows) for segment, rows in zip(segments, matching, strict=True) if len(rows)]
+    if len(chosen) == 1:
+        return chosen[0][0].columns.facets(chosen[0][1], names, FACET_VALUES)
     counts: dict[str, Counter[str]] = {}
-    for of_segment in counted:
-        for name, pairs in of_segment.items():
+    for segment, rows in chosen:
+        for name, pairs in segment.columns.facets(rows, names, None).items():
             counts.setdefault(name, Counter()).update(dict(pairs))
     return {name: _most_frequent(of_name) for name, of_name in counts.items()}
 

@@ -1,5 +1,6 @@
 """The read path on a small drawn shop: words, pictures, items, filters, paging, and changes since the index."""
 
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from magpie.data.catalogue.catalogue import Catalogue, ItemDraft
 from magpie.data.database.connection import open_database
+from magpie.data.database.tables import items
 from magpie.data.errors import BadFilter, BadPicture, BadQuery, ItemNotFound, NoIndex
 from magpie.data.settings import Settings
 from magpie.indexer.rebuild import rebuild
@@ -178,6 +181,88 @@ def test_changes_are_found_at_once_and_kept_by_the_rebuild(changing, tmp_path: P
         assert ids(engine, filters={"colour": ["Teal"]}) == ["new"]
         assert ids(engine, sort="price", k=1) == ["new"]
         assert engine.status()["changes_since"] == (0 if rebuilt else 3)
+
+
+SHELVES = [ItemDraft(f"s-{n}", "Oak shelf", attributes={"width": 10 + n, "maker": f"Maker {n}"}) for n in range(40)]
+
+
+def shelves(engine: SearchEngine) -> dict[str, object]:
+    """Everything an answer tells of the numbers and words of the shelves; nothing of it may depend on segments."""
+    found = engine.search(SearchRequest(text="oak shelf", filters={"width": {"gte": 0}}, k=100, sort="width"))
+    return {
+        "rising": [hit.item_id for hit in found.hits],
+        "falling": ids(engine, text="oak shelf", sort="-width", k=100),
+        "facets": engine.search(SearchRequest(filters={"maker": [f"Maker {n}" for n in range(50)]})).facets,
+        "ranges": found.ranges,
+        "by value": ids(engine, filters={"width": ["about 30"]}),
+        "within": ids(engine, filters={"width": {"gte": 12, "lte": 20}}, sort="width", k=100),
+    }
+
+
+def test_an_odd_value_changes_no_number_and_no_facet_before_or_after_a_rebuild(changing, tmp_path: Path) -> None:
+    engine, catalogue, settings = changing
+    catalogue.upsert(SHELVES, tmp_path)
+    rebuild(settings, catalogue.database)
+    engine.refresh()
+    catalogue.upsert([ItemDraft("odd", "Oak shelf", attributes={"width": "about 30", "maker": "Maker 39"})], tmp_path)
+    catalogue.upsert([ItemDraft("s-0", "Oak shelf", attributes={"width": 99.5, "maker": "Maker 38"})], tmp_path)
+    engine.refresh()
+    before = shelves(engine)
+    assert before["by value"] == ["odd"] and before["within"] == [f"s-{n}" for n in range(2, 11)]
+    assert before["rising"] == [*(f"s-{n}" for n in range(1, 40)), "s-0"]
+    assert before["falling"][0] == "s-0" and before["falling"].index("odd") >= 40
+    facets = before["facets"]
+    assert "width" not in facets  # 40 different numbers, of which one segment has one
+    top = [(one.value, one.count) for one in facets["maker"][:3]]
+    assert top == [("Maker 38", 2), ("Maker 39", 2), ("Maker 1", 1)]
+    rebuild(settings, catalogue.database)
+    engine.refresh()
+    assert shelves(engine) == before
+
+
+def test_words_that_turn_into_numbers_are_numbers_in_every_segment(changing, tmp_path: Path) -> None:
+    engine, catalogue, settings = changing
+    catalogue.upsert([ItemDraft("deep", "Shelf", attributes={"depth": "deep"})], tmp_path)
+    catalogue.upsert([ItemDraft("deep-2", "Shelf", attributes={"depth": "21.5"})], tmp_path)
+    rebuild(settings, catalogue.database)
+    engine.refresh()
+    catalogue.upsert([ItemDraft(f"d-{n}", "Shelf", attributes={"depth": 20 + n}) for n in range(9)], tmp_path)
+    engine.refresh()
+    wanted = ["d-0", "d-1", "deep-2", "d-2"]
+    assert ids(engine, filters={"depth": {"lte": 22}}, sort="depth") == wanted
+    assert ids(engine, filters={"depth": ["deep"]}) == ["deep"]
+    catalogue.upsert([ItemDraft(f"w-{n}", "Shelf", attributes={"depth": f"word {n}"}) for n in range(9)], tmp_path)
+    engine.refresh()
+    assert ids(engine, filters={"depth": ["21.5", "word 3"]}, sort="depth") == ["deep-2", "w-3"]
+    with pytest.raises(BadFilter, match="holds words"):
+        engine.search(SearchRequest(filters={"depth": {"lte": 22}}))
+
+
+@pytest.mark.parametrize("rebuilt", [False, True])
+def test_no_stored_value_makes_an_answer_fail(changing, tmp_path: Path, rebuilt: bool) -> None:
+    engine, catalogue, settings = changing
+    values = [1e308, -1e308, 1.7976931348623157e308, 5e-324, 4006381333931, "NaN", "Infinity", 2**53 + 1, True, ["x"]]
+    names = ["a", "b"]  # every value beside its neighbours
+    catalogue.upsert(
+        [
+            ItemDraft(f"x-{n}", "Extreme peg", attributes=dict(zip(names, (value, values[n - 1]), strict=True)))
+            for n, value in enumerate(values)
+        ],
+        tmp_path,
+    )
+    # as an older version took it
+    with catalogue.database.writing() as connection:
+        great = json.dumps({"a": 10**400})
+        connection.execute(update(items).where(items.c.item_id == "x-9").values(attributes=great))
+    if rebuilt:
+        rebuild(settings, catalogue.database)
+    engine.refresh()
+    for sort in ("relevance", "a", "-a", "b", "-b"):
+        found = engine.search(SearchRequest(text="extreme peg", sort=sort, k=50))
+        assert len({hit.item_id for hit in found.hits if hit.item_id.startswith("x-")}) == len(values)
+        json.dumps([hit.attributes for hit in found.hits], allow_nan=False)
+        assert found.facets
+    assert "x-9" in ids(engine, filters={"a": ["1" + "0" * 400]})
 
 
 def test_a_changed_item_can_be_liked(changing, tmp_path: Path) -> None:

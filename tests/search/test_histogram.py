@@ -1,7 +1,10 @@
 """Histograms: every number is counted once, between round edges."""
 
+import math
+from itertools import pairwise
+
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from magpie.search.histogram import Histogram, histogram
@@ -18,6 +21,35 @@ def test_every_number_lies_in_one_bin(numbers: list[float]) -> None:
     assert sum(spread.counts) == len(numbers) and len(spread.edges) == len(spread.counts) + 1 <= 30
     assert list(spread.edges) == sorted(set(spread.edges))
     assert spread.edges[0] <= min(numbers) and max(numbers) <= spread.edges[-1]
+
+
+EXTREMES = [1e308, -1e308, 1.7976931348623157e308, 5e-324, 0.0, -0.0, 4006381333931.0, 4006381333932.0, 1770000000000.0]
+EXTREMES += [1770000086400.0, 1e-300, 1e300, 2.0**53, 2.0**53 + 2, 1.0, 1.0000000000000002, 1e15, -1e15, 12.0]
+ANY_NUMBER = st.one_of(st.sampled_from(EXTREMES), st.floats(allow_nan=False, allow_infinity=False))
+
+
+@given(st.lists(ANY_NUMBER, min_size=1, max_size=30))
+@settings(max_examples=1_000)
+def test_whatever_floats_hold_is_counted_as_plain_python_counts_it(numbers: list[float]) -> None:
+    spread = histogram(np.array(numbers))
+    if min(numbers) == max(numbers):
+        assert spread == Histogram()
+        return
+    assert all(math.isfinite(edge) for edge in spread.edges)
+    assert all(low < high for low, high in pairwise(spread.edges)) and len(spread.edges) <= 60
+    assert spread.edges[0] <= min(numbers) and max(numbers) <= spread.edges[-1]
+    last = len(spread.counts) - 1
+    expected = [
+        sum(low <= number < high or (place == last and number == high) for number in numbers)
+        for place, (low, high) in enumerate(pairwise(spread.edges))
+    ]
+    assert list(spread.counts) == expected
+
+
+def test_close_codes_get_round_edges_that_rise() -> None:
+    spread = histogram(np.array([4006381333931.0 + n for n in range(5)]))
+    assert spread.edges == tuple(round(4006381333931 + n / 5, 1) for n in range(21))
+    assert spread.counts == (1, 0, 0, 0, 0) * 3 + (1, 0, 0, 0, 1)
 
 
 def test_even_numbers_get_round_steps() -> None:

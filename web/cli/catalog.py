@@ -63,7 +63,7 @@ def import_(ctx: click.Context, source: Path, images: Path | None, mapping: str,
 @as_json
 @click.pass_context
 def stats(ctx: click.Context, as_json: bool) -> None:
-    """Count the items, and show their attributes and inferred labels."""
+    """Count the items, and show their attributes with their kinds, odd values and inferred labels."""
     from magpie.data.catalogue.catalogue import Catalogue
     from magpie.data.catalogue.inferred_labels import count_labels
     from magpie.data.database.connection import open_database
@@ -75,6 +75,7 @@ def stats(ctx: click.Context, as_json: bool) -> None:
         "items": catalogue.count(),
         "revision": catalogue.revision(),
         "attributes": catalogue.attribute_kinds(),
+        "odd_values": catalogue.odd_values(),
         "inferred": count_labels(database),
     }
     database.close()

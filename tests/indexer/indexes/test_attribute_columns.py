@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from magpie.data.catalogue.attribute_types import Kind, typed
 from magpie.data.catalogue.catalogue import Item, Value
 from magpie.data.errors import BadFilter
 from magpie.indexer.indexes.attribute_columns import Columns, check_names
@@ -99,20 +100,49 @@ def test_unknown_names_are_answered_with_the_known_ones(columns: Columns) -> Non
 @given(st.lists(st.tuples(st.sampled_from([*COLOURS, ""]), st.lists(st.sampled_from("abc"), unique=True)), max_size=30))
 def test_facets_count_like_plain_python(rows: list[tuple[str, list[str]]]) -> None:
     items = [item(n, colour=colour, tags=tags) for n, (colour, tags) in enumerate(rows, 1)]
-    facets = built(items).facets(np.arange(len(items)))
+    columns = built(items)
+    facets = columns.facets(np.arange(len(items)), frozenset(columns.names), 30)
     for name, values in (("colour", [c for c, _ in rows if c]), ("tags", [t for _, tags in rows for t in tags])):
         expected = sorted(((v, values.count(v)) for v in set(values)), key=lambda pair: (-pair[1], pair[0]))
         assert facets.get(name, []) == expected
 
 
-def test_measurements_are_ranges_and_years_also_facets() -> None:
-    items = [item(n, year=2010 + n % 3, width=n / 7) for n in range(1, 60)]
-    builder = ColumnsBuilder({"year": "number", "width": "number"})
-    for one in items:
-        builder.add(one)
-    columns = builder.build()
-    assert set(columns.facets(np.arange(5))) == {"year"}
-    assert set(columns.numbers(np.arange(5))) == {"year", "width"}
+MIXED: list[Value] = [7, 7.5, -1e308, "about 30", True, False, "2026-03-05", ["x", "y"], "7", "a word", 5e-324]
+MIXED_ROWS = st.lists(st.one_of(st.none(), st.sampled_from(MIXED)), max_size=12)
+NAMES = frozenset({"x"})
+
+
+def of_kind(values: list[Value | None], kind: Kind) -> Columns:
+    builder = ColumnsBuilder({"x": kind})
+    for n, value in enumerate(values, 1):
+        builder.add(item(n, **({} if value is None else {"x": typed(value, kind)})))
+    return builder.build()
+
+
+@given(MIXED_ROWS, st.sampled_from(["number", "text"]), st.sampled_from(["number", "text"]))
+def test_columns_of_another_kind_become_what_they_would_have_been_built_as(
+    values: list[Value | None], before: Kind, after: Kind
+) -> None:
+    turned, expected = of_kind(values, before).as_kinds({"x": after}), of_kind(values, after)
+    rows = np.arange(len(values))
+    assert turned.names == expected.names
+    assert turned.facets(rows, NAMES, None) == expected.facets(rows, NAMES, None)
+    for wanted in ("7", "7.5", "about 30", "true", "x", "a word", "2026-03-05"):
+        filters = {"x": [wanted]}
+        assert list(turned.allowed(filters)) == list(expected.allowed(filters))
+    if after == "number" and values.count(None) < len(values):
+        bounds = {"x": {"gte": -1e308, "lt": 7.5}}
+        assert list(turned.allowed(bounds)) == list(expected.allowed(bounds))
+
+
+def test_odd_values_among_numbers_are_found_by_value_and_in_no_range(tmp_path: Path) -> None:
+    columns = of_kind([1, "about 2", None, 3, ["x", "y"]], "number")
+    columns.save(tmp_path)
+    for some in (columns, Columns.load(tmp_path)):
+        assert list(np.flatnonzero(some.allowed({"x": ["About 2", "y"]}))) == [1, 4]
+        assert list(np.flatnonzero(some.allowed({"x": {"gte": 0}}))) == [0, 3]
+        assert some.facets(np.arange(5), NAMES, 30) == {"x": [("1", 1), ("3", 1)]}
+        assert some.as_kinds({"x": "number"}) is some
 
 
 def test_ranges_leave_out_what_has_no_number(columns: Columns) -> None:
