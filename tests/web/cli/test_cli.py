@@ -145,6 +145,10 @@ def test_a_ranking_is_measured(magpie: Run, shop: Settings, tmp_path: Path) -> N
     got = magpie(*words, "--run-out", tmp_path / "run", "--json", home=shop.home)
     assert got["num_queries"] == 2 and got["mode"] == "hybrid" and got["measures"]["P@1"] == 1.0
     assert (tmp_path / "run").read_text().split("\n")[0].split()[:4] == ["a", "Q0", "ball-red", "1"]
+    assert got["notes"] == []
+    (tmp_path / "q.jsonl").write_text('{"query_id": "a", "text": "red ball", "language": "en"}\n')
+    out, err = magpie(*words, home=shop.home)
+    assert "'language'" in err and "language" not in out
     _, err = magpie(*words[:-1], "magic@x", status=FAILED, home=shop.home)
     assert "ir-measures" in err
 
