@@ -38,6 +38,10 @@ class Settings(BaseSettings):
     trusted_proxies: str | None = Field(
         None, description="Addresses and networks of proxies whose X-Forwarded headers are believed, with commas."
     )
+    base_path: str | None = Field(
+        None,
+        description="Path below which a proxy serves Magpie, such as /shop/search, where the proxy does not say it.",
+    )
     allowed_origins: str | None = Field(
         None, description="Origins of other sites whose pages may search and send events, with commas."
     )

@@ -1,4 +1,4 @@
-"""Numbers → how many of them lie between round edges, which grow by a factor where the numbers are skewed."""
+"""Counts how many numbers lie between round edges, which grow by a factor where the numbers are skewed."""
 
 import math
 from collections.abc import Callable

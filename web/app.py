@@ -20,6 +20,7 @@ from magpie.web.api.responses import FastJSON, LineAnswer, Problem, UpsertAnswer
 from magpie.web.api.search import api as search_api
 from magpie.web.api.search_requests import SearchBody
 from magpie.web.insights.routes import insights
+from magpie.web.middleware.base_path import BelowPath, parse_base_path, refuse_own_path
 from magpie.web.middleware.cors import CrossOrigin, parse_origins
 from magpie.web.middleware.static_cache import StaticCache
 from magpie.web.middleware.trusted_proxies import BehindProxies, parse_networks
@@ -88,12 +89,16 @@ def create_app(settings: Settings, shared: Shared | None = None) -> Flask:
     app.register_blueprint(pages)
     app.register_blueprint(privacy_pages)
     app.register_blueprint(insights)
+    base = parse_base_path(settings.base_path or "")
+    refuse_own_path(app, base)
     opened = open_services(settings, shared)
     app.extensions["magpie"] = opened
     atexit.register(opened.close)
     _measure_and_secure(app, opened)
     _limit_rates(app, opened)
     app.wsgi_app = StaticCache(app.wsgi_app, f"{app.static_url_path}/")  # type: ignore[method-assign]
+    if base:
+        app.wsgi_app = BelowPath(app.wsgi_app, base)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         app.wsgi_app = BehindProxies(app.wsgi_app, parse_networks(settings.trusted_proxies))  # type: ignore[method-assign]
     return app

@@ -17,6 +17,7 @@ from magpie.data.home.locks import SERVING, lock_home
 from magpie.data.pictures.url_rules import parse_rules
 from magpie.data.settings import Settings, count_cores
 from magpie.web.http_server import Server
+from magpie.web.middleware.base_path import parse_base_path
 from magpie.web.middleware.cors import parse_origins
 from magpie.web.middleware.rate_limits import check_rates
 from magpie.web.middleware.trusted_proxies import parse_networks
@@ -41,7 +42,7 @@ def serve(settings: Settings, host: str, port: int, on_ready: Callable[[str], No
     with lock_home(settings.home, SERVING, wait_s=TAKE_OVER_S):
         open_database(settings).close()
         _log_to_stderr(settings.log_level)
-        announce = partial(on_ready, _url(host, port))
+        announce = partial(on_ready, _url(host, port, parse_base_path(settings.base_path or "")))
         with listen(host, port) as listener, closing(Shared.among(settings.workers)) as shared:
             if settings.workers == 1:
                 answer_requests(settings, listener, shared, announce)
@@ -111,6 +112,7 @@ def _be_one_of(
 def _check_doors(settings: Settings) -> None:
     """Rates, proxies, origins and hosts are refused here, before anything starts."""
     check_rates(settings)
+    parse_base_path(settings.base_path or "")
     parse_networks(settings.trusted_proxies or "")
     parse_origins(settings.allowed_origins or "")
     parse_rules(settings.picture_hosts or "")
@@ -123,9 +125,9 @@ def _log_to_stderr(level: str) -> None:
     logging.getLogger("magpie").setLevel(level)
 
 
-def _url(host: str, port: int) -> str:
+def _url(host: str, port: int, base: str) -> str:
     host = "localhost" if host in ("0.0.0.0", "::") else host
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}{base}/"
 
 
 def check_address(host: str, port: int) -> None:

@@ -1,4 +1,4 @@
-"""Many small segments → few: merged beside the searches, each about three times as large as all after it.
+"""Merges small segments in the background, so that each is about three times as large as all after it.
 
 A log-structured merge (O'Neil et al. 1996): every item is indexed again a few times only, and a search asks only as
 many segments as the logarithm of the number of changes.

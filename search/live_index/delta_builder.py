@@ -1,4 +1,4 @@
-"""Changed items → a small segment of the index, made as a rebuild would make it; several such segments → one."""
+"""Indexes changed items as a small segment, as a rebuild would, and merges such segments."""
 
 import logging
 import sqlite3

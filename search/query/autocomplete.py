@@ -1,4 +1,4 @@
-"""The beginning of a query → what completes it: what enough others searched, then phrases of the catalogue."""
+"""Completes what is being typed: with what enough others searched, then with phrases of the catalogue."""
 
 from bisect import bisect_left
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""An example to resemble → how alike the items are: text compared with text, and picture with picture.
+"""Compares items with an example part by part: text with text, and picture with picture.
 
 Comparing fused vectors lets a weak part blur a telling one. Part by part, the example's own text decides how much
 words count, and an item that lacks a part, or whose text says nothing, gets what its other part lets one expect.

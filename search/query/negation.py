@@ -1,4 +1,4 @@
-"""What "not …" takes from a score: a colour is avoided by colour alone, anything else by what it does not share."""
+"""Computes what "not …" takes from a score: a colour is avoided by colour alone, the rest by what it does not share."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Misspelt words of a query → the catalogue's words they most resemble, for the encoder and for "did you mean"."""
+"""Corrects misspelt words of a query to the catalogue's words, for the encoder and for "did you mean"."""
 
 import re
 from bisect import bisect_left

@@ -1,4 +1,4 @@
-"""Candidates of all segments → one order: by score, or by a field among those that match."""
+"""Merges the candidates of all segments into one ranked list: by score, or by a field among those that match."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Mounted below a path, every address that Magpie writes stands below that path."""
+"""Below a path, every address that Magpie writes stands below that path, whoever says which it is."""
 
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -29,11 +29,18 @@ class Addresses(HTMLParser):
                 self.found |= {one for one in given if not one.startswith(("#", "https://"))}
 
 
-@pytest.fixture
-def mounted(own_shop: Settings) -> Iterator[Client]:
-    app = create_app(own_shop)
-    app.config["APPLICATION_ROOT"] = "/shop"
-    yield client_of(app)
+@pytest.fixture(params=["mount point", "base path", "proxy"])
+def mounted(own_shop: Settings, request: pytest.FixtureRequest) -> Iterator[Client]:
+    said_by_proxy = {"trusted_proxies": "127.0.0.1", "base_path": "/elsewhere"}
+    app = create_app(
+        own_shop.model_copy(update={"base path": {"base_path": "/shop"}, "proxy": said_by_proxy}.get(request.param, {}))
+    )
+    client = client_of(app)
+    if request.param == "mount point":
+        app.config["APPLICATION_ROOT"] = "/shop"
+    if request.param == "proxy":
+        client.environ_base["HTTP_X_FORWARDED_PREFIX"] = "/forged, /shop/"
+    yield client
     app.extensions["magpie"].close()
 
 
@@ -69,3 +76,9 @@ def test_redirects_and_pictures_stand_below_the_mount_point(mounted: Client) -> 
     assert mounted.get("/results?q=ball").headers["X-Magpie-Url"] == "/shop/?q=ball"
     assert mounted.get("/?min:price=3").headers["Location"].startswith("/shop/?filter=")
     assert mounted.post("/language", data={"to": "zh"}).headers["Location"] == "/shop/"
+
+
+def test_programs_are_told_the_path(mounted: Client) -> None:
+    assert mounted.get("/openapi.json").get_json()["servers"] == [{"url": "/shop"}]
+    assert "/shop/api/search" in mounted.get("/docs").get_data(as_text=True)
+    assert "/shop/docs" in mounted.get("/api/nowhere").get_json()["detail"]

@@ -12,6 +12,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 from magpie.data.errors import MagpieError
 from magpie.data.home.disk_errors import disk_fault
 from magpie.data.home.safe_traceback import safe_traceback
+from magpie.web.addresses import address_of
 from magpie.web.api.responses import FieldProblem
 
 log = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 MAX_DRAIN_BYTES = 64_000_000
 
 _REMEDIES = {
-    404: "There is nothing at this address. /docs lists what there is.",
+    404: "There is nothing at this address. {docs} lists what there is.",
     405: "This address does not take {method}. It takes {allowed}.",
     406: "No such representation can be given here.",
     411: "Send the body with its Content-Length.",
@@ -69,7 +70,7 @@ def _field_detail(error: Any) -> str:
     """One sentence with what was sent, where that helps."""
     message = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
-        return "unknown field; leave it out or see /docs for the names"
+        return f"unknown field; leave it out or see {address_of('/docs')} for the names"
     if error["type"] in ("missing", "json_invalid", "value_error"):
         return message
     sent = repr(error.get("input"))
@@ -108,6 +109,7 @@ def _answer_http_error(error: HTTPException) -> Response:
             method=request.method,
             allowed=", ".join(sorted(getattr(error, "valid_methods", None) or [])) or "other methods",
             limit=f"{current_app.config['MAX_CONTENT_LENGTH']:,}",
+            docs=address_of("/docs"),
             mimetype=request.mimetype or "(none)",
         )
     if status == 413:

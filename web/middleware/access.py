@@ -19,7 +19,7 @@ from magpie.data.settings import Settings
 
 _READ_AGAIN_S = 1.0  # a revoked token opens nothing any more after this time
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-_RELAYED = ("X-Forwarded-For", "Forwarded", "X-Real-IP")
+_RELAYED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix", "Forwarded", "X-Real-IP")
 
 
 class Access:

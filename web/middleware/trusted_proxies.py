@@ -1,4 +1,4 @@
-"""Takes a request's address, scheme and host from `X-Forwarded-…` if a proxy that the owner trusts sent it."""
+"""Takes a request's address, scheme, host and path from `X-Forwarded-…` if a proxy that the owner trusts sent it."""
 
 import functools
 import ipaddress
@@ -8,12 +8,16 @@ from typing import Any
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from magpie.data.errors import BadSetting
+from magpie.web.middleware.base_path import plain_path
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class BehindProxies:
-    """WSGI middleware that reads `X-Forwarded-…` from these networks only, and of a list only the last entry."""
+    """WSGI middleware that reads `X-Forwarded-…` from these networks only, and of a list only the last entry.
+
+    `-For`, `-Proto`, `-Host` and `-Prefix` are all that is read. A prefix that is no plain path is as good as none.
+    """
 
     def __init__(self, application: Any, networks: Iterable[Network]) -> None:
         self._application = application
@@ -22,8 +26,12 @@ class BehindProxies:
         self._is_trusted = functools.lru_cache(maxsize=1024)(self._look_up)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        trusted = self._is_trusted(environ.get("REMOTE_ADDR", ""))
-        return (self._believing if trusted else self._application)(environ, start_response)
+        if not self._is_trusted(environ.get("REMOTE_ADDR", "")):
+            return self._application(environ, start_response)
+        prefix = plain_path(environ.get("HTTP_X_FORWARDED_PREFIX", "").rpartition(",")[2].strip())
+        if prefix:
+            environ["SCRIPT_NAME"] = prefix
+        return self._believing(environ, start_response)
 
     def _look_up(self, address: str) -> bool:
         try:

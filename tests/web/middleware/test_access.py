@@ -133,6 +133,9 @@ def test_a_browser_may_read_with_a_password_but_not_write(app: Flask, database: 
     [
         {"environ_base": AWAY},
         {"headers": {"X-Forwarded-For": "127.0.0.1"}},
+        {"headers": {"X-Forwarded-Host": "localhost"}},
+        {"headers": {"X-Forwarded-Proto": "http"}},
+        {"headers": {"X-Forwarded-Prefix": "/shop"}},
         {"headers": {"Forwarded": "for=127.0.0.1"}},
         {"headers": {"Sec-Fetch-Site": "cross-site"}},
         {"headers": {"Sec-Fetch-Site": "same-site"}},
