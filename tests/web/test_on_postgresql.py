@@ -84,7 +84,7 @@ def journey(settings: Settings, folder: Path, capsys: pytest.CaptureFixture[str]
         ("recommend", "--item", "ball-red"),
         ("recommend", "--client", "client-1"),
         ("report", "clicks"),
-        ("report", "exposure"),
+        ("report", "exposure", "--by", "colour"),
         ("train", "ranker"),
         ("events", "purge", "--older-than", "3d"),
         ("events", "forget", "--client-id", "client-3"),
