@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, Table, delete, func, insert, inspect, se
 from sqlalchemy.exc import DBAPIError
 
 from magpie.data.database.connection import Database, open_database
+from magpie.data.database.postgresql import copy_rows
 from magpie.data.database.tables import RowId, counters, metadata, signing_keys
 from magpie.data.errors import BadSetting, Conflict
 from magpie.data.home.locks import SERVING, lock_home
@@ -111,9 +112,12 @@ def _check_empty(connection: Connection) -> None:
 
 def _insert(connection: Connection, table: Table, rows: Sequence[Row[Any]]) -> None:
     try:
-        connection.execute(insert(table), [dict(row._mapping) for row in rows])
-    except DBAPIError as error:
-        reason = str(error.orig).splitlines()[0]
+        if connection.dialect.name == "postgresql":
+            copy_rows(connection, table, rows)
+        else:
+            connection.execute(insert(table), [dict(row._mapping) for row in rows])
+    except (DBAPIError, connection.dialect.loaded_dbapi.Error) as error:
+        reason = str(getattr(error, "orig", error)).splitlines()[0]
         raise Conflict(f"{connection.engine.url.render_as_string()}: does not take {table.name}: {reason}") from error
 
 

@@ -5,13 +5,8 @@ import os
 import shutil
 import signal
 import threading
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,15 +18,17 @@ from magpie.data.database.api_tokens import create_token
 from magpie.data.database.connection import open_database
 from magpie.data.database.copy_database import copy_database
 from magpie.data.database.tables import events, items, queries
+from magpie.data.events.event_log import EventLog
 from magpie.data.settings import Settings
+from magpie.web.app import create_app
 from magpie.web.cli import main as cli
-from tests.support.postgresql import Cluster
-from tests.support.serving import Server, serving
+from tests.support.postgresql import EMPTY, Cluster, running_cluster
+from tests.support.servers import Caller, wait_until
+from tests.support.serving import client_of, serving
 
 pytestmark = pytest.mark.slow
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-SEEN_WITHIN_S = 30  # on a busy machine; docs/scale.md has what it takes on a quiet one
 PASSING = (  # parts of names
     *("seconds", "took", "generation", "created", "published", "version", "timestamp", "file", "query_id", "updated"),
     "token",
@@ -139,29 +136,6 @@ def test_every_command_says_the_same_on_both(
 # two servers
 
 
-@dataclass
-class Caller:
-    """Talks to one of the servers with a token that the database knows."""
-
-    server: Server
-    token: str
-    acknowledged: list[str] = field(default_factory=list)
-
-    def ask(self, method: str, path: str, body: object = None) -> Any:
-        request = urllib.request.Request(
-            self.server.url + path,
-            None if body is None else json.dumps(body).encode(),
-            {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
-            method=method,
-        )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
-
-    def found(self, words: str, field_name: str = "item_id") -> list[str]:
-        return [hit[field_name] for hit in self.ask("GET", f"/api/search?q={urllib.parse.quote(words)}")["hits"]]
-
-
 @pytest.fixture
 def shared(own_shop: Settings, empty_postgresql_url: str) -> Settings:
     """A shop in PostgreSQL, and its home."""
@@ -180,30 +154,18 @@ def two_servers(shared: Settings, tmp_path: Path) -> Iterator[tuple[Caller, Call
     with serving(homes[0], **url) as one, serving(homes[1], **url) as other:
         callers = Caller(one, token), Caller(other, token)
         for caller in callers:
-            wait_for(lambda caller=caller: caller.found("red ball"))
+            caller.wait_for("red ball")
         yield callers
-
-
-def wait_for(is_so: Any) -> None:
-    deadline = time.monotonic() + SEEN_WITHIN_S
-    while time.monotonic() < deadline:
-        try:
-            if is_so():
-                return
-        except urllib.error.URLError:  # not ready yet
-            pass
-        time.sleep(0.05)
-    raise AssertionError(f"not within {SEEN_WITHIN_S} s")
 
 
 def test_a_change_through_one_is_searchable_on_the_other(shared: Settings, tmp_path: Path) -> None:
     with two_servers(shared, tmp_path) as (one, other):
         one.ask("PUT", "/api/items/zeppelin", {"title": "A zeppelin of silk"})
-        wait_for(lambda: "zeppelin" in other.found("zeppelin of silk"))
+        wait_until(lambda: "zeppelin" in other.found("zeppelin of silk"))
         other.ask("PUT", "/api/items/zeppelin", {"title": "A submarine of brass"})
-        wait_for(lambda: "A submarine of brass" in one.found("submarine of brass", "title"))
+        wait_until(lambda: "A submarine of brass" in one.found("submarine of brass", "title"))
         other.ask("DELETE", "/api/items/zeppelin")
-        wait_for(lambda: "zeppelin" not in one.found("submarine of brass"))
+        wait_until(lambda: "zeppelin" not in one.found("submarine of brass"))
 
 
 def test_nothing_is_lost_and_nothing_doubled_though_one_is_killed(shared: Settings, tmp_path: Path) -> None:
@@ -239,7 +201,7 @@ def test_nothing_is_lost_and_nothing_doubled_though_one_is_killed(shared: Settin
         assert {f"event {thread}-{n}" for thread in range(2) for n in range(per_thread)} <= set(stored)
         assert 0 < len(other.acknowledged) < 4 * per_thread
         last = next(name for name in reversed(other.acknowledged) if name.startswith("item"))[5:]
-        wait_for(lambda: last in one.found(f"Novelty {last[4:].replace('-', ' ')}"))
+        wait_until(lambda: last in one.found(f"Novelty {last[4:].replace('-', ' ')}"))
 
 
 def content(settings: Settings) -> list[str]:
@@ -255,6 +217,31 @@ def test_the_database_may_go_away_and_come_back(shared: Settings, tmp_path: Path
         name = str(shared.database).split("/")[-1].split("?")[0]
         cluster.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
         for caller in (one, other):
-            wait_for(lambda caller=caller: caller.found("red ball")[0] == "ball-red")
+            wait_until(lambda caller=caller: caller.found("red ball")[0] == "ball-red")
         one.ask("PUT", "/api/items/after", {"title": "A xylophone from afterwards"})
-        wait_for(lambda: "after" in other.found("xylophone from afterwards"))
+        wait_until(lambda: "after" in other.found("xylophone from afterwards"))
+
+
+def test_while_the_database_is_stopped_searches_go_on_and_writers_are_told_to_come_again(own_shop: Settings) -> None:
+    with running_cluster() as own_cluster, own_cluster.database(EMPTY) as url:
+        app = create_app(moved(own_shop, url))
+        client, event = client_of(app), {"action_name": "view", "event_id": "one"}
+        requests = (("POST", "/api/events", event), ("PUT", "/api/items/new", {"title": "New"}))
+        assert client.get("/api/search?q=blue+box").status_code == 200
+        own_cluster.control("stop")
+        try:
+            refused = [client.open(path, method=method, json=body) for method, path, body in requests]
+            found = client.get("/api/search?q=red+ball")
+        finally:
+            own_cluster.control("start")
+        assert [(one.status_code, one.headers.get("Retry-After")) for one in refused] == [(503, "2")] * 2
+        assert found.get_json()["hits"][0]["item_id"] == "ball-red"
+        assert [client.open(path, method=method, json=body).status_code for method, path, body in requests] == [
+            200,
+            201,
+        ]
+        services = app.extensions["magpie"]
+        services.query_log.settle(timeout_s=20)
+        logged = {record.get("user_query") for record in EventLog(services.database).export()}
+        assert {"red ball", "blue box"} <= logged
+        services.close()
