@@ -1,12 +1,15 @@
-"""Memory that was freed → the system, which Python's and the C library's allocators would rather keep for later."""
+"""Gives memory that was freed back to the system, which the allocators would rather keep for later."""
 
 import ctypes
 import sys
 
 
 def give_back_freed() -> None:
-    """Does nothing where the C library is not GNU's (malloc_trim(3)). Worth it after work that made many small things:
-    they lie between others that stay; and after ONNX Runtime opened a graph."""
+    """Releases freed memory, by malloc_trim(3); does nothing where the C library is not GNU's.
+
+    Worth it after work that made many small objects, which lie between others that stay, and after ONNX Runtime has
+    opened a graph.
+    """
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:

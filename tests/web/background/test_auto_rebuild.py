@@ -26,7 +26,7 @@ from magpie.web.background.auto_rebuild import (
     is_wanted,
     rebuild_command,
 )
-from magpie.web.shared_memory import SharedTexts
+from magpie.web.shared.memory import SharedTexts
 from tests.search.ranker.test_reranker import favouring
 
 pytestmark = pytest.mark.slow
