@@ -84,10 +84,9 @@ def copy_rows(connection: Connection, table: Table, rows: Sequence[Sequence[Any]
     """Inserts whole rows, values in the order of the table's columns, by COPY. Raises the driver's errors."""
     quote = connection.dialect.identifier_preparer.quote
     columns = ", ".join(quote(column.name) for column in table.columns)
-    with (
-        connection.connection.cursor() as cursor,
-        cursor.copy(f"COPY {quote(table.name)} ({columns}) FROM STDIN") as to,
-    ):
+    statement = f"COPY {quote(table.name)} ({columns}) FROM STDIN"
+    driver_connection: Any = connection.connection.driver_connection
+    with driver_connection.cursor() as cursor, cursor.copy(statement) as to:
         for row in rows:
             to.write_row(tuple(row))
 
