@@ -33,9 +33,8 @@ COMMANDS = (
 
 
 @pytest.fixture
-def magpie(settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+def magpie(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Run:
     """magpie("catalog", "stats", home=…, status=DONE) → what it printed: a value with --json, else (stdout, stderr)."""
-    monkeypatch.setattr("os.nice", lambda steps: 0)  # the tests after this one shall not be slow
 
     def run(*words: object, home: Path | None = None, status: int = DONE) -> Any:
         capsys.readouterr()
@@ -118,6 +117,13 @@ def test_an_export_comes_back_in(magpie: Run, tmp_path: Path) -> None:
     magpie("catalog", "import", feed(tmp_path), "--json")
     count = magpie("catalog", "export", tmp_path / "out.jsonl", "--json")["items"]
     assert magpie("catalog", "import", tmp_path / "out.jsonl", "--json", home=tmp_path / "other")["inserted"] == count
+
+
+def test_a_rebuild_that_a_person_starts_keeps_its_priority(magpie: Run, tmp_path: Path) -> None:
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    magpie("catalog", "import", feed(tmp_path), "--json")
+    assert magpie("index", "rebuild", "--json")["items"] == 2  # the third is rejected for its price
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
 def test_searching_prints_the_http_answer(magpie: Run, shop: Settings) -> None:
