@@ -28,7 +28,7 @@ COMMANDS = (
     ["search"], ["recommend"], ["serve"], ["events", "import"], ["events", "export"], ["events", "purge"],
     ["events", "forget"], ["report", "exposure"], ["report", "comparison"], ["train", "encoder"], ["evaluate"],
     ["bench"],
-    ["token", "create"], ["token", "list"], ["token", "revoke"],
+    ["token", "create"], ["token", "list"], ["token", "revoke"], ["migrate"],
 )  # fmt: skip
 
 
@@ -323,3 +323,16 @@ def test_serve_says_its_address_when_ready_and_ends_in_good_order(own_shop: Sett
     )
     assert query_id in done.stdout  # what was answered last was still logged
     assert "Traceback" not in server.log.read_text()
+
+
+def test_a_home_is_moved_into_another_database(magpie: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    magpie("catalog", "import", feed(tmp_path), "--json")
+    url = f"sqlite:///{tmp_path / 'other.db'}"
+    told = magpie("migrate", "--to-database", url, "--json")
+    assert told["target"] == url and told["tables"]["items"]["rows"] == magpie("catalog", "stats", "--json")["items"]
+    assert "not empty" in magpie("migrate", "--to-database", url, status=FAILED)[1]
+    monkeypatch.setenv("MAGPIE_DATABASE_URL", url)
+    moved = magpie("catalog", "stats", "--json")["items"]
+    assert moved == told["tables"]["items"]["rows"] > 0
+    out, err = magpie("migrate", "--to-database", f"sqlite:///{tmp_path / 'third.db'}")
+    assert f"items {moved}" in " ".join(out.split()) and "MAGPIE_DATABASE_URL" in err
