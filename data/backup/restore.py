@@ -9,9 +9,9 @@ from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from sqlalchemy import func, update
+from sqlalchemy import func, select, update
 
-from magpie.data.backup.backup import DATABASE, FORMAT, MANIFEST, Progress
+from magpie.data.backup.backup import DATABASE, FORMAT, FORMAT_WITHOUT_DATABASE, MANIFEST, Progress
 from magpie.data.database.connection import open_database
 from magpie.data.database.tables import pictures
 from magpie.data.errors import BackupBroken, BadSetting, Conflict
@@ -41,7 +41,8 @@ def restore(settings: Settings, file: Path, progress: Progress) -> RestoreReport
     """Puts the backup's content into the home, which must be empty, and says what it was.
 
     Raises Conflict for a home that is not empty, HomeLocked while it is served or rebuilt, BackupBroken for a file that
-    is not a whole backup, DatabaseTooNew.
+    is not a whole backup, DatabaseTooNew; BadSetting where its database lies elsewhere and is not given, or names
+    pictures in the home by another path than this one's.
     """
     home = settings.home.absolute()
     with lock_home(home, SERVING), lock_home(home, "rebuild"), lock_home(home, "backup"):
@@ -50,7 +51,10 @@ def restore(settings: Settings, file: Path, progress: Progress) -> RestoreReport
         folder = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=home))
         try:
             about = _unpack(file, folder, progress)
-            _settle(settings, folder, about["home"])
+            if about["format"] == FORMAT_WITHOUT_DATABASE:
+                _check_elsewhere(settings, about["home"])
+            else:
+                _settle(settings, folder, about["home"])
             _move_into(home, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -139,11 +143,28 @@ def _write(content: IO[bytes], path: Path) -> str:
 def _check(file: Path, about: dict[str, Any], found: dict[str, str]) -> None:
     if not about:
         raise BackupBroken(f"{file}: ends too early; it is only the beginning of a backup")
-    if about.get("format") != FORMAT:
-        raise BackupBroken(f"{file}: has format {about.get('format')}, this Magpie reads {FORMAT}: update Magpie")
+    if about.get("format") not in (FORMAT, FORMAT_WITHOUT_DATABASE):
+        raise BackupBroken(f"{file}: has format {about.get('format')}, which this Magpie does not read: update Magpie")
     for name, expected in about["files"].items():
         if found.get(name) != expected["blake2b"]:
             raise BackupBroken(f"{file}: {name} is damaged in it; take an earlier backup")
+
+
+def _check_elsewhere(settings: Settings, former_home: str) -> None:
+    """Raises BadSetting unless the database that the backup goes with is given and finds its pictures in this home."""
+    if settings.database_url is None:
+        raise BadSetting("MAGPIE_DATABASE_URL: this backup goes with a database of its own; restore that and name it")
+    if former_home == str(settings.home.absolute()):
+        return
+    old = f"{former_home.rstrip('/')}/"
+    database = open_database(settings)
+    try:
+        with database.reading() as connection:
+            named = connection.execute(select(pictures.c.path).where(func.substr(pictures.c.path, 1, len(old)) == old))
+            if named.first():
+                raise BadSetting(f"{settings.home}: the database looks for pictures in {former_home}; restore it there")
+    finally:
+        database.close()
 
 
 def _settle(settings: Settings, folder: Path, former_home: str) -> None:

@@ -115,6 +115,8 @@ def open_database(settings: Settings, patience_s: float = PATIENCE_S) -> Databas
     """
     try:
         url = postgresql.with_driver(make_url(settings.database))
+        if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+            raise BadSetting("MAGPIE_DATABASE_URL: a database in memory ends with its process; give a file")
         # errors say which statement failed, never with which words, names or salts
         engine = create_engine(url, hide_parameters=True, **_pool_options(url, settings, patience_s))
     except (ArgumentError, NoSuchModuleError, ImportError) as error:

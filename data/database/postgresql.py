@@ -1,8 +1,9 @@
 """What PostgreSQL needs beside SQLAlchemy: one writer at a time as in SQLite, snapshots, and names for its faults."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, Table, event
 from sqlalchemy.engine import URL
 
 from magpie.data.errors import (
@@ -77,6 +78,17 @@ def begin_writing(connection: Connection, durable: bool) -> None:
     if durable:
         cursor.execute(_BE_DURABLE)
     cursor.close()
+
+
+def copy_rows(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
+    """Inserts whole rows, values in the order of the table's columns, by COPY. Raises the driver's errors."""
+    quote = connection.dialect.identifier_preparer.quote
+    columns = ", ".join(quote(column.name) for column in table.columns)
+    statement = f"COPY {quote(table.name)} ({columns}) FROM STDIN"
+    driver_connection: Any = connection.connection.driver_connection
+    with driver_connection.cursor() as cursor, cursor.copy(statement) as to:
+        for row in rows:
+            to.write_row(tuple(row))
 
 
 def postgresql_fault(error: BaseException | None, place: str) -> MagpieError | None:

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from flask import Response, jsonify, request
+from flask import Response, current_app, jsonify, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import TypeAdapter
 
@@ -16,7 +16,7 @@ from magpie.data.events.ubi import EventRecord, parse_event
 from magpie.web.api.answer_search import filter_reason_of_client, wants_privacy
 from magpie.web.api.event_schemas import Event
 from magpie.web.api.openapi import SECURITY, problem_responses, request_body
-from magpie.web.api.request_bodies import json_body
+from magpie.web.api.request_bodies import JSON, TEXT, json_body
 from magpie.web.api.responses import EventsAnswer
 from magpie.web.api.search_requests import MAX_LIST
 from magpie.web.services import Services, services
@@ -32,12 +32,18 @@ _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
     "/api/events",
     summary="Record what people did",
     security=SECURITY,
-    responses={200: EventsAnswer},
+    responses={200: EventsAnswer, **problem_responses(403)},
     openapi_extensions=request_body(Event, shape="one or list"),
 )
 def record_events() -> Response:
-    """Stores one event or a list of up to 1,000; when one is wrong, none is stored."""
-    records = _parse_events(json_body(_ANYTHING))
+    """Stores one event or a list of up to 1,000; when one is wrong, none is stored.
+
+    The server's own page and pages of MAGPIE_ALLOWED_ORIGINS may send the same JSON as text/plain, as
+    navigator.sendBeacon does with a text.
+    """
+    if request.mimetype == TEXT:
+        current_app.extensions["magpie-origins"].demand_known_page()
+    records = _parse_events(json_body(_ANYTHING, (JSON, TEXT)))
     opened = services()
     for name, deeds in Counter(record.client_id or record.session_id for record in records).items():
         opened.rate_limits.count_client(name, deeds)

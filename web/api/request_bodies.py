@@ -13,7 +13,7 @@ from magpie.data.errors import BadInput
 Model = TypeVar("Model", bound=BaseModel)
 Anything = TypeVar("Anything")
 
-MULTIPART = "multipart/form-data"
+JSON, TEXT, MULTIPART = "application/json", "text/plain", "multipart/form-data"
 
 
 def is_multipart() -> bool:
@@ -21,9 +21,12 @@ def is_multipart() -> bool:
     return request.mimetype == MULTIPART
 
 
-def json_body(adapter: TypeAdapter[Anything]) -> Anything:
-    """The JSON body as the adapter's type. Raises UnsupportedMediaType, or pydantic's ValidationError."""
-    if not request.is_json:
+def json_body(adapter: TypeAdapter[Anything], kinds: Sequence[str] = (JSON,)) -> Anything:
+    """The JSON body as the adapter's type, sent as one of these media types or as `application/…+json`.
+
+    Raises UnsupportedMediaType, or pydantic's ValidationError.
+    """
+    if not request.is_json and request.mimetype not in kinds:
         raise UnsupportedMediaType(f"Send application/json, not {request.mimetype or 'an untyped body'}.")
     return adapter.validate_json(request.get_data(cache=False))
 

@@ -4,6 +4,7 @@ import re
 from urllib.parse import urlsplit
 
 from flask import Response, request
+from werkzeug.exceptions import Forbidden, UnsupportedMediaType
 
 from magpie.data.errors import BadSetting
 
@@ -18,6 +19,22 @@ class CrossOrigin:
 
     def __init__(self, origins: frozenset[str]) -> None:
         self.origins = origins
+
+    def demand_known_page(self) -> None:
+        """Raises unless a page of the server's own or of a named origin sent the request, as its `Origin` says.
+
+        UnsupportedMediaType where there is none, Forbidden for others. It is for bodies that browsers let the pages of
+        any site send without asking the server first.
+        """
+        origin = request.headers.get("Origin", "")
+        if not origin:
+            raise UnsupportedMediaType(
+                "Send application/json; text/plain is taken only from pages, which say their Origin."
+            )
+        if origin not in self.origins and origin != request.host_url.rstrip("/").lower():
+            raise Forbidden(
+                f"Pages of {origin[:100]} may not send text/plain. MAGPIE_ALLOWED_ORIGINS names those that may."
+            )
 
     def add_headers(self, answer: Response) -> None:
         """Marks an answer as readable by the page that asked, where its origin is named."""

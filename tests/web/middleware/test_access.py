@@ -156,7 +156,9 @@ def test_this_machine_writes_and_measures_while_there_is_no_token(app: Flask) ->
     assert client.get("/metrics").status_code == 200
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize(
+    "kind", ["text/plain; charset=UTF-8", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+)
 @pytest.mark.parametrize("address", ["/api/events", "/api/items"])
 def test_nothing_is_written_by_what_a_form_of_another_site_can_send(app: Flask, address: str, kind: str) -> None:
     sent = client_of(app).post(
