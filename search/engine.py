@@ -11,7 +11,7 @@ from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.erasure.erase import forgotten_at
-from magpie.data.errors import MagpieError, NoIndex
+from magpie.data.errors import ItemNotIndexed, MagpieError, NoIndex
 from magpie.data.events.signed_query_ids import open_query_ids
 from magpie.data.pictures.sandbox import Decoders
 from magpie.data.settings import Settings
@@ -105,8 +105,15 @@ class SearchEngine:
         return found.parsed, found.ranked
 
     def similar(self, item_id: str, k: int = 10) -> SearchResult:
-        """The `k` items most similar to this one, without itself. Raises ItemNotFound, NoIndex."""
-        return self.search(SearchRequest(like=item_id, k=k, facets=False))
+        """The `k` items most similar to this one, without itself; none, with a notice, while the index lacks it.
+
+        Raises ItemNotFound for an item that is not in the catalogue, NoIndex.
+        """
+        try:
+            return self.search(SearchRequest(like=item_id, k=k, facets=False))
+        except ItemNotIndexed as error:
+            generation = self.serving.generation.id
+            return SearchResult(self._query_ids.new(), generation, FIRST_STAGE, 0.0, 0, False, [], notices=[str(error)])
 
     def finish(self, text: str) -> str:
         """The typed text with its unfinished last word completed from the catalogue's words. Raises NoIndex."""

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from magpie.data.catalogue.catalogue import Catalogue
-from magpie.data.errors import BadQuery, ItemNotFound, NotTogether
+from magpie.data.errors import BadQuery, ItemNotFound, ItemNotIndexed, NotTogether
 from magpie.data.pictures.sandbox import PictureSandbox
 from magpie.data.settings import Settings
 from magpie.indexer.encoder.encoder import Encoder
@@ -195,7 +195,7 @@ class QueryParser:
         place = find_row(segments, found[request.like])
         vector = place[0].vector_of(place[1], request.mode) if place else None
         if place is None or vector is None:
-            raise ItemNotFound(f"Item {request.like!r} has neither words nor a picture in the index yet.")
+            raise ItemNotIndexed(f"Item {request.like!r} has neither words nor a picture in the index yet.")
         segment, row = place
         informativeness = float(segment.informativeness(np.array([row]))[0])
         return _Given(vector, request.mode, Example(segment.parts_of(row), informativeness)), found[request.like]
