@@ -1,4 +1,4 @@
-"""The kind of each attribute: values are stored as they came, and every item shows them by one kind.
+"""Infers the kind of each attribute and converts stored values to it; values are stored as they came.
 
 The kind of a column is that of nearly all the values there are now (`kind_of_column`), in whatever order they came.
 A value of another kind is odd: it is kept and shown as what it is.
@@ -91,7 +91,7 @@ def typed(value: Value, kind: Kind) -> Value:
 
 
 def typed_attributes(raw: Mapping[str, Value], kinds: Mapping[str, Kind]) -> dict[str, Value]:
-    """All attributes of one item, typed by their columns."""
+    """The attributes of one item, converted to their kinds; an attribute without a known kind is text."""
     shown = dict(raw)
     for name, value in raw.items():
         kind = kinds.get(name, "text")

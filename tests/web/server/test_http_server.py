@@ -154,6 +154,47 @@ def test_whoever_is_too_slow_is_told_so(opened: ExitStack, monkeypatch: pytest.M
     assert served.refused == [408, 408]
 
 
+def test_bytes_of_a_body_count_at_the_least_speed_and_never_ahead(opened: ExitStack) -> None:
+    served = serve(opened)
+    line = opened.enter_context(served.connect())
+    promise(line, 1_000_000, b"x")
+    wait_until(lambda: received_by(served) == 1)
+    (seen,) = served.server.active_channels.values()
+    began = seen.waits_since = seen.waits_since - 5
+    line.sendall(b"x" * 20_000)
+    wait_until(lambda: received_by(served) == 20_001)
+    assert seen.waits_since == pytest.approx(began + 20_000 / connection.SLOWEST_BYTES_PER_S)
+    line.sendall(b"x" * 100_000)
+    wait_until(lambda: received_by(served) == 120_001)
+    assert began + 5 <= seen.waits_since <= time.monotonic()
+
+
+def received_by(served: Served) -> int:
+    """Bytes of the only body that is coming in."""
+    seen = list(served.server.active_channels.values())
+    return sum(one.request.body_bytes_received for one in seen if one.request)
+
+
+def wait_until(claim: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WITHIN_S
+    while not claim():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(("setting", "path"), [("KEEP_ALIVE_S", "/"), ("STALLED_S", "/large")])
+def test_who_asks_nothing_more_or_takes_no_answer_is_cut(
+    opened: ExitStack, monkeypatch: pytest.MonkeyPatch, setting: str, path: str
+) -> None:
+    monkeypatch.setattr(connection, setting, 0.1)
+    served = serve(opened)
+    line = opened.enter_context(served.connect())
+    ask(line, path)
+    assert line.recv(1)  # the answer has begun
+    wait_until(lambda: not served.server.active_channels)
+    assert len(read_all(line)) < 30_000_000 and served.refused == []
+
+
 # ---- much to hold ----
 
 
