@@ -37,7 +37,8 @@ from magpie.data.pictures.decode import open_picture
 from magpie.data.settings import Settings
 from magpie.web.api.openapi import NDJSON
 from magpie.web.app import create_app
-from magpie.web.http_server import Request, adjustments
+from magpie.web.server.http_server import adjustments
+from magpie.web.server.request_head import Request
 from tests.support.serving import Client, client_of
 from tests.support.shop import build_shop
 

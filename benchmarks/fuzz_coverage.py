@@ -29,7 +29,8 @@ with atheris.instrument_imports(include=["data", "web", "PIL"]):
     from magpie.data.feeds.import_feed import import_feed
     from magpie.data.pictures.decode import FORMATS, open_picture
     from magpie.data.settings import Settings
-    from magpie.web.http_server import Request, adjustments
+    from magpie.web.server.http_server import adjustments
+    from magpie.web.server.request_head import Request
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 MAX_PIXELS = 100_000

@@ -88,6 +88,10 @@ class ItemNotFound(NotFound):
     """No item of this id is in the catalogue."""
 
 
+class ItemNotIndexed(ItemNotFound):
+    """The item is in the catalogue, and nothing can be compared with it: it is new, or has no words and no picture."""
+
+
 class PictureForgotten(NotFound):
     """The picture that a search names is no longer kept."""
 

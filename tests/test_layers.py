@@ -23,8 +23,7 @@ ROOMS = {
     "labelling encoder_training fusion_training pipeline rebuild",
     "search": "histogram request confidence_intervals live_index click_models query retrieval serving first_stage "
     "ranker personalisation experiments status engine ranker_training recommendations evaluation reports",
-    "web": "addresses shared_memory media background middleware shared services api page insights app http_server "
-    "workers serve cli",
+    "web": "addresses shared media background middleware services api page insights app server serve cli",
 }
 
 

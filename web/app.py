@@ -28,7 +28,7 @@ from magpie.web.page.assets import SCRIPT, install_page_files, style_source
 from magpie.web.page.privacy_page import privacy_pages
 from magpie.web.page.routes import install_page_texts, pages
 from magpie.web.services import Services, open_services
-from magpie.web.shared import Shared
+from magpie.web.shared.state import SharedState
 
 # pages load nothing from other hosts and contain no inline script
 CONTENT_SECURITY_POLICY = (
@@ -57,7 +57,7 @@ UNLIMITED = (
 )
 
 
-def create_app(settings: Settings, shared: Shared | None = None) -> Flask:
+def create_app(settings: Settings, shared: SharedState | None = None) -> Flask:
     """A Flask application on this home, its background threads running; without `shared` as the only worker.
 
     Raises MagpieError where it cannot open.

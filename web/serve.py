@@ -1,6 +1,5 @@
 """`magpie serve`: a listening socket, and one process or several that answer what comes to it."""
 
-import errno
 import gc
 import logging
 import os
@@ -12,17 +11,17 @@ from contextlib import closing, contextmanager
 from functools import partial
 
 from magpie.data.database.connection import open_database
-from magpie.data.errors import BadSetting
 from magpie.data.home.locks import SERVING, lock_home
 from magpie.data.pictures.url_rules import parse_rules
 from magpie.data.settings import Settings, count_cores
-from magpie.web.http_server import Server
 from magpie.web.middleware.base_path import parse_base_path
 from magpie.web.middleware.cors import parse_origins
 from magpie.web.middleware.rate_limits import check_rates
 from magpie.web.middleware.trusted_proxies import parse_networks
-from magpie.web.shared import Shared
-from magpie.web.workers import Supervisor
+from magpie.web.server.http_server import Server
+from magpie.web.server.listener import check_address, listen
+from magpie.web.server.supervisor import Supervisor
+from magpie.web.shared.state import SharedState
 
 TAKE_OVER_S = 5
 OPENMP = "OMP_NUM_THREADS"
@@ -43,14 +42,16 @@ def serve(settings: Settings, host: str, port: int, on_ready: Callable[[str], No
         open_database(settings).close()
         _log_to_stderr(settings.log_level)
         announce = partial(on_ready, _url(host, port, parse_base_path(settings.base_path or "")))
-        with listen(host, port) as listener, closing(Shared.among(settings.workers)) as shared:
+        with listen(host, port) as listener, closing(SharedState.among(settings.workers)) as shared:
             if settings.workers == 1:
                 answer_requests(settings, listener, shared, announce)
             else:
                 Supervisor(shared, partial(_be_one_of, settings, listener, shared, announce)).supervise()
 
 
-def answer_requests(settings: Settings, listener: socket.socket, shared: Shared, on_ready: Callable[[], None]) -> None:
+def answer_requests(
+    settings: Settings, listener: socket.socket, shared: SharedState, on_ready: Callable[[], None]
+) -> None:
     """Opens the application and serves it on this socket until SIGTERM or SIGINT."""
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: sys.exit(0))
@@ -73,7 +74,7 @@ def answer_requests(settings: Settings, listener: socket.socket, shared: Shared,
         max_waiting=settings.max_waiting,
         max_body_bytes=settings.max_upload_bytes,
         on_refusal=opened.metrics.count_refusal,
-        may_accept=partial(shared.lines.count, shared.number),
+        may_accept=partial(shared.connections.count, shared.number),
     )
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: server.stop())
@@ -101,7 +102,7 @@ def _cores_divided_by(workers: int) -> Iterator[None]:
 
 
 def _be_one_of(
-    settings: Settings, listener: socket.socket, shared: Shared, on_ready: Callable[[], None], number: int
+    settings: Settings, listener: socket.socket, shared: SharedState, on_ready: Callable[[], None], number: int
 ) -> None:
     """What a forked worker does."""
     # before prometheus_client is imported, which chooses then where counters lie
@@ -128,27 +129,3 @@ def _log_to_stderr(level: str) -> None:
 def _url(host: str, port: int, base: str) -> str:
     host = "localhost" if host in ("0.0.0.0", "::") else host
     return f"http://{f'[{host}]' if ':' in host else host}:{port}{base}/"
-
-
-def check_address(host: str, port: int) -> None:
-    """Raises BadSetting for an address that cannot be listened on."""
-    listen(host, port).close()
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket bound to this address. Raises BadSetting where it cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise BadSetting(
-                f"Port {port} of {host} is taken by another program; choose another with --port"
-            ) from error
-        raise BadSetting(
-            f"{host}:{port} cannot be listened on ({error.strerror}); choose others with --host and --port"
-        ) from error
-    return listener

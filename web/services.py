@@ -28,7 +28,7 @@ from magpie.web.media.upload_store import UploadStore
 from magpie.web.middleware.access import Access
 from magpie.web.middleware.metrics import Metrics
 from magpie.web.middleware.rate_limits import RateLimits
-from magpie.web.shared import Shared
+from magpie.web.shared.state import SharedState
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Services:
     """The opened services of one application."""
 
     settings: Settings
-    shared: Shared
+    shared: SharedState
     database: Database
     catalogue: Catalogue
     engine: SearchEngine
@@ -89,12 +89,12 @@ class Services:
         self.database.close()
 
 
-def open_services(settings: Settings, shared: Shared | None = None) -> Services:
+def open_services(settings: Settings, shared: SharedState | None = None) -> Services:
     """The opened services, their background threads started; without `shared` as the only worker.
 
     Raises MagpieError when the home cannot be used.
     """
-    shared = shared or Shared.among(1)
+    shared = shared or SharedState.among(1)
     database = open_database(settings, PATIENCE_S)
     engine = SearchEngine(settings, database)
     catalogue = Catalogue(database, settings, engine.decoders.catalogue)

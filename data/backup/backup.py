@@ -1,12 +1,13 @@
 """Writes a home into one file, consistent while the home is used: databases, indexes, rankers, pictures.
 
-The file is a plain tar whose last member lists every other with size and checksum, so that a cut one is known as such.
+The file is a plain tar whose last member lists every other with size and checksum, so that a truncated one is detected.
 """
 
 import errno
 import io
 import json
 import os
+import shlex
 import shutil
 import sqlite3
 import tarfile
@@ -19,16 +20,18 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any
 
+from sqlalchemy.engine import URL, make_url
+
 from magpie.data.database.migrations import HEAD
 from magpie.data.errors import BackupBroken, BadSetting, NotEnoughDisk
 from magpie.data.home.locks import lock_home
 from magpie.data.settings import Settings
 
-FORMAT = 1
+FORMAT, FORMAT_WITHOUT_DATABASE = 1, 2  # the latter would be an empty shop for a Magpie that does not know it
 MANIFEST = "backup.json"
 SNAPSHOT_PREFIX = ".backup-"
 DATABASE = "magpie.db"
-# made anew when missed, of the moment, or a copy of what is saved anyway
+# caches, temporary files, and copies of what is saved anyway
 _LEFT_OUT = ("thumbnails", "models/cache")
 _LEFT_OUT_ENDINGS = (".lock", ".db-wal", ".db-shm", ".partial", ".new", ".damaged")
 _SECRET = ("token", "secret", "key", "url", "home")
@@ -37,12 +40,13 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class BackupReport:
-    """What a backup holds; `left_out` are caches that could not be read."""
+    """What a backup holds; `left_out` are caches that could not be read. `database` says how to save one elsewhere."""
 
     file: str
     files: int
     size_bytes: int
     left_out: list[str]
+    database: str
 
     def as_dict(self) -> dict[str, Any]:
         """The report as `backup --json` prints it."""
@@ -50,16 +54,16 @@ class BackupReport:
 
 
 def back_up(settings: Settings, file: Path, progress: Progress) -> BackupReport:
-    """Writes the home into `file`, replacing it only when all is written, and says what is in it.
+    """The report of writing the home into `file`, which is replaced only when all is written.
 
-    The index that is saved never shows a later catalogue than the database that is saved with it. Raises BadSetting
-    for a place that cannot be written, HomeLocked while another backup runs, BackupBroken where the database is
-    damaged, NotEnoughDisk.
+    A database that lies elsewhere is not in it, and is to be saved by its own tools after this. The index that is
+    saved never shows a later catalogue than the database that is saved with it. Raises BadSetting for a place that
+    cannot be written, HomeLocked while another backup runs, BackupBroken where the database is damaged,
+    NotEnoughDisk.
     """
     home = settings.home.absolute()
-    if settings.database_url:
-        raise BadSetting("MAGPIE_DATABASE_URL: only a database in the home is backed up; use that database's own tools")
-    if not (home / DATABASE).is_file():
+    is_inside = settings.database_url is None
+    if not ((home / DATABASE).is_file() if is_inside else home.is_dir() and any(_files(home))):
         raise BadSetting(f"{home}: there is nothing to back up; give the home with --home")
     if file.absolute().is_relative_to(home):
         raise BadSetting(f"{file}: lies in the home that it is to save; choose a place outside {home}")
@@ -67,18 +71,18 @@ def back_up(settings: Settings, file: Path, progress: Progress) -> BackupReport:
     with lock_home(home, "backup"), _disk_errors(file):
         try:
             with _snapshot(home) as folder, _for_owner_only(partial) as out:
-                left_out = _copy_databases(home, folder)
+                left_out = _copy_databases(home, folder, is_inside)
                 files = _write_tar(out, folder, _about(settings), progress)
                 out.flush()
                 os.fsync(out.fileno())
             partial.replace(file)
         finally:
             partial.unlink(missing_ok=True)
-    return BackupReport(str(file), files, file.stat().st_size, left_out)
+    return BackupReport(str(file), files, file.stat().st_size, left_out, _where_is_database(settings))
 
 
 def _about(settings: Settings) -> dict[str, Any]:
-    """What the manifest says of the home; nothing that is secret."""
+    """The manifest's description of the home, without secret settings."""
     given = {
         name: value
         for name, value in settings.model_dump(mode="json").items()
@@ -86,7 +90,7 @@ def _about(settings: Settings) -> dict[str, Any]:
     }
     created = datetime.now(UTC).isoformat(timespec="seconds")
     return {
-        "format": FORMAT,
+        "format": FORMAT if settings.database_url is None else FORMAT_WITHOUT_DATABASE,
         "created_at": created,
         "schema": HEAD,
         "home": str(settings.home.absolute()),
@@ -96,7 +100,7 @@ def _about(settings: Settings) -> dict[str, Any]:
 
 @contextmanager
 def _snapshot(home: Path) -> Iterator[Path]:
-    """A folder of links to the home's files: what is pruned or replaced meanwhile stays as it was."""
+    """A folder of hard links to the home's files, so that deleted or replaced files remain readable."""
     for left_over in home.glob(f"{SNAPSHOT_PREFIX}*"):  # of a backup that was killed; we hold the lock
         shutil.rmtree(left_over)
     folder = Path(tempfile.mkdtemp(prefix=SNAPSHOT_PREFIX, dir=home))
@@ -130,9 +134,23 @@ def _link(path: Path, place: Path) -> None:
         shutil.copyfile(path, place)
 
 
-def _copy_databases(home: Path, folder: Path) -> list[str]:
+def _where_is_database(settings: Settings) -> str:
+    """Whether the database is in the backup, and if not, which command saves it (without the password)."""
+    if settings.database_url is None:
+        return "in it"
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite":
+        return f"not in it; save it now: sqlite3 {shlex.quote(str(url.database))} \".backup 'FILE'\""
+    if url.get_backend_name() != "postgresql":
+        return "not in it; save it now with its own tools"
+    plain = URL.create("postgresql", url.username, None, url.host, url.port, url.database, url.query)
+    return f"not in it; save it now: pg_dump --format=custom --file=FILE --dbname={shlex.quote(str(plain))}"
+
+
+def _copy_databases(home: Path, folder: Path, is_inside: bool) -> list[str]:
     """Copies of the databases as they are at one moment each; returns the damaged caches, which are left out."""
-    _copy_database(home / DATABASE, folder / DATABASE)
+    if is_inside:
+        _copy_database(home / DATABASE, folder / DATABASE)
     damaged = []
     for cache in sorted(home.glob("embeddings/*.db")):
         copy = folder / cache.relative_to(home)
@@ -146,7 +164,7 @@ def _copy_databases(home: Path, folder: Path) -> list[str]:
 
 
 def _copy_database(source: Path, copy: Path) -> None:
-    """Copies in one step, which holds nobody up: readers and writers of a write-ahead log do not wait for us."""
+    """Copies a database in one step; with a write-ahead log, other readers and writers do not wait for it."""
     try:
         with closing(sqlite3.connect(source, timeout=30)) as one, closing(sqlite3.connect(copy)) as other:
             one.backup(other)
@@ -187,7 +205,7 @@ def _write_tar(out: IO[bytes], folder: Path, about: dict[str, Any], progress: Pr
 
 
 class _Digesting:
-    """A file that is hashed while it is read."""
+    """A file whose BLAKE2b digest is computed while it is read."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -200,7 +218,7 @@ class _Digesting:
 
 
 def _for_owner_only(path: Path) -> IO[bytes]:
-    """What people did is in it."""
+    """A new file that only its owner can read, because a backup holds the event log."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb")
 
 

@@ -1,4 +1,4 @@
-"""Restores a backup's file into an empty home; every byte is checked before anything is put into its place."""
+"""Restores a backup into an empty home; all checksums are verified before any file is put into its place."""
 
 import json
 import shutil
@@ -9,9 +9,9 @@ from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from sqlalchemy import func, update
+from sqlalchemy import func, select, update
 
-from magpie.data.backup.backup import DATABASE, FORMAT, MANIFEST, Progress
+from magpie.data.backup.backup import DATABASE, FORMAT, FORMAT_WITHOUT_DATABASE, MANIFEST, Progress
 from magpie.data.database.connection import open_database
 from magpie.data.database.tables import pictures
 from magpie.data.errors import BackupBroken, BadSetting, Conflict
@@ -41,7 +41,8 @@ def restore(settings: Settings, file: Path, progress: Progress) -> RestoreReport
     """Puts the backup's content into the home, which must be empty, and says what it was.
 
     Raises Conflict for a home that is not empty, HomeLocked while it is served or rebuilt, BackupBroken for a file that
-    is not a whole backup, DatabaseTooNew.
+    is not a whole backup, DatabaseTooNew; BadSetting where its database lies elsewhere and is not given, or names
+    pictures in the home by another path than this one's.
     """
     home = settings.home.absolute()
     with lock_home(home, SERVING), lock_home(home, "rebuild"), lock_home(home, "backup"):
@@ -50,7 +51,10 @@ def restore(settings: Settings, file: Path, progress: Progress) -> RestoreReport
         folder = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=home))
         try:
             about = _unpack(file, folder, progress)
-            _settle(settings, folder, about["home"])
+            if about["format"] == FORMAT_WITHOUT_DATABASE:
+                _check_elsewhere(settings, about["home"])
+            else:
+                _settle(settings, folder, about["home"])
             _move_into(home, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -59,7 +63,7 @@ def restore(settings: Settings, file: Path, progress: Progress) -> RestoreReport
 
 
 def _content(folder: Path) -> list[Path]:
-    """All that is in a home but locks and unfinished work."""
+    """The files and folders of a home, without locks and temporary ones."""
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
@@ -72,7 +76,7 @@ def _check_empty(home: Path) -> None:
 
 
 def _clear_unfinished(home: Path) -> None:
-    """Removes what a killed restore left. Once it had begun to move, all in the home is of it: the home was empty."""
+    """Removes the files of a killed restore; if it was moving them, all files of the home are its own."""
     check_earlier_restore(home)
     unfinished = home / UNFINISHED_RESTORE
     if unfinished.exists():
@@ -84,7 +88,7 @@ def _clear_unfinished(home: Path) -> None:
 
 
 def _move_into(home: Path, folder: Path) -> None:
-    """Moves the checked content into the home; while its folder is there, under this name, nobody opens the home."""
+    """Moves the checked files into the home; while UNFINISHED_RESTORE exists, no process opens the home."""
     _check_empty(home)
     moving = folder.rename(home / UNFINISHED_RESTORE)
     if found := _content(home):  # somebody opened the home since
@@ -126,7 +130,7 @@ def _is_inside(name: str) -> bool:
 
 
 def _write(content: IO[bytes], path: Path) -> str:
-    """Writes the file and returns its checksum."""
+    """The checksum of the content, after writing it to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     digest = blake2b(digest_size=16)
     with path.open("wb") as out:
@@ -139,11 +143,28 @@ def _write(content: IO[bytes], path: Path) -> str:
 def _check(file: Path, about: dict[str, Any], found: dict[str, str]) -> None:
     if not about:
         raise BackupBroken(f"{file}: ends too early; it is only the beginning of a backup")
-    if about.get("format") != FORMAT:
-        raise BackupBroken(f"{file}: has format {about.get('format')}, this Magpie reads {FORMAT}: update Magpie")
+    if about.get("format") not in (FORMAT, FORMAT_WITHOUT_DATABASE):
+        raise BackupBroken(f"{file}: has format {about.get('format')}, which this Magpie does not read: update Magpie")
     for name, expected in about["files"].items():
         if found.get(name) != expected["blake2b"]:
             raise BackupBroken(f"{file}: {name} is damaged in it; take an earlier backup")
+
+
+def _check_elsewhere(settings: Settings, former_home: str) -> None:
+    """Raises BadSetting unless the database that the backup goes with is given and finds its pictures in this home."""
+    if settings.database_url is None:
+        raise BadSetting("MAGPIE_DATABASE_URL: this backup goes with a database of its own; restore that and name it")
+    if former_home == str(settings.home.absolute()):
+        return
+    old = f"{former_home.rstrip('/')}/"
+    database = open_database(settings)
+    try:
+        with database.reading() as connection:
+            named = connection.execute(select(pictures.c.path).where(func.substr(pictures.c.path, 1, len(old)) == old))
+            if named.first():
+                raise BadSetting(f"{settings.home}: the database looks for pictures in {former_home}; restore it there")
+    finally:
+        database.close()
 
 
 def _settle(settings: Settings, folder: Path, former_home: str) -> None:

@@ -115,6 +115,8 @@ def open_database(settings: Settings, patience_s: float = PATIENCE_S) -> Databas
     """
     try:
         url = postgresql.with_driver(make_url(settings.database))
+        if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+            raise BadSetting("MAGPIE_DATABASE_URL: a database in memory ends with its process; give a file")
         # errors say which statement failed, never with which words, names or salts
         engine = create_engine(url, hide_parameters=True, **_pool_options(url, settings, patience_s))
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
@@ -203,8 +205,13 @@ def _named_faults(engine: Engine) -> Iterator[None]:
     try:
         yield
     except (DBAPIError, engine.dialect.loaded_dbapi.Error) as error:  # the latter from the driver itself
-        fault = postgresql.postgresql_fault if engine.dialect.name == "postgresql" else sqlite_fault
-        named = fault(getattr(error, "orig", error), str(engine.url.database))
+        driver_error = getattr(error, "orig", error)
+        if engine.dialect.name == "postgresql":
+            named = postgresql.postgresql_fault(driver_error, str(engine.url.database))
+            postgresql.drop_details(driver_error)
+            postgresql.drop_details(error)
+        else:
+            named = sqlite_fault(driver_error, str(engine.url.database))
         if named is None:
             raise
         raise named from error

@@ -1,8 +1,9 @@
 """What PostgreSQL needs beside SQLAlchemy: one writer at a time as in SQLite, snapshots, and names for its faults."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, Table, event
 from sqlalchemy.engine import URL
 
 from magpie.data.errors import (
@@ -79,6 +80,17 @@ def begin_writing(connection: Connection, durable: bool) -> None:
     cursor.close()
 
 
+def copy_rows(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
+    """Inserts whole rows, values in the order of the table's columns, by COPY. Raises the driver's errors."""
+    quote = connection.dialect.identifier_preparer.quote
+    columns = ", ".join(quote(column.name) for column in table.columns)
+    statement = f"COPY {quote(table.name)} ({columns}) FROM STDIN"
+    driver_connection: Any = connection.connection.driver_connection
+    with driver_connection.cursor() as cursor, cursor.copy(statement) as to:
+        for row in rows:
+            to.write_row(tuple(row))
+
+
 def postgresql_fault(error: BaseException | None, place: str) -> MagpieError | None:
     """The named error for what the driver raised, None where it is no fault of locks, disk, line or input."""
     state = getattr(error, "sqlstate", None)
@@ -98,6 +110,12 @@ def postgresql_fault(error: BaseException | None, place: str) -> MagpieError | N
     if state.startswith(_UNREACHABLE):
         return DatabaseUnreachable(f"{place}: {_words(error)}; try again in a moment")
     return None
+
+
+def drop_details(error: BaseException | None) -> None:
+    """Shortens an error to its first line: the others repeat the row at fault, with words and names."""
+    if error is not None and error.args:
+        error.args = (str(error.args[0]).partition("\n")[0],)
 
 
 def _words(error: BaseException | None) -> str:

@@ -43,7 +43,7 @@ def golden_judge(settings: Settings, database: Database, accept_worse: bool = Fa
                 f"of {before:.3f}. The old one goes on being served. If that is as it should be, repeat with "
                 "--accept-worse."
             )
-        return {**asked, "value": reached, "before": before}
+        return {**asked, "value": reached, "before": before} | ({"notes": report.notes} if report.notes else {})
 
     return judge
 

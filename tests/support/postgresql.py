@@ -5,7 +5,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -20,7 +20,8 @@ from magpie.data.settings import Settings
 from tests.support.browsing import do_without
 
 # nothing of it outlives the tests, so it need not reach the disk
-SERVER_OPTIONS = "-c fsync=off -c full_page_writes=off -c max_connections=200 -c shared_buffers=64MB"
+HURRIED = "-c fsync=off -c full_page_writes=off"
+SERVER_OPTIONS = "-c max_connections=200 -c shared_buffers=64MB"
 EMPTY, MIGRATED = "template0", "migrated"
 
 
@@ -30,6 +31,7 @@ class Cluster:
 
     folder: Path
     programs: Path
+    control: Callable[[str], None]  # "start" or "stop"
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def url(self, name: str) -> str:
@@ -64,7 +66,7 @@ def _programs() -> Path | None:
 
 
 @contextmanager
-def running_cluster() -> Iterator[Cluster]:
+def running_cluster(durability: str = HURRIED) -> Iterator[Cluster]:
     """A new cluster, run by another user than root, whom PostgreSQL refuses."""
     programs = _programs()
     if programs is None:
@@ -75,16 +77,21 @@ def running_cluster() -> Iterator[Cluster]:
         user = _unprivileged()
         os.chown(folder, user.pw_uid, user.pw_gid)
         as_whom |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-    control, data = str(programs / "pg_ctl"), str(folder / "data")
+    data = str(folder / "data")
+    options = f"{durability} {SERVER_OPTIONS} -c listen_addresses='' -c unix_socket_directories={folder}"
+
+    def control(action: str) -> None:
+        command = [str(programs / "pg_ctl"), "-D", data, "-w", "-m", "immediate", "-l", str(folder / "log")]
+        subprocess.run([*command, "-o", options, action], **as_whom)
+
     try:
         new = [str(programs / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
         subprocess.run([*new, "--locale=C.UTF-8"], **as_whom)
-        options = f"{SERVER_OPTIONS} -c listen_addresses='' -c unix_socket_directories={folder}"
-        subprocess.run([control, "-D", data, "-w", "-o", options, "-l", str(folder / "log"), "start"], **as_whom)
+        control("start")
         try:
-            yield Cluster(folder, programs)
+            yield Cluster(folder, programs, control)
         finally:
-            subprocess.run([control, "-D", data, "-w", "-m", "immediate", "stop"], **as_whom)
+            control("stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

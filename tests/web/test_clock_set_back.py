@@ -16,7 +16,8 @@ from magpie.data.settings import Settings
 from magpie.indexer.generations.store import current_id, generation_ids, roll_back
 from magpie.indexer.rebuild import rebuild
 from magpie.web.app import create_app
-from magpie.web.middleware.rate_limits import RateLimits, SharedCounters
+from magpie.web.middleware.rate_limits import RateLimits
+from magpie.web.shared.rate_counters import SharedCounters
 from tests.support.serving import client_of
 
 HOUR_S, DAY_MS = 3600.0, 86_400_000

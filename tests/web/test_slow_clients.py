@@ -15,7 +15,7 @@ import pytest
 from magpie.data.database.connection import open_database
 from magpie.data.events.event_log import EventLog
 from magpie.data.settings import Settings
-from magpie.web.http_server import MAX_HEAD_BYTES
+from magpie.web.server.refusals import MAX_HEAD_BYTES
 from tests.support.serving import Server, serving
 
 pytestmark = pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Many or old changes, or forgotten ones → a rebuild or a training in a process of its own, at the lowest priority."""
+"""Starts rebuilds and trainings in low-priority processes, after many, old or erased changes."""
 
 import logging
 import subprocess
@@ -15,7 +15,7 @@ from magpie.data.errors import MagpieError
 from magpie.data.home.locks import is_held
 from magpie.data.settings import Settings
 from magpie.indexer.generations.store import describe_current
-from magpie.web.shared_memory import SharedTexts
+from magpie.web.shared.memory import SharedTexts
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class AutoRebuild:
 
     def look(self) -> None:
         """Begins a rebuild where one is due; takes note of one that has ended."""
-        if self._running:
+        if self.is_running:
             self._check_on_it()
             return
         status, now = self._status(), time.monotonic()

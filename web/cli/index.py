@@ -1,6 +1,5 @@
 """`magpie index`: build an index of the catalogue, check it, switch between generations."""
 
-import os
 from functools import partial
 from typing import Any
 
@@ -38,7 +37,6 @@ def index() -> None:
 @click.pass_context
 def rebuild(ctx: click.Context, /, factory: str, accept_worse: bool, as_json: bool, **options: Any) -> None:
     """Index the whole catalogue and publish the result; a running server loads it by itself."""
-    os.nice(19)  # the lowest priority: searches go first; set before the libraries start their threads
     from magpie.data.database.connection import open_database
     from magpie.indexer.generations.recall_check import warn_of_recall
     from magpie.indexer.rebuild import RebuildOptions

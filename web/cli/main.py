@@ -28,6 +28,7 @@ _COMMANDS = {
     "report": ("magpie.web.cli.report", "report", "Report clicks, exposure and compared rankings."),
     "backup": ("magpie.web.cli.backup", "backup", "Write the whole home into one file."),
     "restore": ("magpie.web.cli.backup", "restore", "Restore a home from a backup."),
+    "migrate": ("magpie.web.cli.migrate", "migrate", "Copy catalogue and event log into another database."),
     "bench": ("magpie.web.cli.bench", "bench", "Measure how fast this home searches on this machine."),
     "evaluate": ("magpie.web.cli.search", "evaluate", "Measure the quality of the ranking against judgments."),
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from magpie.web.cli.main import open_settings
-from magpie.web.cli.output import as_json, print_facts, print_json, print_table
+from magpie.web.cli.output import as_json, print_facts, print_json, print_table, say
 
 if TYPE_CHECKING:
     from magpie.search.engine import SearchEngine
@@ -126,9 +126,12 @@ def evaluate(
     options = EvaluationOptions(measures=measures, mode=mode, rerank=rerank, depth=depth, run_out=run_out)
     with opened_engine(ctx) as engine:
         found = measure(engine, queries, qrels, options).as_dict()
+    for note in found["notes"]:
+        say(note)
     if as_json:
         print_json(found)
     else:
+        del found["notes"]
         print_facts({**{name: f"{value:.4f}" for name, value in found.pop("measures").items()}, **found})
 
 

@@ -89,8 +89,8 @@ def demo(ctx: click.Context, port: int, no_serve: bool) -> None:
     if no_serve:
         _build_demo(settings, feed)
         return
-    from magpie.web.serve import check_address
     from magpie.web.serve import serve as run_server
+    from magpie.web.server.listener import check_address
 
     check_address("127.0.0.1", port)
     # in a process of its own: the server forks, and a fork of a process that has used torch hangs

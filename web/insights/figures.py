@@ -22,7 +22,7 @@ from magpie.search.reports.debiased_ctr import ClickThrough, click_through
 from magpie.search.reports.exposure_fairness import Group
 from magpie.search.reports.interleaving_report import Comparison, read_comparisons
 from magpie.search.reports.ranker_history import RankerUse, Standing, count_ranker_use, read_standings
-from magpie.web.middleware.latency import Latency, latency_of
+from magpie.web.middleware.metrics import Latency, latency_of
 from magpie.web.services import Services
 
 KEPT_S = 60.0

@@ -5,7 +5,7 @@ import secrets
 from magpie.data.errors import PictureForgotten
 from magpie.data.pictures.decode import copy_upload, cut_upload
 from magpie.data.pictures.sandbox import PictureSandbox
-from magpie.web.media.upload_memory import NAME_BYTES, Upload, UploadMemory
+from magpie.web.shared.uploads import NAME_BYTES, Upload, UploadMemory
 
 SIDE = 640  # pixels; encoders look at less
 

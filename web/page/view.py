@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from magpie.data.catalogue.catalogue import Item
 from magpie.search.request import SearchResult
 from magpie.web.addresses import picture_url, upload_url
-from magpie.web.media.upload_memory import Upload
 from magpie.web.page.cards import Card, card_of, field_label
 from magpie.web.page.facets import FacetGroup, RangeForm, facet_groups, range_ends, range_forms
 from magpie.web.page.filter_relaxation import WiderSearch
 from magpie.web.page.start_page_rows import CardRow
 from magpie.web.page.state import MAX_PAGES, PAGE_SIZE, PageState
 from magpie.web.page.texts import Text
+from magpie.web.shared.uploads import Upload
 
 SORTS = ("relevance", "newest", "price", "-price", "title")
 NEAREST_SHOWN = 10

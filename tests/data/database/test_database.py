@@ -154,7 +154,7 @@ def test_what_is_no_database_is_refused(settings: Settings) -> None:
 
 
 @pytest.mark.sqlite_only
-@pytest.mark.parametrize("url", ["nonsense", "oracle7://x/y", "sqlite:////proc/nowhere/magpie.db"])
+@pytest.mark.parametrize("url", ["nonsense", "oracle7://x/y", "sqlite://", "sqlite:////proc/nowhere/magpie.db"])
 def test_a_wrong_database_url_is_refused(settings: Settings, url: str) -> None:
     with pytest.raises(BadSetting):
         open_database(settings.model_copy(update={"database_url": url}))

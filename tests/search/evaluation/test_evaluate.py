@@ -44,11 +44,31 @@ def test_measures_and_run(shop: Settings, files: tuple[Path, Path], tmp_path: Pa
     assert report.unjudged == ["nobody judged this"]
 
 
+def test_what_is_not_known_of_a_file_is_noted_and_changes_nothing(
+    shop: Settings, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    database = open_database(shop)
+    engine, options = SearchEngine(shop, database), EvaluationOptions(measures="RR@10")
+    plain = evaluate(engine, *files, options)
+    queries, qrels = tmp_path / "other.jsonl", tmp_path / "other.qrels"
+    lines = [json.loads(line) for line in files[0].read_text().splitlines()]
+    queries.write_text("\n".join(json.dumps({**line, "split": "test"}) for line in lines))
+    qrels.write_text(files[1].read_text().replace("words 0 ball-red 1", "words 0 ball-red 1 2026-01-01 somebody"))
+    noted = evaluate(engine, queries, qrels, options)
+    database.close()
+    assert plain.notes == [] and plain.measures == noted.measures
+    assert noted.notes == [
+        f"{queries}: the field 'split' is not known and was not used (lines: 4, the first: 1)",
+        f"{qrels}: columns after the grade were not used (lines: 1, the first: 1)",
+    ]
+
+
 @pytest.mark.parametrize(
     ("queries", "qrels", "measures", "message"),
     [
         ("{broken", "a 0 b 1", "P@1", "line 1"),
         ('{"text": "x"}', "a 0 b 1", "P@1", "query_id"),
+        ('["query_id"]', "a 0 b 1", "P@1", "JSON object"),
         ('{"query_id": "a", "colour": "x"}', "a 0 b 1", "P@1", "colour"),
         ('{"query_id": "a", "image": "gone.jpg"}', "a 0 b 1", "P@1", "gone.jpg"),
         ('{"query_id": "a", "text": "x"}', "a b 1", "P@1", "qrels"),

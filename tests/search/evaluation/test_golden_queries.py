@@ -59,3 +59,15 @@ def test_a_fault_in_a_golden_file_is_named(own_shop: Settings, shop_database: Da
     (own_shop.home / "golden" / "queries.jsonl").write_text("{oops\n")
     with pytest.raises(BadQuery, match=r"queries\.jsonl, line 1"):
         rebuild(own_shop, shop_database, judge=golden_judge(own_shop, shop_database))
+
+
+def test_a_rebuild_tells_which_fields_of_golden_queries_it_does_not_know(
+    own_shop: Settings, shop_database: Database
+) -> None:
+    write_golden(own_shop)
+    judge = golden_judge(own_shop, shop_database)
+    assert "notes" not in rebuild(own_shop, shop_database, judge=judge).golden
+    path = own_shop.home / "golden" / "queries.jsonl"
+    path.write_text('{"query_id": "red", "text": "red ball", "filter": {"colour": ["Red"]}}\n')
+    (note,) = rebuild(own_shop, shop_database, judge=judge).golden["notes"]
+    assert "'filter' is not known" in note

@@ -57,6 +57,25 @@ def test_what_did_not_change_is_not_sent_again(own_app: Flask) -> None:
     assert client.get("/api/items/new", headers={"If-None-Match": tag}).status_code == 200
 
 
+def test_a_new_item_answers_before_the_index_has_it(own_app: Flask) -> None:
+    client, opened = client_of(own_app), own_app.extensions["magpie"]
+    assert client.get("/api/items/ball-red/similar").get_json()["hits"]  # the index is open
+    opened.stopping.set()
+    for thread in opened.background:
+        thread.join()
+    assert client.put("/api/items/new", json={"title": "Zorblatt umbrella"}).status_code == 201
+    page = client.get("/item?id=new")
+    assert page.status_code == 200 and "Zorblatt umbrella" in page.text
+    similar = client.get("/api/items/new/similar")
+    assert similar.status_code == 200 and similar.get_json()["hits"] == []
+    assert "in the index yet" in similar.get_json()["notices"][0]
+    assert client.get("/api/recommend?item=new").status_code == 200
+    opened.engine.refresh()
+    taken_up = client.get("/api/items/new/similar").get_json()
+    assert taken_up["hits"] and taken_up["notices"] == []
+    assert client.get("/api/items/never/similar").status_code == 404 == client.get("/item?id=never").status_code
+
+
 def test_a_made_again_item_is_another_version(own_app: Flask) -> None:
     client = client_of(own_app)
     tag = client.put("/api/items/new", json={"title": "Thing"}).headers["ETag"]

@@ -216,14 +216,15 @@ ODD = st.one_of(st.text("ab, é🎈", min_size=1, max_size=1000), st.sampled_fro
 def test_what_is_logged_of_a_search_is_bounded(client: Client, asked: dict[str, Any]) -> None:
     body = {"query": asked["query"], "not": asked["not"], "filters": {"colour": [*asked["colours"], "Red"]}}
     answer = send(client, body)
-    if answer.status_code == 400:  # more things than may be excluded
+    assert answer.status_code in (200, 400), answer.get_json()
+    if answer.status_code == 400:  # more things than may be excluded, or too long values together
         return
     opened = client.application.extensions["magpie"]
     opened.query_log.settle()
-    (kept,) = [one for one in stored(opened.settings) if one["query_id"] == answer.get_json()["query_id"]]
+    (kept,) = [one for one in stored(opened.settings) if one.get("query_id") == answer.get_json()["query_id"]]
     text = json.dumps({name: value for name, value in kept.items() if "hit" not in name}, ensure_ascii=False)
     assert len(text.encode()) < 3_500
-    assert kept["user_query"] and asked["query"].startswith(kept["user_query"])
+    assert asked["query"].startswith(kept["user_query"])
     attributes = kept["query_attributes"]
     assert len(attributes.get("filters", [])) + attributes.get("filters_left_out", 0) == len(asked["colours"]) + 1
 

@@ -25,8 +25,9 @@ from magpie.web.background.auto_rebuild import (
     is_time,
     is_wanted,
     rebuild_command,
+    train_command,
 )
-from magpie.web.shared_memory import SharedTexts
+from magpie.web.shared.memory import SharedTexts
 from tests.search.ranker.test_reranker import favouring
 
 pytestmark = pytest.mark.slow
@@ -62,6 +63,11 @@ def test_what_was_forgotten_wants_one_unless_the_owner_wants_none(settings: Sett
 def test_an_import_is_not_disturbed_but_unrest_is_not_waited_for_for_ever() -> None:
     assert not is_time(Backlog(1, 0, QUIET_S - 1, MOST_PATIENCE_S - 1))
     assert is_time(Backlog(1, 0, QUIET_S, 0)) and is_time(Backlog(1, 0, 0, MOST_PATIENCE_S))
+
+
+def test_the_servers_own_work_has_the_lowest_priority(settings: Settings) -> None:
+    for command in (rebuild_command(settings), train_command(settings)):
+        assert command[:3] == ["nice", "-n", "19"]
 
 
 @pytest.fixture

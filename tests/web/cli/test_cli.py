@@ -28,14 +28,13 @@ COMMANDS = (
     ["search"], ["recommend"], ["serve"], ["events", "import"], ["events", "export"], ["events", "purge"],
     ["events", "forget"], ["report", "exposure"], ["report", "comparison"], ["train", "encoder"], ["evaluate"],
     ["bench"],
-    ["token", "create"], ["token", "list"], ["token", "revoke"],
+    ["token", "create"], ["token", "list"], ["token", "revoke"], ["migrate"],
 )  # fmt: skip
 
 
 @pytest.fixture
-def magpie(settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+def magpie(settings: Settings, capsys: pytest.CaptureFixture[str]) -> Run:
     """magpie("catalog", "stats", home=…, status=DONE) → what it printed: a value with --json, else (stdout, stderr)."""
-    monkeypatch.setattr("os.nice", lambda steps: 0)  # the tests after this one shall not be slow
 
     def run(*words: object, home: Path | None = None, status: int = DONE) -> Any:
         capsys.readouterr()
@@ -120,6 +119,13 @@ def test_an_export_comes_back_in(magpie: Run, tmp_path: Path) -> None:
     assert magpie("catalog", "import", tmp_path / "out.jsonl", "--json", home=tmp_path / "other")["inserted"] == count
 
 
+def test_a_rebuild_that_a_person_starts_keeps_its_priority(magpie: Run, tmp_path: Path) -> None:
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    magpie("catalog", "import", feed(tmp_path), "--json")
+    assert magpie("index", "rebuild", "--json")["items"] == 2  # the third is rejected for its price
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
+
+
 def test_searching_prints_the_http_answer(magpie: Run, shop: Settings) -> None:
     got = magpie("search", "red ball", "-k", 3, "--filter", "price=..20", "--explain", "--json", home=shop.home)
     assert got["hits"][0]["item_id"] == "ball-red" and all(hit["price"] <= 20 for hit in got["hits"])
@@ -139,6 +145,10 @@ def test_a_ranking_is_measured(magpie: Run, shop: Settings, tmp_path: Path) -> N
     got = magpie(*words, "--run-out", tmp_path / "run", "--json", home=shop.home)
     assert got["num_queries"] == 2 and got["mode"] == "hybrid" and got["measures"]["P@1"] == 1.0
     assert (tmp_path / "run").read_text().split("\n")[0].split()[:4] == ["a", "Q0", "ball-red", "1"]
+    assert got["notes"] == []
+    (tmp_path / "q.jsonl").write_text('{"query_id": "a", "text": "red ball", "language": "en"}\n')
+    out, err = magpie(*words, home=shop.home)
+    assert "'language'" in err and "language" not in out
     _, err = magpie(*words[:-1], "magic@x", status=FAILED, home=shop.home)
     assert "ir-measures" in err
 
@@ -313,3 +323,16 @@ def test_serve_says_its_address_when_ready_and_ends_in_good_order(own_shop: Sett
     )
     assert query_id in done.stdout  # what was answered last was still logged
     assert "Traceback" not in server.log.read_text()
+
+
+def test_a_home_is_moved_into_another_database(magpie: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    magpie("catalog", "import", feed(tmp_path), "--json")
+    url = f"sqlite:///{tmp_path / 'other.db'}"
+    told = magpie("migrate", "--to-database", url, "--json")
+    assert told["target"] == url and told["tables"]["items"]["rows"] == magpie("catalog", "stats", "--json")["items"]
+    assert "not empty" in magpie("migrate", "--to-database", url, status=FAILED)[1]
+    monkeypatch.setenv("MAGPIE_DATABASE_URL", url)
+    moved = magpie("catalog", "stats", "--json")["items"]
+    assert moved == told["tables"]["items"]["rows"] > 0
+    out, err = magpie("migrate", "--to-database", f"sqlite:///{tmp_path / 'third.db'}")
+    assert f"items {moved}" in " ".join(out.split()) and "MAGPIE_DATABASE_URL" in err

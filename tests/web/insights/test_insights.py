@@ -26,7 +26,7 @@ from magpie.web.insights.plots import SIZES, THEMES
 from magpie.web.insights.tables.by_name import TABLES
 from magpie.web.insights.texts import LANGUAGES
 from magpie.web.insights.view import CHAPTERS, PLOTTED
-from magpie.web.middleware.latency import latency_of
+from magpie.web.middleware.metrics import latency_of
 from tests.support.insights_log import people, search
 from tests.support.learned_home import teach
 from tests.support.serving import Client, client_of

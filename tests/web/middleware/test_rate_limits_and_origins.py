@@ -13,8 +13,9 @@ from magpie.data.errors import BadSetting
 from magpie.data.settings import Settings
 from magpie.web.app import create_app
 from magpie.web.middleware.cors import parse_origins
-from magpie.web.middleware.rate_limits import RateLimits, SharedCounters, neighbourhood
+from magpie.web.middleware.rate_limits import RateLimits, neighbourhood
 from magpie.web.middleware.trusted_proxies import parse_networks
+from magpie.web.shared.rate_counters import SharedCounters
 from tests.support.serving import client_of
 
 EVENT = {"action_name": "view"}

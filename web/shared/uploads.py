@@ -5,7 +5,7 @@ import struct
 import time
 from dataclasses import dataclass
 
-from magpie.web.shared_memory import SharedLock
+from magpie.web.shared.memory import SharedLock
 
 KEEP_S = 3600
 MAX_KEPT = 200

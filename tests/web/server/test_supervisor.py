@@ -225,18 +225,52 @@ SUPERVISED = """
 import sys
 from contextlib import closing
 from magpie.data.errors import BadSetting, MagpieError
-from magpie.web.shared import Shared
-from magpie.web.workers import Supervisor
+from magpie.web.server.supervisor import Supervisor
+from magpie.web.shared.state import SharedState
 
 def run(number):
     raise BadSetting("worker cannot begin")
 
-with closing(Shared.among(2)) as shared:
+with closing(SharedState.among(2)) as shared:
     try:
         Supervisor(shared, run).supervise()
     except MagpieError as error:
         sys.exit(f"ended: {error}")
 """
+
+
+HANGING = """
+import os, signal, sys, time
+from contextlib import closing
+from pathlib import Path
+from magpie.web.server import supervisor
+from magpie.web.shared.state import SharedState
+
+begun = Path(sys.argv[1])
+supervisor.SILENT_LOOKS = 20
+
+def run(number):
+    with begun.open("a") as file:
+        print(number, file=file)
+    shared.connections.count(number, 0)
+    if begun.read_text().split().count("1") == 2:
+        os.kill(os.getppid(), signal.SIGTERM)
+    while number == 0:
+        shared.connections.count(number, 0)
+        time.sleep(0.01)
+    time.sleep(60)
+
+with closing(SharedState.among(2)) as shared:
+    supervisor.Supervisor(shared, run).supervise()
+"""
+
+
+def test_one_that_hangs_is_replaced(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    command = [sys.executable, "-P", "-c", HANGING, str(begun)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WITHIN_S)
+    assert done.returncode == 0 and "worker 1 has not turned" in done.stderr
+    assert sorted(begun.read_text().split()) == ["0", "1", "1"]  # the other one was left alone
 
 
 def test_a_server_whose_workers_cannot_begin_ends() -> None:

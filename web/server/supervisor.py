@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from magpie.data.errors import MagpieError
-from magpie.web.shared import Shared
+from magpie.web.shared.state import SharedState
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +17,7 @@ LOOK_INTERVAL_S = 0.1
 STOP_WITHIN_S = 15.0  # then what is left is killed
 FIRST_PAUSE_S, MOST_PAUSE_S = 1.0, 30.0  # before a worker that ended soon is started again, doubled each time
 SOON_S = 60.0
+SILENT_LOOKS = 600  # a minute in which the worker's loop has not turned; clocks jump where a machine was suspended
 
 
 @dataclass
@@ -24,12 +25,14 @@ class _Worker:
     pid: int
     started_at: float
     pause_s: float
+    counted_at: float = 0.0  # when its loop turned last
+    silent_looks: int = 0  # how often that was the same as before
 
 
 class Supervisor:
     """Keeps as many processes as there are workers, each of which calls `run` with its number."""
 
-    def __init__(self, shared: Shared, run: Callable[[int], None]) -> None:
+    def __init__(self, shared: SharedState, run: Callable[[int], None]) -> None:
         self._shared = shared
         self._run = run
         self._running: dict[int, _Worker] = {}
@@ -45,6 +48,7 @@ class Supervisor:
             self._start(number, FIRST_PAUSE_S)
         while self._running or self._stop_by is None:
             self._reap()
+            self._kill_silent()
             self._start_again()
             if self._stop_by is not None:  # also for one that was just being started
                 self._signal(signal.SIGTERM if time.monotonic() < self._stop_by else signal.SIGKILL)
@@ -56,7 +60,7 @@ class Supervisor:
             self._stop_by = time.monotonic() + STOP_WITHIN_S
 
     def _start(self, number: int, pause_s: float) -> None:
-        self._shared.lines.forget(number)
+        self._shared.connections.forget(number)
         pid = os.fork()
         if pid == 0:
             self._be_worker(number)
@@ -94,8 +98,18 @@ class Supervisor:
             if self._stop_by is None:
                 self._note_end(number, worker, os.waitstatus_to_exitcode(status))
 
+    def _kill_silent(self) -> None:
+        """Ends workers whose loop stands still; what has ended is replaced."""
+        for number, worker in self._running.items():
+            counted_at = self._shared.connections.counted_at(number)
+            is_silent = counted_at == worker.counted_at > 0
+            worker.counted_at, worker.silent_looks = counted_at, worker.silent_looks + 1 if is_silent else 0
+            if worker.silent_looks == SILENT_LOOKS:
+                log.error("worker %d has not turned to its connections for a minute and is killed", number)
+                os.kill(worker.pid, signal.SIGKILL)
+
     def _note_end(self, number: int, worker: _Worker, status: int) -> None:
-        if not any(map(self._shared.lines.has_counted, range(self._shared.workers))):
+        if not any(map(self._shared.connections.counted_at, range(self._shared.workers))):
             self._stop_by = time.monotonic()
             self._signal(signal.SIGKILL)
             raise MagpieError("No worker could begin to serve; the log says why")
@@ -104,7 +118,7 @@ class Supervisor:
         pause_s = FIRST_PAUSE_S if has_lasted else worker.pause_s
         log.error("worker %d ended with status %d; another one takes its place", number, status)
         self._not_before[number] = (now if has_lasted else now + pause_s, min(2 * pause_s, MOST_PAUSE_S))
-        self._shared.lines.forget(number)
+        self._shared.connections.forget(number)
 
     def _start_again(self) -> None:
         for number, (when, pause_s) in list(self._not_before.items()):

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magpie.web.media import upload_memory
-from magpie.web.media.upload_memory import KEEP_S, MAX_BYTES, MAX_KEPT, NAME_BYTES, Upload, UploadMemory
-from magpie.web.middleware.rate_limits import SharedCounters
-from magpie.web.shared_memory import LineCounts, SharedLock, SharedTexts
+from magpie.web.shared import uploads
+from magpie.web.shared.connection_counts import ConnectionCounts
+from magpie.web.shared.memory import SharedLock, SharedTexts
+from magpie.web.shared.rate_counters import SharedCounters
+from magpie.web.shared.uploads import KEEP_S, MAX_BYTES, MAX_KEPT, NAME_BYTES, Upload, UploadMemory
 
 
 def in_processes(number: int, work: Callable[[], None]) -> None:
@@ -58,7 +59,7 @@ def test_hits_of_all_processes_count() -> None:
 
 def test_a_window_that_has_ended_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, counters = Clock(), SharedCounters()
-    monkeypatch.setattr("magpie.web.middleware.rate_limits.time", clock)
+    monkeypatch.setattr("magpie.web.shared.rate_counters.time", clock)
     assert [counters.incr("key", 10) for _ in range(3)] == [1, 2, 3]
     assert counters.get_expiry("key") == clock.now + 10
     clock.now += 9
@@ -86,7 +87,7 @@ def name(number: int) -> str:
 
 def test_the_latest_pictures_are_kept_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, memory = Clock(), UploadMemory()
-    monkeypatch.setattr(upload_memory, "time", clock)
+    monkeypatch.setattr(uploads, "time", clock)
     for number in range(MAX_KEPT + 3):
         clock.now += 1
         memory.put(name(number), Upload(b"%d" % number * 100, number, 2 * number))
@@ -124,15 +125,15 @@ def test_texts_are_read_as_they_were_written_last() -> None:
 
 
 def test_the_one_with_fewest_connections_takes_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, counts = Clock(), LineCounts(3)
-    monkeypatch.setattr("magpie.web.shared_memory.time", clock)
-    assert counts.count(0, 5) and counts.has_counted(0) and not counts.has_counted(1)
+    clock, counts = Clock(), ConnectionCounts(3)
+    monkeypatch.setattr("magpie.web.shared.connection_counts.time", clock)
+    assert counts.count(0, 5) and counts.counted_at(0) == clock.now and not counts.counted_at(1)
     assert counts.count(1, 4) and not counts.count(0, 5)
     counts.forget(1)
     assert counts.count(0, 5)
     counts.count(2, 1)
     assert not counts.count(0, 5)
-    clock.now += LineCounts.SILENT_S + 1
+    clock.now += ConnectionCounts.SILENT_S + 1
     assert counts.count(0, 5)  # the third has not been heard of
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from waitress.adjustments import Adjustments
 
 from magpie.data.settings import Settings
-from magpie.web.http_server import MAX_HEADERS, Refusal, Request, _checked
+from magpie.web.server.refusals import MAX_HEADERS, Refusal
+from magpie.web.server.request_head import Request, checked_head
 from tests.support.serving import Server, serving
 
 HOST = b"Host: localhost\r\n"
@@ -139,7 +140,7 @@ def test_any_bytes_are_a_request_or_refused(data: bytes) -> None:
 def test_heads_are_read_in_linear_time() -> None:
     """Waitress' expressions are quadratic in blanks before a value, and in the length of the first line."""
     blanks = b" " * 60_000
-    assert _checked(b"GET / HTTP/1.1\r\nX:" + blanks + b"a\r\n\r\n") == b"GET / HTTP/1.1\r\nX: a\r\n\r\n"
+    assert checked_head(b"GET / HTTP/1.1\r\nX:" + blanks + b"a\r\n\r\n") == b"GET / HTTP/1.1\r\nX: a\r\n\r\n"
     for odd in (b"X:" + blanks + b"\0", b"X: a\r\n" + blanks + b"b"):
         assert read(b"GET / HTTP/1.1\r\nHost: a\r\n" + odd + b"\r\n\r\n").error.code == 400
     assert read(b"GET a://" + b"1" * 60_000 + b" x\r\nHost: a\r\n\r\n").error.code == 414

@@ -6,17 +6,18 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from magpie.web.media.upload_memory import UploadMemory
-from magpie.web.middleware.rate_limits import SharedCounters
-from magpie.web.shared_memory import LineCounts, SharedTexts
+from magpie.web.shared.connection_counts import ConnectionCounts
+from magpie.web.shared.memory import SharedTexts
+from magpie.web.shared.rate_counters import SharedCounters
+from magpie.web.shared.uploads import UploadMemory
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedState:
     """What one worker has in common with the others, and its number among them."""
 
     workers: int
-    lines: LineCounts
+    connections: ConnectionCounts
     counters: SharedCounters
     uploads: UploadMemory
     alarms: SharedTexts
@@ -29,12 +30,12 @@ class Shared:
         return self.number == 0
 
     @classmethod
-    def among(cls, workers: int) -> "Shared":
+    def among(cls, workers: int) -> "SharedState":
         """For so many workers."""
         folder = Path(tempfile.mkdtemp(prefix="magpie-metrics-", dir=_memory_folder())) if workers > 1 else None
-        return cls(workers, LineCounts(workers), SharedCounters(), UploadMemory(), SharedTexts(), folder)
+        return cls(workers, ConnectionCounts(workers), SharedCounters(), UploadMemory(), SharedTexts(), folder)
 
-    def of_worker(self, number: int) -> "Shared":
+    def of_worker(self, number: int) -> "SharedState":
         """The same, as one of the workers has it."""
         return replace(self, number=number)
 

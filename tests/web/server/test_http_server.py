@@ -1,5 +1,6 @@
 """The HTTP server with a small application: who goes where there are too many, what is bounded, and how it ends."""
 
+import io
 import json
 import logging
 import socket
@@ -11,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from magpie.web import http_server
-from magpie.web.http_server import Server
+from magpie.web.server import connection, http_server
+from magpie.web.server.connection import Connection
+from magpie.web.server.http_server import Server
 
 WITHIN_S = 20.0  # far longer than anything here takes
 
@@ -38,6 +40,9 @@ class Served:
             assert self.go.wait(WITHIN_S)
         if path.startswith("/fail"):
             raise RuntimeError(path)
+        if path == "/file":
+            start_response("200 OK", [])
+            return environ["wsgi.file_wrapper"](io.BytesIO(b"of a file"))  # type: ignore[no-any-return]
         body = b"x" * 30_000_000 if path == "/large" else environ["wsgi.input"].read() or path.encode()
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return self.in_parts(body) if path == "/parts" else [body]
@@ -101,7 +106,7 @@ def promise(line: socket.socket, size: int, sent: bytes = b"") -> None:
 
 
 def test_the_longest_idle_line_makes_room_never_the_newest(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_server, "MAX_LINES", 10)
+    monkeypatch.setattr(http_server, "MAX_CONNECTIONS", 10)
     served = serve(opened)
     lines = [opened.enter_context(served.connect()) for _ in range(10)]
     for line in lines:
@@ -120,7 +125,7 @@ def test_the_longest_idle_line_makes_room_never_the_newest(opened: ExitStack, mo
 
 
 def test_bytes_that_trickle_do_not_make_a_line_younger(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_server, "MAX_LINES", 10)
+    monkeypatch.setattr(http_server, "MAX_CONNECTIONS", 10)
     served = serve(opened)
     slow = opened.enter_context(served.connect())
     promise(slow, 1_000_000, b"x")
@@ -136,7 +141,7 @@ def test_bytes_that_trickle_do_not_make_a_line_younger(opened: ExitStack, monkey
 
 
 def test_whoever_is_too_slow_is_told_so(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_server, "HEAD_WITHIN_S", 0.1)
+    monkeypatch.setattr(connection, "HEAD_WITHIN_S", 0.1)
     served = serve(opened)
     head, body, silent = (opened.enter_context(served.connect()) for _ in range(3))
     head.sendall(b"GET / HTTP/1.1\r\nHos")
@@ -147,6 +152,47 @@ def test_whoever_is_too_slow_is_told_so(opened: ExitStack, monkeypatch: pytest.M
         assert line.recv(1) == b""
     assert silent.recv(1) == b""  # nothing was asked, nothing is answered
     assert served.refused == [408, 408]
+
+
+def test_bytes_of_a_body_count_at_the_least_speed_and_never_ahead(opened: ExitStack) -> None:
+    served = serve(opened)
+    line = opened.enter_context(served.connect())
+    promise(line, 1_000_000, b"x")
+    wait_until(lambda: received_by(served) == 1)
+    (seen,) = served.server.active_channels.values()
+    began = seen.waits_since = seen.waits_since - 5
+    line.sendall(b"x" * 20_000)
+    wait_until(lambda: received_by(served) == 20_001)
+    assert seen.waits_since == pytest.approx(began + 20_000 / connection.SLOWEST_BYTES_PER_S)
+    line.sendall(b"x" * 100_000)
+    wait_until(lambda: received_by(served) == 120_001)
+    assert began + 5 <= seen.waits_since <= time.monotonic()
+
+
+def received_by(served: Served) -> int:
+    """Bytes of the only body that is coming in."""
+    seen = list(served.server.active_channels.values())
+    return sum(one.request.body_bytes_received for one in seen if one.request)
+
+
+def wait_until(claim: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WITHIN_S
+    while not claim():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(("setting", "path"), [("KEEP_ALIVE_S", "/"), ("STALLED_S", "/large")])
+def test_who_asks_nothing_more_or_takes_no_answer_is_cut(
+    opened: ExitStack, monkeypatch: pytest.MonkeyPatch, setting: str, path: str
+) -> None:
+    monkeypatch.setattr(connection, setting, 0.1)
+    served = serve(opened)
+    line = opened.enter_context(served.connect())
+    ask(line, path)
+    assert line.recv(1)  # the answer has begun
+    wait_until(lambda: not served.server.active_channels)
+    assert len(read_all(line)) < 30_000_000 and served.refused == []
 
 
 # ---- much to hold ----
@@ -217,15 +263,31 @@ def test_one_too_many_is_refused_at_once_and_watchers_are_not(opened: ExitStack)
     assert served.refused == [503]
 
 
-def test_the_loop_sleeps_while_an_answer_is_made(opened: ExitStack) -> None:
+def test_a_head_leaves_with_the_first_piece_and_the_loop_sleeps_until_the_next(
+    opened: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[bytes] = []
+    send = Connection.send
+    monkeypatch.setattr(Connection, "send", lambda self, data, **more: sent.append(data) or send(self, data, **more))
     served = serve(opened)
     line = opened.enter_context(served.connect())
     ask(line, "/parts")
     assert served.begun.acquire(timeout=WITHIN_S)
+    (head,) = sent
+    assert head.startswith(b"HTTP/1.1 200 OK") and head.endswith(b"\r\n\r\n/")
     (seen,) = served.server.active_channels.values()
-    assert seen.total_outbufs_len and not seen.writable() and not seen.readable()
+    assert not seen.writable() and not seen.readable()
     served.go.set()
-    assert read(line)[::2] == (200, b"/parts")
+    assert read(line)[::2] == (200, b"/parts") and sent == [head, b"parts"]
+
+
+def test_heads_without_a_body_and_files_are_sent(opened: ExitStack) -> None:
+    served = serve(opened)
+    line = opened.enter_context(served.connect())
+    line.sendall(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert line.recv(65_536).startswith(b"HTTP/1.1 200 OK")
+    ask(line, "/file")
+    assert read(line)[::2] == (200, b"of a file")
 
 
 def test_requests_behind_each_other_are_answered_one_by_one(opened: ExitStack) -> None:

@@ -1,0 +1,1 @@
+"""What do the workers of one server have in common?"""
