@@ -180,6 +180,10 @@ class HomeReadOnly(Unavailable):
     """The home cannot be written, so that only reading goes on."""
 
 
+class HomeMoved(Unavailable):
+    """The home is not where it was opened any more, so that nothing that is written would be found."""
+
+
 class DiskFault(Unavailable):
     """The disk neither reads nor writes as it should."""
 

@@ -45,6 +45,7 @@ def record_events() -> Response:
         current_app.extensions["magpie-origins"].demand_known_page()
     records = _parse_events(json_body(_ANYTHING, (JSON, TEXT)))
     opened = services()
+    opened.home.check()
     for name, deeds in Counter(record.client_id or record.session_id for record in records).items():
         opened.rate_limits.count_client(name, deeds)
     if wants_privacy(request.headers):
