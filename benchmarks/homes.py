@@ -1,4 +1,4 @@
-"""A feed → a temporary home, imported and indexed by the shipped encoder: what the relevance benchmarks search in."""
+"""Imports and indexes a feed in a temporary home with the shipped encoder, for the relevance benchmarks."""
 
 import tempfile
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""The read path: first stage, ranker, personalisation, page, facets."""
+"""Answers searches, the read path: first stage, ranker, personalisation, the page of hits, facets."""
 
 import threading
 import time
@@ -40,7 +40,7 @@ _CURRENT_GONE = "is gone; the index is served until the server ends, so run `mag
 
 
 class SearchEngine:
-    """Answers searches from the current generation and from what changed after it. Safe to share among threads."""
+    """Answers searches from the current generation and the changes since. Safe to share among threads."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
@@ -58,13 +58,16 @@ class SearchEngine:
 
     @classmethod
     def of_generation(cls, settings: Settings, database: Database, generation: Generation) -> "SearchEngine":
-        """An engine on this generation, which need not be published yet. Raises ModelMismatch."""
+        """An engine on this generation, published or not. Raises ModelMismatch."""
         engine = cls(settings, database)
         engine._serving = serve(settings, engine._catalogue, generation, None, [], engine.decoders)
         return engine
 
     def search(self, request: SearchRequest) -> SearchResult:
-        """The answer to a request. Raises BadQuery, BadFilter, BadPicture, TooLarge, ItemNotFound, NoIndex."""
+        """The hits, facets and ranges of a request.
+
+        Raises BadQuery, BadFilter, UnknownField, BadPicture, TooLarge, ItemNotFound, NoIndex.
+        """
         started = time.perf_counter()
         serving = self.serving
         segments = serving.segments
@@ -90,23 +93,23 @@ class SearchEngine:
 
     @property
     def fingerprint(self) -> str:
-        """Of the encoder that serves. Raises NoIndex."""
+        """The fingerprint of the serving encoder. Raises NoIndex."""
         return str(self.serving.generation.manifest["fingerprint"])
 
     def ranks_by(self, ranking: str) -> bool:
-        """Whether searches can be ordered by this: "first-stage", "current", or a compared version. Raises NoIndex."""
+        """Whether this ranking is available: "first-stage", "current", or a compared ranker version. Raises NoIndex."""
         has_loaded = self.serving is not None  # the first access loads the rankers too
         return has_loaded and (ranking in (FIRST_STAGE, CURRENT) or self._reranker.has(ranking))
 
     def first_stage(self, request: SearchRequest) -> tuple[ParsedQuery, RankedList]:
-        """What was asked and all candidates in order, before anything learned from clicks. Raises as `search` does."""
+        """The parsed query and all candidates in order, without anything learned from clicks. Raises as `search`."""
         found = run_first_stage(self.serving, request)
         return found.parsed, found.ranked
 
     def similar(self, item_id: str, k: int = 10) -> SearchResult:
-        """The items most like this one, without itself; none, with a notice, while the index lacks it.
+        """The `k` items most similar to this one, without itself; none, with a notice, while the index lacks it.
 
-        Raises ItemNotFound for one that the catalogue lacks, NoIndex.
+        Raises ItemNotFound for an item that is not in the catalogue, NoIndex.
         """
         try:
             return self.search(SearchRequest(like=item_id, k=k, facets=False))
@@ -115,15 +118,15 @@ class SearchEngine:
             return SearchResult(self._query_ids.new(), generation, FIRST_STAGE, 0.0, 0, False, [], notices=[str(error)])
 
     def finish(self, text: str) -> str:
-        """What is being typed, its last word brought to its end where it is none yet. Raises NoIndex."""
+        """The typed text with its unfinished last word completed from the catalogue's words. Raises NoIndex."""
         return self.serving.query_parser.finish(text)
 
     def suggest(self, prefix: str, limit: int = 8) -> list[str]:
-        """What enough people searched, then phrases of the catalogue, that complete what was typed. Raises NoIndex."""
+        """At most `limit` completions of `prefix`: popular searches, then phrases of the catalogue. Raises NoIndex."""
         return complete_with_searches(self.popularity.searched, self.serving.generation.phrases, prefix, limit)
 
     def status(self) -> dict[str, Any]:
-        """What is being served; `ready` is False, with the reason among the alarms, where nothing can be."""
+        """The status as `describe_status` gives it; `ready` is False, with the reason as alarm, without an index."""
         try:
             serving = self.serving
         except MagpieError as error:
@@ -131,42 +134,42 @@ class SearchEngine:
         return describe_status(serving, self._reranker, self._forgotten_ms, self._last_fault)
 
     def refresh(self) -> None:
-        """Takes up a newly published generation and the catalogue's changes; searches go on meanwhile.
+        """Loads a newly published generation, the catalogue's changes and the ranker; searches continue meanwhile.
 
-        Raises what opening a generation raises; then what was served before stays.
+        Raises NoIndex, ModelMismatch and other MagpieErrors of opening a generation; the previous one then stays.
         """
         with self._changing:
-            wanted, before = current_id(self._settings), self._serving
+            current, before = current_id(self._settings), self._serving
             try:
-                if before is None or wanted not in (None, before.wanted):
-                    if wanted is None:
+                if before is None or current not in (None, before.wanted):
+                    if current is None:
                         raise NoIndex(NO_INDEX)
-                    self._serving = open_serving(self._settings, self._catalogue, wanted, self.decoders, before)
+                    self._serving = open_serving(self._settings, self._catalogue, current, self.decoders, before)
                 else:
                     self._serving = with_changes(before, self._catalogue)
                 self._forgotten_ms = forgotten_at(self._database)
                 self._freshness.refresh()
                 self._reranker.refresh(self._serving.generation.manifest["fingerprint"])
-                self._last_fault = "" if wanted else f"{self._settings.current_file}: {_CURRENT_GONE}"
+                self._last_fault = "" if current else f"{self._settings.current_file}: {_CURRENT_GONE}"
             except MagpieError as error:
                 self._last_fault = str(error)
                 raise
 
     def warm_up(self) -> None:
-        """Loads the index and the encoder, so that the first search does not wait for them."""
+        """Loads index, encoder and picture decoder, so that the first search does not wait for them. Raises NoIndex."""
         serving = self.serving
         serving.encoder.warm_up()
         self.decoders.uploads.start()
         self.search(SearchRequest(text="warm up"))
 
     def close(self) -> None:
-        """Lets go of the index; searches fail afterwards."""
+        """Releases the index and stops the decoders; the engine is not used afterwards."""
         self._serving = None
         self.decoders.close()
 
     @property
     def serving(self) -> Serving:
-        """All that searches use now: the index, what changed since, the encoder. Raises NoIndex."""
+        """What searches use now: generation, changes, encoder; loaded on first access. Raises NoIndex."""
         if self._serving is None:
             self.refresh()
         serving = self._serving
@@ -177,21 +180,21 @@ class SearchEngine:
     def _personalised(
         self, reranked: Reranked, request: SearchRequest, parsed: ParsedQuery, segments: Sequence[Segment]
     ) -> RankedList:
-        """The order with what is gained by being new and by the searcher's choices; what was drawn stays as drawn."""
+        """The order with addends for freshness and the searcher's preferences; a drawn order is left unchanged."""
         if reranked.chances is not None:
             return reranked.order
         order = self._freshness.freshen(reranked.order, request, parsed, time.time())
-        return personalise(order, request, parsed, segments, self._taste(request))
+        return personalise(order, request, parsed, segments, self._preferences(request))
 
-    def _taste(self, request: SearchRequest) -> Preferences | None:
-        """What the searcher chose lately, None for one without a name or without choices."""
+    def _preferences(self, request: SearchRequest) -> Preferences | None:
+        """The searcher's preferences from recent choices; None without an id, without choices, or without `rerank`."""
         if not (request.session_id or request.client_id) or not request.rerank:
             return None
         return preferences_of(read_recent_choices(self._database, request.session_id, request.client_id), now_ms())
 
 
 def check_fields(request: SearchRequest, segments: Sequence[Columns]) -> None:
-    """Raises UnknownField where the request filters or sorts by a field that no item has."""
+    """Checks the fields to filter and sort by. Raises UnknownField where no item has one."""
     check_sort(request.sort, segments)
     check_names(request.filters, segments, "filter")
 
@@ -199,7 +202,7 @@ def check_fields(request: SearchRequest, segments: Sequence[Columns]) -> None:
 def _facets(
     segments: Sequence[Segment], request: SearchRequest, found: FirstStageResult
 ) -> tuple[dict[str, list[FacetValue]], dict[str, Range]]:
-    """Facets and ranges of what matches; nothing where the request wants none."""
+    """Facets and ranges of the matching items; both empty where the request excludes facets."""
     if not request.facets:
         return {}, {}
     unfiltered = find_without_each_filter(segments, found.parsed, request.filters, depth_of(request), found.best)
@@ -210,19 +213,19 @@ def _facets(
 def _hits(
     serving: Serving, order: RankedList, reranked: Reranked, request: SearchRequest, parsed: ParsedQuery
 ) -> list[Hit]:
-    """The page of hits. An item deleted within the last moment is left out rather than shown empty."""
+    """The requested page of hits. An item that was deleted since retrieval is left out."""
     page = range(request.offset, min(request.offset + request.k, len(order)))
-    cards = serving.items.get_many(order.ids[page.start : page.stop].tolist())
+    stored = serving.items.get_many(order.ids[page.start : page.stop].tolist())
     hits: list[Hit] = []
     for k in page:
-        card = cards.get(int(order.ids[k]))
-        if card is not None:
+        one = stored.get(int(order.ids[k]))
+        if one is not None:
             explained = order.explain(k, parsed) if request.explain else None
             position = request.offset + len(hits) + 1
-            inputs = reranked.inputs_of(card.id, order.first_stage_score(k))
+            inputs = reranked.inputs_of(one.id, order.first_stage_score(k))
             hits.append(
                 hit_of(
-                    card, position, order.score(k), order.dominant_colour(k), explained, inputs, reranked.chance_at(k)
+                    one, position, order.score(k), order.dominant_colour(k), explained, inputs, reranked.chance_at(k)
                 )
             )
     return hits

@@ -1,4 +1,4 @@
-"""The first stage of a search, before anything learned from clicks: the one order for serving and for training."""
+"""Runs the first stage of a search, without anything learned from clicks; serving and training share it."""
 
 from dataclasses import dataclass
 
@@ -11,15 +11,15 @@ from magpie.search.retrieval.ranked_list import RankedList, best_score, matching
 from magpie.search.retrieval.scoring import Candidates, score
 from magpie.search.serving import Serving
 
-DEPTH = 500  # candidates per index; beyond half of it a page needs the deeper search
+DEPTH = 500  # candidates of each index; pages beyond half of it take DEEP
 DEEP = 10_000
 
 
 @dataclass(frozen=True)
 class FirstStageResult:
-    """A parsed query and what each step made of it; `retrieved`, `candidates` and `matching` are by segment.
+    """The results of the first stage's steps; `retrieved`, `candidates` and `matching` are by segment.
 
-    `best` is the score of the best candidate, `matching` are the rows that match rather than only lie near.
+    `best` is the score of the best candidate, `matching` the rows that match the query, `ranked` the order.
     """
 
     parsed: ParsedQuery
@@ -31,13 +31,14 @@ class FirstStageResult:
 
 
 def depth_of(request: SearchRequest) -> int:
-    """How many candidates each index is asked for, so that the page can be filled."""
+    """The number of candidates to take from each index for the requested page."""
     return DEPTH if request.offset + request.k <= DEPTH // 2 else DEEP
 
 
 def run_first_stage(serving: Serving, request: SearchRequest, depth: int = DEPTH) -> FirstStageResult:
-    """Parse, retrieve, score, match, order.
+    """The first stage's result for a request: parse, retrieve, score, match, order.
 
+    `depth` is the number of candidates from each index.
     Raises BadQuery, BadFilter, BadPicture, TooLarge, ItemNotFound, UnknownField.
     """
     parsed = serving.query_parser.parse(request, serving.segments)

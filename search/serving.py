@@ -1,4 +1,4 @@
-"""What is being served: a generation with its encoder and the catalogue's later changes, taken up as one piece."""
+"""Opens what searches use: the published generation with its encoder, and the catalogue's changes since."""
 
 import logging
 import time
@@ -27,9 +27,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Serving:
-    """Everything one search uses; replaced as a whole, so that no search sees half of a change.
+    """All parts that a search uses; replaced as a whole, so that no search sees half of a change.
 
-    `wanted` is what `CURRENT` named when this was opened; it differs from the generation's id while that is broken.
+    `wanted` is the generation that `CURRENT` named when this was opened; `generation` is an earlier one where that is
+    broken. `alarms` are messages for the owner.
     """
 
     wanted: str | None
@@ -47,9 +48,9 @@ class Serving:
 def open_serving(
     settings: Settings, catalogue: Catalogue, wanted: str | None, decoders: Decoders, before: Serving | None
 ) -> Serving:
-    """The current generation, loaded, with the catalogue's changes since. Keeps the encoder of `before` if it fits.
+    """The current generation, loaded, with the catalogue's changes since; an equal encoder of `before` is kept.
 
-    Raises NoIndex without a generation, ModelMismatch where its encoder is not the one at hand.
+    Raises NoIndex without a generation, ModelMismatch where its encoder is not available.
     """
     generation, alarms = open_current(settings)
     return serve(settings, catalogue, generation, wanted, alarms, decoders, before)
@@ -64,11 +65,11 @@ def serve(
     decoders: Decoders,
     before: Serving | None = None,
 ) -> Serving:
-    """A generation, loaded, as `open_serving` serves it. Raises ModelMismatch."""
+    """The given generation, loaded, with the catalogue's changes since. Raises ModelMismatch."""
     generation.load()
-    limit_threads(1)  # requests run side by side already; more threads each only wait for each other
-    wanted_encoder = generation.manifest["fingerprint"]
-    encoder = before.encoder if before and before.encoder.spec.fingerprint == wanted_encoder else None
+    limit_threads(1)  # requests run in parallel; more threads for each would wait for each other
+    fingerprint = generation.manifest["fingerprint"]
+    encoder = before.encoder if before and before.encoder.spec.fingerprint == fingerprint else None
     encoder = encoder or open_encoder_of(generation, threads=1)
     query_parser = QueryParser(encoder, generation, catalogue, settings, decoders.uploads)
     changed_items = ChangedItems(settings, catalogue, generation, encoder, decoders.catalogue)
@@ -89,7 +90,7 @@ def serve(
 
 
 def _caught_up(serving: Serving, catalogue: Catalogue, at_least: int) -> Serving:
-    """The same with all changes since; of very many only those of the first seconds, but all up to this revision."""
+    """The serving after following changes for at most CATCH_UP_S seconds, and at least up to revision `at_least`."""
     deadline = time.monotonic() + CATCH_UP_S
     while True:
         before = serving.delta.revision
@@ -104,7 +105,7 @@ def _caught_up(serving: Serving, catalogue: Catalogue, at_least: int) -> Serving
 
 
 def with_changes(serving: Serving, catalogue: Catalogue) -> Serving:
-    """The same generation a step closer to the catalogue as it is now; the same object where there is none to make.
+    """The serving after one step of following the catalogue's changes; the same object where nothing changed.
 
     Raises Unavailable where the changes cannot be indexed.
     """
@@ -123,7 +124,7 @@ def with_changes(serving: Serving, catalogue: Catalogue) -> Serving:
 
 
 def main_segment(generation: Generation) -> Segment:
-    """The generation as a segment."""
+    """The segment of a generation's items, none of them dead."""
     return Segment(
         ids=generation.ids,
         parts=generation.parts,

@@ -1,4 +1,4 @@
-"""Describes what is being served, with an alarm for everything that the owner should know."""
+"""Describes what is being served, with alarms for the owner."""
 
 from typing import Any
 
@@ -14,15 +14,15 @@ _STALE_ALARMS = {
 
 
 def not_ready(reason: str) -> dict[str, Any]:
-    """The status where nothing can be served, with the reason among the alarms."""
+    """The status without a served index, with `reason` as its alarm."""
     return {"ready": False, "generation": None, "items": 0, "model": None, "alarms": [reason]}
 
 
 def describe_status(serving: Serving, reranker: Reranker, forgotten_ms: int, last_fault: str) -> dict[str, Any]:
-    """What is being served.
+    """The status as the API and the command line show it: generation, items, model, ranker, pending changes, alarms.
 
-    `forgotten_ms` is when something of the log was last forgotten, `last_fault` why a newer generation or change was
-    not taken up, "" where nothing went wrong.
+    `forgotten_ms` is the time of the last erasure from the log (milliseconds since 1970); `last_fault` says why a newer
+    generation or change could not be loaded, "" where none failed.
     """
     alarms = list(serving.alarms) + ([last_fault] if last_fault else [])
     if serving.delta.is_full:
@@ -50,9 +50,9 @@ def describe_status(serving: Serving, reranker: Reranker, forgotten_ms: int, las
 
 
 def _find_stale(serving: Serving, reranker: Reranker, forgotten_ms: int) -> list[str]:
-    """What was made before something of the log was forgotten, and so may still tell of it."""
+    """Which of "index" and "ranker" were made before the last erasure, and may still contain what was erased."""
     stale = {
         "index": is_stale(serving.generation.manifest, forgotten_ms),
         "ranker": reranker.learned_before(forgotten_ms),
     }
-    return [name for name, it_is in stale.items() if it_is]
+    return [name for name, is_older in stale.items() if is_older]

@@ -154,12 +154,14 @@ def test_secrets_are_not_logged(own_shop: Settings, caplog: Any) -> None:
     assert b"the-owners-secret" not in bytes_of(own_shop.home) and token.encode() not in bytes_of(own_shop.home)
 
 
+@pytest.mark.every_database
 def test_no_failing_statement_tells_salts_or_words(database: Database) -> None:
     salt = b"salt-of-this-span"
     asked = query_values(QueryRecord("q1", SECRET_WORDS, CLIENT))
-    for table, values in ((client_salts, {"span": 7, "salt": salt}), (queries, asked)):
+    salted, incomplete = {"span": 7, "salt": salt}, asked | {"reason": None}
+    for table, rows in ((client_salts, [salted, salted]), (queries, [asked, asked]), (queries, [incomplete])):
         with pytest.raises(IntegrityError) as failed, database.writing() as connection:
-            connection.execute(insert(table), [values, values])
+            connection.execute(insert(table), rows)
         told = "".join(traceback.format_exception(failed.value))
         assert table.name in told
         assert not any(secret in told for secret in (salt.decode(), SECRET_WORDS, CLIENT))
@@ -182,6 +184,7 @@ def test_no_unexpected_error_tells_words(app: Flask, caplog: Any) -> None:
 # ---- names ----
 
 
+@pytest.mark.every_database
 def test_without_its_salt_a_name_leads_to_nobody(database: Database) -> None:
     log, at_ms = EventLog(database), 680 * SPAN_MS
     log.record_events([EventRecord("click", client_id=CLIENT, timestamp_ms=at_ms + span * SPAN_MS) for span in (0, 1)])
@@ -222,6 +225,7 @@ def derived(database: Database) -> dict[str, Any]:
     }
 
 
+@pytest.mark.every_database
 def test_forgetting_somebody_changes_all_that_was_derived(database: Database, settings: Settings) -> None:
     people = [CLIENT, "p2"]
     shown_and_clicked(database, SECRET_WORDS, "vase", people)
@@ -251,6 +255,7 @@ def test_who_has_their_visit_forgotten_leaves_nothing_behind(database: Database,
     assert forgotten_at(database) > 0
 
 
+@pytest.mark.every_database
 def test_purging_changes_all_that_was_derived(database: Database, settings: Settings) -> None:
     shown_and_clicked(database, SECRET_WORDS, "vase", ["p1", "p2"])
     purge(database, datetime.now(UTC))
@@ -258,6 +263,7 @@ def test_purging_changes_all_that_was_derived(database: Database, settings: Sett
     assert not any(derived(database).values())
 
 
+@pytest.mark.every_database
 def test_what_one_person_typed_reaches_nobody(database: Database) -> None:
     shown_and_clicked(database, SECRET_WORDS, "vase", [CLIENT] * 30)
     shown_and_clicked(database, "red vase", "vase", ["p1", "p2", "p3", "p4", "p5"])

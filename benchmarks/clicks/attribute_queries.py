@@ -1,7 +1,7 @@
-"""A feed with known attributes → a poorer one to index, and queries about the attributes with the grade of any item.
+"""Degrades a feed with known attributes for indexing, and draws queries on the attributes with grades for every item.
 
-What the engine gets: titles that lost words (most of those that name an attribute), and attributes of which many are
-missing and some are wrong. What is wanted is known from the feed as it was.
+The engine gets titles that lost words (most of those that name an attribute), and attributes of which many are missing
+and some are wrong. Grades come from the original feed.
 """
 
 import csv

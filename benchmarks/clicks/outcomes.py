@@ -1,4 +1,4 @@
-"""Orders of a world's candidates → how much of the way to the best order they go, and how many queries they harm."""
+"""Measures rankings of simulated candidates: the gain as a share of the best order's, and the queries that lose."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,8 +1,7 @@
-"""Judged queries of a catalogue → people who look at lists and click: the log they leave, and what would be best.
+"""Simulates clicks on the judged queries of a catalogue: the click log, and the best possible order.
 
-All behaviour is simulated. What somebody looks at is clicked the more often the better it fits (its grade) and the
-higher a hidden appeal of the item is; what is clicked is bought by its grade and a hidden quality. How people look, and
-what else moves them, says `Behaviour`.
+An examined item is clicked the more often the higher its grade and its hidden appeal; a clicked item is bought by its
+grade and a hidden quality. `Behaviour` sets which positions are examined and all other influences.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""A feed and its poorer copy → the prototype's own first stage: BM25 of titles, and noisy vectors for an encoder's.
+"""Computes the prototype's first stage over a degraded feed: BM25 of titles, and noise in place of encoder vectors.
 
-Attributes are in no text here and no vector knows which are missing: what the engine makes of them it makes while
-learning. Formulas and constants are the prototype's; the learning that follows is the engine's.
+No text here has attributes and no vector shows which are missing: the engine gets them only while it learns. Formulas
+and constants are the prototype's; the learning that follows is the engine's.
 """
 
 import csv

@@ -1,7 +1,7 @@
-"""Attribute queries and a real first stage → shoppers with tastes of their own, the log they leave, what they gain.
+"""Simulates shoppers with preferences of their own on attribute queries: their click log, and what they gain.
 
-What is looked at is clicked by its grade, a hidden appeal (the brand's and the item's own), and the shopper's taste: a
-gender, three families of colours and five brands, each as far as the query does not name it.
+An examined item is clicked by its grade, a hidden appeal (of its brand and its own) and the shopper's preferences: a
+gender, three families of colours and five brands, each where the query does not name it.
 """
 
 from dataclasses import dataclass

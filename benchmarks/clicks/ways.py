@@ -1,4 +1,4 @@
-"""A log → all ways of ranking that are compared: as it was, by raw rates, by rankers with and without parts."""
+"""Ranks a log's candidates in all compared ways: unchanged, by raw click rates, by rankers with and without parts."""
 
 import time
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Writes a home into one file, consistent while the home is used: databases, indexes, rankers, pictures.
 
-The file is a plain tar whose last member lists every other with size and checksum, so that a cut one is known as such.
+The file is a plain tar whose last member lists every other with size and checksum, so that a truncated one is detected.
 """
 
 import errno
@@ -31,7 +31,7 @@ FORMAT, FORMAT_WITHOUT_DATABASE = 1, 2  # the latter would be an empty shop for 
 MANIFEST = "backup.json"
 SNAPSHOT_PREFIX = ".backup-"
 DATABASE = "magpie.db"
-# made anew when missed, of the moment, or a copy of what is saved anyway
+# caches, temporary files, and copies of what is saved anyway
 _LEFT_OUT = ("thumbnails", "models/cache")
 _LEFT_OUT_ENDINGS = (".lock", ".db-wal", ".db-shm", ".partial", ".new", ".damaged")
 _SECRET = ("token", "secret", "key", "url", "home")
@@ -54,7 +54,7 @@ class BackupReport:
 
 
 def back_up(settings: Settings, file: Path, progress: Progress) -> BackupReport:
-    """Writes the home into `file`, replacing it only when all is written, and says what is in it.
+    """The report of writing the home into `file`, which is replaced only when all is written.
 
     A database that lies elsewhere is not in it, and is to be saved by its own tools after this. The index that is
     saved never shows a later catalogue than the database that is saved with it. Raises BadSetting for a place that
@@ -82,7 +82,7 @@ def back_up(settings: Settings, file: Path, progress: Progress) -> BackupReport:
 
 
 def _about(settings: Settings) -> dict[str, Any]:
-    """What the manifest says of the home; nothing that is secret."""
+    """The manifest's description of the home, without secret settings."""
     given = {
         name: value
         for name, value in settings.model_dump(mode="json").items()
@@ -100,7 +100,7 @@ def _about(settings: Settings) -> dict[str, Any]:
 
 @contextmanager
 def _snapshot(home: Path) -> Iterator[Path]:
-    """A folder of links to the home's files: what is pruned or replaced meanwhile stays as it was."""
+    """A folder of hard links to the home's files, so that deleted or replaced files remain readable."""
     for left_over in home.glob(f"{SNAPSHOT_PREFIX}*"):  # of a backup that was killed; we hold the lock
         shutil.rmtree(left_over)
     folder = Path(tempfile.mkdtemp(prefix=SNAPSHOT_PREFIX, dir=home))
@@ -164,7 +164,7 @@ def _copy_databases(home: Path, folder: Path, is_inside: bool) -> list[str]:
 
 
 def _copy_database(source: Path, copy: Path) -> None:
-    """Copies in one step, which holds nobody up: readers and writers of a write-ahead log do not wait for us."""
+    """Copies a database in one step; with a write-ahead log, other readers and writers do not wait for it."""
     try:
         with closing(sqlite3.connect(source, timeout=30)) as one, closing(sqlite3.connect(copy)) as other:
             one.backup(other)
@@ -205,7 +205,7 @@ def _write_tar(out: IO[bytes], folder: Path, about: dict[str, Any], progress: Pr
 
 
 class _Digesting:
-    """A file that is hashed while it is read."""
+    """A file whose BLAKE2b digest is computed while it is read."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -218,7 +218,7 @@ class _Digesting:
 
 
 def _for_owner_only(path: Path) -> IO[bytes]:
-    """What people did is in it."""
+    """A new file that only its owner can read, because a backup holds the event log."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb")
 
 

@@ -1,4 +1,4 @@
-"""Removes what killed processes left behind in a home, and nothing of those that are still at work."""
+"""Removes temporary files that killed processes left in a home; those of running processes stay."""
 
 import fcntl
 import shutil
@@ -11,11 +11,11 @@ from magpie.data.backup.restore import STAGING_PREFIX
 from magpie.data.errors import HomeLocked
 from magpie.data.home.locks import lock_home
 
-_ABANDONED_S = 3600.0  # a picture is written within a moment
+_ABANDONED_S = 3600.0  # writing a picture takes seconds at most
 
 
 def remove_leftovers(home: Path) -> None:
-    """Removes half-written files and folders of ended processes. For who holds the home's rebuild lock."""
+    """Removes unfinished files and folders of ended processes; the caller must hold the home's rebuild lock."""
     for staging in home.glob(f"{STAGING_PREFIX}*"):  # a restore would hold the rebuild lock
         shutil.rmtree(staging, ignore_errors=True)
     with suppress(HomeLocked), lock_home(home, "backup"):

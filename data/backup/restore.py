@@ -1,4 +1,4 @@
-"""Restores a backup's file into an empty home; every byte is checked before anything is put into its place."""
+"""Restores a backup into an empty home; all checksums are verified before any file is put into its place."""
 
 import json
 import shutil
@@ -63,7 +63,7 @@ def restore(settings: Settings, file: Path, progress: Progress) -> RestoreReport
 
 
 def _content(folder: Path) -> list[Path]:
-    """All that is in a home but locks and unfinished work."""
+    """The files and folders of a home, without locks and temporary ones."""
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
@@ -76,7 +76,7 @@ def _check_empty(home: Path) -> None:
 
 
 def _clear_unfinished(home: Path) -> None:
-    """Removes what a killed restore left. Once it had begun to move, all in the home is of it: the home was empty."""
+    """Removes the files of a killed restore; if it was moving them, all files of the home are its own."""
     check_earlier_restore(home)
     unfinished = home / UNFINISHED_RESTORE
     if unfinished.exists():
@@ -88,7 +88,7 @@ def _clear_unfinished(home: Path) -> None:
 
 
 def _move_into(home: Path, folder: Path) -> None:
-    """Moves the checked content into the home; while its folder is there, under this name, nobody opens the home."""
+    """Moves the checked files into the home; while UNFINISHED_RESTORE exists, no process opens the home."""
     _check_empty(home)
     moving = folder.rename(home / UNFINISHED_RESTORE)
     if found := _content(home):  # somebody opened the home since
@@ -130,7 +130,7 @@ def _is_inside(name: str) -> bool:
 
 
 def _write(content: IO[bytes], path: Path) -> str:
-    """Writes the file and returns its checksum."""
+    """The checksum of the content, after writing it to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     digest = blake2b(digest_size=16)
     with path.open("wb") as out:

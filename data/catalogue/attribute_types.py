@@ -1,7 +1,7 @@
-"""The kind of each attribute: values are stored as they came, and every item shows them by one kind.
+"""Infers the kind of each attribute and converts stored values to it; values are stored as they came.
 
-Kinds widen only: number, boolean and date meet in text, and everything meets in list. The kind of a column is
-therefore the same in whatever order its values were seen.
+Kinds are only widened: two of number, boolean and date give text, and any with list gives list. So the kind of an
+attribute does not depend on the order of its values.
 """
 
 import re
@@ -14,7 +14,7 @@ from magpie.data.catalogue.items import Value
 Kind = Literal["number", "boolean", "date", "text", "list"]
 KINDS: tuple[str, ...] = get_args(Kind)
 
-MAX_TYPED_CHARS = 1_000  # longer values are prose
+MAX_TYPED_CHARS = 1_000  # longer values are text
 # a leading zero or more digits than a float holds make a code ("007", a card number), not an amount
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?( ?(Z|[+-]\d\d:?\d\d))?)?", re.ASCII)
@@ -24,7 +24,7 @@ _BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
 
 
 def kind_of(value: Value) -> Kind:
-    """The narrowest kind that holds this one value, which must not be empty."""
+    """The narrowest kind of one value, which must not be empty."""
     if not isinstance(value, str):
         return "list" if isinstance(value, list) else "boolean" if isinstance(value, bool) else "number"
     if len(value) > MAX_TYPED_CHARS:
@@ -39,14 +39,14 @@ def kind_of(value: Value) -> Kind:
 
 
 def widen(known: Kind | None, seen: Kind) -> Kind:
-    """The kind that holds both."""
+    """The narrowest kind that holds the values of both; `known` is None before the first value."""
     if known is None or known == seen:
         return seen
     return "list" if "list" in (known, seen) else "text"
 
 
 def typed(value: Value, kind: Kind) -> Value:
-    """The stored value as its column's kind shows it; the kind must hold it, as `widen` sees to."""
+    """The stored value converted to its attribute's kind, which must be as wide as `kind_of(value)`."""
     if kind == "list":
         return _as_list(value)
     if isinstance(value, list):
@@ -61,11 +61,11 @@ def typed(value: Value, kind: Kind) -> Value:
 
 
 def typed_attributes(raw: Mapping[str, Value], kinds: Mapping[str, Kind]) -> dict[str, Value]:
-    """All attributes of one item, typed by their columns."""
+    """The attributes of one item, converted to their kinds; an attribute without a known kind is text."""
     shown = dict(raw)
     for name, value in raw.items():
         kind = kinds.get(name, "text")
-        if kind != "text" or not isinstance(value, str):  # most columns hold words, which are shown as they are
+        if kind != "text" or not isinstance(value, str):  # text needs no conversion, and most attributes are text
             shown[name] = typed(value, kind)
     return shown
 

@@ -1,4 +1,4 @@
-"""The catalogue: feeds are upserted into it, the index is built from it, hits are read from it."""
+"""Stores the items: imports upsert into the catalogue, the index is built from it, hits are read from it."""
 
 import hashlib
 import json
@@ -42,9 +42,9 @@ _NOBODY = UpsertWatch()
 
 @dataclass(frozen=True)
 class Changes:
-    """What happened after a revision: items changed up to `revision`, oldest first, and every item deleted since.
+    """The changes after a revision: items changed up to `revision`, oldest first, and every item deleted since.
 
-    `latest` is the catalogue's revision when this was read: larger where more items changed than were asked for.
+    `latest` is the catalogue's revision when this was read; it is larger where more items changed than the limit.
     """
 
     items: list[Item]
@@ -55,23 +55,26 @@ class Changes:
 
 @dataclass(frozen=True)
 class CatalogueState:
-    """One state of the catalogue. The revision grows with every change; a restored backup may have the same revision
-    with other items, but never the same digest."""
+    """The identity of a state of the catalogue.
+
+    The revision grows with every change; a restored backup may have the same revision with other items, but then has
+    another digest.
+    """
 
     revision: int
     digest: str
 
 
 class Catalogue:
-    """All items, by number (`id`, for indexes) and by the owner's name (`item_id`). Safe to share among threads."""
+    """All items, by `id` (the number that indexes use) and by `item_id` (the owner's). Safe to share among threads."""
 
     def __init__(self, database: Database, settings: Settings, decoder: PictureSandbox | None = None) -> None:
         self.database = database
         self.settings = settings
-        self._decoder = decoder  # where doubtful pictures are decoded; without one, each upsert has its own
+        self._decoder = decoder  # decodes doubtful pictures; without one, each upsert starts its own
 
     def upsert(self, drafts: Iterable[ItemDraft], picture_root: Path, watch: UpsertWatch = _NOBODY) -> UpsertCounts:
-        """Counts of what was inserted, updated and left alone, and of pictures that could not be used.
+        """The numbers of items inserted, updated and unchanged, and of pictures that could not be used.
 
         Picture paths are relative to `picture_root` and may not leave it. Every batch is one transaction: what was
         written before an error or an interruption stays. Raises BadItem for a draft that cannot be stored, and what
@@ -82,7 +85,7 @@ class Catalogue:
     def upserting(
         self, drafts: Iterable[ItemDraft], picture_root: Path, watch: UpsertWatch = _NOBODY
     ) -> Iterator[UpsertCounts]:
-        """The same batch by batch, for progress: yields the counts of each once it is committed."""
+        """Yields the counts of each batch once it is committed, for progress; otherwise as `upsert`."""
         decoder = self._decoder or PictureSandbox()
         fetch: FetchAll = refuse_addresses
         if self.settings.picture_hosts:
@@ -97,7 +100,7 @@ class Catalogue:
                 decoder.close()
 
     def get(self, item_id: str) -> Item:
-        """The item of this name. Raises ItemNotFound."""
+        """The item of this `item_id`. Raises ItemNotFound."""
         with self.database.reading() as connection:
             found = _read_items(connection, _ITEMS.where(items.c.item_id == item_id))
         if not found:
@@ -105,7 +108,7 @@ class Catalogue:
         return found[0]
 
     def get_many(self, ids: Sequence[int]) -> dict[int, Item]:
-        """The items of these numbers, by number; those that are gone are left out."""
+        """The items of these numbers by `id`; numbers without an item are left out."""
         found: dict[int, Item] = {}
         with self.database.fetching() as fetch:
             for start in range(0, len(ids), IDS_PER_SELECT):
@@ -114,7 +117,7 @@ class Catalogue:
         return found
 
     def ids_of(self, item_ids: Sequence[str]) -> dict[str, int]:
-        """The numbers of the items of these names; unknown names are left out."""
+        """The numbers (`id`) of these items by `item_id`; unknown ones are left out."""
         found: dict[str, int] = {}
         with self.database.reading() as connection:
             for start in range(0, len(item_ids), IDS_PER_SELECT):
@@ -133,13 +136,13 @@ class Catalogue:
             after_id = found[-1].id
 
     def created_after(self, after_id: int) -> list[tuple[int, float]]:
-        """Number and time of coming (seconds since 1970) of the items after this number, ascending."""
+        """(`id`, creation time in seconds since 1970) of the items with an `id` above `after_id`, ascending."""
         with self.database.fetching() as fetch:
             rows = fetch(f"{_CREATED_SQL} WHERE id > {int(after_id)} ORDER BY id")
         return [(int(id_), float(created_at or 0.0)) for id_, created_at in rows]
 
     def delete(self, item_id: str, watch: UpsertWatch = _NOBODY) -> None:
-        """Takes the item out and remembers its number as deleted. Raises ItemNotFound and what `watch.check` does."""
+        """Deletes the item and records its number as deleted. Raises ItemNotFound, and what `watch.check` raises."""
         columns = select(items.c.id, items.c.revision, items.c.updated_at)
         with self.database.writing(durable=True) as connection:
             found = connection.execute(columns.where(items.c.item_id == item_id)).one_or_none()
@@ -151,17 +154,17 @@ class Catalogue:
             connection.execute(insert(deletions).values(id=found.id, item_id=item_id, revision=revision))
 
     def count(self) -> int:
-        """How many items there are."""
+        """The number of items."""
         with self.database.reading() as connection:
             return connection.execute(select(func.count()).select_from(items)).scalar_one()
 
     def revision(self) -> int:
-        """A number that grows with every change to any item."""
+        """The catalogue's revision: a number that grows with every change to any item."""
         with self.database.fetching() as fetch:
             return _revision(fetch)
 
     def state(self) -> CatalogueState:
-        """The catalogue's revision, and a hash of which items there are in which state."""
+        """The catalogue's revision, and a digest of all items' numbers, revisions and times of change."""
         digest, after_id = hashlib.blake2b(digest_size=16), 0
         with self.database.fetching() as fetch:
             revision = _revision(fetch)
@@ -172,7 +175,7 @@ class Catalogue:
         return CatalogueState(revision, digest.hexdigest())
 
     def changes_since(self, revision: int, limit: int = 10_000) -> Changes:
-        """The items changed after this revision, oldest first, at most `limit`; and all numbers deleted after it."""
+        """The items changed after this revision, at most `limit`, oldest first, and all numbers deleted after it."""
         with self.database.reading() as connection:
             now = _revision(partial(fetch_all, connection))
             changed = _read_items(
@@ -185,7 +188,7 @@ class Catalogue:
         return Changes(kept, list(gone), kept[-1].revision if kept else revision, now)
 
     def attribute_kinds(self) -> dict[str, Kind]:
-        """The kind of every attribute; known fields such as price are not among them."""
+        """The kind of every attribute by name, without the known fields such as price."""
         with self.database.fetching() as fetch:
             return load_kinds(fetch)
 
@@ -222,7 +225,7 @@ _CREATED_SQL = str(select(items.c.id, items.c.created_at))
 
 
 def _states_sql(after_id: int) -> str:
-    """The number, revision and time of change of the items after this number, ascending, some of them at a time."""
+    """The statement for number, revision and time of change of the next items after this number, ascending."""
     return f"{_STATES_SQL} WHERE items.id > {after_id} ORDER BY items.id LIMIT {_STATES_PER_SELECT}"
 
 
@@ -240,8 +243,11 @@ def _read_items(connection: Connection, chosen: Select[Any]) -> list[Item]:
 
 
 def _by_number(fetch: Fetch, columns: str, key: str, ids: Sequence[int]) -> list[tuple[Any, ...]]:
-    """The rows of these numbers. Every search waits for this, and a statement with the numbers written into it
-    takes half the time of one with a parameter for each."""
+    """The rows in which `key` is one of `ids`.
+
+    Every search waits for this statement; with the numbers written into it, it takes half the time of one with a
+    parameter for each.
+    """
     numbers = ",".join(str(int(id_)) for id_ in ids)
     return fetch(f"{columns} WHERE {key} IN ({numbers})")
 

@@ -1,4 +1,4 @@
-"""Attribute values that Magpie inferred, stored apart from given ones, which take precedence."""
+"""Stores attribute values that Magpie inferred, apart from given ones, which take precedence."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -17,7 +17,7 @@ _LABELS_SQL = str(select(labels.c.item, labels.c.name, labels.c.value, labels.c.
 
 
 def read_labels(fetch: Fetch, ids: Sequence[int]) -> dict[int, dict[str, Label]]:
-    """The labels of these items by `items.id` and attribute; items without any are left out."""
+    """The inferred labels of these items, by `items.id` and attribute; items without any are left out."""
     found: dict[int, dict[str, Label]] = {}
     for start in range(0, len(ids), _ROWS_PER_STATEMENT):
         numbers = ",".join(str(int(id_)) for id_ in ids[start : start + _ROWS_PER_STATEMENT])
@@ -27,17 +27,17 @@ def read_labels(fetch: Fetch, ids: Sequence[int]) -> dict[int, dict[str, Label]]
 
 
 def count_labels(database: Database) -> dict[str, int]:
-    """How many items have an inferred value, by attribute."""
+    """The number of items with an inferred value, by attribute."""
     with database.reading() as connection:
         counted = select(labels.c.name, func.count()).group_by(labels.c.name).order_by(labels.c.name)
         return {row[0]: row[1] for row in connection.execute(counted)}
 
 
 def replace_labels(database: Database, field: str, found: Mapping[int, Label]) -> int:
-    """Makes these the only labels of the attribute, by `items.id`, and returns how many there were before.
+    """The number of labels that the attribute `field` had before `found` (by `items.id`) replaced them all.
 
-    Items that gain, lose or change a label count as changed, so that a running server and the next index see it.
-    Items that were deleted meanwhile are left out.
+    Items that gain, lose or change a label get a new revision, so that a running server and the next index see it.
+    Deleted items are left out.
     """
     with database.writing() as connection:
         known = select(labels.c.item, labels.c.value, labels.c.confidence).where(labels.c.name == field)
@@ -57,7 +57,7 @@ def replace_labels(database: Database, field: str, found: Mapping[int, Label]) -
 
 
 def drop_answered(connection: Connection, given: Mapping[int, Mapping[str, object]]) -> None:
-    """Deletes the labels of attributes that these items (by `items.id`) now have a given value of."""
+    """Deletes labels of attributes for which these items (by `items.id`) now have a given value."""
     for item, by_name in read_labels(partial(fetch_all, connection), list(given)).items():
         answered = [name for name in by_name if name in given[item]]
         if answered:

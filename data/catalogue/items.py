@@ -1,4 +1,4 @@
-"""An item as a feed brings it (`ItemDraft`) and as the catalogue stores it (`Item`)."""
+"""Defines an item as a feed gives it (`ItemDraft`) and as the catalogue stores it (`Item`)."""
 
 import json
 import math
@@ -24,7 +24,10 @@ _CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture of an item; `status` is "ok", "missing" or "broken", and only an ok one has a hash and a size."""
+    """One picture of an item, `position` 1-based; `status` is "ok", "missing" or "broken".
+
+    Only a picture with status "ok" has a content hash, and a width and height in pixels.
+    """
 
     position: int
     file: str  # absolute
@@ -35,7 +38,7 @@ class Picture:
 
     @property
     def path(self) -> Path:
-        """The file as a path; made on demand, since a rebuild reads a million of these and opens few."""
+        """The file as a path, made on demand: a rebuild reads a million pictures from the database and opens few."""
         return Path(self.file)
 
 
@@ -49,9 +52,9 @@ class Label:
 
 @dataclass(frozen=True)
 class Item:
-    """One item of the catalogue; `id` is the number that indexes use, `item_id` the owner's own name for it.
+    """One item of the catalogue; `id` is the number that indexes use, `item_id` the owner's identifier.
 
-    `attributes` are as given; `inferred` are Magpie's guesses at attributes that were not given.
+    `attributes` are the given ones; `inferred` are labels of attributes that were not given.
     """
 
     id: int
@@ -70,31 +73,31 @@ class Item:
 
     @property
     def version(self) -> str:
-        """A name of this state of the item, as in `version_of`."""
+        """The version of this state of the item, as in `version_of`."""
         return version_of(self.revision, self.updated_at)
 
     @property
     def known_attributes(self) -> dict[str, Value]:
-        """What is given, and after it what is inferred."""
+        """The given attributes, followed by the inferred ones."""
         return {**self.attributes, **{name: label.value for name, label in self.inferred.items()}}
 
 
 def version_of(revision: int, updated_at: datetime) -> str:
-    """A name that no other state of any item has.
+    """A version that no other state of any item has: revision and time of change, hexadecimal.
 
-    Revisions grow with every change, but after a backup is restored some of them come again, at other times.
+    The time is needed because revisions are used again after a backup is restored.
     """
     return f"{revision:x}-{int(updated_at.timestamp() * 1000):x}"
 
 
 def confidences(item: Item) -> dict[str, float]:
-    """The attributes of an item that are inferred, and how likely each is right."""
+    """The probability that each inferred attribute of the item is right, by attribute."""
     return {name: label.confidence for name, label in item.inferred.items()}
 
 
 @dataclass(frozen=True)
 class ItemDraft:
-    """An item as given: raw attribute values, and picture paths relative to wherever the feed says."""
+    """An item as a feed gives it: raw attribute values, picture paths relative to the feed's folder of pictures."""
 
     item_id: str
     title: str
@@ -105,12 +108,12 @@ class ItemDraft:
     url: str = ""
     attributes: dict[str, Value] = field(default_factory=dict)
     pictures: tuple[str, ...] = ()
-    line: int = field(default=0, compare=False)  # where in its feed it starts; 0 when it came by itself
-    notes: tuple[str, ...] = field(default=(), compare=False)  # what of the row could not be used
+    line: int = field(default=0, compare=False)  # where it starts in its feed; 0 for an item outside a feed
+    notes: tuple[str, ...] = field(default=(), compare=False)  # parts of the row that could not be used
 
     @cached_property
     def canonical(self) -> bytes:
-        """The content in one form, for hashing. Raises BadItem for what cannot be stored."""
+        """The content as canonical JSON in UTF-8, for hashing. Raises BadItem for content that cannot be stored."""
         _check(self)
         content = [self.title, self.description, self.category, self.price, self.currency, self.url]
         try:
@@ -128,7 +131,7 @@ class ItemDraft:
 
 
 def hash_content(canonical: bytes, picture_hashes: list[str]) -> bytes:
-    """16 bytes that change when anything of the item changes, the bytes of its pictures included."""
+    """A 16-byte hash of an item's canonical content and its pictures' hashes."""
     digest = blake2b(canonical, digest_size=16)
     for picture_hash in picture_hashes:
         digest.update(b"\0" + picture_hash.encode())

@@ -1,4 +1,4 @@
-"""Writes drafts into the catalogue, a batch a transaction, and touches only rows that changed."""
+"""Writes drafts into the catalogue, one transaction for each batch, and changes only rows that differ."""
 
 import json
 import time
@@ -26,7 +26,7 @@ _COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 @dataclass(frozen=True)
 class UpsertCounts:
-    """What became of the drafts, and how many of their pictures could not be used."""
+    """The numbers of drafts by outcome, and of pictures that are missing or broken."""
 
     inserted: int = 0
     updated: int = 0
@@ -40,7 +40,7 @@ class UpsertCounts:
 
 @dataclass(frozen=True)
 class PictureFault:
-    """A picture that an item goes without."""
+    """A picture that could not be used, with its item, the line in the feed and the reason."""
 
     item_id: str
     line: int
@@ -50,10 +50,11 @@ class PictureFault:
 
 @dataclass(frozen=True)
 class UpsertWatch:
-    """Who is told what an upsert does, and who may refuse it.
+    """Callbacks of an upsert.
 
-    `check` gets an item's id and its stored version (None where there is no such item) in the transaction that would
-    change it; what it raises leaves the whole batch unwritten. `on_outcome` is told once the batch is committed.
+    `check` gets an item's id and its stored version (None for a new item) in the transaction that would change it; an
+    error that it raises leaves the whole batch unwritten. `on_fault` gets each unusable picture, before the batch is
+    written; `on_outcome` each draft with its outcome, after the batch is committed.
     """
 
     on_fault: Callable[[PictureFault], None] = lambda fault: None
@@ -63,7 +64,7 @@ class UpsertWatch:
 
 @dataclass(frozen=True)
 class _Row:
-    """One draft, ready to be written."""
+    """One draft with its content hash and pictures, ready to be written."""
 
     draft: ItemDraft
     content_hash: bytes
@@ -72,7 +73,7 @@ class _Row:
 
 @dataclass(frozen=True)
 class _Stored:
-    """What the catalogue has under a draft's id."""
+    """The stored item with a draft's id."""
 
     id: int
     content_hash: bytes
@@ -90,7 +91,7 @@ def upsert_batches(
     with database.reading() as connection:
         kinds = load_kinds(partial(fetch_all, connection))
     for batch in _batches(drafts):
-        # pictures are read before the transaction: nobody waits for the disk while others want to write
+        # pictures are read before the transaction, so that other writers do not wait for the disk
         rows = _read_pictures(database, batch, root)
         counts = UpsertCounts()
         for row in rows:
@@ -105,17 +106,17 @@ def upsert_batches(
         yield counts + _count(outcomes)
 
 
-# as text once and for all: every search reads it, and building the statement would take longer than running it
+# built once: every search runs the statement, and building it would take longer than running it
 _KINDS_SQL = str(select(attribute_kinds.c.name, attribute_kinds.c.kind))
 
 
 def load_kinds(fetch: Fetch) -> dict[str, Kind]:
-    """The kind of every attribute seen so far."""
+    """The stored kind of every attribute by name."""
     return dict(fetch(_KINDS_SQL))
 
 
 def _batches(drafts: Iterable[ItemDraft]) -> Iterator[list[ItemDraft]]:
-    """Runs of at most BATCH drafts with distinct ids, so that a later draft of the same item meets the earlier one."""
+    """Batches of at most BATCH drafts with distinct ids, so that a repeated item is compared with its earlier draft."""
     batch: dict[str, ItemDraft] = {}
     for draft in drafts:
         if len(batch) == BATCH or draft.item_id in batch:
@@ -150,7 +151,7 @@ def _known_pictures(database: Database, item_ids: list[str]) -> dict[str, Pictur
 def _write(
     connection: Connection, rows: list[_Row], kinds: dict[str, Kind], check: Callable[[str, str | None], None]
 ) -> dict[str, Outcome]:
-    """What became of each row, by item id."""
+    """The outcome of each row, by item id."""
     stored = _stored_items(connection, rows)
     for row in rows:
         before = stored.get(row.draft.item_id)
@@ -188,14 +189,14 @@ def _count(outcomes: Mapping[str, Outcome]) -> UpsertCounts:
 
 
 def _stored_items(connection: Connection, rows: list[_Row]) -> dict[str, _Stored]:
-    """By item id those of the rows that are in the catalogue."""
+    """The stored items of these rows, by item id."""
     if not rows:
         return {}
-    wanted = select(items.c.item_id, items.c.id, items.c.content_hash, items.c.revision, items.c.updated_at)
-    wanted = wanted.where(items.c.item_id.in_([row.draft.item_id for row in rows]))
+    columns = select(items.c.item_id, items.c.id, items.c.content_hash, items.c.revision, items.c.updated_at)
+    chosen = columns.where(items.c.item_id.in_([row.draft.item_id for row in rows]))
     return {
         item_id: _Stored(id_, content_hash, version_of(revision, datetime.fromtimestamp(updated_at, UTC)))
-        for item_id, id_, content_hash, revision, updated_at in connection.execute(wanted)
+        for item_id, id_, content_hash, revision, updated_at in connection.execute(chosen)
     }
 
 
@@ -224,12 +225,12 @@ def _update(connection: Connection, values: list[dict[str, Any]], stored: dict[s
 
 
 def _widen_kinds(connection: Connection, rows: list[_Row], kinds: dict[str, Kind]) -> None:
-    """Takes the rows' attributes into account, here and in the database."""
+    """Widens the kinds by the rows' attributes, in `kinds` and in the database."""
     widened = {}
     for row in rows:
         for name, value in row.draft.attributes.items():
             known = kinds.get(name)
-            # prose is most of what comes: decide it without parsing it
+            # most values are text, which needs no parsing
             if known == "list" or (known == "text" and isinstance(value, str) and "|" not in value):
                 continue
             kind = widen(known, kind_of(value))
@@ -237,24 +238,24 @@ def _widen_kinds(connection: Connection, rows: list[_Row], kinds: dict[str, Kind
                 kinds[name] = widened[name] = kind
     if not widened:
         return
-    wanted = select(attribute_kinds.c.name, attribute_kinds.c.kind).where(attribute_kinds.c.name.in_(list(widened)))
+    stored = select(attribute_kinds.c.name, attribute_kinds.c.kind).where(attribute_kinds.c.name.in_(list(widened)))
     # another process may have widened them further meanwhile
-    for name, kind in connection.execute(wanted).all():
+    for name, kind in connection.execute(stored).all():
         kinds[name] = widened[name] = widen(kind, widened[name])
     connection.execute(delete(attribute_kinds).where(attribute_kinds.c.name.in_(list(widened))))
     connection.execute(insert(attribute_kinds), [{"name": name, "kind": kind} for name, kind in widened.items()])
 
 
 def _with_new_times(connection: Connection, rows: list[_Row], stored: dict[str, _Stored]) -> list[_Row]:
-    """Those rows whose picture files were touched but hold the same bytes: remembered, lest they be read again."""
-    wanted = {stored[row.draft.item_id].id: row for row in rows if row.files}
-    if not wanted:
+    """The rows whose picture files have new times but the same bytes; storing the times saves reading them again."""
+    by_id = {stored[row.draft.item_id].id: row for row in rows if row.files}
+    if not by_id:
         return []
     times: dict[int, set[tuple[str, int]]] = {}
-    chosen = select(pictures.c.item, pictures.c.path, pictures.c.mtime_ns).where(pictures.c.item.in_(list(wanted)))
+    chosen = select(pictures.c.item, pictures.c.path, pictures.c.mtime_ns).where(pictures.c.item.in_(list(by_id)))
     for item, path, mtime_ns in connection.execute(chosen):
         times.setdefault(item, set()).add((path, mtime_ns))
-    return [row for item, row in wanted.items() if times.get(item) != {(f.path, f.mtime_ns) for f in row.files}]
+    return [row for item, row in by_id.items() if times.get(item) != {(f.path, f.mtime_ns) for f in row.files}]
 
 
 def _write_pictures(connection: Connection, fresh: list[_Row], stale: list[_Row], stored: dict[str, _Stored]) -> None:

@@ -205,8 +205,13 @@ def _named_faults(engine: Engine) -> Iterator[None]:
     try:
         yield
     except (DBAPIError, engine.dialect.loaded_dbapi.Error) as error:  # the latter from the driver itself
-        fault = postgresql.postgresql_fault if engine.dialect.name == "postgresql" else sqlite_fault
-        named = fault(getattr(error, "orig", error), str(engine.url.database))
+        driver_error = getattr(error, "orig", error)
+        if engine.dialect.name == "postgresql":
+            named = postgresql.postgresql_fault(driver_error, str(engine.url.database))
+            postgresql.drop_details(driver_error)
+            postgresql.drop_details(error)
+        else:
+            named = sqlite_fault(driver_error, str(engine.url.database))
         if named is None:
             raise
         raise named from error

@@ -112,6 +112,12 @@ def postgresql_fault(error: BaseException | None, place: str) -> MagpieError | N
     return None
 
 
+def drop_details(error: BaseException | None) -> None:
+    """Shortens an error to its first line: the others repeat the row at fault, with words and names."""
+    if error is not None and error.args:
+        error.args = (str(error.args[0]).partition("\n")[0],)
+
+
 def _words(error: BaseException | None) -> str:
     lines = str(error).strip().splitlines()
     return lines[0][:200] if lines else type(error).__name__

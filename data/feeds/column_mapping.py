@@ -8,53 +8,53 @@ from magpie.data.catalogue.items import KNOWN_FIELDS
 from magpie.data.errors import BadFeed
 
 PICTURE_FIELDS = ("image", "images")
-# other feeds' names for what has one meaning only; used where the feed lacks the name itself
+# common other names of fields; used where the feed lacks the field's own name
 ALIASES = {"item_id": "id", "name": "title", "image_path": "image", "picture": "image", "pictures": "images"}
 _NUMBERED = re.compile(r"(?:image|picture)[ _-]?(\d{1,3})")
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Where each part of an item stands in a row, by index."""
+    """The column indices (from 0) of an item's fields, pictures and attributes; `count` columns in all."""
 
     count: int
-    known: dict[str, int]  # field -> index, without pictures
+    known: dict[str, int]  # index by field, without pictures
     pictures: list[int]
     attributes: list[tuple[int, str]]
 
 
 def assign_columns(header: Sequence[str], mapping: Mapping[str, str], name: str, whole: bool = True) -> Columns:
-    """The meaning of every column. `mapping` is {meaning: column}; a meaning that is no known field names an attribute.
+    """The columns of an item's fields, pictures and attributes in `header`.
 
-    `whole` says that the header is all there is: an id and every mapped column must then be in it.
-    Raises BadFeed, naming the columns there are.
+    `mapping` is {field or attribute: column}. With `whole`, the header lists all columns of the feed, and must have an
+    id and every mapped column. Raises BadFeed, naming `name` and the existing columns.
     """
-    wanted = _mapped(header, mapping, name, whole)
+    assigned = _mapped(header, mapping, name, whole)
     lowered = [column.strip().lower() for column in header]
-    taken = set(wanted.values())
+    taken = set(assigned.values())
     for field in KNOWN_FIELDS:
         matches = [n for n, column in enumerate(lowered) if column == field and n not in taken]
-        if field not in wanted and matches and field not in PICTURE_FIELDS:
+        if field not in assigned and matches and field not in PICTURE_FIELDS:
             exact = [n for n in matches if header[n].strip() == field]
             matches = exact if len(exact) == 1 else matches  # beside "id", "ID" is an attribute
             if len(matches) > 1:
                 raise BadFeed(f"{name}: {len(matches)} columns are named {field!r}; name one with --map {field}=COLUMN")
-            wanted[field] = matches[0]
+            assigned[field] = matches[0]
     for alias, field in ALIASES.items():
         if (
             alias in lowered
-            and field not in wanted
+            and field not in assigned
             and field not in PICTURE_FIELDS
             and lowered.index(alias) not in taken
         ):
-            wanted[field] = lowered.index(alias)
-    if whole and "id" not in wanted:
+            assigned[field] = lowered.index(alias)
+    if whole and "id" not in assigned:
         raise BadFeed(f"{name}: no column 'id' among {_listed(header)}; say which it is with --map id=COLUMN")
-    pictures = _picture_columns(lowered, wanted)
-    used = set(wanted.values()) | set(pictures)
+    pictures = _picture_columns(lowered, assigned)
+    used = set(assigned.values()) | set(pictures)
     free = [(n, column) for n, column in enumerate(header) if n not in used]
-    renamed = [(index, target) for target, index in wanted.items() if target not in KNOWN_FIELDS]
-    known = {field: index for field, index in wanted.items() if field in KNOWN_FIELDS and field not in PICTURE_FIELDS}
+    renamed = [(index, target) for target, index in assigned.items() if target not in KNOWN_FIELDS]
+    known = {field: index for field, index in assigned.items() if field in KNOWN_FIELDS and field not in PICTURE_FIELDS}
     return Columns(len(header), known, pictures, _attribute_names(free, renamed))
 
 
@@ -73,9 +73,9 @@ def _mapped(header: Sequence[str], mapping: Mapping[str, str], name: str, whole:
     return found
 
 
-def _picture_columns(lowered: list[str], wanted: Mapping[str, int]) -> list[int]:
-    mapped = [wanted[field] for field in PICTURE_FIELDS if field in wanted]
-    taken = set(wanted.values())
+def _picture_columns(lowered: list[str], assigned: Mapping[str, int]) -> list[int]:
+    mapped = [assigned[field] for field in PICTURE_FIELDS if field in assigned]
+    taken = set(assigned.values())
     numbered = [(int(match[1]), n) for n, column in enumerate(lowered) if (match := _NUMBERED.fullmatch(column))]
     named = [n for field in PICTURE_FIELDS for n, column in enumerate(lowered) if column == field]
     if not named and not mapped:
@@ -85,7 +85,7 @@ def _picture_columns(lowered: list[str], wanted: Mapping[str, int]) -> list[int]
 
 
 def _attribute_names(free: list[tuple[int, str]], renamed: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    """Names that are given, unlike each other, and unlike the known fields (whose column another one replaced)."""
+    """(index, name) of the attributes: no name is empty, repeated or that of a known field, whose column was mapped."""
     named = list(renamed)
     used = {name for _, name in named}
     for index, column in free:

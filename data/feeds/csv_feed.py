@@ -1,4 +1,4 @@
-"""Reads CSV and TSV feeds; a broken row costs only itself."""
+"""Reads CSV and TSV feeds as drafts; a broken row is rejected without loss of other rows."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ from magpie.data.feeds.progress import FeedPosition
 from magpie.data.feeds.row_to_draft import DraftMaker, Reject, reject
 
 MAX_ROW_CHARS = 2_000_000
-SURE_AFTER = 3  # full rows in a row, after a broken one, before short rows are filled up again
+SURE_AFTER = 3  # consecutive full rows after a broken one before short rows are accepted again
 _DELIMITERS = ",;\t|"
 _BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
@@ -50,7 +50,7 @@ def _drafts(records: Iterator["_Record"], columns: Columns) -> Iterator[ItemDraf
             if record.fault:
                 raise BadItem(record.fault)
             if record.cells and sure < SURE_AFTER and not is_full:
-                # what follows a broken row may be the rest of its text, which is no item
+                # a line after a broken row may be the rest of its text rather than an item
                 raise BadItem("follows a broken row, and has not one cell for each column")
             if record.cells:
                 yield maker.from_cells(record.cells, columns, record.line)
@@ -60,7 +60,7 @@ def _drafts(records: Iterator["_Record"], columns: Columns) -> Iterator[ItemDraf
 
 @dataclass(frozen=True)
 class _Record:
-    """One row: its cells, or what is wrong with it; `is_broken` if it could not even be told where it ends."""
+    """One row: its cells, or its fault; `is_broken` if its end could not be determined."""
 
     line: int
     cells: list[str]
@@ -77,7 +77,7 @@ class _RowTooLarge(Exception):  # noqa: N818  (never leaves this module)
 
 
 class _Lines:
-    """The physical lines of a file for the csv reader, with those of the present record kept for going back."""
+    """The physical lines of a file for the csv reader; those of the current record are kept, to read them again."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -106,7 +106,7 @@ class _Lines:
         self.record, self._chars, self.ended_inside = [], 0, False
 
     def go_back(self) -> None:
-        """Gives back all lines of the record but its first, to be read as rows."""
+        """Returns all lines of the record but its first to the input, to be read as rows."""
         self._waiting.extendleft(reversed(self.record[1:]))
         self.number -= len(self.record) - 1
         del self.record[1:]
@@ -120,7 +120,7 @@ class _Lines:
 
 
 class _Records:
-    """Iterates over the rows of a file. A row that the csv format cannot end takes no other rows with it."""
+    """Iterates over the rows of a file. A row that does not end, such as by an open quote, costs no other rows."""
 
     def __init__(self, stream: TextIO, delimiter: str, errors: str) -> None:
         # the module's own limit of 131,072 characters a cell is process-wide; ours is per row and stricter on memory
@@ -154,7 +154,8 @@ class _Records:
 
 
 def _text_fault(lines: list[str], replaces: bool) -> str:
-    """Why the row is no text; `replaces` says that wrong bytes were read as U+FFFD, else they became surrogates."""
+    """Why the row is no valid text, "" where it is; with `replaces`, wrong bytes were read as U+FFFD, else as
+    surrogates."""
     for line in lines:
         if "\0" in line:
             return "holds a NUL byte"
@@ -176,7 +177,7 @@ def _encoding(start: bytes) -> str:
 
 
 def _delimiter(path: Path, encoding: str) -> str:
-    """What separates the cells: a tab in a .tsv, else whatever gives the header the most columns."""
+    """The cell delimiter: a tab in a .tsv file, else the one that gives the header the most columns."""
     if path.suffix.lower() in (".tsv", ".tab"):
         return "\t"
     with path.open(encoding=encoding, errors="replace", newline="") as head:

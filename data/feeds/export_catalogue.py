@@ -1,4 +1,4 @@
-"""`catalog export`: the whole catalogue as a file that `catalog import` takes again."""
+"""Exports the whole catalogue as a file that `catalog import` reads again, for `catalog export`."""
 
 import csv
 import json
@@ -13,7 +13,7 @@ _FIELDS = ("id", "title", "description", "price", "currency", "url", "category",
 
 
 def export_catalogue(catalogue: Catalogue, target: Path) -> int:
-    """How many items were written to `target`, a .jsonl or .csv file; their picture paths are absolute.
+    """The number of items written to `target`, a .jsonl or .csv file; their picture paths are absolute.
 
     Raises BadSetting for another format and where the file cannot be written.
     """

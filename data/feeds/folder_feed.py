@@ -1,4 +1,4 @@
-"""A folder of pictures as a feed: every picture an item, named by its file, its subfolders the category."""
+"""Reads a folder of pictures as a feed: each is an item with its file name as title, its subfolders as category."""
 
 import os
 import re
@@ -17,9 +17,9 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def read_folder(folder: Path, position: FeedPosition) -> Iterator[ItemDraft | Reject]:
-    """The drafts of all pictures under the folder, in order of their paths; their lines are running numbers.
+    """The drafts and rejections of all pictures under the folder, by path; their lines are running numbers from 1.
 
-    Raises BadFeed where there is none.
+    Raises BadFeed where there are no pictures.
     """
     paths = sorted(_walk(folder))
     if not paths:
@@ -44,7 +44,7 @@ def read_folder(folder: Path, position: FeedPosition) -> Iterator[ItemDraft | Re
 
 
 def readable(name: str) -> str:
-    """The words of a file or folder name: "red-shoes_02" and "RedShoes02" read "red shoes 02" and "Red Shoes02"."""
+    """The words of a file or folder name: "red shoes 02" of "red-shoes_02", "Red Shoes02" of "RedShoes02"."""
     return _SEPARATORS.sub(" ", _CAMEL.sub(" ", name)).strip()
 
 

@@ -1,4 +1,4 @@
-"""`catalog import`: writes a feed into the catalogue; rejected rows are counted, named and kept."""
+"""Imports a feed into the catalogue, for `catalog import`; rejected rows are counted and kept in a file."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -13,7 +13,7 @@ from magpie.data.home.rejects_file import RejectsFile, rejects_file
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What became of the rows: read == inserted + updated + unchanged + rejected."""
+    """The numbers of rows by outcome: read == inserted + updated + unchanged + rejected."""
 
     read: int
     inserted: int
@@ -31,7 +31,7 @@ class ImportReport:
 
 @dataclass
 class _Tally:
-    """Rows on their way between the feed and the catalogue."""
+    """The numbers of rows read and rejected so far."""
 
     read: int = 0
     rejected: int = 0
@@ -44,11 +44,11 @@ def import_feed(
     mapping: Mapping[str, str] | None = None,
     on_progress: Callable[[int, int, int], None] = lambda rows, done, total: None,
 ) -> ImportReport:
-    """Counts of what was read, inserted, updated, left alone and rejected; rejections and notes are in `rejects_file`.
+    """The report of importing `source`; rejections and notes are written to its `rejects_file`.
 
-    Picture paths are relative to `images`, by default to the feed's folder. `on_progress` gets the rows read and how
-    much of the feed (done, total, in bytes or files) is stored. An interrupted import goes on when it is repeated.
-    Raises BadFeed where the feed as a whole cannot be read; single bad rows never stop the rest.
+    Picture paths are relative to `images`, by default to the feed's folder. `on_progress` gets the rows read, and how
+    much of the feed (done, total, in bytes or files) is stored. A repeated import completes an interrupted one.
+    Raises BadFeed where the feed as a whole cannot be read; single bad rows are rejected.
     """
     if images is not None and not images.is_dir():
         raise BadFeed(f"{images}: no such folder of pictures; --images names the folder that picture paths start from")

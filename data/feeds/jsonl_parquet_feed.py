@@ -1,4 +1,4 @@
-"""JSONL and Parquet feeds: rows of typed values, nested or not."""
+"""Reads JSONL and Parquet feeds as drafts: rows of typed values, nested or not."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +12,7 @@ from magpie.data.feeds.progress import FeedPosition
 from magpie.data.feeds.row_to_draft import DraftMaker, RecordColumns, Reject, flatten, reject
 
 MAX_LINE_BYTES = 4_000_000
-SAMPLE_ROWS = 100  # of records, whose fields together are taken for the feed's columns
+SAMPLE_ROWS = 100  # rows whose fields together are the columns of the feed
 BATCH_ROWS = 1_000
 
 
@@ -50,7 +50,7 @@ def read_parquet(path: Path, mapping: Mapping[str, str], position: FeedPosition)
 def _drafts(
     rows: Iterable[tuple[int, object, object]], mapping: Mapping[str, str], path: Path
 ) -> Iterator[ItemDraft | Reject]:
-    """From (line, record or fault, raw row): every row comes out, as a draft or as a rejection."""
+    """A draft or a rejection for each of `rows`: (line, record or fault, raw row)."""
     waiting = iter(rows)
     sample = list(islice(waiting, SAMPLE_ROWS))
     flat = [flatten(record) for _, record, _ in sample if isinstance(record, dict)]
@@ -83,7 +83,7 @@ def _parse_lines(stream: IO[bytes]) -> Iterator[tuple[int, dict[str, Any] | str,
 
 
 def _parse(line: bytes) -> dict[str, Any] | str:
-    """The object, or what is wrong with the line."""
+    """The JSON object of the line, or its fault."""
     try:
         value = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError:

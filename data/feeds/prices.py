@@ -1,4 +1,4 @@
-"""Parses prices as people write them; a text that could mean two amounts is refused."""
+"""Parses written prices; a text that could mean two amounts is refused."""
 
 import re
 
@@ -31,7 +31,7 @@ def parse_price(text: str) -> tuple[float, str]:
 
     "1,299.00", "1.299,00", "1 299", "12,50", "€ 5" and "5 USD" are clear; "ten", "5-7" and "-3" are not.
     """
-    if _PLAIN.fullmatch(text):  # nearly all are
+    if _PLAIN.fullmatch(text):  # the usual case, without the slower patterns
         return float(text), ""
     match = _MARKED.fullmatch(text.strip())
     if not match or (match["before"] and match["after"]):

@@ -1,4 +1,4 @@
-"""How far a feed has been read, for progress bars."""
+"""Measures how much of a feed has been read, for progress bars."""
 
 from collections.abc import Callable
 
@@ -12,12 +12,12 @@ class FeedPosition:
         self._last = 0
 
     def follow(self, total: int, tell: Callable[[], int]) -> None:
-        """From now on, `tell` says what is done."""
+        """Sets the total, and the function that returns the amount read so far."""
         self.total, self._tell = total, tell
 
     @property
     def done(self) -> int:
-        """What has been read so far."""
+        """The amount read so far, in bytes or files."""
         try:
             self._last = self._tell()
         except ValueError:  # the file has been closed: the end was reached

@@ -1,4 +1,4 @@
-"""Reads a catalogue file or folder of any format as drafts and rejections: the start of the write path."""
+"""Reads a feed of any format as drafts and rejections, the first step of the write path."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -28,8 +28,8 @@ def read_feed(
 ) -> Iterator[ItemDraft | Reject]:
     """Every row of the feed, in order, as a draft or as a rejection with its line and reason.
 
-    `mapping` is {meaning: column}, as in --map; ids are unlike each other. Only a file that cannot be read as a whole
-    raises BadFeed, on the first step: missing, empty, of an unknown format, or without the columns it needs.
+    `mapping` is {field or attribute: column}, as in --map; the drafts' ids are distinct. Raises BadFeed, on the first
+    step, for a feed that cannot be read at all: missing, empty, of an unknown format, or without an id column.
     """
     mapping, position = mapping or {}, position or FeedPosition()
     if source.is_dir():

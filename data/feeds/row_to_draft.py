@@ -18,7 +18,7 @@ _EXACT_INT = 2**53  # beyond, a float column would change the digits
 
 @dataclass(frozen=True)
 class Reject:
-    """A row that is not taken: the physical line where it starts (for Parquet its row number), why, and the row."""
+    """A rejected row: the line where it starts (for Parquet its row number), the reason, and the row itself."""
 
     line: int
     reason: str
@@ -26,19 +26,19 @@ class Reject:
 
 
 def reject(line: int, reason: str, raw: object) -> Reject:
-    """The rejection, with as much of the row as a person needs to find it."""
+    """The rejection of a row, which is cut to 1,000 characters."""
     text = raw if isinstance(raw, str) else repr(raw)
     return Reject(line, reason, text[:MAX_RAW_CHARS].encode("utf-8", "backslashreplace").decode())
 
 
 class DraftMaker:
-    """Makes the drafts of one feed and remembers, in eight bytes each, which ids it has given."""
+    """Makes the drafts of one feed and rejects repeated ids; it keeps eight bytes for each id."""
 
     def __init__(self) -> None:
         self._seen: set[int] = set()
 
     def from_cells(self, cells: Sequence[str], columns: Columns, line: int) -> ItemDraft:
-        """The draft of a row of text cells. Raises BadItem with the reason to reject it."""
+        """The draft of a row of text cells. Raises BadItem for a row to reject."""
         count = len(cells)
         if count > columns.count and any(cells[columns.count :]):
             raise BadItem(f"{count} cells, but the header has {columns.count} columns")
@@ -51,7 +51,7 @@ class DraftMaker:
         return self._finish(known, attributes, given, line, ())
 
     def from_record(self, record: Mapping[str, object], columns: Columns, line: int) -> ItemDraft:
-        """The draft of a row of typed values, already flat. Raises BadItem with the reason to reject it."""
+        """The draft of a flat record of typed values. Raises BadItem for a row to reject."""
         values = list(record.values())
         notes: list[str] = []
         known = {field: values[n] for field, n in columns.known.items()}
@@ -103,7 +103,7 @@ def split_pictures(cell: str) -> list[str]:
 
 
 def flatten(record: Mapping[str, object]) -> dict[str, object]:
-    """The record with nested objects as dotted names; the members of an object named "attributes" keep their own."""
+    """The record with nested objects flattened to dotted names; members of an object "attributes" keep their names."""
     if not any(isinstance(value, dict) for value in record.values()):
         return dict(record)
     flat: dict[str, object] = {}
@@ -119,17 +119,17 @@ def flatten(record: Mapping[str, object]) -> dict[str, object]:
 
 
 class RecordColumns:
-    """The columns of records that need not all have the same fields."""
+    """Assigns columns to records that may differ in their fields."""
 
     def __init__(self, header: Sequence[str], mapping: Mapping[str, str], name: str) -> None:
         columns = assign_columns(header, mapping, name)
-        # what the first records settle (an alias, a spelling) holds for all
+        # aliases and spellings that the first records used hold for all
         self._mapping = dict(mapping) | {field: header[n] for field, n in columns.known.items()}
         self._name = name
         self._by_names: dict[tuple[str, ...], Columns] = {}
 
     def of(self, record: Mapping[str, object]) -> Columns:
-        """Where the parts of this record stand among its values."""
+        """The columns of this record, as indices of its values."""
         names = tuple(record)
         columns = self._by_names.get(names)
         if columns is None:
@@ -178,10 +178,10 @@ def _text(value: object, joint: str) -> str:
 
 
 def _clean(value: object, name: str) -> Value | None:
-    """The value as an attribute holds it, None where there is none."""
+    """The value as an attribute stores it, None where it is empty. Raises BadItem for an infinite number."""
     if isinstance(value, str):
         return value.strip() or None
-    if value is None or value != value:  # NaN is how tables write "nothing"
+    if value is None or value != value:  # tables write a missing value as NaN
         return None
     if isinstance(value, bool):
         return value

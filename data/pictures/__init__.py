@@ -1,1 +1,1 @@
-"""Is this file a picture, and what is in it? Decoding, in a sandbox; downloads; videos."""
+"""Is this file a picture? Decoding in a sandbox, downloads, frames of videos."""

@@ -27,10 +27,9 @@ DEFAULT_WANT = (512, 512)
 def open_picture(source: Path | bytes, max_pixels: int, want: tuple[int, int] | None = None) -> Image.Image:
     """The picture as RGB, upright, on white, its first frame only; JPEGs are decoded at reduced size towards `want`.
 
-    `want` is (width, height) in pixels: the result is at least that large where the picture is, and larger than
-    `max_pixels` only never. A file (Path) may hold a larger JPEG than `max_pixels` as long as it can be decoded
-    reduced; bytes (an upload) may not. Of a video file comes its poster. Raises BadPicture or TooLarge, naming the
-    file and why.
+    `want` is (width, height) in pixels: the result is at least that large where the picture is. It never has more than
+    `max_pixels`. A file (Path) may hold a larger JPEG if that can be decoded reduced; bytes (an upload) may not. Of a
+    video, the poster is returned. Raises BadPicture or TooLarge, naming the file and the reason.
     """
     if isinstance(source, Path) and is_video(source):
         from magpie.data.pictures.videos import open_poster  # brings ffmpeg, which few catalogues need
@@ -53,7 +52,7 @@ def is_video(path: Path) -> bool:
 
 
 def open_views(path: Path, max_pixels: int, want: tuple[int, int]) -> list[Image.Image]:
-    """What there is to see: the picture itself, or a frame of each scene of a video. As `open_picture` otherwise."""
+    """The picture, or one frame for each scene of a video; otherwise as `open_picture`."""
     if is_video(path):
         from magpie.data.pictures.videos import open_frames  # brings ffmpeg, which few catalogues need
 
@@ -66,8 +65,8 @@ def verify_picture(
 ) -> tuple[int, int]:
     """(width, height) of a picture that is whole. Raises BadPicture for one that is truncated, TooLarge as above.
 
-    All of it is decoded, by `decode` (`decode_coarsely`, in a process of its own), only where its last bytes leave a
-    doubt: that makes this cheap enough for every picture of a feed.
+    `decode` (`decode_coarsely`, in a process of its own) decodes all of it, only where its last bytes do not prove it
+    whole: that is cheap enough for every picture of a feed.
     """
     with _guarded(name), Image.open(BytesIO(data), formats=FORMATS) as image:
         _check_size(image, name, max_pixels, reducible=True)
@@ -129,7 +128,7 @@ def _stream(source: Path | bytes) -> Path | BytesIO:
 
 @contextmanager
 def _guarded(name: str) -> Iterator[None]:
-    """Whatever Pillow and its decoders raise on bad bytes, as BadPicture."""
+    """Raises errors of Pillow and its decoders as BadPicture or TooLarge."""
     try:
         yield
     except (BadPicture, TooLarge):
@@ -153,7 +152,7 @@ def _check_size(image: Image.Image, name: str, max_pixels: int, reducible: bool)
 
 
 def _reduce(image: Image.Image, max_pixels: int, want: tuple[int, int] | None) -> None:
-    """Lets the JPEG decoder skip what would be thrown away by resizing: at most 1/8 of each side is left."""
+    """Lets the JPEG decoder reduce the picture towards `want`, down to 1/8 of each side."""
     if image.format not in ("JPEG", "MPO"):
         return
     too_large = image.width * image.height > max_pixels
@@ -189,7 +188,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
-    """Grey of 16 or 32 bits, scaled: Pillow's own conversion clips all above 255 to white."""
+    """A grey picture of 16 or 32 bits scaled to 8 bits; Pillow's own conversion clips values above 255."""
     grey = image.convert("F")
     low, high = (float(bound) for bound in grey.getextrema() if not isinstance(bound, tuple))
     if image.mode.startswith("I") and low >= 0 and high <= 65_535:

@@ -1,7 +1,7 @@
 """Downloads pictures that are given by URL into the home, only from hosts that the owner named.
 
-A name is resolved once and the connection goes to that very address, so that a name cannot lead elsewhere between being
-checked and being used. The whole answer has so many bytes and seconds; redirects pass every check anew.
+A host name is resolved once and the connection goes to the checked IP address, so that the name cannot resolve to
+another one in between. A response is limited in bytes and seconds; each redirect is checked again.
 """
 
 import contextlib
@@ -48,7 +48,7 @@ def resolve(host: str, port: int) -> list[str]:
 
 @dataclass(frozen=True)
 class FetchPolicy:
-    """Which hosts may be asked, how their names are resolved, and which IP addresses may be connected to."""
+    """The allowed hosts, the limits on a response, how names are resolved, and which IP addresses are allowed."""
 
     rules: Sequence[HostRule]
     max_bytes: int
@@ -59,7 +59,7 @@ class FetchPolicy:
 
 
 class PictureFetcher:
-    """Fetches each address once and keeps what came under `images/`, by its content; addresses under `fetched/`."""
+    """Downloads each URL once, for a week: pictures go to `images/` by content hash, URLs to `fetched/`."""
 
     def __init__(self, home: Path, policy: FetchPolicy, decoder: PictureSandbox) -> None:
         self._decoder = decoder
@@ -75,9 +75,9 @@ class PictureFetcher:
         return cls(settings.home, policy, decoder)
 
     def fetch_all(self, addresses: Iterable[str]) -> dict[str, Path | str]:
-        """For each address the file that holds its picture, or the reason why there is none."""
-        wanted = list(dict.fromkeys(addresses))
-        if not wanted:
+        """For each URL the file with its picture, or the reason why there is none; several are fetched in parallel."""
+        distinct = list(dict.fromkeys(addresses))
+        if not distinct:
             return {}
         failures: Counter[str] = Counter()
 
@@ -94,11 +94,11 @@ class PictureFetcher:
             failures[place] = 0
             return found
 
-        with ThreadPoolExecutor(min(AT_ONCE, len(wanted)), thread_name_prefix="magpie-fetch") as threads:
-            return dict(zip(wanted, threads.map(fetch, wanted), strict=True))
+        with ThreadPoolExecutor(min(AT_ONCE, len(distinct)), thread_name_prefix="magpie-fetch") as threads:
+            return dict(zip(distinct, threads.map(fetch, distinct), strict=True))
 
     def fetch(self, address: str) -> Path:
-        """The file with the picture at this address, fetched lately or now. Raises NotFetched."""
+        """The file with the picture at this URL, downloaded now or in the last week. Raises NotFetched."""
         parse_address(address, self._policy.rules)
         record = self._addresses / blake2b(address.encode(), digest_size=16).hexdigest()
         kept = self._kept(record)
@@ -120,7 +120,7 @@ class PictureFetcher:
         return path
 
     def _verify(self, content: bytes) -> None:
-        """Raises BadPicture where it is not whole, TooLarge."""
+        """Raises BadPicture for content that is not a whole picture, TooLarge."""
         verify_picture(content, "it", self._policy.max_pixels, partial(self._decoder.run, "it", decode_coarsely))
 
     def _kept(self, record: Path) -> Path | None:
@@ -134,7 +134,7 @@ class PictureFetcher:
         until = time.monotonic() + self._policy.whole_s
         for _ in range(MOST_REDIRECTS + 1):
             target = parse_address(address, self._policy.rules)
-            with self._asking(target, until) as answer:
+            with self._request(target, until) as answer:
                 if answer.status == 200:
                     return self._read(answer, until)
                 location = answer.headers.get("Location")
@@ -147,10 +147,10 @@ class PictureFetcher:
         raise NotFetched(f"was not fetched: more than {MOST_REDIRECTS} redirects")
 
     @contextmanager
-    def _asking(self, target: Target, until: float) -> Iterator[BaseHTTPResponse]:
-        """The beginning of an answer; whatever goes wrong with the connection is raised as NotFetched."""
+    def _request(self, target: Target, until: float) -> Iterator[BaseHTTPResponse]:
+        """The response, its body not yet read; errors of the connection are raised as NotFetched."""
         connection = _open(target, self._pin(target), min(_CONNECT_S, max(0.1, until - time.monotonic())))
-        # a host that sends a byte now and then would keep every single read within its time
+        # the timeout holds for single reads, which a host that sends byte by byte never exceeds
         watchdog = threading.Timer(max(0.1, until - time.monotonic()), connection.cut)
         watchdog.daemon = True
         watchdog.start()
@@ -167,7 +167,7 @@ class PictureFetcher:
             connection.close()
 
     def _pin(self, target: Target) -> str:
-        """The one IP address to connect to."""
+        """The first IP address of the host; raises NotFetched unless all its addresses are allowed."""
         try:
             found = self._policy.resolve(target.host, target.port)
         except (OSError, UnicodeError) as error:
@@ -184,7 +184,7 @@ class PictureFetcher:
                 raise NotFetched(f"is larger than {most:,} bytes")
             if time.monotonic() >= until:
                 break
-        if time.monotonic() >= until:  # the watchdog's cut looks like an end
+        if time.monotonic() >= until:  # a connection that the watchdog cut looks like a complete response
             raise NotFetched("was not fetched: it takes too long", is_of_the_host=True)
         said = answer.headers.get("Content-Length", "")
         if said.isdigit() and int(said) != len(content):
@@ -193,7 +193,7 @@ class PictureFetcher:
 
 
 class _Pinned:
-    """A connection to one IP address, whatever its host's name would lead to now; TLS and `Host` go by the name."""
+    """A connection to one given IP address; TLS and the `Host` header use the host name."""
 
     address = ""
     _line: socket.socket | None = None
@@ -201,17 +201,17 @@ class _Pinned:
     def _new_conn(self) -> socket.socket:
         port, timeout = self.port, self.timeout  # type: ignore[attr-defined]
         opened = socket.create_connection((self.address, port), timeout)
-        self._line = opened.dup()  # TLS takes the other one away
+        self._line = opened.dup()  # TLS wraps and closes the other one
         return opened
 
     def cut(self) -> None:
-        """Ends whatever is waited for."""
+        """Shuts the connection down, which ends any waiting read."""
         if self._line is not None:
             with contextlib.suppress(OSError):
                 self._line.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Closes the connection."""
         super().close()  # type: ignore[misc]
         if self._line is not None:
             self._line.close()

@@ -19,7 +19,7 @@ MAX_FILE_BYTES = 200_000_000
 
 @dataclass(frozen=True)
 class PictureFile:
-    """What is known of one picture file; a missing or broken one has no content hash and says why."""
+    """One picture file; a missing or broken one has no content hash, and a `reason`."""
 
     path: str  # absolute
     size_bytes: int
@@ -35,17 +35,17 @@ FetchAll = Callable[[Iterable[str]], dict[str, Path | str]]  # by address the pi
 
 
 def is_address(given: str) -> bool:
-    """Whether a picture is given by its address on the web."""
+    """Whether a picture is given by an http(s) URL."""
     return given[:8].lower().startswith(("http://", "https://"))
 
 
 def refuse_addresses(given: Iterable[str]) -> dict[str, Path | str]:
-    """Fetches nothing, and says how that could be."""
+    """The reason, for each URL, why no picture is fetched: no hosts are set."""
     return dict.fromkeys(given, "is not fetched: MAGPIE_PICTURE_HOSTS names no hosts")
 
 
 class PictureRoot:
-    """The folder that picture paths are relative to, and that none may leave."""
+    """The folder that picture paths are relative to and may not leave."""
 
     def __init__(
         self, root: Path, max_pixels: int, decoder: PictureSandbox, fetch: FetchAll = refuse_addresses
@@ -59,11 +59,11 @@ class PictureRoot:
         self._fetched: dict[str, Path | str] = {}
 
     def fetch(self, given: Iterable[str]) -> None:
-        """Fetches those of the pictures that are given by address, for `look_up` to find."""
+        """Fetches the pictures that are given by URL, before `look_up`."""
         self._fetched = self._fetch(one for one in given if is_address(one))
 
     def look_up(self, given: str, known: Mapping[str, PictureFile]) -> PictureFile:
-        """The picture at this path; read anew only if its size or time differ from what is known of it."""
+        """The picture at this path or URL; read again only if its size or time differ from the `known` file's."""
         if is_address(given):
             file = self._fetched.get(given, "was not fetched")
             return self._look_at(str(file), known) if isinstance(file, Path) else _absent(given, file)
@@ -85,7 +85,7 @@ class PictureRoot:
         return self._read(path, facts)
 
     def _resolve(self, given: str) -> str | None:
-        """The absolute path without symbolic links, None where it leads out of the root."""
+        """The absolute path with symbolic links resolved; None where it is outside the root."""
         if "://" in given or "\0" in given:
             return None
         folder, name = os.path.split(os.path.join(self.root, given))

@@ -22,8 +22,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class DecodeLimits:
-    """What one file may cost: seconds of processor, seconds by the clock (longer: the work runs at low priority), and
-    bytes of memory of the process."""
+    """The limits of decoding one file: processor time and elapsed time in seconds, and memory of the process in bytes.
+
+    Elapsed time is longer, because the process may run at low priority.
+    """
 
     cpu_s: float = 60.0
     clock_s: float = 600.0
@@ -36,8 +38,10 @@ PATIENCE_S = 2.0
 
 
 class PictureSandbox:
-    """One process, started when first needed and again when it was lost; threads take turns, and wait for theirs for
-    `patience_s` at most, where it is given."""
+    """A decoding process, started on first use and again after a crash. Threads use it in turn.
+
+    A thread waits at most `patience_s` seconds for its turn, without limit where that is None.
+    """
 
     def __init__(self, limits: DecodeLimits | None = None, patience_s: float | None = None) -> None:
         self._limits = limits or WHILE_SERVING
@@ -79,8 +83,7 @@ class PictureSandbox:
 
 @dataclass(frozen=True)
 class Decoders:
-    """The catalogue's pictures are decoded in one process, those of people who ask in another: neither waits for the
-    other, and what harms one leaves the other alone."""
+    """Two decoding processes, for pictures of the catalogue and for uploads, so that neither waits for the other."""
 
     catalogue: PictureSandbox
     uploads: PictureSandbox
@@ -99,14 +102,14 @@ LOST = "its decoder crashed, or was ended because it took too long"
 
 
 def start_workers(count: int, limits: DecodeLimits) -> ProcessPoolExecutor:
-    """Processes with so much memory each, which end when this one does, however it ends."""
+    """A pool of `count` processes with limited memory, which end when this process ends."""
     return ProcessPoolExecutor(
         count, mp_context=get_context("spawn"), initializer=_prepare, initargs=(limits.memory_bytes,)
     )
 
 
 def start_timers(cpu_s: float, clock_s: float) -> None:
-    """The signals of these timers end the process: a decoder that is stuck never comes back to Python."""
+    """Starts timers whose signals end the process, because a stuck decoder never returns to Python; 0 stops them."""
     signal.setitimer(signal.ITIMER_PROF, cpu_s)
     signal.setitimer(signal.ITIMER_REAL, clock_s)
 
@@ -128,7 +131,7 @@ def _prepare(memory_bytes: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """A process that waits for work never learns by itself that nobody is left who could send any."""
+    """Ends this process when its parent ends; the pool itself would wait for work forever."""
     parent = parent_process()
     if parent is not None:
         parent.join()

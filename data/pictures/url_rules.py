@@ -9,7 +9,7 @@ from magpie.data.errors import BadSetting, NotFetched
 
 _PORTS = {"http": 80, "https": 443}
 MAX_CHARS = 4_000
-# global by the registry's letter, yet they lead to addresses inside others or stand for no host
+# global by the registry, but they embed other addresses or belong to no host
 _NEVER = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001::/32", "2002::/16")))
 _IPV6_HOSTS = ipaddress.ip_network("2000::/3")
 
@@ -31,7 +31,7 @@ class HostRule:
 
 @dataclass(frozen=True)
 class Target:
-    """An address in its parts: the host in lower case without a dot at its end, the path with its query."""
+    """The parts of a URL: the host in lower case without a final dot, the path with its query."""
 
     scheme: str
     host: str
@@ -56,7 +56,7 @@ def _parse_rule(text: str) -> HostRule:
 
 
 def parse_address(address: str, rules: Sequence[HostRule]) -> Target:
-    """What to ask, and where. Raises NotFetched for what is no plain http(s) address, or of a host not in the rules."""
+    """The parts of a URL. Raises NotFetched for one that is not plain http(s), or whose host is not in the rules."""
     if len(address) > MAX_CHARS or any(ord(sign) <= 32 or ord(sign) == 127 for sign in address):
         raise NotFetched("is no address: too long, or with spaces or control characters in it")
     try:
@@ -75,7 +75,7 @@ def parse_address(address: str, rules: Sequence[HostRule]) -> Target:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of a host on the internet: not of this machine, this network, or a group."""
+    """Whether an IP address is global unicast: not of this machine or network, and not multicast."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:  # with a zone, for one: an address of this link
@@ -90,6 +90,6 @@ def is_public(address: str) -> bool:
 
 
 def _plain(host: str) -> str:
-    """The host as it is compared and resolved. Raises ValueError (UnicodeError) for a name that none can have."""
+    """The host in the form that is compared and resolved. Raises ValueError (UnicodeError) for an invalid name."""
     host = host.rstrip(".").lower()
     return host if host.isascii() else host.encode("idna").decode("ascii")

@@ -1,4 +1,4 @@
-"""Samples a few frames of a video, one for each scene; files are treated as hostile."""
+"""Samples frames of a video, one for each scene, with limits against hostile files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,16 +18,16 @@ MAX_SCENES = 8
 _FRAME_SIDE = 640
 _SAMPLE_INTERVAL_S = 0.5
 _MOST_SAMPLES = 120
-_WHOLLY_DECODED_S = 30  # of longer videos only key frames are decoded, which encoders put where scenes begin
+_WHOLLY_DECODED_S = 30  # of longer videos only key frames are decoded; scenes begin with one
 _MOST_DECODED_PIXELS = 8_000_000_000
 _SCENE_CHANGE = 24.0  # mean difference of 8-bit colours; PySceneDetect's content detector takes 27
-# files only, and none that name other files: a playlist must not make us read or fetch anything
+# no playlists: one could name any file or URL to be read
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi"}
 
 
 @dataclass
 class _Scene:
-    """Frames that look alike, with the small copy that later ones are compared with."""
+    """The frames of a scene, and a small copy of the first, with which later frames are compared."""
 
     first: np.ndarray
     frames: list[Image.Image]
@@ -44,13 +44,13 @@ def verify_video(path: Path, max_pixels: int) -> tuple[int, int]:
 def open_frames(path: Path, max_pixels: int) -> list[Image.Image]:
     """The middle frame of each scene, upright RGB of at most 640 pixels a side, in order of time.
 
-    Of more than eight scenes the longest count. Raises BadPicture or TooLarge, naming the file and why.
+    Of more than eight scenes, the eight longest are taken. Raises BadPicture or TooLarge, naming the file and why.
     """
     return [scene.frames[len(scene.frames) // 2] for scene in _longest(_scenes(path, max_pixels))]
 
 
 def open_poster(path: Path, max_pixels: int) -> Image.Image:
-    """The frame that stands for the video: the middle of its longest scene. Raises as `open_frames` does."""
+    """The middle frame of the longest scene, which represents the video. Raises BadPicture, TooLarge."""
     frames = max(_scenes(path, max_pixels), key=lambda scene: len(scene.frames)).frames
     return frames[len(frames) // 2]
 
@@ -61,7 +61,7 @@ def _longest(scenes: list[_Scene]) -> list[_Scene]:
 
 
 def _scenes(path: Path, max_pixels: int) -> list[_Scene]:
-    """Runs of sampled frames that look like the run's first, so that a slow pan is several scenes as well."""
+    """The scenes: runs of sampled frames similar to the run's first frame, so that a slow pan is divided too."""
     scenes: list[_Scene] = []
     with _opened(path, max_pixels) as (container, stream):
         for frame in _sample(container, stream):
@@ -98,13 +98,13 @@ def _upright(frame: av.VideoFrame) -> Image.Image:
 
 
 def _duration_s(container: InputContainer) -> float:
-    """As the file says; 0 where it does not."""
+    """The duration that the file gives in seconds, 0 where it gives none."""
     return container.duration / av.time_base if container.duration else 0.0
 
 
 @contextmanager
 def _opened(path: Path, max_pixels: int) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The container and its first video stream; whatever ffmpeg raises on bad bytes, as BadPicture."""
+    """The container and its first video stream; errors of ffmpeg are raised as BadPicture."""
     try:
         with path.open("rb") as file, av.open(file, mode="r", options=_OPTIONS) as container:
             if not container.streams.video:

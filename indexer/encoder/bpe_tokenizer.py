@@ -1,4 +1,4 @@
-"""Texts → token ids by byte pairs as open_clip counts them, without torch and only as wide as the longest text."""
+"""Tokenizes texts by byte-pair encoding with the ids of open_clip, without torch, padded to the longest text only."""
 
 import gzip
 import html
@@ -18,7 +18,7 @@ _MOST_MERGES = 49152 - 256 - 2  # what CLIP reads of a file; a longer one has li
 
 
 class BytePairTokenizer:
-    """CLIP's tokenizer (Radford et al. 2021): repairs and lower-cases a text, then merges bytes within its words."""
+    """CLIP's tokenizer (Radford et al. 2021): lower case, repaired encoding, then byte-pair merges within words."""
 
     def __init__(self, merges: list[tuple[str, str]], context_length: int) -> None:
         """`merges` by rank, as pairs of symbols; a text is cut to `context_length` tokens, start and end included."""
@@ -40,7 +40,7 @@ class BytePairTokenizer:
 
     @classmethod
     def like(cls, tokenizer: Any) -> "BytePairTokenizer":
-        """The same as an open_clip tokenizer. Raises TypeError for one of another kind."""
+        """A tokenizer that gives the same ids as this open_clip tokenizer. Raises TypeError for another kind."""
         from open_clip.tokenizer import SimpleTokenizer, get_clean_fn
 
         is_alike = type(tokenizer) is SimpleTokenizer and tokenizer.reduction_fn is None
@@ -49,7 +49,7 @@ class BytePairTokenizer:
         return cls(list(tokenizer.bpe_ranks), int(tokenizer.context_length))
 
     def __call__(self, texts: list[str]) -> np.ndarray:
-        """(n, length) int64 ids, each row from the start token to the end token and then zeros."""
+        """(n, length) int64 token ids of n texts: start token, text, end token, then zeros up to the longest row."""
         rows = [[self._start, *self.encode(text)[: self._longest], self._end] for text in texts]
         tokens = np.zeros((len(rows), max(len(row) for row in rows)), np.int64)
         for row, ids in zip(tokens, rows, strict=True):
@@ -57,12 +57,13 @@ class BytePairTokenizer:
         return tokens
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a whole text, without start and end."""
+        """All token ids of a text, uncut, without start and end token."""
         return list(self._tokenizer.encode(_clean(text), add_special_tokens=False).ids)
 
 
 def _clean(text: str) -> str:
-    """Lower case, single spaces, encoding and entities put right; in plain ASCII there is nothing to put right."""
+    """The text in lower case with single spaces, broken encodings repaired and HTML entities resolved."""
+    # plain ASCII has nothing to repair, and ftfy takes most of the time
     if not (text.isascii() and text.isprintable() and "&" not in text):
         import ftfy
 

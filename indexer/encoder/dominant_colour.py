@@ -1,4 +1,4 @@
-"""The dominant colour of a picture, which a page shows until the picture is there: found when it is decoded."""
+"""Finds the dominant colour of each picture while it is decoded; pages show it until the picture is loaded."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,9 @@ _ITEMS_AT_ONCE = 20_000
 
 
 def find_dominant_colours(pixels: np.ndarray) -> np.ndarray:
-    """(n, 3) uint8 red, green and blue of what (n, height, width, 3) uint8 pictures show most of.
+    """(n, 3) uint8 red, green and blue: the dominant colour of each of (n, height, width, 3) uint8 pictures.
 
-    That is the mean of the fullest of 64 cells of colour, over some 256 pixels of each: next to nothing beside what
-    decoding costs.
+    Some 256 pixels of each picture are counted in 64 cells of colour; the colour is the mean of the fullest cell.
     """
     n, height, width, _ = pixels.shape
     grid = pixels[:, :: max(1, height // 16), :: max(1, width // 16)]
@@ -27,7 +26,10 @@ def find_dominant_colours(pixels: np.ndarray) -> np.ndarray:
 
 
 def first_dominant_colours(cache: EmbeddingCache, pictures: Sequence[Sequence[str]]) -> np.ndarray:
-    """(n, 3) uint8 of each item's first picture (by content hash), NO_COLOUR where that is not known."""
+    """(n, 3) uint8 dominant colours of the first pictures of n items; NO_COLOUR where the cache has none.
+
+    `pictures` are the content hashes of each item's pictures.
+    """
     dominant_colours = np.full((len(pictures), 3), NO_COLOUR, np.uint8)
     for start in range(0, len(pictures), _ITEMS_AT_ONCE):
         first = {row: keys[0] for row, keys in enumerate(pictures[start : start + _ITEMS_AT_ONCE], start) if keys}

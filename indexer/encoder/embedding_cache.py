@@ -1,9 +1,8 @@
-"""Vectors kept by the hash of what they were made from, so that a rebuild encodes only what changed.
+"""Caches vectors by the content hash of their text or picture, so that a rebuild encodes only what changed.
 
-Beside the vector of a picture lies its dominant colour, which is found when it is decoded.
-One SQLite file per encoder fingerprint under `embeddings/`. Vectors are stored as float16 with a
-checksum each; a damaged one counts as absent, and a damaged file is set aside, so the worst that a
-fault can cost is encoding again.
+The dominant colour of a picture is stored beside its vector. There is one SQLite file for each encoder fingerprint
+under `embeddings/`. Vectors are stored as float16 with a checksum each; a damaged vector counts as absent and a damaged
+file is moved aside, so a fault costs encoding again and nothing more.
 """
 
 import logging
@@ -17,21 +16,21 @@ from typing import Any
 import numpy as np
 
 _LOOKUP_BATCH = 5_000
-_PATIENCE_S = 30.0
+_BUSY_TIMEOUT_S = 30.0
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 log = logging.getLogger(__name__)
 
 
 class _DamagedFile(sqlite3.DatabaseError):
-    """What a check of the whole file found."""
+    """SQLite's quick check found the file damaged."""
 
     sqlite_errorcode = sqlite3.SQLITE_CORRUPT
 
 
 class EmbeddingCache:
-    """Maps keys (hexadecimal content hashes) to vectors of one encoder; for one thread.
+    """Maps keys (hexadecimal content hashes) to vectors of one encoder. For one thread.
 
-    With `ignore_old` only what is put in by this object counts as present.
+    With `ignore_old`, only vectors that this object stored count as present.
     """
 
     def __init__(self, folder: Path, fingerprint: str, dim: int, ignore_old: bool = False) -> None:
@@ -42,7 +41,7 @@ class EmbeddingCache:
         try:
             self._connection = self._connect()
         except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode not in _DAMAGED:  # busy, or the disk is full: not its fault
+            if error.sqlite_errorcode not in _DAMAGED:  # busy or a full disk: the file is sound
                 raise
             log.warning("%s is damaged and set aside; what it held is encoded anew", self.path)
             self._set_aside()
@@ -54,7 +53,7 @@ class EmbeddingCache:
             self.path.with_name(self.path.name + name).unlink(missing_ok=True)
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=_PATIENCE_S)
+        connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
@@ -71,7 +70,7 @@ class EmbeddingCache:
         return connection
 
     def get_many(self, keys: Sequence[str]) -> dict[str, np.ndarray]:
-        """The vectors that are there, (dim,) float32 each; keys that are absent or damaged are left out."""
+        """The cached vectors by key, (dim,) float32 each; absent and damaged ones are left out."""
         found: dict[str, np.ndarray] = {}
         keys = keys if self._fresh is None else [k for k in keys if k in self._fresh]
         for start in range(0, len(keys), _LOOKUP_BATCH):
@@ -88,15 +87,15 @@ class EmbeddingCache:
         return found
 
     def missing(self, keys: Iterable[str]) -> list[str]:
-        """Those of the keys that have no sound vector yet, each once, in order."""
-        wanted = list(dict.fromkeys(keys))
+        """The distinct keys without a cached, undamaged vector, in order."""
+        distinct = list(dict.fromkeys(keys))
         present = {
-            key for start in range(0, len(wanted), 20_000) for key in self.get_many(wanted[start : start + 20_000])
+            key for start in range(0, len(distinct), 20_000) for key in self.get_many(distinct[start : start + 20_000])
         }
-        return [key for key in wanted if key not in present]
+        return [key for key in distinct if key not in present]
 
     def get_dominant_colours(self, keys: Sequence[str]) -> dict[str, np.ndarray]:
-        """The dominant colours of pictures that are there, (3,) uint8 each: red, green and blue."""
+        """The cached dominant colours by key, (3,) uint8 red, green and blue each; absent ones are left out."""
         found: dict[str, np.ndarray] = {}
         for start in range(0, len(keys), _LOOKUP_BATCH):
             blobs = [bytes.fromhex(k) for k in keys[start : start + _LOOKUP_BATCH]]
@@ -106,13 +105,13 @@ class EmbeddingCache:
         return found
 
     def put_dominant_colours(self, keys: Sequence[str], tints: np.ndarray) -> None:
-        """Stores (n, 3) uint8 colours in one transaction; the first of those with the same key."""
+        """Stores (n, 3) uint8 colours in one transaction; of rows with the same key, the first."""
         rows = [(bytes.fromhex(key), tint.tobytes()) for key, tint in zip(keys, tints, strict=True)]
         with self._connection:  # backwards, so that the first comes last and stays
             self._connection.executemany("INSERT OR REPLACE INTO tints VALUES (?, ?)", rows[::-1])
 
     def put_many(self, keys: Sequence[str], vectors: np.ndarray) -> None:
-        """Stores (n, dim) vectors durably in one transaction."""
+        """Stores (n, dim) vectors as float16 in one transaction, replacing those with the same keys."""
         rows = []
         for key, vector in zip(keys, np.asarray(vectors, np.float16), strict=True):
             blob = vector.tobytes()
@@ -130,4 +129,5 @@ class EmbeddingCache:
             return
 
     def close(self) -> None:
+        """Closes the file."""
         self._connection.close()

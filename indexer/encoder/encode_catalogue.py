@@ -1,7 +1,7 @@
-"""Fills the embedding cache: decodes pictures in worker processes while the parent encodes, and encodes texts.
+"""Fills the embedding cache from the catalogue and pools its vectors by item, for a rebuild and for changed items.
 
-What is cached is not encoded again, and every few thousand vectors are stored as they come, so an
-interrupted run goes on where it stopped.
+Worker processes decode pictures while this one encodes. Cached vectors are not encoded again and each batch is stored
+at once, so an interrupted run continues where it stopped.
 """
 
 import time
@@ -26,14 +26,14 @@ _TRIAL_WARM_UP = 3  # batches that were decoded before the number of threads cha
 
 @dataclass
 class EncodingReport:
-    """How many vectors were made now, and the pictures that could not be decoded with the reason."""
+    """The number of newly encoded vectors, and the reason for each picture (by key) that could not be decoded."""
 
     num_encoded: int = 0
     failures: dict[str, str] = field(default_factory=dict)
 
 
 def encode_texts(encoder: Encoder, texts: Sequence[str], cache: EmbeddingCache) -> tuple[np.ndarray, int]:
-    """(n, dim) unit rows of the texts, and how many of them the cache lacked."""
+    """(n, dim) float32 unit rows of n texts, and the number of texts that the cache lacked and that were encoded."""
     key_of = {text: text_key(text) for text in texts}
     found = cache.get_many(list(key_of.values()))
     missing = [text for text, key in key_of.items() if key not in found]
@@ -47,7 +47,10 @@ def encode_texts(encoder: Encoder, texts: Sequence[str], cache: EmbeddingCache) 
 
 
 def pool_texts(encoder: Encoder, cache: EmbeddingCache, items: Sequence[Sequence[Segment]]) -> tuple[np.ndarray, int]:
-    """(n, dim) text vectors: each item's segments by weight, unit rows, zero without words; how many were encoded."""
+    """(n, dim) float32 text vectors of n items, and the number of newly encoded texts.
+
+    A row is the weighted sum of the item's segments, rescaled to unit length; zero for an item without text.
+    """
     flat = [segment for segments in items for segment in segments]
     vectors, num_encoded = encode_texts(encoder, [segment.text for segment in flat], cache)
     pooled = np.zeros((len(items), encoder.spec.dim), np.float32)
@@ -58,7 +61,10 @@ def pool_texts(encoder: Encoder, cache: EmbeddingCache, items: Sequence[Sequence
 
 
 def pool_pictures(cache: EmbeddingCache, pictures: Sequence[Sequence[str]], dim: int) -> np.ndarray:
-    """(n, dim) picture vectors: the mean of each item's pictures (by content hash), unit rows, zero without any."""
+    """(n, dim) float32 picture vectors of n items, given the content hashes of their pictures.
+
+    A row is the mean of the item's cached picture vectors, rescaled to unit length; zero for an item without any.
+    """
     pooled = np.zeros((len(pictures), dim), np.float32)
     for start in range(0, len(pictures), _POOLED_ROWS):
         rows = pictures[start : start + _POOLED_ROWS]
@@ -73,7 +79,10 @@ def pool_pictures(cache: EmbeddingCache, pictures: Sequence[Sequence[str]], dim:
 def encode_missing_pictures(
     encoder: Encoder, pictures: Mapping[str, str], cache: EmbeddingCache, progress: Progress
 ) -> EncodingReport:
-    """Encodes the pictures (content hash → file) that the cache lacks. Ones that cannot be decoded are reported."""
+    """Encodes the pictures that the cache lacks and stores their vectors and dominant colours.
+
+    `pictures` are files by content hash. The report names the pictures that could not be decoded.
+    """
     missing = [(key, Path(pictures[key])) for key in cache.missing(pictures)]
     report = EncodingReport()
     if not missing:
@@ -85,7 +94,7 @@ def encode_missing_pictures(
     for batch in decode_pictures(missing, encoder.spec.preprocessing):
         if batch.keys:
             keys, vectors = pool_frames(batch.keys, encoder.encode_pictures(batch.pixels))
-            # first: a picture that has a vector is not decoded again
+            # colours before vectors: a picture with a cached vector is never decoded again
             cache.put_dominant_colours(batch.keys, batch.dominant_colours)
             cache.put_many(keys, vectors)
             report.num_encoded += len(keys)
@@ -98,10 +107,10 @@ def encode_missing_pictures(
 
 
 class _ThreadTrial:
-    """Finds out whether the network is quicker with all cores or with one, while decoding needs the others.
+    """Sets the number of threads of the encoder, all cores or one, to what is faster while other processes decode.
 
-    A small network gains little from a second thread and waits for the one that shares its core with a decoder; a large
-    one gains nearly all. So a few batches are encoded each way, waiting included, and the quicker way is kept.
+    A small network gains little from a second thread, and waits for the thread whose core a decoder shares; a large one
+    gains nearly all. A few batches are timed with each number, waiting included, and the faster is kept.
     """
 
     def __init__(self, encoder: Encoder) -> None:
@@ -113,7 +122,7 @@ class _ThreadTrial:
         self._since = time.perf_counter()
 
     def next_batch(self) -> None:
-        """To be called after each batch."""
+        """Counts an encoded batch and changes the number of threads when a trial ends; call it after each batch."""
         now = time.perf_counter()
         turn, place = divmod(self._batches, _TRIAL_BATCHES)
         if turn < len(self._choices) and place >= _TRIAL_WARM_UP:

@@ -1,8 +1,8 @@
-"""Text and pictures → unit vectors, by any open_clip model.
+"""Encodes texts and pictures as unit vectors with any open_clip model, for indexing and for queries.
 
-`open_encoder` reads what it can without loading any network (a local model's configuration and fingerprint), because a
-rebuild that finds every vector in the cache needs none. ONNX Runtime runs the network, without torch; torch encodes
-very many pictures, and models that cannot be exported.
+`open_encoder` reads only a local model's configuration and fingerprint; the network is loaded on first use, because a
+rebuild that finds every vector in the cache needs none. ONNX Runtime runs the network; torch runs it for very many
+pictures, and for models that cannot be exported.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ _SHORT_TRIAL, _TRIAL = 16, 64  # pictures; torch is slow in smaller batches than
 
 
 class Network(Protocol):
-    """What makes features of texts and pictures: `OnnxClip`, or `TorchClip` where a model cannot be exported."""
+    """Computes features of texts and pictures: `OnnxClip`, or `TorchClip` where a model cannot be exported."""
 
     context_length: int
 
@@ -49,7 +49,7 @@ class Network(Protocol):
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """Which network made a vector. Vectors may be compared only if their specs have the same fingerprint."""
+    """The identity of a model. Vectors may be compared only if their specs have the same fingerprint."""
 
     model: str
     pretrained: str | None
@@ -59,7 +59,7 @@ class EncoderSpec:
 
 
 class PictureNetwork(Protocol):
-    """What makes features of pictures, and may be quicker than a `Network` where there are many."""
+    """Computes features of pictures; for many of them it may be quicker than a `Network`."""
 
     def set_threads(self, count: int) -> None: ...
 
@@ -68,7 +68,7 @@ class PictureNetwork(Protocol):
 
 @dataclass
 class Encoder:
-    """A dual encoder. Its network is loaded on the first call that needs it, once, also with many threads."""
+    """A dual encoder of texts and pictures. Its network is loaded once, on first use. Safe to share among threads."""
 
     spec: EncoderSpec
     prior_means: Mapping[str, np.ndarray]  # (dim,) by "text", "image", "query", where the model comes with them
@@ -88,9 +88,9 @@ class Encoder:
         self.encode_texts(["warm up"])
 
     def expect_pictures(self, count: int) -> None:
-        """Makes ready for that many pictures to come: torch encodes them where it saves more than loading it takes.
+        """Chooses the faster network for `count` pictures: torch, where it saves more time than loading it takes.
 
-        In bfloat16 it may, and on a GPU; which is quicker depends on model and processor, so both are tried.
+        Torch can be faster in bfloat16 and on a GPU. That depends on model and processor, so both are timed.
         """
         if self._load_for_many is None or self._for_many is not None:
             return
@@ -105,7 +105,7 @@ class Encoder:
                 self._for_many = network
 
     def _seconds_each(self, network: PictureNetwork, count: int) -> float:
-        """Processor time for one of so many pictures, which other programs on the machine do not lengthen."""
+        """Processor time a picture, in seconds, over `count` pictures; other programs do not lengthen it."""
         pixels = np.zeros((count, self.spec.preprocessing.height, self.spec.preprocessing.width, 3), np.uint8)
         network.encode_pictures(pixels)
         started = time.process_time()
@@ -113,13 +113,13 @@ class Encoder:
         return (time.process_time() - started) / count
 
     def set_threads(self, count: int) -> None:
-        """Lets one call use at most `count` cores."""
+        """Limits one call to `count` cores."""
         self._network.set_threads(count)
         if self._for_many:
             self._for_many.set_threads(count)
 
     def encode_texts(self, texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
-        """(n, dim) float32 unit rows. A text longer than the model's context is split, and its pieces are averaged."""
+        """(n, dim) float32 unit rows of n texts; of a text longer than the context, the mean vector of its pieces."""
         network = self._network
         pieces: list[str] = []
         owners: list[int] = []
@@ -139,19 +139,22 @@ class Encoder:
         return unit_rows(vectors)
 
     def known_share(self, text: str) -> float:
-        """The share of the text's letters in words that the tokenizer keeps nearly whole; random letters fall apart."""
+        """From 0 to 1: the share of the text's letters in words that the vocabulary knows.
+
+        A word is known if its tokens have at least four letters on average; random letters fall into many tokens.
+        """
         words = text.split()
         letters = sum(len(w) for w in words)
         known = sum(len(w) for w in words if self._network.count_tokens(w) <= 1 + len(w) / _LETTERS_PER_KNOWN_TOKEN)
         return known / letters if letters else 0.0
 
     def encode_pictures(self, pixels: np.ndarray) -> np.ndarray:
-        """(n, dim) float32 unit rows from (n, height, width, 3) uint8 pixels, prepared as `spec.preprocessing` says."""
+        """(n, dim) float32 unit rows of (n, height, width, 3) uint8 pixels, prepared by `spec.preprocessing`."""
         return unit_rows((self._for_many or self._network).encode_pictures(pixels))
 
 
 def _split(text: str, network: Network) -> list[str]:
-    """The text in pieces that fit the model's context; usually one. At most sixteen, spread over a longer text."""
+    """The text in pieces that fit the model's context: one, or at most sixteen spread evenly over a longer text."""
     words = text.split()
     if len(words) < 8 and len(text) < 2 * network.context_length:
         return [text]
@@ -167,11 +170,11 @@ def _split(text: str, network: Network) -> list[str]:
 def open_encoder(
     model: str, pretrained: str | None = None, threads: int | None = None, home: Path | None = None
 ) -> Encoder:
-    """The encoder of that name: `magpie-mini`, a folder in open_clip's local-dir layout, `hf-hub:…`, or an open_clip
-    model name together with a pretrained tag or a checkpoint file.
+    """The encoder called `model`: `magpie-mini`, a folder in open_clip's local-dir layout, `hf-hub:…`, or an open_clip
+    model name with `pretrained`, a tag or a checkpoint file.
 
-    `threads` limits the cores that one call uses: a server wants one, because requests run side by side already.
-    `home` keeps the graphs of a model that comes without them; with no home, torch runs such a model.
+    `threads` limits the cores of one call: a server takes one, because its requests run in parallel. `home` keeps the
+    exported graphs of a model that comes without them; without a home, torch runs such a model.
     Raises BadSetting for a name or tag that does not exist (with the nearest ones), ModelUnavailable where weights
     cannot be downloaded or read.
     """
@@ -187,7 +190,7 @@ def open_encoder(
         return _open_in_torch(model, pretrained, threads)
     graphs, info = found
     spec = EncoderSpec(model, pretrained, info.fingerprint, info.dim, info.preprocessing)
-    load = _or_unavailable(model, lambda wanted: OnnxClip(graphs, info, wanted, lambda: _torch_tokenizer(model, None)))
+    load = _or_unavailable(model, lambda cores: OnnxClip(graphs, info, cores, lambda: _torch_tokenizer(model, None)))
     return Encoder(spec, {}, load, lambda: _same_in_torch(model, pretrained, info), threads)
 
 
@@ -197,16 +200,16 @@ def _open_in_torch(model: str, pretrained: str | None, threads: int | None) -> E
     network = load_from_hub(model, pretrained, SHIPPED_MODEL)
     spec = EncoderSpec(model, pretrained, network.fingerprint(), network.dim, network.preprocessing)
 
-    def load(wanted: int | None) -> Network:
-        if wanted:
-            network.set_threads(wanted)
+    def load(cores: int | None) -> Network:
+        if cores:
+            network.set_threads(cores)
         return network
 
     return Encoder(spec, {}, load, _threads=threads)
 
 
 def _same_in_torch(model: str, pretrained: str | None, info: GraphInfo) -> PictureNetwork | None:
-    """The model of that name in torch if it has the weights that the graphs were made of."""
+    """The model of that name in torch; None where its weights are not those that the graphs were exported from."""
     from magpie.indexer.encoder.torch_clip import load_from_hub
 
     try:
@@ -229,15 +232,15 @@ def _open_local(model: str, folder: Path, threads: int | None, home: Path | None
     preprocessing = PicturePreprocessing.from_config({**size, **config.get("preprocess_cfg", {})})
     spec = EncoderSpec(model, None, fingerprint_of(folder), dim, preprocessing)
 
-    def load(wanted: int | None) -> Network:
+    def load(cores: int | None) -> Network:
         found = _graphs_of(folder, spec.fingerprint, home)
         if found:
-            return OnnxClip(*found, wanted, lambda: _torch_tokenizer(model, folder))
+            return OnnxClip(*found, cores, lambda: _torch_tokenizer(model, folder))
         from magpie.indexer.encoder.torch_clip import load_local
 
         network = load_local(folder)
-        if wanted:
-            network.set_threads(wanted)
+        if cores:
+            network.set_threads(cores)
         return network
 
     def load_for_many() -> PictureNetwork:
@@ -249,7 +252,7 @@ def _open_local(model: str, folder: Path, threads: int | None, home: Path | None
 
 
 def fingerprint_of(folder: Path) -> str:
-    """Twelve bytes, hexadecimal, of the files that make a local-dir model's vectors what they are."""
+    """A hash (24 hexadecimal digits) of the files of a local-dir model that decide its vectors. Raises OSError."""
     digest = hashlib.blake2b(digest_size=12)
     for file in sorted(folder.iterdir()):
         if file.suffix in (".json", ".safetensors", ".bin", ".pt", ".gz", ".model") and file.name != ABOUT_FILE:
@@ -258,7 +261,7 @@ def fingerprint_of(folder: Path) -> str:
 
 
 def _graphs_of(folder: Path, fingerprint: str, home: Path | None) -> tuple[Path, GraphInfo] | None:
-    """The model's graphs: those in its own folder if they are of its weights, or else those that the home keeps."""
+    """The folder and description of the model's graphs: its own if they fit its weights, else those in the home."""
     info = read_graph_info(folder)
     if info and info.failure is None and info.fingerprint == fingerprint:
         return folder, info
@@ -272,9 +275,9 @@ def _torch_tokenizer(model: str, folder: Path | None) -> Tokenizer:
 
 
 def _or_unavailable(model: Path | str, load: Callable[[int | None], Network]) -> Callable[[int | None], Network]:
-    """The same, with an error that names the model where its files cannot be read."""
+    """`load` that raises ModelUnavailable, naming the model, where its files cannot be read."""
 
-    def load_or_tell(threads: int | None) -> Network:
+    def load_or_raise(threads: int | None) -> Network:
         try:
             return load(threads)
         except MagpieError:
@@ -284,11 +287,11 @@ def _or_unavailable(model: Path | str, load: Callable[[int | None], Network]) ->
                 f"The model in {model} cannot be loaded: {first_line(error)} Restore it or choose another with --model."
             ) from error
 
-    return load_or_tell
+    return load_or_raise
 
 
 def _read_means(folder: Path) -> dict[str, np.ndarray]:
-    """The mean vectors over the model's training data, which a model made by `magpie train encoder` comes with."""
+    """The (dim,) mean vectors over the training data by "text", "image", "query"; empty for a model without them."""
     path = folder / "magpie.json"
     if not path.is_file():
         return {}

@@ -1,8 +1,8 @@
-"""A process that exports one model and ends, so that the one that serves never loads torch (`graph_cache.py`).
+"""Exports one model in a process of its own, so that the serving process never loads torch (`graph_cache.py`).
 
     python -P -m magpie.indexer.encoder.export_process MODEL OUT [--pretrained TAG_OR_FILE] [--fingerprint HEX]
 
-With a fingerprint MODEL is a folder. An error is the last line on stderr, as JSON.
+With a fingerprint, MODEL is a folder. An error is written as JSON, the last line on stderr.
 """
 
 import argparse
@@ -19,7 +19,7 @@ _FALLBACK = "magpie-mini"
 
 
 def main() -> int:
-    """Writes the graphs of the model that the command line names; the exit status."""
+    """The exit status, after writing the graphs of the model that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("out", type=Path)
@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def _sources(model: str, pretrained: str | None) -> tuple[tuple[str, int, int], ...]:
-    """The files that open_clip read the weights from, as far as it says: path, size, time of change in nanoseconds."""
+    """The weight files that open_clip read, where known: path, size in bytes, time of change in nanoseconds."""
     from open_clip.pretrained import download_pretrained, download_pretrained_from_hf, get_pretrained_cfg
 
     path = pretrained if pretrained and Path(pretrained).is_file() else None

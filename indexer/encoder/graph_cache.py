@@ -1,7 +1,7 @@
-"""The graphs of models that come without them: written once, when a home first uses the model, and kept there.
+"""Keeps the ONNX graphs of models that come without them, exported when a home first uses the model.
 
-They lie in the home's `models/cache/`, a folder for each model name, and are written by a process of their own: torch,
-which that needs, takes seconds and half a gigabyte that a server should not spend.
+The home's `models/cache/` has a folder for each model. A separate process exports: it needs torch, which takes seconds
+and half a gigabyte that a server should not spend.
 """
 
 import errno
@@ -29,11 +29,11 @@ _WAIT_S = 1800.0  # for another process that exports just now
 def cached_graphs(
     home: Path, model: str, pretrained: str | None, fingerprint: str | None
 ) -> tuple[Path, GraphInfo] | None:
-    """The folder with the model's graphs in this home, exported now where there are none of these weights.
+    """The folder of the model's graphs in this home and their description, exported now where they are missing.
 
-    `model` is a folder, whose `fingerprint` is known, or a name for which open_clip finds the weights; then the graphs
-    hold as long as the files that the weights were read from. None where the home cannot be written or the model cannot
-    be exported; the log then says why. Raises what `open_encoder` raises for a model that is not there.
+    `model` is a folder with a known `fingerprint`, or an open_clip model name; the graphs of a name are valid while the
+    weight files are unchanged. None, with a warning in the log, where the home is not writable or the model cannot be
+    exported. Raises what `open_encoder` raises for a model that does not exist.
     """
     folder = cache_folder(home, model, pretrained)
     info = _valid_info(folder, fingerprint)
@@ -52,7 +52,7 @@ def cached_graphs(
 
 
 def cache_folder(home: Path, model: str, pretrained: str | None) -> Path:
-    """Where the home keeps the graphs of the model of that name."""
+    """The folder in the home for the graphs of this model."""
     name = hashlib.blake2b(f"{model}\0{pretrained or ''}".encode(), digest_size=12).hexdigest()
     return home / "models" / "cache" / name
 
@@ -66,7 +66,7 @@ def _valid_info(folder: Path, fingerprint: str | None) -> GraphInfo | None:
 
 
 def _is_unchanged(info: GraphInfo) -> bool:
-    """Whether the files that the weights came from are as they were; what is not there any more has not changed."""
+    """Whether the files that the weights were read from are unchanged; a removed file counts as unchanged."""
     for path, size, changed in info.sources:
         try:
             stat = Path(path).stat()
@@ -80,7 +80,7 @@ def _is_unchanged(info: GraphInfo) -> bool:
 def _export_once(
     home: Path, folder: Path, model: str, pretrained: str | None, fingerprint: str | None
 ) -> GraphInfo | None:
-    """Exports the model unless another process does so first; None where that fails in a way nobody foresaw.
+    """Exports the model unless another process has done so; None where the exporting process ends early.
 
     Raises OSError where the home cannot be written, HomeLocked where another process takes too long.
     """
@@ -105,7 +105,7 @@ def _export_once(
 
 
 def _run_export(out: Path, model: str, pretrained: str | None, fingerprint: str | None) -> bool:
-    """Whether the process that exports came to its end. Raises the child of MagpieError that it names."""
+    """Whether the exporting process succeeded. Raises the child of MagpieError that it reports."""
     log.info("%s is exported for ONNX Runtime, once; this takes from ten seconds to a few minutes", model)
     options = {"--pretrained": pretrained, "--fingerprint": fingerprint}
     given = [word for name, value in options.items() if value for word in (name, value)]
@@ -115,8 +115,8 @@ def _run_export(out: Path, model: str, pretrained: str | None, fingerprint: str 
         return True
     last = (ended.stderr.strip().splitlines() or [f"exit status {ended.returncode}"])[-1]
     try:
-        told = json.loads(last)
-        kind, message = getattr(errors, told["error"]), told["message"]
+        report = json.loads(last)
+        kind, message = getattr(errors, report["error"]), report["message"]
     except (ValueError, TypeError, KeyError, AttributeError):
         log.warning("torch runs %s, since its export ended early: %s", model, last[:200])
         return False

@@ -1,4 +1,4 @@
-"""Picture files → pixels, in worker processes that have so much time and memory; one that crashes costs its picture."""
+"""Decodes picture files to pixels in worker processes with limits on time and memory; a crash costs one picture."""
 
 import os
 import time
@@ -23,10 +23,11 @@ _MAX_PIXELS = 200_000_000
 
 @dataclass(frozen=True)
 class DecodedBatch:
-    """Pixels (n, height, width, 3) uint8 of the pictures that decoded, their keys, and why the others did not.
+    """The pixels of a batch of pictures, and the reason for each picture that could not be decoded.
 
-    The frames of a video stand in a row and have the same key. `dominant_colours` (n, 3) uint8 is red, green
-    and blue of what each shows most of.
+    `keys` are the n decoded pictures' keys, `pixels` (n, height, width, 3) uint8, `dominant_colours` (n, 3) uint8 red,
+    green and blue. The frames of a video are consecutive rows with the same key. `failures` maps the keys of the other
+    pictures to reasons; `decode_s` is seconds.
     """
 
     keys: list[str]
@@ -37,12 +38,13 @@ class DecodedBatch:
 
 
 def decode_pictures(
-    pictures: Sequence[tuple[str, Path]], wanted: PicturePreprocessing, limits: DecodeLimits | None = None
+    pictures: Sequence[tuple[str, Path]], preprocessing: PicturePreprocessing, limits: DecodeLimits | None = None
 ) -> Iterator[DecodedBatch]:
-    """Decoded batches in order, a few ahead of the consumer; decoding runs in as many processes as there are cores.
+    """Batches of decoded `pictures` (key, file) in order, a few ahead of the consumer, by one process for each core.
 
-    A picture that takes its process down (a crash in a codec, an endless loop, a file that never ends) is found by
-    decoding alone and reported. Raises DecodingFailed where processes cannot run at all.
+    When a worker process dies (a crash in a codec, an endless loop, too much memory), its pictures are decoded one by
+    one, and the one that kills its process again is reported in `failures`. Raises DecodingFailed where no worker
+    process can run.
     """
     limits = limits or DecodeLimits()
     chunks = deque(_chunks(pictures, _PICTURES_PER_BATCH))
@@ -53,32 +55,33 @@ def decode_pictures(
                 while chunks or pending:
                     while chunks and len(pending) < 2 * cpu_count() + 1:
                         chunk = chunks.popleft()
-                        pending.append((chunk, pool.submit(_decode_chunk, chunk, wanted, limits)))
+                        pending.append((chunk, pool.submit(_decode_chunk, chunk, preprocessing, limits)))
                     yield pending[0][1].result()
                     pending.popleft()
             except BrokenProcessPool:
                 lost = [picture for chunk, _ in pending for picture in chunk]
-                yield from _decode_one_by_one(lost, wanted, limits)
+                yield from _decode_one_by_one(lost, preprocessing, limits)
 
 
 def _decode_one_by_one(
-    pictures: Sequence[tuple[str, Path]], wanted: PicturePreprocessing, limits: DecodeLimits
+    pictures: Sequence[tuple[str, Path]], preprocessing: PicturePreprocessing, limits: DecodeLimits
 ) -> Iterator[DecodedBatch]:
-    """Finds the pictures that take their process down."""
+    """Decodes each picture alone, to find those that kill their process."""
     waiting = deque(pictures)
     while waiting:
         with start_workers(1, limits) as pool:
-            _check_that_it_runs(pool)
+            _check_workers_start(pool)
             try:
                 while waiting:
-                    yield pool.submit(_decode_chunk, [waiting[0]], wanted, limits).result()
+                    yield pool.submit(_decode_chunk, [waiting[0]], preprocessing, limits).result()
                     waiting.popleft()
             except BrokenProcessPool:
                 key, _ = waiting.popleft()
-                yield DecodedBatch([], _no_pixels(wanted), find_dominant_colours(_no_pixels(wanted)), {key: LOST}, 0.0)
+                no_pixels = _no_pixels(preprocessing)
+                yield DecodedBatch([], no_pixels, find_dominant_colours(no_pixels), {key: LOST}, 0.0)
 
 
-def _check_that_it_runs(pool: ProcessPoolExecutor) -> None:
+def _check_workers_start(pool: ProcessPoolExecutor) -> None:
     try:
         pool.submit(os.getpid).result()
     except BrokenProcessPool as error:
@@ -88,35 +91,41 @@ def _check_that_it_runs(pool: ProcessPoolExecutor) -> None:
         ) from error
 
 
-def _decode_chunk(pictures: list[tuple[str, Path]], wanted: PicturePreprocessing, limits: DecodeLimits) -> DecodedBatch:
+def _decode_chunk(
+    pictures: list[tuple[str, Path]], preprocessing: PicturePreprocessing, limits: DecodeLimits
+) -> DecodedBatch:
     started = time.perf_counter()
     keys, rows, failures = [], [], {}
     for key, path in pictures:
         start_timers(limits.cpu_s, limits.clock_s)
         try:
-            views = decode_views(path, wanted)
+            views = decode_views(path, preprocessing)
             rows += list(views)
             keys += [key] * len(views)
         except (BadPicture, TooLarge) as error:
             failures[key] = str(error)
     start_timers(0.0, 0.0)
-    pixels = np.stack(rows) if rows else _no_pixels(wanted)
+    pixels = np.stack(rows) if rows else _no_pixels(preprocessing)
     return DecodedBatch(keys, pixels, find_dominant_colours(pixels), failures, time.perf_counter() - started)
 
 
-def decode_views(path: Path, wanted: PicturePreprocessing) -> np.ndarray:
-    """(n, height, width, 3) uint8: the picture, or a frame of each scene of a video. Raises BadPicture, TooLarge."""
-    views = open_views(path, _MAX_PIXELS, (wanted.width, wanted.height))
-    return np.stack([prepare_picture(view, wanted) for view in views])
+def decode_views(path: Path, preprocessing: PicturePreprocessing) -> np.ndarray:
+    """(n, height, width, 3) uint8 pixels of the file: one picture, or one frame for each scene of a video.
+
+    Raises BadPicture, TooLarge.
+    """
+    views = open_views(path, _MAX_PIXELS, (preprocessing.width, preprocessing.height))
+    return np.stack([prepare_picture(view, preprocessing) for view in views])
 
 
-def decode_upload(content: bytes, max_pixels: int, wanted: PicturePreprocessing) -> np.ndarray:
-    """(height, width, 3) uint8 of a picture that somebody searches by. Raises BadPicture, TooLarge."""
-    return prepare_picture(open_picture(content, max_pixels, (wanted.width, wanted.height)), wanted)
+def decode_upload(content: bytes, max_pixels: int, preprocessing: PicturePreprocessing) -> np.ndarray:
+    """(height, width, 3) uint8 pixels of an uploaded query picture. Raises BadPicture, TooLarge."""
+    picture = open_picture(content, max_pixels, (preprocessing.width, preprocessing.height))
+    return prepare_picture(picture, preprocessing)
 
 
-def _no_pixels(wanted: PicturePreprocessing) -> np.ndarray:
-    return np.zeros((0, wanted.height, wanted.width, 3), np.uint8)
+def _no_pixels(preprocessing: PicturePreprocessing) -> np.ndarray:
+    return np.zeros((0, preprocessing.height, preprocessing.width, 3), np.uint8)
 
 
 def _chunks(pictures: Sequence[tuple[str, Path]], size: int) -> Iterator[list[tuple[str, Path]]]:
@@ -125,5 +134,5 @@ def _chunks(pictures: Sequence[tuple[str, Path]], size: int) -> Iterator[list[tu
 
 
 def cpu_count() -> int:
-    """The cores that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Picture file or bytes → pixels an encoder accepts: the encoder's own resize and crop, done with Pillow alone.
+"""Resizes and crops pictures to the pixels that an encoder was trained on, with Pillow alone.
 
 Decoding runs in worker processes. Importing torch there would cost each of them half a gigabyte, so
 this module replicates the inference transform of open_clip (`image_transform_v2`) without torch, up to
@@ -16,7 +16,7 @@ _RESAMPLING = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling
 
 @dataclass(frozen=True)
 class PicturePreprocessing:
-    """What an encoder expects of a picture; names and meaning as in open_clip's `PreprocessCfg`."""
+    """How an encoder's input pictures are resized, cropped and normalised; fields as in open_clip's `PreprocessCfg`."""
 
     height: int
     width: int
@@ -39,16 +39,16 @@ class PicturePreprocessing:
         return cls(height, width, **known)
 
 
-def prepare_picture(image: Image.Image, wanted: PicturePreprocessing) -> np.ndarray:
-    """(height, width, 3) uint8 pixels of an RGB picture, resized and cropped as the encoder was trained."""
-    target = (wanted.width, wanted.height)
-    resample = _RESAMPLING[wanted.interpolation]
-    if wanted.resize_mode == "squash":
+def prepare_picture(image: Image.Image, preprocessing: PicturePreprocessing) -> np.ndarray:
+    """(height, width, 3) uint8 pixels of an RGB picture, resized and cropped as `preprocessing` says."""
+    target = (preprocessing.width, preprocessing.height)
+    resample = _RESAMPLING[preprocessing.interpolation]
+    if preprocessing.resize_mode == "squash":
         image = image.resize(target, resample)
-    elif wanted.resize_mode == "longest":
-        image = _pad_to(_resize_by(image, _ratio(image, target, max), resample), target, wanted.fill_color)
-    elif wanted.height == wanted.width:
-        image = _resize_shortest_edge(image, wanted.width, resample)
+    elif preprocessing.resize_mode == "longest":
+        image = _pad_to(_resize_by(image, _ratio(image, target, max), resample), target, preprocessing.fill_color)
+    elif preprocessing.height == preprocessing.width:
+        image = _resize_shortest_edge(image, preprocessing.width, resample)
     else:
         # open_clip ignores the configured interpolation here, and so do we
         image = _resize_by(image, _ratio(image, target, min), Image.Resampling.BICUBIC)

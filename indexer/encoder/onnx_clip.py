@@ -1,7 +1,7 @@
-"""Texts and pictures → features by ONNX Runtime: how every encoder serves, without torch.
+"""Encodes texts and pictures with ONNX Runtime, so that serving needs no torch.
 
-A folder of graphs holds `text.onnx` (token ids → features), `image.onnx` (pixels → features, normalisation included)
-and `onnx_graphs.json`, which says of which model they are. `onnx_export.py` writes them.
+A folder of graphs holds `text.onnx` (features of token ids), `image.onnx` (features of pixels, normalisation included)
+and `onnx_graphs.json` (the model that they were exported from, see `GraphInfo`). `onnx_export.py` writes them.
 """
 
 import json
@@ -32,12 +32,12 @@ __all__ = [
 ]
 
 TEXT_GRAPH, IMAGE_GRAPH, ABOUT_FILE = "text.onnx", "image.onnx", "onnx_graphs.json"
-_FORMAT = 1  # of the folder; graphs of another one are written anew
+_FORMAT = 1  # of the folder; graphs of another format are exported again
 _AT_ONCE = 16  # pictures; more take memory and are hardly quicker
 
 
 class Tokenizer(Protocol):
-    """Texts → token ids."""
+    """Turns n texts into (n, length) int64 token ids."""
 
     def __call__(self, texts: list[str]) -> np.ndarray: ...
 
@@ -46,7 +46,7 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True)
 class GraphInfo:
-    """Of which model a folder's graphs are, and how they want to be fed.
+    """The model that a folder's graphs were exported from, and the input that they take.
 
     `is_cut_after_end` says whether tokens after the end token (the highest id) may be left out. `vocabulary` names the
     byte-pair file in the folder; without one, open_clip's tokenizer is needed. `failure` says why there are no graphs.
@@ -69,13 +69,13 @@ class GraphInfo:
 
 
 def read_graph_info(folder: Path) -> GraphInfo | None:
-    """What the folder says of its graphs; None without graphs, or with some that this version cannot use."""
+    """The folder's `onnx_graphs.json`; None where there is none, it is damaged, or this version cannot use it."""
     try:
         content = json.loads((folder / ABOUT_FILE).read_text(encoding="utf-8"))
         if content.pop("format") != _FORMAT:
             return None
-        wanted = content.pop("preprocessing")
-        preprocessing = PicturePreprocessing(**{**wanted, "mean": tuple(wanted["mean"]), "std": tuple(wanted["std"])})
+        stored = content.pop("preprocessing")
+        preprocessing = PicturePreprocessing(**{**stored, "mean": tuple(stored["mean"]), "std": tuple(stored["std"])})
         sources = tuple((str(path), int(size), int(changed)) for path, size, changed in content.pop("sources"))
         return GraphInfo(preprocessing=preprocessing, sources=sources, **content)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -92,8 +92,11 @@ class OnnxClip:
         threads: int | None = None,
         load_tokenizer: Callable[[], Tokenizer] | None = None,
     ) -> None:
-        """`threads` is how many cores one call uses, by default all. `load_tokenizer` is asked where the folder has no
-        vocabulary. Raises OSError, ValueError or ONNX Runtime's own errors for files that are missing or damaged."""
+        """Opens the graphs in `folder`. `threads` is the number of cores of one call, by default all.
+
+        `load_tokenizer` is called where the folder has no vocabulary. Raises OSError, ValueError or ONNX Runtime's own
+        errors for files that are missing or damaged.
+        """
         self.context_length = info.context_length
         self._folder, self._info = folder, info
         if info.vocabulary:
@@ -106,7 +109,7 @@ class OnnxClip:
         self._sessions = self._open_sessions()
 
     def set_threads(self, count: int) -> None:
-        """Lets one call use at most `count` cores; the graphs are opened anew where that is another number."""
+        """Limits one call to `count` cores; opens the graphs again where the number changes."""
         if count != self._threads:
             self._threads = count
             self._sessions = self._open_sessions()
@@ -117,10 +120,11 @@ class OnnxClip:
         return text, image
 
     def count_tokens(self, text: str) -> int:
+        """The number of tokens of a text, uncut, without start and end token."""
         return len(self._tokenizer.encode(text))
 
     def encode_texts(self, texts: list[str]) -> np.ndarray:
-        """(n, dim) float32 features; what exceeds the context is cut."""
+        """(n, dim) float32 features of n texts, not normalised; longer texts are cut at the context length."""
         tokens = self._tokenizer(texts)
         if self._info.is_cut_after_end:
             tokens = tokens[:, : int(tokens.argmax(-1).max()) + 1]
@@ -129,22 +133,25 @@ class OnnxClip:
         return run_graph(self._sessions[0], np.ascontiguousarray(tokens, np.int64))
 
     def encode_pictures(self, pixels: np.ndarray) -> np.ndarray:
-        """(n, dim) float32 features of (n, height, width, 3) uint8 pixels."""
+        """(n, dim) float32 features of (n, height, width, 3) uint8 pixels, not normalised."""
         session = self._sessions[1]
         parts = [run_graph(session, pixels[at : at + _AT_ONCE]) for at in range(0, len(pixels), _AT_ONCE)]
         return np.concatenate(parts) if parts else np.zeros((0, self._info.dim), np.float32)
 
 
 def open_graph(path: Path, threads: int) -> ort.InferenceSession:
-    """The graph, of which one run uses so many cores and threads may run several. Raises ONNX Runtime's own errors."""
+    """A session on the graph, safe to share among threads; one run uses `threads` cores.
+
+    Raises ONNX Runtime's own errors.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
-    options.log_severity_level = 3  # errors only: it warns of nothing that a reader could act on
+    options.log_severity_level = 3  # errors only: nobody could act on its warnings
     options.enable_cpu_mem_arena = options.enable_mem_pattern = False  # they keep what the largest batch took
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads take no processor time
     return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def run_graph(session: ort.InferenceSession, batch: np.ndarray) -> np.ndarray:
-    """(n, dim) float32 features of a graph's only input: (n, length) token ids or (n, height, width, 3) pixels."""
+    """(n, dim) float32 features of a batch: (n, length) int64 token ids, or (n, height, width, 3) uint8 pixels."""
     return np.asarray(session.run(None, {session.get_inputs()[0].name: batch})[0])

@@ -1,4 +1,4 @@
-"""An open_clip model in torch → the graphs that ONNX Runtime serves, held against torch before anybody uses them."""
+"""Exports an open_clip model from torch to graphs for ONNX Runtime, and checks that both give the same vectors."""
 
 import gzip
 import json
@@ -39,11 +39,11 @@ def write_graphs(
     weights: Path | None = None,
     sources: tuple[tuple[str, int, int], ...] = (),
 ) -> GraphInfo:
-    """Writes the model's graphs into `folder`, and what it says of them there.
+    """Writes the model's graphs and `onnx_graphs.json` into `folder`; the information that was written there.
 
     With `weights`, a safetensors file in the same folder that holds the model's weights, the graphs refer to it instead
-    of holding the weights again. Where a tower cannot be exported, or gives other vectors than torch does, no graph
-    stays and the result says why (`failure`). Raises OSError.
+    of holding the weights again. Where a tower cannot be exported, or gives other vectors than torch does, the
+    graphs are removed and the result's `failure` is the reason. Raises OSError.
     """
     info = GraphInfo(fingerprint, network.dim, network.context_length, network.preprocessing, sources=sources)
     _prepare(network)
@@ -51,19 +51,19 @@ def write_graphs(
         _write_image_graph(network, folder, weights)
         info = replace(info, vocabulary=_write_vocabulary(network, folder))
     except Exception as error:  # an exporter fails in as many ways as there are models
-        return _give_up(info, folder, first_line(error))
+        return _record_failure(info, folder, first_line(error))
     reason = ""
     for tower in (_CausalTextTower, _WholeTextTower):
-        tried = replace(info, is_cut_after_end=tower is _CausalTextTower)
+        attempt = replace(info, is_cut_after_end=tower is _CausalTextTower)
         try:
             _write_text_graph(network, tower, folder, weights)
-            _check_texts(network, OnnxClip(folder, tried, load_tokenizer=lambda: network.tokenizer))
+            _check_texts(network, OnnxClip(folder, attempt, load_tokenizer=lambda: network.tokenizer))
         except Exception as error:
             reason = first_line(error)
             continue
-        tried.write(folder)
-        return tried
-    return _give_up(info, folder, reason)
+        attempt.write(folder)
+        return attempt
+    return _record_failure(info, folder, reason)
 
 
 def _write_image_graph(network: TorchClip, folder: Path, weights: Path | None) -> None:
@@ -79,7 +79,7 @@ def _write_text_graph(network: TorchClip, tower: type[nn.Module], folder: Path, 
     _save(_exported(tower(network.model), torch.from_numpy(tokens), "tokens", shape), folder / TEXT_GRAPH, weights)
 
 
-def _give_up(info: GraphInfo, folder: Path, reason: str) -> GraphInfo:
+def _record_failure(info: GraphInfo, folder: Path, reason: str) -> GraphInfo:
     for name in (TEXT_GRAPH, IMAGE_GRAPH):
         (folder / name).unlink(missing_ok=True)
         _weights_of(folder / name).unlink(missing_ok=True)
@@ -89,13 +89,14 @@ def _give_up(info: GraphInfo, folder: Path, reason: str) -> GraphInfo:
 
 
 def _prepare(network: TorchClip) -> None:
+    """Moves the model to the CPU, in the memory format that the exporter takes."""
     network.device = "cpu"
     network.model.to("cpu")
     network.model.visual.to(memory_format=torch.contiguous_format)
 
 
 class _ImageTower(nn.Module):
-    """(n, height, width, 3) uint8 pixels → (n, dim) features."""
+    """Computes (n, dim) features of (n, height, width, 3) uint8 pixels."""
 
     def __init__(self, network: TorchClip) -> None:
         super().__init__()
@@ -110,7 +111,7 @@ class _ImageTower(nn.Module):
 
 
 class _WholeTextTower(nn.Module):
-    """(n, context) token ids → (n, dim) features, as the model itself computes them."""
+    """Computes (n, dim) features of (n, context) token ids, with the model's own `encode_text`."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -122,14 +123,15 @@ class _WholeTextTower(nn.Module):
 
 
 class _CausalTextTower(nn.Module):
-    """(n, length) token ids of any length → (n, dim) features, for CLIP's text tower (Radford et al. 2021).
+    """Computes (n, dim) features of (n, length) token ids of any length, for CLIP's text tower (Radford et al. 2021).
 
-    What follows the end token (the highest id) cannot change its vector, so it may be left out; and of the last block
-    only the end token's row is computed. Attention is written out, since the exporter takes torch's for one length.
+    With causal attention, tokens after the end token (the highest id) cannot change its vector, so they may be left
+    out, and the last block computes the end token's row only. Attention is written out, because the exporter fixes the
+    length of torch's own.
     """
 
     def __init__(self, model: Any) -> None:
-        """Raises TypeError for a tower that is built in another way."""
+        """Raises TypeError for a tower that is not causal, or has another pooling or attention."""
         super().__init__()
         self.model = model
         tower = self._tower()
@@ -162,13 +164,16 @@ class _CausalTextTower(nn.Module):
         return projection(x) if isinstance(projection, nn.Linear) else x @ projection
 
 
-def _attention(layer: nn.MultiheadAttention, x: Tensor, asking: Tensor | None, mask: Tensor) -> Tensor:
-    """Self-attention by heads (Vaswani et al. 2017): (n, length, width) → the same, or (n, 1, width) of the tokens
-    `asking` alone. `mask` is added to the scores, (n, heads, asking, length)."""
+def _attention(layer: nn.MultiheadAttention, x: Tensor, queried: Tensor | None, mask: Tensor) -> Tensor:
+    """Multi-head self-attention (Vaswani et al. 2017) over x (n, length, width).
+
+    (n, length, width), or (n, 1, width) where `queried` (n,) names the one token of each row to compute. `mask` is
+    added to the scores (n, heads, queries, length).
+    """
     width, heads = x.shape[-1], layer.num_heads
     query, key, value = torch.split(F.linear(x, layer.in_proj_weight, layer.in_proj_bias), width, -1)
-    if asking is not None:
-        query = _rows_at(query, asking)
+    if queried is not None:
+        query = _rows_at(query, queried)
     query, key, value = (
         torch.unflatten(part, -1, (heads, width // heads)).transpose(1, 2) for part in (query, key, value)
     )
@@ -178,7 +183,7 @@ def _attention(layer: nn.MultiheadAttention, x: Tensor, asking: Tensor | None, m
 
 
 def _rows_at(x: Tensor, places: Tensor) -> Tensor:
-    """(n, 1, width) the rows of (n, length, width) at (n,) places."""
+    """(n, 1, width): of x (n, length, width), the row at each of the (n,) places."""
     return x.gather(1, places[:, None, None].expand(-1, 1, x.shape[-1]))
 
 
@@ -186,7 +191,7 @@ _ANY = torch.export.Dim.DYNAMIC
 
 
 def _exported(tower: nn.Module, example: Tensor, name: str, shape: dict[int, Any]) -> ir.Model:
-    """The tower's graph with one input of that name, constants folded, weights under their names in the model."""
+    """The tower's graph with one input called `name`; constants are folded, weights keep their names in the model."""
     with _quiet():
         program = torch.onnx.export(
             tower.eval(), (example,), dynamo=True, dynamic_shapes=(shape,), input_names=[name],
@@ -197,7 +202,7 @@ def _exported(tower: nn.Module, example: Tensor, name: str, shape: dict[int, Any
         onnxscript.optimizer.inline(model)
         onnxscript.optimizer.fold_constants_ir(model, should_fold=_is_folded_here)
         onnxscript.optimizer.remove_unused_nodes(model)
-    for node in model.graph:  # where in the code each came from: four fifths of a small graph's size
+    for node in model.graph:  # origins in the source code: four fifths of a small graph's size
         node.metadata_props.clear()
         for output in node.outputs:
             output.metadata_props.clear()
@@ -209,13 +214,13 @@ def _exported(tower: nn.Module, example: Tensor, name: str, shape: dict[int, Any
 
 
 def _is_folded_here(node: ir.Node) -> bool | None:
-    """Transposed weights would be new arrays, which no file of weights holds; ONNX Runtime transposes them once."""
+    """False for transpositions: folding them would make new arrays that the file of weights does not hold."""
     return False if node.op_type == "Transpose" else None
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporter's warnings and log lines, which are about its own code."""
+    """Silences the exporter's warnings and log lines, which concern its own code."""
     loggers = [logging.getLogger(name) for name in ("onnxscript", "onnx_ir", "torch.onnx")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -230,7 +235,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _save(model: ir.Model, path: Path, weights: Path | None) -> None:
-    """Writes the graph beside its place and renames it; its weights lie in a file beside it, or in `weights`."""
+    """Writes the graph beside its place and renames it; the weights go to a file beside it, or stay in `weights`."""
     beside = path.with_name(f"{path.name}.new")
     if weights:
         _refer_to(model, weights)
@@ -245,10 +250,10 @@ def _weights_of(path: Path) -> Path:
 
 
 def _refer_to(model: ir.Model, weights: Path) -> None:
-    """Lets the graph read from a safetensors file what that holds, as float16 or float32, instead of holding it.
+    """Replaces the graph's arrays by references into a safetensors file, where that holds them in float16 or float32.
 
-    ONNX's external data are a file's name, an offset and a length, and a safetensors file is a header (a length of
-    eight bytes, then JSON with each array's place) and the bare arrays.
+    ONNX's external data are a file name, an offset and a length; a safetensors file is a header (a length of eight
+    bytes, then JSON with each array's offsets) followed by the bare arrays.
     """
     with weights.open("rb") as file:
         header_bytes = struct.unpack("<Q", file.read(8))[0]
@@ -279,7 +284,7 @@ def _refer_to(model: ir.Model, weights: Path) -> None:
 
 
 def _write_vocabulary(network: TorchClip, folder: Path) -> str | None:
-    """The byte-pair file in the folder, written where it is not there; None where the model has another tokenizer."""
+    """The name of the byte-pair file in the folder, written where it is missing; None for another kind of tokenizer."""
     merges = network.tokenizer.merges()
     if merges is None:
         return None
@@ -292,7 +297,7 @@ def _write_vocabulary(network: TorchClip, folder: Path) -> str | None:
 
 
 def _check_pictures(network: TorchClip, folder: Path) -> None:
-    """Raises ValueError where the picture graph gives other vectors than torch does, for one or several."""
+    """Raises ValueError where the picture graph gives other vectors than torch, for batches of one and of three."""
     session = open_graph(folder / IMAGE_GRAPH, 1)
     for count in (1, 3):
         pixels = _pixels(network, count).numpy()
@@ -300,7 +305,7 @@ def _check_pictures(network: TorchClip, folder: Path) -> None:
 
 
 def _check_texts(network: TorchClip, graphs: OnnxClip) -> None:
-    """Raises ValueError where the text graph gives other vectors than torch does, for one or several, short or long."""
+    """Raises ValueError where the text graph gives other vectors than torch, for several batches and text lengths."""
     texts = [*_TEXTS, "very " * network.context_length]
     for some in (texts, texts[:1], texts[2:3]):
         _compare("text", network.encode_texts(some), graphs.encode_texts(some))

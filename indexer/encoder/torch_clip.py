@@ -1,4 +1,4 @@
-"""Any open_clip model in torch: read from a folder or a hub, for export, for many pictures, and where export fails."""
+"""Runs an open_clip model in torch: to export it, to encode many pictures, and to serve where the export fails."""
 
 import difflib
 import hashlib
@@ -17,7 +17,7 @@ __all__ = ["TorchClip", "TorchTokenizer", "load_from_hub", "load_local", "load_t
 
 
 def load_local(folder: Path, device: str | None = None) -> "TorchClip":
-    """The open_clip local-dir model in `folder`. Raises what its libraries raise."""
+    """The open_clip local-dir model in `folder`. Raises what open_clip and torch raise."""
     open_clip = _import_open_clip()
     import magpie.indexer.encoder.torch_image_tower  # noqa: F401 - registers magpie's own picture towers with timm
 
@@ -26,9 +26,10 @@ def load_local(folder: Path, device: str | None = None) -> "TorchClip":
 
 
 def load_from_hub(model: str, pretrained: str | None, fallback: str, device: str | None = None) -> "TorchClip":
-    """The model of that name, downloaded where it is not at hand. Raises BadSetting, ModelUnavailable.
+    """The open_clip model of that name, from the local cache or downloaded from its hub.
 
-    `fallback` is a model that needs no hub, for the error's text.
+    `pretrained` is a tag or a checkpoint file; `fallback` names a model without download for the error messages.
+    Raises BadSetting for an unknown name or tag, ModelUnavailable where the weights cannot be loaded.
     """
     open_clip = _import_open_clip()
     if not model.startswith("hf-hub:"):
@@ -48,7 +49,10 @@ def load_from_hub(model: str, pretrained: str | None, fallback: str, device: str
 
 
 def load_tokenizer(model: str, folder: Path | None) -> "TorchTokenizer":
-    """The tokenizer of the local-dir model in `folder`, or else of that name. Raises what its libraries raise."""
+    """The tokenizer of the local-dir model in `folder`, or of the open_clip model name where `folder` is None.
+
+    Raises what open_clip raises.
+    """
     open_clip = _import_open_clip()
     if folder is None:
         return TorchTokenizer(open_clip.get_tokenizer(model))
@@ -82,23 +86,23 @@ def _check_name(model: str, pretrained: str | None, models: list[str], tags: lis
 
 
 class TorchTokenizer:
-    """An open_clip tokenizer, whose ids are always as wide as the model's context."""
+    """An open_clip tokenizer; its rows always have the model's full context length."""
 
     def __init__(self, tokenizer: Any) -> None:
         self.of_open_clip = tokenizer
         self.context_length = int(getattr(tokenizer, "context_length", None) or 77)
 
     def __call__(self, texts: list[str]) -> np.ndarray:
-        """(n, context) int64 ids."""
+        """(n, context) int64 token ids of n texts."""
         return np.asarray(self.of_open_clip(texts), np.int64)
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a whole text; about as many where the tokenizer cannot say."""
+        """All token ids of a text; an estimated number of zeros where the tokenizer has no `encode`."""
         encode = getattr(self.of_open_clip, "encode", None)
         return list(encode(text)) if encode else [0] * (len(text) // 3)
 
     def merges(self) -> list[tuple[str, str]] | None:
-        """The byte pairs by rank where `BytePairTokenizer` gives the same ids with them, else None."""
+        """The byte-pair merges by rank, for `BytePairTokenizer`; None where that cannot give the same ids."""
         try:
             BytePairTokenizer.like(self.of_open_clip)
         except TypeError:
@@ -113,7 +117,7 @@ class TorchClip:
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.model = model.eval().requires_grad_(False).to(self.device)
         self.model.visual.to(memory_format=torch.channels_last)
-        # two thirds as long, and within 1e-4 of the float32 cosine, which the cache's float16 rounds away
+        # bfloat16 takes two thirds of the time; cosines differ by up to 1e-4, which the cache's float16 rounds away
         self.has_fast_bfloat16 = self.device == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
         self.tokenizer = tokenizer
         self.preprocessing = PicturePreprocessing.from_config(dict(model.visual.preprocess_cfg))
@@ -121,11 +125,11 @@ class TorchClip:
         self.dim = int(self.encode_texts(["a"]).shape[1])
 
     def set_threads(self, count: int) -> None:
-        """Lets one call use at most `count` cores, in this whole process."""
+        """Limits torch to `count` cores a call, in the whole process."""
         torch.set_num_threads(count)
 
     def fingerprint(self) -> str:
-        """Twelve bytes, hexadecimal, of the weights, the preprocessing and the tokenizer's behaviour."""
+        """A hash (24 hexadecimal digits) of the weights, the preprocessing and a tokenized sample text."""
         digest = hashlib.blake2b(digest_size=12)
         for name, tensor in sorted(self.model.state_dict().items()):
             digest.update(name.encode())
@@ -135,16 +139,20 @@ class TorchClip:
         return digest.hexdigest()
 
     def count_tokens(self, text: str) -> int:
+        """The number of tokens of a text, uncut, without start and end token."""
         return len(self.tokenizer.encode(text))
 
     def encode_texts(self, texts: list[str]) -> np.ndarray:
-        """(n, dim) float32 features, over the whole context; what exceeds it is cut."""
+        """(n, dim) float32 features of n texts, not normalised; longer texts are cut at the context length."""
         with torch.inference_mode():
             tokens = torch.from_numpy(self.tokenizer(texts)).to(self.device)
             return np.asarray(self.model.encode_text(tokens).float().cpu())
 
     def encode_pictures(self, pixels: np.ndarray, is_exact: bool = False) -> np.ndarray:
-        """(n, dim) float32 features of (n, height, width, 3) uint8 pixels; computed in float32 where `is_exact`."""
+        """(n, dim) float32 features of (n, height, width, 3) uint8 pixels, not normalised.
+
+        Computed in float32 with `is_exact`, else in bfloat16 where the CPU is fast at it.
+        """
         is_rough = self.has_fast_bfloat16 and not is_exact
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=is_rough):
             batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device).permute(0, 3, 1, 2).float()

@@ -1,4 +1,4 @@
-"""The compact picture towers of magpie's own encoders: importing this module makes timm, and so open_clip, know them.
+"""Defines the compact picture towers of magpie's own encoders; importing this module registers them with timm.
 
 `open_clip_config.json` names a tower (`timm_model_name`); open_clip asks timm for it when a model is loaded, so this
 module must have been imported by then, at training and at search time alike.
@@ -19,7 +19,7 @@ _BOOKKEEPING = ("pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")
 
 
 def _tower(blocks: tuple[int, int, int, int], options: dict[str, Any]) -> ResNet:
-    """A ResNet with that many blocks a stage, 320 features a picture; pictures enter at any size of 32 pixels up."""
+    """A ResNet with `blocks` blocks in its four stages and 320 features; it takes pictures from 32 pixels a side."""
     for name in _BOOKKEEPING:
         options.pop(name, None)
     tower = ResNet(
@@ -39,23 +39,23 @@ def _tower(blocks: tuple[int, int, int, int], options: dict[str, Any]) -> ResNet
 
 @register_model  # type: ignore[untyped-decorator]
 def magpie_resnet_1221(pretrained: bool = False, **options: Any) -> ResNet:
-    """The first tower: 2.4 M parameters, the fastest."""
+    """The tower with 1, 2, 2, 1 blocks: 2.4 M parameters, the fastest."""
     return _tower((1, 2, 2, 1), options)
 
 
 @register_model  # type: ignore[untyped-decorator]
 def magpie_resnet_1231(pretrained: bool = False, **options: Any) -> ResNet:
-    """One more block of 160 channels: 2.9 M parameters."""
+    """The tower with 1, 2, 3, 1 blocks: 2.9 M parameters."""
     return _tower((1, 2, 3, 1), options)
 
 
 @register_model  # type: ignore[untyped-decorator]
 def magpie_resnet_1222(pretrained: bool = False, **options: Any) -> ResNet:
-    """One more block of 320 channels: 4.3 M parameters."""
+    """The tower with 1, 2, 2, 2 blocks: 4.3 M parameters."""
     return _tower((1, 2, 2, 2), options)
 
 
 @register_model  # type: ignore[untyped-decorator]
 def magpie_resnet_1232(pretrained: bool = False, **options: Any) -> ResNet:
-    """One more block of 160 and of 320 channels: 4.7 M parameters."""
+    """The tower with 1, 2, 3, 2 blocks: 4.7 M parameters."""
     return _tower((1, 2, 3, 2), options)

@@ -1,4 +1,4 @@
-"""The vectors of a video's frames → one vector for the video, by attention."""
+"""Pools the vectors of a video's frames into one vector, by attention."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,10 @@ _SHARPNESS = 5.0
 
 
 def pool_frames(keys: Sequence[str], vectors: np.ndarray) -> tuple[list[str], np.ndarray]:
-    """Each key once, in order, and one (dim,) unit row for it; (n, dim) rows of the same key are its frames."""
+    """The m distinct keys in order, and (m, dim) unit rows: one vector for each key.
+
+    `vectors` (n, dim) are unit rows, one for each of the n `keys`; rows with the same key are frames of one video.
+    """
     distinct = list(dict.fromkeys(keys))
     if len(distinct) == len(keys):
         return distinct, vectors
@@ -19,8 +22,8 @@ def pool_frames(keys: Sequence[str], vectors: np.ndarray) -> tuple[list[str], np
 
 
 def _attend(frames: np.ndarray) -> np.ndarray:
-    """Attention with the frames' mean as query: softmax(s · frames @ mean) weighs them, and title cards and black
-    frames, which resemble few others, say little."""
+    """(dim,) weighted mean of (m, dim) frames, with weights softmax(s · frames @ mean): attention with the frames' mean
+    as query. Title cards and black frames, which resemble few others, get little weight."""
     scores = _SHARPNESS * frames @ unit_rows(frames.mean(axis=0)[None])[0]
     weights = np.exp(scores - scores.max())
     return np.asarray(weights @ frames / weights.sum())

@@ -1,4 +1,4 @@
-"""Pictures of a batch, each a little different at every sight: moved, zoomed, mirrored, tinted, on another ground."""
+"""Augments the pictures of a training batch: random shift, zoom, mirroring, stretch, background, colour."""
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (the customary name)
@@ -7,14 +7,17 @@ from torch import Tensor
 
 
 def normalised(pictures: Tensor) -> Tensor:
-    """(n, 3, h, w) in 0..1 as the tower takes them: CLIP's mean and deviation, channels last."""
+    """(n, 3, height, width) pictures from 0 to 1, normalised by CLIP's mean and deviation, channels last."""
     mean = torch.tensor(OPENAI_DATASET_MEAN, device=pictures.device).view(1, 3, 1, 1)
     std = torch.tensor(OPENAI_DATASET_STD, device=pictures.device).view(1, 3, 1, 1)
     return ((pictures - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 def augmented(pictures: Tensor, size: tuple[int, int], random: torch.Generator) -> Tensor:
-    """(n, h, w, 3) uint8 pictures to (n, 3, *size) float, normalised, drawn from `random` (on the pictures' device)."""
+    """(n, 3, *size) float32 augmented and normalised pictures, from (n, height, width, 3) uint8 ones.
+
+    `size` is (height, width); `random` is a generator on the pictures' device.
+    """
     x = pictures.permute(0, 3, 1, 2).float().div_(255)
     moved = _moved(x, size, random)
     return normalised(_coloured(moved, random))
@@ -25,7 +28,7 @@ def _uniform(low: float, high: float, shape: tuple[int, ...], random: torch.Gene
 
 
 def _moved(x: Tensor, size: tuple[int, int], random: torch.Generator) -> Tensor:
-    """Mirrored half of the time, zoomed in or out, its shape stretched; what is outside gets a plain ground."""
+    """Pictures shifted, zoomed and stretched at random, half of them mirrored, on a plain background."""
     n = len(x)
     zoom = torch.exp(_uniform(-0.36, 0.16, (n,), random))  # below 1: a part of the picture; above: a margin round it
     far = _uniform(0, 1, (n,), random) < 0.15
@@ -38,7 +41,7 @@ def _moved(x: Tensor, size: tuple[int, int], random: torch.Generator) -> Tensor:
     theta[:, 1, 1] = height
     theta[:, 0, 2] = _uniform(-1, 1, (n,), random) * (1 - width).abs().clamp(min=0.06)
     theta[:, 1, 2] = _uniform(-1, 1, (n,), random) * (1 - height).abs().clamp(min=0.06)
-    # The ground continues the picture's own corners, or is any light or dark plain colour.
+    # the background is the mean of the picture's corners, or any light or dark plain colour
     corner = (x[:, :, :2, :2].mean((2, 3)) + x[:, :, :2, -2:].mean((2, 3))) / 2
     shade = _uniform(0, 1, (n, 1), random) + _uniform(-0.1, 0.1, (n, 3), random)
     own = _uniform(0, 1, (n, 1), random) < 0.7
@@ -49,7 +52,7 @@ def _moved(x: Tensor, size: tuple[int, int], random: torch.Generator) -> Tensor:
 
 
 def _coloured(x: Tensor, random: torch.Generator) -> Tensor:
-    """Contrast around white, so that a white ground stays white, then brightness and a slight tint; noise at times."""
+    """Pictures with random contrast around white (a white background stays white), brightness and tint."""
     n = len(x)
     x = 1 - (1 - x) * _uniform(0.9, 1.1, (n, 1, 1, 1), random)
     x = x * _uniform(0.88, 1.04, (n, 1, 1, 1), random) * _uniform(0.97, 1.03, (n, 3, 1, 1), random)

@@ -1,4 +1,4 @@
-"""The batches of a training run: which items come together, what is said of each, and what is true of which."""
+"""Composes the batches of a training run: items, their texts and captions, and the truth labels between them."""
 
 import random
 from collections.abc import Sequence
@@ -20,25 +20,25 @@ _GRADED = ("kind", "colour", "gender", "material", "pattern")
 
 @dataclass(frozen=True)
 class Batch:
-    """n items by row of the picture cache, with m captions and k composed queries. Truth: 1 yes, 0 no, -1 unknown."""
+    """n items, m captions and k composed queries, with truth labels: 1 true, 0 false, -1 unknown."""
 
-    rows: Tensor  # (n,) int64
+    rows: Tensor  # (n,) int64, of the picture cache
     item_tokens: Tensor  # (n, longest) int64
     item_truth: Tensor  # (n texts, n items) int8
     caption_tokens: Tensor  # (m + k, longest) int64: the captions, then the words of the composed queries
     caption_truth: Tensor  # (m, n) int8
-    composed_base: Tensor  # (k,) int64, into the batch: the picture that a composed query starts from
+    composed_base: Tensor  # (k,) int64, place in the batch of the picture that a composed query starts from
     composed_truth: Tensor  # (k, n) int8
     codes: Tensor  # (n, slots) int64, every attribute
-    graded: Tensor  # (n, graded slots) int64, the kind first: what two similar items share
+    graded: Tensor  # (n, graded slots) int64, the kind first: attributes that make two items similar
 
 
 class BatchPlan(Dataset[Batch]):
-    """Batch number `step` of a run, the same for the same seed, so that a resumed run goes on as if never stopped."""
+    """The batches of a run by step; the same for the same seed, so that a resumed run gets the same batches."""
 
     def __init__(self, captions: CaptionMaker, sources: Sequence[npt.NDArray[np.int64]], tokens: TokenRows,
                  batch: int, seed: int) -> None:  # fmt: skip
-        """`sources`: per catalogue the rows to train on."""
+        """`sources` are the training rows of each catalogue; `batch` is the number of items of a batch."""
         self._captions, self._tokens, self._seed = captions, tokens, seed
         total = sum(map(len, sources))
         repeats = [min(_MOST_REPEATS, max(1, round(_LEAST_SHARE * total / max(1, len(rows))))) for rows in sources]
@@ -51,7 +51,7 @@ class BatchPlan(Dataset[Batch]):
         self._titles = np.array([titles.setdefault(item.title.lower(), len(titles)) for item in captions.items])
 
     def rows_of(self, step: int) -> npt.NDArray[np.int64]:
-        """(batch,) which items come together: each epoch all of them, in another order."""
+        """(batch,) int64 rows of the items of a step; each epoch has all items in another order."""
         epoch, position = divmod(step, self.steps_per_epoch)
         order = np.random.default_rng((self._seed, epoch)).permutation(len(self._epoch))
         return np.asarray(self._epoch[order[position * self.batch : (position + 1) * self.batch]])
@@ -80,13 +80,14 @@ class BatchPlan(Dataset[Batch]):
         return 1 << 40  # as many as a run asks for
 
     def _some_captions(self, rows: npt.NDArray[np.int64], rng: random.Random) -> list[Caption]:
-        """Captions of half of the items, each text once: one caption is true of many pictures of the batch anyway."""
+        """Captions of half of the items, without duplicates: a caption is true of several items of the batch anyway."""
         described = [int(row) for row in rows if self._captions.is_described[row]]
         chosen = described[: max(1, len(rows) // 2)]
         return list({c.text: c for c in (self._captions.attribute_caption(row, rng) for row in chosen)}.values())
 
     def _item_truth(self, rows: npt.NDArray[np.int64], titled: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
-        """An item's text belongs to the items of its title; one without the title may be true of all of its like."""
+        """(n, n) int8 truth of item texts for items: true for the same title; unknown for a text without its title and
+        items with the same graded attributes."""
         truth: npt.NDArray[np.int8] = (self._titles[rows][:, None] == self._titles[rows][None]).astype(np.int8)
         codes = self._captions.codes[rows][:, self._graded]
         alike = (codes[:, None] == codes[None]).all(2) & ~titled[:, None]
@@ -96,9 +97,9 @@ class BatchPlan(Dataset[Batch]):
     def _composed(
         self, rows: npt.NDArray[np.int64], rng: random.Random
     ) -> tuple[list[str], npt.NDArray[np.int64], npt.NDArray[np.int8]]:
-        """Queries "like this one, but red": words, the base's place in the batch, truth (queries, items).
+        """Queries such as "like this one, but red": k words, (k,) base items by place in the batch, (k, n) truth.
 
-        A pair of items that differ in one attribute alone makes one: the base's picture with the other's value.
+        Each comes from two items that differ in one attribute: the base's picture with the value of the other.
         """
         codes = self._captions.codes[rows][:, self._graded]
         words: list[str] = []

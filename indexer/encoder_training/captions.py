@@ -1,8 +1,8 @@
-"""Captions for training: what people might type for an item, each with the conditions that make it true of others.
+"""Writes training captions from items' attributes, in the words of queries, and labels which items each is true of.
 
-A caption such as "ladies navy trainers" carries a predicate: a set of conditions (slot, word), here on gender, colour
-and kind. Every picture of a batch that meets them all is a positive of that caption, every one that fails one is a
-negative, and one whose catalogue says nothing about a condition is neither, so catalogues mix without false negatives.
+A caption such as "ladies navy trainers" has a set of conditions (slot, word), here on gender, colour and kind. Items of
+a batch that meet all conditions are its positives, items that fail one are negatives, and items whose catalogue does
+not give a conditioned attribute are neither; so several catalogues can be mixed without false negatives.
 """
 
 import random
@@ -18,7 +18,7 @@ from magpie.indexer.encoder_training.items import TrainingItem
 from magpie.indexer.text.lexicon import Entry, Lexicon, normalise
 
 UNKNOWN = -1
-MAX_VALUES = 400  # an attribute with more distinct values is a name or a number rather than a kind of thing
+MAX_VALUES = 400  # an attribute with more distinct values holds names or numbers
 MAX_VALUE_LENGTH = 40
 MAX_CONDITIONS = 5
 _CHANCE = {"kind": 0.94, "colour": 0.7, "gender": 0.45, "material": 0.4, "pattern": 0.4}
@@ -38,7 +38,7 @@ class Caption:
 
 
 class CaptionMaker:
-    """Writes captions for the items of one or several catalogues and says of which items they are true."""
+    """Writes captions for the items of one or several catalogues and labels the items that they are true of."""
 
     def __init__(self, sources: Sequence[Sequence[TrainingItem]], lexicon: Lexicon) -> None:
         self.lexicon = lexicon
@@ -56,7 +56,7 @@ class CaptionMaker:
     def _read_values(
         self, sources: Sequence[Sequence[TrainingItem]], lexicon: Lexicon
     ) -> tuple[npt.NDArray[np.int32], list[dict[int, str]]]:
-        """Codes (items, slots) of every item's values, and each item's own spelling of them by slot."""
+        """(items, slots) int32 codes of the items' values, UNKNOWN where one has none, and their spellings by slot."""
         slot_ids: dict[str, int] = {}
         code_ids: list[dict[str, int]] = []
         rows: list[dict[int, int]] = []
@@ -90,7 +90,7 @@ class CaptionMaker:
         return codes, raw
 
     def _read_concepts(self, lexicon: Lexicon) -> npt.NDArray[np.int8]:
-        """Truth (concepts, codes + 1) of each concept by code; the first column is for an unknown value."""
+        """(concepts, codes + 1) int8 truth of each concept for each code; the first column is for an unknown value."""
         meant: dict[tuple[int, str], set[int]] = defaultdict(set)
         wider: list[dict[int, set[int]]] = []  # per slot: a kind's code -> those of the wider kinds that catalogues use
         for slot, entries in enumerate(self.values):
@@ -125,7 +125,7 @@ class CaptionMaker:
         return truth
 
     def truth(self, captions: Sequence[Caption], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
-        """(captions, rows) int8: 1 where the caption is true of the item, 0 where false, -1 where nobody knows."""
+        """(captions, rows) int8: 1 where the caption is true of the item, 0 where false, UNKNOWN (-1) otherwise."""
         concepts = np.zeros((len(captions), MAX_CONDITIONS), np.int64)
         for i, caption in enumerate(captions):
             concepts[i, : len(caption.concepts)] = caption.concepts
@@ -135,7 +135,7 @@ class CaptionMaker:
         return np.where((single == 0).any(1), 0, np.where((single < 0).any(1), UNKNOWN, 1)).astype(np.int8)
 
     def attribute_caption(self, row: int, rng: random.Random) -> Caption:
-        """A caption from some of the attributes of an item that has any (`is_described`)."""
+        """A caption of random attributes of the item in `row`, which must have one (`is_described`)."""
         present = {slot: int(code) for slot, code in enumerate(self.codes[row]) if code != UNKNOWN}
         others = sum(self.slots[slot] not in _CHANCE for slot in present)
         chance = {slot: _CHANCE.get(self.slots[slot], _OTHERS_CHANCE / max(1, others)) for slot in present}
@@ -151,7 +151,7 @@ class CaptionMaker:
         return Caption(vary(arrange(words, rng), rng), tuple(concepts))
 
     def value_caption(self, row: int, slot: int, rng: random.Random) -> str:
-        """The words for one of the item's values alone: "red", "in red"."""
+        """A caption of one attribute value of the item, such as "red" or "in red"."""
         word = self._word(row, slot, int(self.codes[row, slot]), rng)
         return f"in {word}" if rng.random() < 0.3 else word
 
@@ -165,12 +165,12 @@ class CaptionMaker:
         return rng.choice(entry.words)
 
     def item_text(self, row: int, rng: random.Random) -> tuple[str, bool]:
-        """The item's own text as an index may render it, and whether its title is in it.
+        """A random rendering of the item's text, as indexing composes it, and whether the title is part of it.
 
-        Title, attribute values and a sentence of the description, each at times, the title at times thinned.
+        It has the title (at times with words left out), attribute values, and at times a sentence of the description.
         """
         item = self.items[row]
-        title = thin(item.title, rng) if rng.random() < 0.35 else item.title
+        title = drop_words(item.title, rng) if rng.random() < 0.35 else item.title
         form = rng.random()
         values = [value for _, value in item_attributes(item) if value and value != "NA"]
         if rng.random() < 0.5:
@@ -186,13 +186,13 @@ class CaptionMaker:
 
 
 def item_attributes(item: TrainingItem) -> list[tuple[str, str]]:
-    """The item's attributes with its category among them, where it has one."""
+    """(name, value) of the item's attributes, its category first where it is not among them."""
     own = list(item.attributes.items())
     return own if not item.category or "category" in item.attributes else [("category", item.category), *own]
 
 
 def usable_attributes(items: Sequence[TrainingItem]) -> set[str]:
-    """The attributes that make captions: few distinct values, short, not numbers."""
+    """The names of the attributes that are fit for captions: few distinct values, short, neither numbers nor yes/no."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for item in items:
         for name, value in item_attributes(item):
@@ -210,7 +210,7 @@ def usable_attributes(items: Sequence[TrainingItem]) -> set[str]:
 
 
 def arrange(words: dict[str, str], rng: random.Random) -> str:
-    """The words by slot in one of the orders in which people put them."""
+    """A caption of these words by slot, in a random one of the usual orders of queries."""
     rest = {slot: word for slot, word in words.items() if slot not in _CHANCE}
     others, kind = list(rest.values()), words.get("kind", "")
     gender, colour = words.get("gender", ""), words.get("colour", "")
@@ -230,7 +230,7 @@ def arrange(words: dict[str, str], rng: random.Random) -> str:
 
 
 def vary(text: str, rng: random.Random) -> str:
-    """The same text as another person might type it: with an opening, or a slip of the finger."""
+    """The text, at times with an opening such as "buy", at times with a typing error."""
     if rng.random() < 0.1:
         text = rng.choice(_OPENINGS).format(text)
     if rng.random() < 0.1:
@@ -239,7 +239,7 @@ def vary(text: str, rng: random.Random) -> str:
 
 
 def misspell(text: str, rng: random.Random) -> str:
-    """The text with one letter of one longer word dropped, doubled, swapped with the next or mistyped."""
+    """The text with one typing error in a word of four letters or more: a letter dropped, doubled, swapped or wrong."""
     words = text.split()
     longer = [i for i, word in enumerate(words) if len(word) >= 4]
     if not longer:
@@ -260,8 +260,8 @@ def misspell(text: str, rng: random.Random) -> str:
     return " ".join(words)
 
 
-def thin(title: str, rng: random.Random) -> str:
-    """The title without a quarter of its words, at times in another order."""
+def drop_words(title: str, rng: random.Random) -> str:
+    """The title with each word dropped at a chance of a quarter, at times in another order."""
     words = title.split()
     words = [word for word in words if rng.random() > 0.25] or words
     if rng.random() < 0.2:

@@ -1,6 +1,6 @@
-"""A trained model as a folder that open_clip loads by itself: configuration, fp16 weights, vocabulary, mean vectors.
+"""Writes a trained model as a folder that open_clip loads: configuration, float16 weights, vocabulary, mean vectors.
 
-Beside them lie the graphs that ONNX Runtime serves; they refer to the weights.
+The folder also holds the ONNX graphs, which refer to the weights.
 """
 
 import json
@@ -29,10 +29,10 @@ _SAMPLE = 4096
 def export_model(
     model: CustomTextCLIP, config: dict[str, Any], vocabulary: Path, means: dict[str, list[float]], out: Path
 ) -> int:
-    """Writes the open_clip local-dir model into `out`, file by file beside its place and renamed; its size in bytes.
+    """The size in bytes of the open_clip local-dir model that is written to `out`. Raises OSError.
 
-    Pictures are squashed to the input size, whatever their shape: a margin would cost more detail than the
-    distortion does (measured in docs/encoder.md).
+    Each file is written beside its place and renamed. Pictures are squashed to the input size: a margin would cost more
+    detail than the distortion does (measured in docs/encoder.md).
     """
     out.mkdir(parents=True, exist_ok=True)
     preprocess = {"mean": list(OPENAI_DATASET_MEAN), "std": list(OPENAI_DATASET_STD), "interpolation": "bicubic",
@@ -63,7 +63,7 @@ def mean_vectors(
     model: CustomTextCLIP, captions: CaptionMaker, rows: npt.NDArray[np.int64], pixels: npt.NDArray[np.uint8],
     tokens: TokenRows,
 ) -> dict[str, list[float]]:  # fmt: skip
-    """Mean unit vectors of item texts, queries and pictures over a sample of `rows`, for centring each modality."""
+    """The (dim,) mean vectors of item texts, queries and pictures over a sample of `rows`, to centre each modality."""
     rng = random.Random(0)
     chosen = np.array(rng.sample(rows.tolist(), min(_SAMPLE, len(rows))), np.int64)
     described = [int(row) for row in chosen if captions.is_described[row]] or None
@@ -78,7 +78,7 @@ def mean_vectors(
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Writes a checkpoint beside its place and renames it, so that a killed run keeps the one before."""
+    """Writes a checkpoint beside its place and renames it, so that a killed run keeps the previous one."""
     beside = path.with_suffix(".tmp")
     torch.save(state, beside)
     beside.replace(path)

@@ -1,4 +1,4 @@
-"""What the training of an encoder takes in: the items of one or several catalogues, with a picture each."""
+"""Defines the training items of an encoder: items of catalogues, with a picture each."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class TrainingItem:
-    """One item with its picture. Items of split "dev" are never trained on: they judge the model."""
+    """One item with its picture. Items of split "dev" are used for validation only."""
 
     item_id: str
     title: str

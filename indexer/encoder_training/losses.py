@@ -1,4 +1,4 @@
-"""The contrastive losses of the dual encoder, over the pictures and captions of one batch."""
+"""Computes the contrastive losses of the dual encoder over the pictures and captions of one batch."""
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (the customary name)
@@ -8,7 +8,7 @@ _MASKED = -1e4  # exp() of it is 0 in every float type, and -inf times 0 would b
 
 
 def multi_positive_nce(logits: Tensor, truth: Tensor) -> Tensor:
-    """InfoNCE with several positives, both ways (as SupCon's L_out, Khosla et al. 2020, eq. 2).
+    """Symmetric InfoNCE with several positives, a scalar (SupCon's L_out, Khosla et al. 2020, eq. 2).
 
     `logits` (n, m) float; `truth` (n, m): 1 positive, 0 negative, -1 neither. For each row with positives P, the
     mean over P of -log softmax over the row's known entries; the same for columns; the mean of the two. Zero where

@@ -1,4 +1,4 @@
-"""The dual encoder that is trained: an open_clip model from a configuration, new or grown from an earlier one."""
+"""Builds the dual encoder to be trained: an open_clip model, new or with the weights of an earlier one."""
 
 import json
 from contextlib import nullcontext
@@ -20,7 +20,7 @@ from magpie.indexer.encoder_training.train_tokenizer import load_tokenizer
 
 @dataclass(frozen=True)
 class Shape:
-    """The size of a dual encoder; what is None is as in the model that training starts from, or the default."""
+    """The size of a dual encoder; None means as in the model that training starts from, or the default."""
 
     tower: str | None = None
     picture_size: tuple[int, int] | None = None  # height, width in pixels
@@ -29,7 +29,7 @@ class Shape:
     text_layers: int | None = None
 
     def config(self, start: dict[str, Any] | None) -> dict[str, Any]:
-        """open_clip's `model_cfg` of this shape."""
+        """open_clip's `model_cfg` of this shape; other fields from `start`, an earlier model's, or the defaults."""
         cfg = json.loads(json.dumps(start)) if start else _default_config()
         vision, text = cfg["vision_cfg"], cfg["text_cfg"]
         vision["timm_model_name"] = self.tower or vision["timm_model_name"]
@@ -49,14 +49,14 @@ def _default_config() -> dict[str, Any]:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The `model_cfg` of the open_clip local-dir model in `folder`."""
+    """The `model_cfg` of the open_clip local-dir model in `folder`. Raises OSError, ValueError, KeyError."""
     return dict(json.loads((folder / "open_clip_config.json").read_text(encoding="utf-8"))["model_cfg"])
 
 
 def new_model(config: dict[str, Any]) -> CustomTextCLIP:
-    """The model with fresh weights, from torch's global random state."""
+    """A model of this `model_cfg` with random weights, drawn from torch's global generator."""
     model = CustomTextCLIP(config["embed_dim"], config["vision_cfg"], config["text_cfg"])
-    # Blocks that start as the identity: a grown model then begins exactly where the smaller one ended.
+    # Text blocks start as the identity, so that a model with more blocks begins exactly where the smaller one ended.
     for block in model.text.transformer.resblocks:
         for last in (block.attn.out_proj, block.mlp.c_proj):
             nn.init.zeros_(last.weight)
@@ -64,11 +64,11 @@ def new_model(config: dict[str, Any]) -> CustomTextCLIP:
     return model.to(memory_format=torch.channels_last)
 
 
-def take_over(model: CustomTextCLIP, folder: Path, tokenizer: SimpleTokenizer) -> list[str]:
-    """Copies the weights of the model in `folder` as far as they fit; returns the names of those that it did not have.
+def copy_weights(model: CustomTextCLIP, folder: Path, tokenizer: SimpleTokenizer) -> list[str]:
+    """Copies the weights of the model in `folder` that fit; the names of the weights that it did not have.
 
-    A longer context repeats the last positions' vectors; a token of another vocabulary gets the mean vector of the
-    tokens that the old vocabulary spells it with.
+    A longer context repeats the last position's vector. A token that the old vocabulary lacks gets the mean vector of
+    the old tokens that spell it.
     """
     old = {name: tensor.float() for name, tensor in load_file(folder / "open_clip_model.safetensors").items()}
     own = model.state_dict()
@@ -86,7 +86,7 @@ def take_over(model: CustomTextCLIP, folder: Path, tokenizer: SimpleTokenizer) -
 
 
 def _respelled(vectors: Tensor, before: SimpleTokenizer, after: SimpleTokenizer) -> Tensor:
-    """(after's vocabulary, width) embeddings out of (before's vocabulary, width)."""
+    """(size of the new vocabulary, width) token embeddings from those of the old vocabulary."""
     rows = []
     for token in after.encoder:
         if token in before.encoder:
@@ -102,14 +102,15 @@ def _respelled(vectors: Tensor, before: SimpleTokenizer, after: SimpleTokenizer)
 
 
 def picture_vectors(model: CustomTextCLIP, pictures: Tensor) -> Tensor:
-    """(n, dim) float32 unit rows from normalised (n, 3, h, w) pictures."""
+    """(n, dim) float32 unit rows of (n, 3, height, width) normalised pictures."""
     return F.normalize(model.encode_image(pictures).float(), dim=-1)
 
 
 def text_vectors(model: CustomTextCLIP, tokens: Tensor) -> Tensor:
-    """(n, dim) float32 unit rows from (n, longest) token ids, zeros after the end token, which is the highest id.
+    """(n, dim) float32 unit rows of (n, longest) token ids, zeros after the end token, which is the highest id.
 
-    Texts are encoded in two groups by length, each only as wide as its longest: half of the work is padding otherwise.
+    Texts are encoded in two groups by length, each padded to its own longest text: half of the work would be padding
+    otherwise.
     """
     lengths = tokens.argmax(1) + 1
     order = lengths.argsort()

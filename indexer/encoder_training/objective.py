@@ -1,4 +1,4 @@
-"""What a training step minimises: the weighted sum of the contrastive losses between a batch's pictures and texts."""
+"""Computes the training objective: the weighted contrastive losses between a batch's pictures and texts."""
 
 import math
 
@@ -16,16 +16,16 @@ _MAX_SCALE = 100.0
 
 
 class Objective(nn.Module):
-    """The losses and the parameters that only training needs: a classifier per attribute, a scale among pictures."""
+    """The losses, with their own parameters: a classifier for each attribute, the scale of picture similarities."""
 
     def __init__(self, dim: int, values: list[int]) -> None:
-        """`values`: per slot, how many values the attribute has."""
+        """`values` is the number of values of each slot's attribute."""
         super().__init__()
         self.classifiers = nn.ModuleList(nn.Linear(dim, number) for number in values)
         self.alike_scale = nn.Parameter(torch.tensor(math.log(15.0)))
 
     def forward(self, model: CustomTextCLIP, pictures: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """The weighted losses by name; their sum is to be minimised. `pictures` as the tower takes them."""
+        """The weighted losses by name, whose sum is minimised. `pictures` (n, 3, height, width), normalised."""
         image = picture_vectors(model, pictures)
         item = text_vectors(model, batch.item_tokens)
         words = text_vectors(model, batch.caption_tokens) if len(batch.caption_tokens) else item[:0]
@@ -46,13 +46,13 @@ class Objective(nn.Module):
             parts["caption"] = multi_positive_nce(scale * caption @ image.T, batch.caption_truth)
             parts["text"] = multi_positive_nce(scale * caption @ item.T, batch.caption_truth)
         if len(change):
-            # The sum of two vectors is how a search composes them, so the sum is what has to work.
+            # the sum, because that is how a search composes two vectors
             query = F.normalize(image[batch.composed_base] + change, dim=-1)
             parts["composed"] = multi_positive_nce(scale * query @ image.T, batch.composed_truth)
         return parts
 
     def _values(self, image: Tensor, codes: Tensor) -> Tensor:
-        """Mean cross-entropy of telling each attribute's value from the picture; unknown values (-1) are left out."""
+        """Mean cross-entropy of predicting each attribute's value from the picture; unknown values (-1) left out."""
         losses = []
         for slot, classifier in enumerate(self.classifiers):
             known = codes[:, slot] >= 0
@@ -63,7 +63,7 @@ class Objective(nn.Module):
 
 
 def _gains(batch: Batch) -> Tensor:
-    """Gains between the batch's items, unknown between two sights of the same one."""
+    """(n, n) gains between the batch's items; -1 (unknown) between two rows of the same item."""
     if batch.graded.shape[1] == 0:
         return torch.full((len(batch.rows), len(batch.rows)), -1.0, device=batch.rows.device)
     gains = attribute_gains(batch.graded)

@@ -1,4 +1,4 @@
-"""How an encoder is to be trained, what its training reports on the way, and what it came to."""
+"""Defines the options of an encoder's training, its progress and its report."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +10,10 @@ from magpie.indexer.encoder_training.validation import Validation
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How to train. A run ends after `steps` or after `minutes` of training, over all its interruptions."""
+    """The options of a training run. It ends after `steps`, or after `minutes` summed over all interruptions.
+
+    Raises BadSetting for values that are out of range or contradict each other.
+    """
 
     out: Path
     init: Path | None = None  # a model of `train_encoder` to start from
@@ -19,7 +22,7 @@ class TrainingOptions:
     minutes: float | None = None
     batch: int = 512
     device: str = "auto"
-    learning_rate: float | None = None  # at its highest; when None, gentler on a model that is trained already
+    learning_rate: float | None = None  # the highest; when None, lower for a model that is already trained
     shape: Shape = field(default_factory=Shape)
     small_until: float = 0.35  # share of the run with smaller pictures, which is twice as fast
     validate_every: int = 200  # steps
@@ -41,13 +44,13 @@ class TrainingOptions:
 
     @property
     def work_dir(self) -> Path:
-        """Where the run keeps what it can resume from."""
+        """The folder for checkpoint, vocabulary and decoded pictures."""
         return self.work or self.out.with_name(self.out.name + "-training")
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands: `fraction` of the whole, the loss since the last report, the last validation if any."""
+    """The state of a run: its finished `fraction`, mean losses since the last report, the validation if one was due."""
 
     step: int
     fraction: float
@@ -59,7 +62,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """What a run came to. `validation` is None where no item is kept for it."""
+    """The result of a run. `validation` is None where no item is of split "dev"."""
 
     out: Path
     steps: int

@@ -1,4 +1,4 @@
-"""The decoded pictures of all training items in one file, so that every epoch after the first reads pixels only."""
+"""Stores the decoded pictures of all training items in one file, so that they are decoded once for all epochs."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,15 +11,15 @@ from PIL import Image
 
 from magpie.data.pictures.decode import open_picture
 
-# A training picture may be as large as any that a catalogue holds.
+# as for the pictures of a catalogue
 _MAX_PIXELS = 200_000_000
 
 
 def cached_pictures(paths: Sequence[Path], size: tuple[int, int], folder: Path) -> npt.NDArray[np.uint8]:
-    """(n, height, width, 3) uint8, memory-mapped from `folder`; squashed to `size`, as the exported model sees them.
+    """(n, height, width, 3) uint8 pixels, memory-mapped from `folder`; squashed to `size`, as by the exported model.
 
-    The file is named after what went into it (paths, their sizes and times, `size`), written beside its place and
-    renamed. Raises BadPicture for a file that is no picture and FileNotFoundError for one that is not there.
+    The file's name is a hash of the paths, their sizes and times, and `size` (height, width). It is written beside its
+    place and renamed. Raises BadPicture for a file that is no picture, FileNotFoundError for a missing one.
     """
     digest = hashlib.sha256(repr(size).encode())
     for path in paths:

@@ -1,4 +1,4 @@
-"""One training run: its model, its place in the schedule, and the checkpoint that it resumes from."""
+"""Runs the training of an encoder: the model, its optimiser and schedule, the checkpoint that a run resumes from."""
 
 import hashlib
 import itertools
@@ -18,7 +18,7 @@ from magpie.indexer.encoder_training.batches import Batch, BatchPlan
 from magpie.indexer.encoder_training.captions import CaptionMaker
 from magpie.indexer.encoder_training.export import export_model, mean_vectors, save_state
 from magpie.indexer.encoder_training.items import TrainingItem
-from magpie.indexer.encoder_training.model import new_model, read_config, take_over
+from magpie.indexer.encoder_training.model import copy_weights, new_model, read_config
 from magpie.indexer.encoder_training.objective import Objective
 from magpie.indexer.encoder_training.options import Progress, TrainingOptions, TrainingReport
 from magpie.indexer.encoder_training.picture_cache import cached_pictures
@@ -32,12 +32,12 @@ _DECAY_FROM = 0.7  # of the run; the rate is constant before it (warm-up, stable
 _SMALL = 0.75  # of the picture's size, in the cheap first part of a run
 _WEIGHT_DECAY = 0.05
 _MOST_NORM = 1.0
-# What may differ between a run and its resumption: where things lie, how long it lasts, how often it reports.
+# these may differ between a run and its resumption: they do not change the weights at a step
 _FREE_OPTIONS = ("out", "work", "device", "steps", "minutes", "validate_every", "checkpoint_every")
 
 
 class TrainingRun:
-    """A model in training, after `step` steps and `seconds` of them."""
+    """A model in training, after `step` steps that took `seconds`."""
 
     def __init__(self, sources: Sequence[Sequence[TrainingItem]], options: TrainingOptions) -> None:
         self.options, self.step, self.seconds = options, 0, 0.0
@@ -59,7 +59,7 @@ class TrainingRun:
         torch.manual_seed(options.seed)
         self.model = new_model(self.config)
         if options.init:
-            take_over(self.model, options.init, tokenizer)
+            copy_weights(self.model, options.init, tokenizer)
         self.objective = Objective(self.config["embed_dim"], [len(values) for values in self.captions.values])
         self.model.to(self.device).train()
         self.objective.to(self.device)
@@ -73,7 +73,7 @@ class TrainingRun:
         self._reported = (0, 0.0)
 
     def _vocabulary(self) -> Path:
-        """The vocabulary's file: that of the model it starts from, unless another size is asked for; else a new one."""
+        """The vocabulary file: that of the initial model if no other size is given, else one learned from the items."""
         own = self.options.work_dir / "bpe.txt.gz"
         if self.options.init and self.options.shape.vocabulary is None:
             return self.options.init / "bpe.txt.gz"
@@ -91,13 +91,13 @@ class TrainingRun:
         return torch.optim.AdamW(groups, lr=self.options.rate, betas=(0.9, 0.98), eps=1e-6)
 
     def fraction(self) -> float:
-        """The share of the run that is done, from 0 to 1."""
+        """The finished share of the run, from 0 to 1."""
         if self.options.steps is not None:
             return min(1.0, self.step / self.options.steps)
         return min(1.0, self.seconds / (60 * (self.options.minutes or 1)))
 
     def remaining_batches(self) -> Iterator[Batch]:
-        """The batches from the run's step on, prepared by other processes where a GPU would wait for them."""
+        """The batches from the current step to the end of the run; with a GPU, other processes prepare them."""
         workers = 0 if self.device.type == "cpu" else 8
         loader = DataLoader(self.plan, batch_size=None, sampler=_StepsFrom(self.step), num_workers=workers)
         batches = iter(loader)
@@ -105,7 +105,7 @@ class TrainingRun:
             yield next(batches)
 
     def train_step(self, batch: Batch) -> None:
-        """One step of AdamW on that batch."""
+        """Takes one step of AdamW on the batch. Raises BadSetting where the gradients are no longer finite."""
         started = time.monotonic()
         batch = Batch(**{f.name: getattr(batch, f.name).to(self.device) for f in fields(Batch)})
         for group in self.optimiser.param_groups:
@@ -131,7 +131,7 @@ class TrainingRun:
         return torch.from_numpy(np.ascontiguousarray(self.pixels[rows.numpy()]))
 
     def _schedule(self) -> float:
-        """The learning rate's factor: up, level, and down to nothing by 1 - sqrt."""
+        """The learning rate's factor: linear warm-up, constant, then 1 - sqrt decay (Hu et al. 2024, section 4)."""
         decayed = max(0.0, (self.fraction() - _DECAY_FROM) / (1 - _DECAY_FROM))
         return min(1.0, (self.step + 1) / _WARM_UP_STEPS) * max(0.002, 1.0 - float(decayed**0.5))
 
@@ -142,13 +142,13 @@ class TrainingRun:
         return max(32, int(height * _SMALL)), max(32, int(width * _SMALL))
 
     def validation(self) -> Validation | None:
-        """The figures on the dev items; None where there are none."""
+        """The metrics on the dev items; None where there are none."""
         if not self.dev_rows:
             return None
         return validate(self.model, self.captions, self.dev_rows, self.pixels, self.tokens)
 
     def progress(self, validation: Validation | None) -> Progress:
-        """Where the run stands; the losses are means since the last call."""
+        """Step, speed and mean losses since the last call, with the given validation."""
         losses = self._mean_losses()
         step, seconds = self._reported
         speed = (self.step - step) * self.plan.batch / max(1e-9, self.seconds - seconds)
@@ -168,7 +168,7 @@ class TrainingRun:
         save_state(self.checkpoint, state)
 
     def resume(self) -> None:
-        """Goes on from the checkpoint if there is one. Raises BadSetting if it belongs to another run."""
+        """Continues from the checkpoint if there is one. Raises BadSetting if it belongs to another run."""
         if not self.checkpoint.exists():
             return
         state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
@@ -181,7 +181,7 @@ class TrainingRun:
         self._reported = (self.step, self.seconds)
 
     def _identity(self) -> str:
-        """A hash of the items and of the options that decide the weights."""
+        """A hash of the vocabulary, the items and the options that decide the weights."""
         digest = hashlib.sha256(self.vocabulary.read_bytes())
         for item in self.captions.items:
             digest.update(f"{item.item_id}\0{item.title}\0{sorted(item.attributes.items())}\0{item.split}\n".encode())
@@ -190,7 +190,7 @@ class TrainingRun:
         return digest.hexdigest()
 
     def finish(self, validation: Validation | None) -> TrainingReport:
-        """Exports the model, removes the checkpoint and says what the run came to."""
+        """The report of the run, after exporting the model and removing the checkpoint."""
         rows = np.concatenate(self.train_rows)
         means = mean_vectors(self.model, self.captions, rows, self.pixels, self.tokens)
         size = export_model(self.model, self.config, self.vocabulary, means, self.options.out)
@@ -208,7 +208,7 @@ class TrainingRun:
 
 
 class _StepsFrom(Sampler[int]):
-    """The numbers of the batches from `first` on, without end."""
+    """The steps from `first` on, without end."""
 
     def __init__(self, first: int) -> None:
         self.first = first
@@ -218,7 +218,7 @@ class _StepsFrom(Sampler[int]):
 
 
 def _rows_by_source(sources: Sequence[Sequence[TrainingItem]]) -> list[npt.NDArray[np.int64]]:
-    """Per catalogue, the rows of its training items, numbered through."""
+    """For each catalogue that has training items their rows, counted over all catalogues."""
     rows, start = [], 0
     for source in sources:
         rows.append(np.array([start + i for i, item in enumerate(source) if item.split == "train"], np.int64))
@@ -233,5 +233,5 @@ def _device(name: str) -> torch.device:
 
 
 def _has_bf16(device: torch.device) -> bool:
-    """Whether bf16 is fast there: a CPU without it emulates it slowly."""
+    """Whether the device computes bfloat16 in hardware; a CPU without that emulates it slowly."""
     return device.type != "cpu" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -1,4 +1,4 @@
-"""`magpie train encoder`: catalogues with pictures in, a dual encoder that open_clip loads out."""
+"""Trains a dual encoder on the pictures and texts of catalogues, for `magpie train encoder`."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -15,11 +15,11 @@ _REPORT_EVERY = 20  # steps
 def train_encoder(
     sources: Sequence[Iterable[TrainingItem]], options: TrainingOptions, progress: Callable[[Progress], None]
 ) -> TrainingReport:
-    """Trains on the items of split "train" of one or several catalogues and writes the model into `options.out`.
+    """The report of training on the "train" items of `sources` (catalogues); the model is written to `options.out`.
 
-    A run that was interrupted goes on from its last checkpoint in `options.work_dir` and ends with the weights that
-    it would have had; a checkpoint of other items or options is refused.
-    Raises BadInput for too few items, BadSetting for options that do not go together, BadPicture for a bad picture.
+    An interrupted run continues from its last checkpoint in `options.work_dir` and ends with the same weights.
+    Raises BadInput for too few items, BadSetting for a checkpoint of other items or options and where
+    training diverges, BadPicture.
     """
     run = TrainingRun([list(source) for source in sources], options)
     run.resume()

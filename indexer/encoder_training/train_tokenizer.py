@@ -1,6 +1,6 @@
-"""A byte-pair vocabulary learned from the training texts, in the file format of open_clip's SimpleTokenizer.
+"""Learns a byte-pair vocabulary from the training texts and writes it in the format of open_clip's SimpleTokenizer.
 
-The file is a gzipped header line and one merge a line; ids are the 512 byte symbols, the merges, start and end of
+The file is a gzipped header line and one merge a line. Ids are the 512 byte symbols, the merges, then start and end of
 text, as in CLIP (Radford et al. 2021), whose pattern of words is used too.
 """
 
@@ -25,7 +25,7 @@ Pair = tuple[str, str]
 
 
 def training_texts(captions: CaptionMaker, rows: npt.NDArray[np.int64]) -> Iterator[str]:
-    """What the vocabulary is learned from: the items' own texts, captions, and people's words for their values."""
+    """The texts to learn the vocabulary from: item texts, captions, and the lexicon's words for attribute values."""
     rng = random.Random(0)
     for row in rows.tolist():
         item = captions.items[row]
@@ -41,7 +41,7 @@ def training_texts(captions: CaptionMaker, rows: npt.NDArray[np.int64]) -> Itera
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int, out: Path) -> None:
-    """Writes `out` with the most frequent merges of `texts` (Sennrich et al. 2016), at most `vocabulary` ids in all."""
+    """Learns byte-pair merges from `texts` (Sennrich et al. 2016) and writes `out`; at most `vocabulary` ids."""
     symbol = bytes_to_unicode()
     counts = Counter(word for text in texts for word in _WORDS.findall(" ".join(text.split()).lower()))
     words: list[list[str]] = []
@@ -58,7 +58,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, out: Path) -> None:
 
 
 def _merge(words: list[list[str]], counts: list[int], number: int) -> list[Pair]:
-    """Up to `number` merges, most frequent pair first (ties by the pair itself); pairs seen once are left alone."""
+    """At most `number` merges, the most frequent pair first (ties by the pair); pairs seen once are not merged."""
     pairs: Counter[Pair] = Counter()
     where: dict[Pair, set[int]] = defaultdict(set)
     for k, symbols in enumerate(words):
@@ -94,19 +94,19 @@ def _joined(symbols: list[str], pair: Pair) -> list[str]:
 
 
 def load_tokenizer(path: Path, context: int) -> SimpleTokenizer:
-    """open_clip's own tokenizer over the merges in `path`, lower-casing, `context` tokens a text."""
+    """open_clip's tokenizer with the merges in `path`, lower case, `context` tokens a text. Raises OSError."""
     return SimpleTokenizer(str(path), context_length=context, clean="lower")
 
 
 class TokenRows:
-    """Texts to rows of token ids, remembering each word-sequence it has seen; rows are cut to the context length."""
+    """Tokenizes training texts and caches the token ids of each word; rows are cut at the context length."""
 
     def __init__(self, tokenizer: SimpleTokenizer) -> None:
         self._tokenizer = tokenizer
         self._words: dict[str, list[int]] = {}
 
     def __call__(self, texts: list[str]) -> npt.NDArray[np.int64]:
-        """(texts, longest) int64, zeros after the end of a text."""
+        """(n, longest) int64 token ids of n texts, zeros after the end token."""
         start, end = self._tokenizer.sot_token_id, self._tokenizer.eot_token_id
         rows = []
         for text in texts:

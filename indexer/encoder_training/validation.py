@@ -1,4 +1,4 @@
-"""How good the encoder is on items that it was not trained on: titles to pictures, attribute queries to pictures."""
+"""Validates an encoder in training on items of the dev split: retrieves pictures by title and by attribute query."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _LEAST_RELEVANT = 5
 
 @dataclass(frozen=True)
 class Validation:
-    """Shares from 0 to 1: titles whose own picture is among the ten nearest, and nDCG@10 of "colour kind" queries."""
+    """Recall@10 of titles for their own picture, and nDCG@10 of "colour kind" queries; both from 0 to 1."""
 
     recall_at_10: float
     ndcg_at_10: float
@@ -29,7 +29,7 @@ class Validation:
 def validate(
     model: CustomTextCLIP, captions: CaptionMaker, rows: Sequence[int], pixels: npt.NDArray[np.uint8], tokens: TokenRows
 ) -> Validation:
-    """The figures over the dev `rows` (a sample of them where there are many), by pictures alone."""
+    """The metrics over the dev `rows` (a sample where there are many), comparing queries with pictures only."""
     step = max(1, len(rows) // _MOST_ITEMS)
     chosen = np.array(rows, np.int64)[::step]
     pictures = encode_all_pictures(model, pixels, chosen)
@@ -44,7 +44,7 @@ def _attribute_ndcg(
     model: CustomTextCLIP, captions: CaptionMaker, rows: npt.NDArray[np.int64], pictures: npt.NDArray[np.float32],
     tokens: TokenRows,
 ) -> float:  # fmt: skip
-    """Mean nDCG@10 (Järvelin & Kekäläinen 2002, binary gains) of every "colour kind", or kind, that five items have."""
+    """Mean nDCG@10 (Järvelin & Kekäläinen 2002, binary gains) over the "colour kind" pairs that five items share."""
     names = {name: slot for slot, name in enumerate(captions.slots)}
     slots = [names[name] for name in ("colour", "kind") if name in names] or list(names.values())[:1]
     codes = captions.codes[rows][:, slots] if slots else np.zeros((len(rows), 0), np.int32)
@@ -65,7 +65,7 @@ def _attribute_ndcg(
 def encode_all_pictures(
     model: CustomTextCLIP, pixels: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float32]:
-    """(len(rows), dim) float32 unit rows, the model in evaluation mode and unaugmented pictures."""
+    """(len(rows), dim) float32 unit rows of the pictures, not augmented, with the model in evaluation mode."""
     device, was_training = model.logit_scale.device, model.training
     model.eval()
     parts = []
@@ -79,7 +79,7 @@ def encode_all_pictures(
 
 @torch.inference_mode()
 def encode_all_texts(model: CustomTextCLIP, texts: Sequence[str], tokens: TokenRows) -> npt.NDArray[np.float32]:
-    """(len(texts), dim) float32 unit rows, the model in evaluation mode."""
+    """(len(texts), dim) float32 unit rows of the texts, with the model in evaluation mode."""
     device, was_training = model.logit_scale.device, model.training
     model.eval()
     parts = [

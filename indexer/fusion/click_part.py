@@ -83,7 +83,7 @@ def fit_click_part(
     encode: Callable[[list[str]], np.ndarray],
     max_share: float,
 ) -> ClickPart:
-    """The click part of the items in `numbers` (item id → `items.id`): share = max_share · w / (w + 1), where w is
+    """The click part of the items in `numbers` (`items.id` by item id): share = max_share · w / (w + 1), where w is
     the sum of the weights of the queries that led people to the item.
 
     `clicked` holds those queries by item id; `encode` turns t queries into (t, dim) unit rows.

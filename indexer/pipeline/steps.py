@@ -1,6 +1,6 @@
-"""The steps of a build between reading the catalogue and writing files; each result says what it needs of earlier ones.
+"""Computes what a build writes from what it read: encoded items, weighed parts, fused vectors, composition.
 
-encode_items → weigh_parts → fuse_items, and learn_composition from the weighed parts.
+The order is encode_items, weigh_parts, fuse_items; learn_composition also takes the weighed parts.
 """
 
 from collections.abc import Callable, Mapping

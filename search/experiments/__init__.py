@@ -1,1 +1,1 @@
-"""How are rankings tried on people? Exploration and interleaving."""
+"""How are rankings tested on live searches? Exploration and interleaving."""

@@ -1,9 +1,9 @@
-"""Exploration: answers a small share of searches in a changed order, to measure positions and to show new items.
+"""Randomises the order of a small share of searches, to measure position bias and to show new items.
 
-Three arms, drawn by chance. "swap" exchanges two random hits of the first page: what the same item gets at two
-positions tells how much a position is worth (Wang et al., Position bias estimation for unbiased learning to rank,
-2018). "new" lets an item that was hardly shown yet, and that would stand below the page, change places with one on it.
-"draw" lets the ranker draw each item's rate from what it believes, so that what it hardly knows may come up.
+Three arms, drawn at random. "swap" exchanges two random hits of the first page: the clicks of the same item at two
+positions estimate position bias (Wang et al., Position bias estimation for unbiased learning to rank, 2018). "new"
+exchanges a hit of the first page with a hardly shown item from below it. "draw" ranks by rates that the ranker draws
+from its posterior (Thompson sampling), so that items with few observations may rise.
 """
 
 import math
@@ -16,13 +16,13 @@ from typing import Any
 
 from magpie.search.request import Hit, SearchRequest, SearchResult
 
-WINDOW = 24  # positions that take part: a page
-REACH = 60  # how far down a new item may wait
+WINDOW = 24  # positions that are randomised: one page
+REACH = 60  # positions among which new items are looked for
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Of all searches that may explore, the share with a swap, with a new item, and with an order that is drawn."""
+    """The shares of the arms, from 0 to 1, among searches that may explore."""
 
     swap: float
     new: float
@@ -31,10 +31,10 @@ class Shares:
 
 @dataclass(frozen=True)
 class Explored:
-    """The answer as it is shown. `swapped` are two positions, the second one perhaps below the page.
+    """The result as it is shown, and how it was randomised.
 
-    `propensities` are, hit by hit, the probability with which this arm shows this item at this position; empty where
-    nothing was left to chance.
+    `swapped` are two exchanged positions (1-based), of which the second may be below the page. `propensities` are, for
+    each hit, the probability that this arm shows this item at this position; empty where nothing was randomised.
     """
 
     result: SearchResult
@@ -44,14 +44,14 @@ class Explored:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """What the log keeps of it, besides the propensities."""
+        """The attributes for the event log, without the propensities."""
         return {"explore": self.arm, "swapped": list(self.swapped or ())}
 
 
 def is_by_somebody(request: SearchRequest) -> bool:
-    """Whether chance may touch this search: an order by relevance, for somebody who says who they are.
+    """Whether a search may be randomised: ordered by relevance and reranked, with a session or client id.
 
-    Only then can the same person, asking again, be given the same answer.
+    The id is needed to repeat the same order when the same person searches again.
     """
     return request.sort == "relevance" and request.rerank and bool(request.session_id or request.client_id)
 
@@ -62,11 +62,10 @@ def explore(
     shares: Shares,
     is_cold: Callable[[str], bool],
 ) -> Explored:
-    """The answer, in its share of searches with two hits exchanged, on first pages, or drawn, on all pages.
+    """The result of `search`, randomised in the `shares` of the arms; for requests that are `is_by_somebody`.
 
-    A longer page begins alike, from 24 hits on. For searches that are `is_by_somebody`.
-
-    The same person (session, or else client) who asks the same question again on the same day gets the same draw.
+    "swap" and "new" change first pages only, "draw" all pages. The arm and its random choices are the same for the same
+    request of the same person (session, else client) all day. From 24 hits on, a longer page begins with the same hits.
     """
     chance = random.Random(seed_of(request))
     drawn = chance.random()
@@ -92,7 +91,7 @@ def explore(
 
 
 def _draw(search: Callable[[SearchRequest], SearchResult], request: SearchRequest, chance: random.Random) -> Explored:
-    """The order that the ranker draws; as it is where no ranker is published for this search."""
+    """The result in the order that the ranker draws; unchanged where no ranker serves this search."""
     result = search(replace(request, draw=chance.getrandbits(32)))
     if not result.confident:
         return Explored(search(request))
@@ -106,7 +105,7 @@ def _show_new(
     is_cold: Callable[[str], bool],
     chance: random.Random,
 ) -> Explored:
-    """A hit below the first page that matches and was hardly shown, in the place of one on the page."""
+    """The result with a random cold item from below the first page exchanged with a random hit on it."""
     wide = search(replace(request, k=max(request.k, REACH)))
     window = min(WINDOW, request.k, len(wide.hits))
     below = [at for at in range(window, min(REACH, wide.total, len(wide.hits))) if is_cold(wide.hits[at].item_id)]
@@ -128,11 +127,11 @@ def _exchanged(hits: list[Hit], first: int, second: int) -> list[Hit]:
 
 
 def seed_of(request: SearchRequest) -> int:
-    """The same number for the same question of the same person (session, or else client) on the same day."""
+    """A 64-bit seed, the same for the same request of the same person (session, else client) on the same UTC day."""
     day = datetime.now(UTC).date().isoformat()
     filters = repr(sorted((name, str(value)) for name, value in request.filters.items()))
-    asked = [request.text, request.like or "", request.not_text, request.mode, filters]
+    parts = [request.text, request.like or "", request.not_text, request.mode, filters]
     if request.picture is not None:
-        asked.append(blake2b(request.picture).hexdigest())
-    key = "\0".join([day, request.session_id or request.client_id, *asked])
+        parts.append(blake2b(request.picture).hexdigest())
+    key = "\0".join([day, request.session_id or request.client_id, *parts])
     return int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big")

@@ -1,4 +1,4 @@
-"""Interleaving: merges the hits of two rankings into one list, so that clicks tell which ranking people prefer.
+"""Interleaves the hits of two rankings in one list, so that clicks show which ranking people prefer.
 
 Team-draft interleaving (Radlinski, Kurup and Joachims, How does clickthrough data reflect retrieval quality?, CIKM
 2008): the rankings take turns in pairs, a coin decides which begins each pair, and each adds its best item
@@ -19,7 +19,7 @@ FIRST, SECOND = "A", "B"
 
 @dataclass(frozen=True)
 class Interleaved:
-    """The answer as it is shown; `teams` says for each hit which of the two `rankings` added it, as "A" or "B"."""
+    """The result as it is shown; `teams` has "A" or "B" for each hit: the first or second of `rankings` added it."""
 
     result: SearchResult
     rankings: tuple[str, str]
@@ -27,14 +27,14 @@ class Interleaved:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """What the log keeps of it."""
+        """The attributes for the event log."""
         return {"interleave": list(self.rankings), "teams": self.teams}
 
 
 def interleave(
     search: Callable[[SearchRequest], SearchResult], request: SearchRequest, rankings: tuple[str, str]
 ) -> Interleaved:
-    """The two rankings' answers drafted into one; the same for the same person all day, and page by page one list."""
+    """The two rankings' hits in one list; the same for a person all day, and its pages are parts of one list."""
     whole = replace(request, offset=0, k=request.offset + request.k)
     answers = [search(_ranked_by(name, whole)) for name in rankings]
     drafted = draft_teams(answers[0].hits, answers[1].hits, whole.k, random.Random(seed_of(request)))
@@ -51,7 +51,7 @@ def _ranked_by(name: str, request: SearchRequest) -> SearchRequest:
 
 
 def draft_teams(first: Sequence[Hit], second: Sequence[Hit], k: int, chance: random.Random) -> list[tuple[Hit, str]]:
-    """At most k hits, each with the team that added it; a longer draft begins with the shorter one."""
+    """At most `k` hits, each with its team, "A" or "B"; a list of more hits begins with the same ones."""
     drafted: list[tuple[Hit, str]] = []
     taken: set[str] = set()
     waiting = {FIRST: iter(first), SECOND: iter(second)}

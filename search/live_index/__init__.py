@@ -1,1 +1,1 @@
-"""What is searchable now? The generation and the changes since."""
+"""What is searchable now? The published generation and the catalogue's changes since."""

@@ -1,7 +1,7 @@
-"""Merges small segments in the background, so that each is about three times as large as all after it.
+"""Merges small segments of changed items in the background, so that a search asks few of them.
 
-A log-structured merge (O'Neil et al. 1996): every item is indexed again a few times only, and a search asks only as
-many segments as the logarithm of the number of changes.
+A log-structured merge (O'Neil et al. 1996): each item is indexed again a few times only, and the number of segments
+grows with the logarithm of the number of changes.
 """
 
 import logging
@@ -21,7 +21,10 @@ log = logging.getLogger(__name__)
 
 
 def first_to_merge(sizes: Sequence[int]) -> int | None:
-    """The place from which on the segments of these sizes are to become one, None where they are few enough."""
+    """The first place (from 0) of the segments to merge, from there to the last; None where none are due.
+
+    A merge is due where a segment has less than twice as many items as all later segments together.
+    """
     for place in range(len(sizes) - 1):
         if sizes[place] < _RATIO * sum(sizes[place + 1 :]):
             return place
@@ -29,7 +32,7 @@ def first_to_merge(sizes: Sequence[int]) -> int | None:
 
 
 class Compaction:
-    """Merges segments in a thread of its own; everything else is for the one thread that follows the changes."""
+    """Merges segments in a thread of its own. All methods are for the one thread that follows the changes."""
 
     def __init__(self, changed_items: ChangedItems) -> None:
         self._changed_items = changed_items
@@ -39,11 +42,11 @@ class Compaction:
 
     @property
     def num_sealed(self) -> int:
-        """How many segments, from the first, must stay where they are."""
+        """The number of segments, from the first, that a running merge needs unchanged in their places."""
         return self._running[1] if self._running else 0
 
     def advance(self, segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
-        """The segments with what is merged by now in its place; begins the next merge that is due."""
+        """The segments, with a finished merge in place of its inputs; starts the next merge if one is due."""
         if self._running:
             if not self._running[2].done():
                 return segments
@@ -65,12 +68,12 @@ class Compaction:
     ) -> tuple[Segment, ...]:
         try:
             merged = merging.result()
-        except Exception:  # the segments answer as before
+        except Exception:  # the unmerged segments still serve
             log.exception("segments of changed items could not be merged; trying again in %d s", _PAUSE_S)
             self._not_before = time.monotonic() + _PAUSE_S
             return segments
         if merged is None:
             return (*segments[:start], *segments[end:])
-        # what died while they were merged
+        # items changed or deleted during the merge are dead in the inputs only
         alive = np.concatenate([segment.living_ids for segment in segments[start:end]])
         return (*segments[:start], merged.without(np.setdiff1d(merged.ids, alive)), *segments[end:])

@@ -1,4 +1,4 @@
-"""Indexes changed items as a small segment, as a rebuild would, and merges such segments."""
+"""Indexes changed items as a small segment, with the generation's own fusion and text plan, and merges segments."""
 
 import logging
 import sqlite3
@@ -34,8 +34,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Vectors:
-    """What is compared of some items: (n, dim) unit rows by part and fused, and (n,) the weights of their texts; and
-    (n, 3) the dominant colours of their pictures."""
+    """The vectors of n items: (n, dim) unit rows by part and fused, (n,) text weights, (n, 3) dominant colours."""
 
     parts: Mapping[str, np.ndarray]
     fused: np.ndarray
@@ -44,7 +43,7 @@ class _Vectors:
 
 
 class ChangedItems:
-    """Indexes changed items beside one generation. For one thread at a time."""
+    """Builds segments of changed items for one generation. For one thread at a time."""
 
     def __init__(
         self,
@@ -61,26 +60,26 @@ class ChangedItems:
         self._decoder = decoder
 
     def index(self, items: Sequence[Item]) -> Segment:
-        """A segment of these items, which are in ascending number."""
+        """A segment of these items, which must be in ascending `items.id`; encodes what the cache lacks."""
         generation = self._generation
         texts = [generation.text_plan.read(item) for item in items]
         encoded, dominant_colours = self._encode(items, texts)
         parts = {name: generation.means.centre(name, encoded[name]) for name in PARTS}
         words = load_lexicon().single_words()
-        told = np.array([text.count_descriptive(words) for text in texts])
-        weights = generation.text_weighing.weigh(parts, told)
+        num_descriptive = np.array([text.count_descriptive(words) for text in texts])
+        weights = generation.text_weighing.weigh(parts, num_descriptive)
         fused = fuse(generation.fusion.contributions(parts, weights))
         ids = np.array([item.id for item in items], np.int64)
         vectors = _Vectors(parts, generation.click_part.apply(ids, fused), weights, dominant_colours)
         return self._assemble(items, lambda _: vectors)
 
     def merge(self, segments: Sequence[Segment]) -> Segment | None:
-        """One segment of all that is alive in these; None where nothing is. Nothing is encoded again."""
+        """One segment of the living items of these, without encoding again; None where there are none."""
         ids = np.concatenate([segment.living_ids for segment in segments])
         order = np.argsort(ids)
 
-        def gather(wanted: np.ndarray) -> _Vectors:
-            places = order[np.searchsorted(ids[order], wanted)]
+        def gather(kept: np.ndarray) -> _Vectors:
+            places = order[np.searchsorted(ids[order], kept)]
 
             def rows(of_each: list[np.ndarray]) -> np.ndarray:
                 living = [rows[~segment.dead] for rows, segment in zip(of_each, segments, strict=True)]
@@ -95,14 +94,14 @@ class ChangedItems:
         return merged if len(merged.ids) else None
 
     def _read(self, ids: np.ndarray) -> Iterator[Item]:
-        """Those of these items that are still there, without holding all of them at once."""
+        """The items of these `items.id` that the catalogue still has, read in batches to save memory."""
         for start in range(0, len(ids), _READ_AT_ONCE):
-            wanted = ids[start : start + _READ_AT_ONCE].tolist()
-            found = self._catalogue.get_many(wanted)
-            yield from (found[id_] for id_ in wanted if id_ in found)
+            batch = ids[start : start + _READ_AT_ONCE].tolist()
+            found = self._catalogue.get_many(batch)
+            yield from (found[id_] for id_ in batch if id_ in found)
 
     def _assemble(self, items: Iterable[Item], vectors_of: Callable[[np.ndarray], _Vectors]) -> Segment:
-        """The segment of these items, in ascending number, with the vectors for their `items.id`."""
+        """The segment of these items, in ascending `items.id`; `vectors_of` gives the vectors for their (n,) ids."""
         columns, lexical = ColumnsBuilder(self._catalogue.attribute_kinds()), LexicalIndexBuilder(None)
         found: list[int] = []
         for item in items:
@@ -128,7 +127,7 @@ class ChangedItems:
         )
 
     def _encode(self, items: Sequence[Item], texts: Sequence[ItemText]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """(n, dim) vectors by part, and (n, 3) dominant colours; both kept for the next rebuild, if the disk allows."""
+        """(n, dim) vectors by part, and (n, 3) dominant colours; cached for the next rebuild if the disk allows."""
         try:
             return self._encode_with(self._embeddings, items, texts)
         except (OSError, sqlite3.Error) as error:
@@ -150,13 +149,13 @@ class ChangedItems:
             cache.close()
 
     def _encode_pictures(self, items: Sequence[Item], cache: EmbeddingCache) -> None:
-        """Fills in the pictures that the cache lacks; one that cannot be decoded is logged and left out."""
-        wanted = self._encoder.spec.preprocessing
+        """Encodes the pictures that the cache lacks; one that cannot be decoded is logged and left out."""
+        preprocessing = self._encoder.spec.preprocessing
         shown = {p.content_hash: (p.path, item.item_id) for item in items for p in item.pictures if p.status == "ok"}
         for key in cache.missing(shown):
             path, item_id = shown[key]
             try:
-                pixels = self._decoder.run(str(path), decode_views, path, wanted)
+                pixels = self._decoder.run(str(path), decode_views, path, preprocessing)
             except (BadPicture, TooLarge) as error:
                 log.warning("%s is searchable without a picture: %s", item_id, error)
                 continue

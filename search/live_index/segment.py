@@ -1,4 +1,4 @@
-"""What is searched at one moment: the published generation, and in a small second segment what changed after it."""
+"""Defines a segment, the unit of search: items with their vectors and indexes; the generation is one of several."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,23 +15,23 @@ from magpie.indexer.indexes.vector_index import VectorIndex
 
 _SAMPLE_ROWS = 2_000
 _WHOLE_ROWS = 4_000
-_WORKED_OUT = (
+_CACHED_BY_ROWS = (
     "prices",
     "is_wordless",
     "has_wordless",
     "reference_sample",
     "whole_rows",
     "with_and_without_words",
-)  # of the rows, dead ones among them
+)  # properties that do not depend on `dead`
 _FEWEST_INFORMATIVE = 20
 
 
 @dataclass(frozen=True)
 class ReferenceSample:
-    """Some items that have both parts: what similarities are usual here.
+    """A sample of items with text and picture, from which usual similarities are estimated.
 
-    `parts` are (m, dim) float32 unit rows by part, preferably of items with an informative text;
-    `typical_informativeness` is its mean over all items with both parts, 1 where there are none.
+    `parts` are (m, dim) float32 unit rows by part, of items with an informative text where there are enough;
+    `typical_informativeness` is the mean over sampled items with both parts, 1 where there are none.
     """
 
     parts: Mapping[str, np.ndarray]
@@ -40,12 +40,11 @@ class ReferenceSample:
 
 @dataclass(frozen=True)
 class Segment:
-    """Items with everything that a search needs of them; all arrays are in row order.
+    """n items with their vectors, indexes and columns; all arrays are in row order.
 
-    `parts` and `fused` are (n, dim) unit rows, `ids` (n,) ascending `items.id`, `dead` (n,) bool rows that
-    were deleted or changed since, `text_weights` (n,) the weight of the text in an
-    average, `dominant_colours` (n, 3) uint8 what an item's first picture shows most of. `fusion` made `fused` of the
-    parts, and `click_part` moved it towards the queries that led people to the items.
+    `ids` (n,) are ascending `items.id`; `parts` and `fused` (n, dim) unit rows; `dead` (n,) bool marks items that were
+    changed or deleted since; `text_weights` (n,) are the weights of the text in fusion; `dominant_colours` (n, 3) uint8
+    those of the first pictures. `fused` is the `fusion` of the parts, moved by `click_part` towards clicked queries.
     """
 
     ids: np.ndarray
@@ -62,33 +61,33 @@ class Segment:
 
     @cached_property
     def prices(self) -> np.ndarray:
-        """(n,) price of each row, NaN where it has none."""
+        """(n,) float prices, NaN where an item has none."""
         if "price" in self.columns and isinstance(column := self.columns["price"], NumberColumn):
             return column.values
         return np.full(len(self.ids), np.nan)
 
     def dominant_colour(self, row: int) -> tuple[int, int, int]:
-        """Red, green and blue of what the first picture of the row's item shows most of."""
+        """Red, green and blue, 0 to 255: the dominant colour of the first picture of the row's item."""
         red, green, blue = self.dominant_colours[row].tolist()
         return red, green, blue
 
     @cached_property
     def is_wordless(self) -> np.ndarray:
-        """(n,) bool items that have no text at all."""
+        """(n,) bool: items without a text vector."""
         return ~np.asarray(self.parts["text"].any(axis=1))
 
     @cached_property
     def has_wordless(self) -> bool:
-        """Whether there are any."""
+        """Whether any item is wordless."""
         return bool(self.is_wordless.any())
 
     def informativeness(self, rows: np.ndarray) -> np.ndarray:
-        """(n,) how telling these items' texts are, from 0 to 1."""
+        """(m,) informativeness of the texts of these (m,) rows, from 0 to 1."""
         return informativeness(self.text_weights[rows])
 
     @cached_property
     def reference_sample(self) -> ReferenceSample:
-        """A sample spread evenly over the rows."""
+        """The reference sample, spread evenly over the rows."""
         rows = np.unique(np.linspace(0, max(0, len(self.ids) - 1), min(_SAMPLE_ROWS, len(self.ids)), dtype=np.int64))
         sample = {name: np.asarray(self.parts[name][rows], np.float32) for name in PARTS}
         both = sample["text"].any(axis=1) & sample["image"].any(axis=1)
@@ -100,13 +99,13 @@ class Segment:
 
     @cached_property
     def whole_rows(self) -> np.ndarray:
-        """(m,) some rows that have both parts, spread evenly."""
+        """(m,) rows of items with text and picture, at most 4,000, spread evenly."""
         whole = np.flatnonzero(~self.is_wordless & np.asarray(self.parts["image"].any(axis=1)))
         return whole[np.linspace(0, len(whole), min(_WHOLE_ROWS, len(whole)), endpoint=False, dtype=np.int64)]
 
     @cached_property
     def with_and_without_words(self) -> tuple[np.ndarray, np.ndarray]:
-        """Of those twice (m, dim) float32 fused vectors: as they are, and as they would be if there were no text."""
+        """Two (m, dim) float32 arrays of fused vectors of `whole_rows`: as they are, and as if they had no text."""
         rows = self.whole_rows
         pictures = np.asarray(self.parts["image"][rows], np.float32)
         alone = {"text": np.zeros_like(pictures), "image": pictures}
@@ -115,16 +114,16 @@ class Segment:
 
     @property
     def num_living(self) -> int:
-        """How many items can be found here."""
+        """The number of living items."""
         return len(self.ids) - int(np.count_nonzero(self.dead))
 
     @property
     def living_ids(self) -> np.ndarray:
-        """(m,) ascending `items.id` of those."""
+        """(m,) ascending `items.id` of the living items."""
         return self.ids[~self.dead]
 
     def without(self, ids: np.ndarray) -> "Segment":
-        """The same with these items ((m,) `items.id`) dead as well; what was worked out of the rows is kept."""
+        """This segment with the items of these (m,) `items.id` dead too; cached properties are kept."""
         rows = np.searchsorted(self.ids, ids)
         rows = rows[rows < len(self.ids)] if len(self.ids) else rows[:0]
         rows = rows[np.isin(self.ids[rows], ids) & ~self.dead[rows]]
@@ -133,36 +132,36 @@ class Segment:
         dead = self.dead.copy()
         dead[rows] = True
         other = replace(self, dead=dead)
-        vars(other).update({name: vars(self)[name] for name in _WORKED_OUT if name in vars(self)})
+        vars(other).update({name: vars(self)[name] for name in _CACHED_BY_ROWS if name in vars(self)})
         return other
 
     def row_of(self, id_: int) -> int | None:
-        """The row of a living item, None where it is not here."""
+        """The row of a living item by `items.id`; None where the segment does not have it."""
         row = int(np.searchsorted(self.ids, id_))
         is_here = row < len(self.ids) and self.ids[row] == id_ and not self.dead[row]
         return row if is_here else None
 
     def rows_of(self, ids: np.ndarray) -> np.ndarray:
-        """(n,) the rows of living items, -1 for those that are not here."""
+        """(m,) rows of the living items of these (m,) `items.id`, -1 where the segment does not have one."""
         if not len(self.ids):
             return np.full(len(ids), -1)
         rows = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
         return np.where((self.ids[rows] == ids) & ~self.dead[rows], rows, -1)
 
     def vector_of(self, row: int, mode: str) -> np.ndarray | None:
-        """(dim,) float32: the part of an item that a mode compares, or its fused vector where it lacks that part."""
+        """(dim,) float32: the item's part called `mode`, else its fused vector; None where both are missing."""
         for vectors in (self.parts.get(mode), self.fused):
             if vectors is not None and vectors[row].any():
                 return np.asarray(vectors[row], np.float32)
         return None
 
     def parts_of(self, row: int) -> dict[str, np.ndarray]:
-        """(dim,) float32 vectors of the parts that an item has."""
+        """The (dim,) float32 vectors of the parts that the row's item has."""
         return {name: np.asarray(rows[row], np.float32) for name, rows in self.parts.items() if rows[row].any()}
 
 
 def find_row(segments: Sequence[Segment], id_: int) -> tuple[Segment, int] | None:
-    """The segment that has a living item, and the item's row there; None where none has."""
+    """The segment of a living item by `items.id`, and its row there; None where no segment has it."""
     for segment in segments:
         row = segment.row_of(id_)
         if row is not None:
@@ -171,6 +170,6 @@ def find_row(segments: Sequence[Segment], id_: int) -> tuple[Segment, int] | Non
 
 
 def dominant_colour_of(segments: Sequence[Segment], id_: int) -> tuple[int, int, int] | None:
-    """Red, green and blue of what the item's first picture shows most of, None where the item is not indexed."""
+    """Red, green and blue: the dominant colour of the item's first picture; None where the item is not indexed."""
     found = find_row(segments, id_)
     return found[0].dominant_colour(found[1]) if found else None

@@ -1,4 +1,4 @@
-"""Completes what is being typed: with what enough others searched, then with phrases of the catalogue."""
+"""Completes a typed prefix with popular searches and with phrases of the catalogue."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -7,7 +7,8 @@ MAX_PREFIX = 100
 
 
 def complete(phrases: Sequence[tuple[str, int]], typed: str, limit: int) -> list[str]:
-    """At most `limit` phrases. What was typed may be the phrase's start, or end in the start of one.
+    """At most `limit` completions of `typed`, the most frequent first: phrases that begin with all of it, then with its
+    last word.
 
     `phrases` are (phrase, count) in alphabetical order, in lower case.
     """
@@ -26,7 +27,7 @@ def complete(phrases: Sequence[tuple[str, int]], typed: str, limit: int) -> list
 def complete_with_searches(
     searched: Sequence[tuple[str, int]], phrases: Sequence[tuple[str, int]], typed: str, limit: int
 ) -> list[str]:
-    """At most `limit` phrases, of which the first half, rounded up, may be what others searched and typed to its end.
+    """At most `limit` completions: up to half of them (rounded up) popular searches, then phrases of the catalogue.
 
     `searched` and `phrases` are (phrase, count) in alphabetical order, in lower case.
     """

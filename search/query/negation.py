@@ -1,4 +1,4 @@
-"""Computes what "not …" takes from a score: a colour is avoided by colour alone, the rest by what it does not share."""
+"""Computes the penalties of negated phrases: within an attribute subspace where one fits, else on whole vectors."""
 
 import re
 from dataclasses import dataclass
@@ -15,15 +15,16 @@ _SEPARATORS = re.compile(r"[,;，；、]")
 
 @dataclass(frozen=True)
 class NegatedPhrase:
-    """One thing that is not wanted: the (dim,) unit vector of its words, and the subspace they belong to, if any."""
+    """A negated phrase: its (dim,) unit vector, and the attribute subspace that it belongs to, if any."""
 
     vector: np.ndarray
     subspace: Subspace | None
 
     def penalties(self, vectors: np.ndarray) -> np.ndarray:
-        """(n,) what (n, dim) unit rows lose, from 0 on.
+        """(n,) penalties of (n, dim) unit rows, 0 or more.
 
-        Within a subspace the square spares neighbours: with "not blue", navy loses much, green hardly anything.
+        Within a subspace the similarity is squared, which spares neighbouring values: with "not blue", navy loses much
+        and green hardly anything.
         """
         if self.subspace is not None:
             return np.asarray(_SUBSPACE_WEIGHT * np.maximum(0.0, self.subspace.similarity(vectors, self.vector)) ** 2)
@@ -32,27 +33,27 @@ class NegatedPhrase:
 
 @dataclass(frozen=True)
 class Negation:
-    """All that is not wanted."""
+    """All negated phrases of a query."""
 
     each: tuple[NegatedPhrase, ...]
 
     def penalties(self, vectors: np.ndarray) -> np.ndarray:
-        """(n,) what (n, dim) unit rows lose for all of it, from 0 on."""
+        """(n,) summed penalties of (n, dim) unit rows, 0 or more."""
         return np.asarray(sum(one.penalties(vectors) for one in self.each))
 
 
 def split_negated(text: str) -> list[str]:
-    """The things that a text names with commas between them."""
+    """The phrases of a text that are separated by commas or semicolons."""
     return [one for part in _SEPARATORS.split(text) if (one := part.strip())]
 
 
-def negate(text: str, vector: np.ndarray, wanted: np.ndarray, subspaces: AttributeSubspaces) -> NegatedPhrase:
-    """How to avoid the text with its (dim,) vector in a search for `wanted`.
+def negate(text: str, vector: np.ndarray, query: np.ndarray, subspaces: AttributeSubspaces) -> NegatedPhrase:
+    """The negated phrase `text` with its (dim,) unit vector, in a search for the (dim,) unit vector `query`.
 
-    Outside all subspaces it is avoided without what it shares with what is wanted: in "boots, not leather boots"
-    only the leather.
+    Where the phrase belongs to no subspace, its component along the query is removed: "boots, not leather boots" avoids
+    leather only.
     """
     subspace = subspaces.subspace_of(text)
     if subspace is None:
-        vector = unit_rows((vector - (vector @ wanted) * wanted)[None])[0]
+        vector = unit_rows((vector - (vector @ query) * query)[None])[0]
     return NegatedPhrase(vector, subspace)

@@ -29,15 +29,14 @@ _REMEMBERED_QUERIES = 2_000
 
 @dataclass(frozen=True)
 class ParsedQuery:
-    """What one request looks for: all that retrieval and scoring need to know of it.
+    """A parsed request: all that retrieval and scoring use.
 
-    `vector` is None for a lexical search and for browsing.
-
-    `source` is the part of the items that the vector is compared with: fused, text or image.
-    `more_like_this` compares part by part where there is an example, and then decides instead of the vector.
-    `negation` is what "not" takes from similarities, `not_words` are its phrases for the lexical index.
+    `vector` is the (dim,) unit query vector, None for a lexical search and for browsing.
+    `source` names the vectors that it is compared with: "fused", "text" or "image"; "lexical" for none.
+    `more_like_this` replaces that comparison by one part by part, where there is an example.
+    `negation` holds the negated phrases for vectors, `not_words` those for the lexical index.
     `known_share` is the share of the text that the encoder's vocabulary knows, 1 without a text.
-    `excluded_id` is the liked item itself, which is never an answer.
+    `excluded_id` is the example's `items.id`, which is never a hit.
     """
 
     source: str
@@ -46,19 +45,19 @@ class ParsedQuery:
     negation: Negation | None = None
     words: str = ""
     not_words: tuple[str, ...] = ()
-    right_words: frozenset[str] = frozenset()  # words of either that are no misspelling of another
+    right_words: frozenset[str] = frozenset()  # query words that are not taken for misspellings
     excluded_id: int | None = None
     is_browsing: bool = False
-    shows_picture: bool = False  # the vector is of an uploaded picture
-    corrected: str = ""  # the query as it was understood, where a word was misspelt
+    shows_picture: bool = False  # the vector comes from an uploaded picture
+    corrected: str = ""  # the query after spelling correction, where that changed it
     known_share: float = 1.0
 
 
 @dataclass(frozen=True)
 class NormalisedText:
-    """The words of a request: `text` as given and `understood` with misspelt ones put right, `avoided` as given.
+    """The words of a request: `text` and the negated `avoided` as given, `understood` after spelling correction.
 
-    `searched` and `not_searched` are what the lexical index is asked for: nothing where only vectors are compared.
+    `searched` and `not_searched` are the words for the lexical index, "" where only vectors are compared.
     """
 
     text: str
@@ -70,8 +69,8 @@ class NormalisedText:
 
 
 @dataclass(frozen=True)
-class _Wanted:
-    """What to resemble: one (dim,) vector for all of it, of which part that is, and the parts of an item."""
+class _Given:
+    """The given picture or item: its (dim,) vector, the part that this is of, and all parts of an item."""
 
     vector: np.ndarray
     part: str
@@ -79,7 +78,7 @@ class _Wanted:
 
 
 def check_request(request: SearchRequest) -> None:
-    """Raises BadQuery for what no index could answer."""
+    """Checks the values that need no index. Raises BadQuery, NotTogether."""
     if not 1 <= request.k <= MAX_K:
         raise BadQuery(f"k is {request.k}; it must be from 1 to {MAX_K}.")
     if request.offset < 0 or request.offset + request.k > MAX_REACH:
@@ -98,7 +97,7 @@ def check_request(request: SearchRequest) -> None:
 
 
 class QueryParser:
-    """Parses requests with the encoder that the index was built with. Safe to share among threads."""
+    """Parses requests for one generation, with its encoder and phrases. Safe to share among threads."""
 
     def __init__(
         self,
@@ -124,11 +123,11 @@ class QueryParser:
         return np.asarray(vector)
 
     def finish(self, text: str) -> str:
-        """What somebody is about to type, as far as the catalogue's words tell."""
+        """The text with its unfinished last word completed to the most frequent word of the catalogue."""
         return self._speller.finish(text)
 
     def parse(self, request: SearchRequest, segments: list[Segment]) -> ParsedQuery:
-        """All that the request means. Raises BadQuery, NotTogether, BadPicture, TooLarge, ItemNotFound."""
+        """The parsed request. Raises BadQuery, NotTogether, BadPicture, TooLarge, ItemNotFound, DecoderBusy."""
         check_request(request)
         return self._parse(request, self._normalise(request), segments)
 
@@ -149,12 +148,12 @@ class QueryParser:
 
     def _parse(self, request: SearchRequest, normalised: NormalisedText, segments: list[Segment]) -> ParsedQuery:
         text, understood = normalised.text, normalised.understood
-        wanted, excluded = self._wanted(request, segments)
-        if not text and wanted is None:
+        given, excluded = self._given(request, segments)
+        if not text and given is None:
             return self._browse(request, normalised.avoided)
         if request.mode == "lexical" and not text:
             raise NotTogether("The lexical mode searches words, and there are none; give a query or another mode.")
-        asked = ParsedQuery(
+        lexical = ParsedQuery(
             "lexical",
             words=normalised.searched,
             not_words=tuple(split_negated(normalised.not_searched)),
@@ -163,15 +162,15 @@ class QueryParser:
             known_share=self._known_share(request.text) if request.text else 1.0,
         )
         if request.mode == "lexical":
-            return asked
+            return lexical
         source = request.mode if request.mode in ("text", "image") else "fused"
-        vector = self._combine(understood, wanted, request.image_weight)
-        liked = wanted.example if wanted and source == "fused" and request.image_weight is None else None
+        vector = self._combine(understood, given, request.image_weight)
+        example = given.example if given and source == "fused" and request.image_weight is None else None
         return replace(
-            asked,
+            lexical,
             source=source,
             vector=vector,
-            more_like_this=self._resemble(liked, understood, segments) if liked else None,
+            more_like_this=self._compare(example, understood, segments) if example else None,
             negation=self._negate(normalised.avoided, vector),
             corrected=understood if understood != text else "",
             shows_picture=request.picture is not None,
@@ -184,33 +183,33 @@ class QueryParser:
             return ParsedQuery("fused", is_browsing=True)
         raise NotTogether(f"The mode {request.mode!r} needs a query, a picture or an item to resemble.")
 
-    def _wanted(self, request: SearchRequest, segments: list[Segment]) -> tuple[_Wanted | None, int | None]:
-        """The picture or item to resemble, and the item's id."""
+    def _given(self, request: SearchRequest, segments: list[Segment]) -> tuple[_Given | None, int | None]:
+        """The picture or item that the request gives as an example, and the item's `items.id`."""
         if request.picture is not None:
-            return _Wanted(self.encode_picture(request.picture), "image"), None
+            return _Given(self.encode_picture(request.picture), "image"), None
         if not request.like:
             return None, None
         found = self._catalogue.ids_of([request.like])
         if request.like not in found:
             raise ItemNotFound(f"There is no item {request.like!r} to resemble.")
         place = find_row(segments, found[request.like])
-        liked = place[0].vector_of(place[1], request.mode) if place else None
-        if place is None or liked is None:
+        vector = place[0].vector_of(place[1], request.mode) if place else None
+        if place is None or vector is None:
             raise ItemNotIndexed(f"Item {request.like!r} has neither words nor a picture in the index yet.")
         segment, row = place
         informativeness = float(segment.informativeness(np.array([row]))[0])
-        return _Wanted(liked, request.mode, Example(segment.parts_of(row), informativeness)), found[request.like]
+        return _Given(vector, request.mode, Example(segment.parts_of(row), informativeness)), found[request.like]
 
-    def _resemble(self, liked: Example, text: str, segments: list[Segment]) -> MoreLikeThis:
+    def _compare(self, example: Example, text: str, segments: list[Segment]) -> MoreLikeThis:
         words = self.encode_text(text) if text else None
 
         def compose(vector: np.ndarray, part: str) -> np.ndarray:
             return vector if words is None else self._subspaces.compose(vector, text, words, part)
 
-        return compare_with(liked, segments[0].reference_sample, compose)
+        return compare_with(example, segments[0].reference_sample, compose)
 
     def encode_text(self, text: str) -> np.ndarray:
-        """(dim,) centred unit vector of a query, read-only: the same words come again with every page and filter."""
+        """(dim,) centred unit vector of a query, read-only and cached: every page and filter repeats the same words."""
         return self._encode_once(text)
 
     def encode_picture(self, data: bytes) -> np.ndarray:
@@ -219,26 +218,26 @@ class QueryParser:
         pixels = self._decoder.run("the picture", decode_upload, *given)
         return self._means.centre("image", self._encoder.encode_pictures(pixels[None]))[0]
 
-    def _combine(self, text: str, wanted: _Wanted | None, image_weight: float | None) -> np.ndarray:
-        """The query vector of words, an example, or both: by default "like the example, but as the words say"."""
-        if wanted is None:
+    def _combine(self, text: str, given: _Given | None, image_weight: float | None) -> np.ndarray:
+        """(dim,) query vector of words, an example or both; without a weight, the example changed by the words."""
+        if given is None:
             return self.encode_text(text)
         if not text:
-            return wanted.vector
+            return given.vector
         words = self.encode_text(text)
         if image_weight is None:
-            return self._subspaces.compose(wanted.vector, text, words, wanted.part)
-        return unit_rows((image_weight * wanted.vector + (1 - image_weight) * words)[None])[0]
+            return self._subspaces.compose(given.vector, text, words, given.part)
+        return unit_rows((image_weight * given.vector + (1 - image_weight) * words)[None])[0]
 
     def _negate(self, avoided: str, vector: np.ndarray) -> Negation | None:
-        each = split_negated(self._speller.correct(avoided))
-        if not each:
+        phrases = split_negated(self._speller.correct(avoided))
+        if not phrases:
             return None
-        return Negation(tuple(negate(one, self.encode_text(one), vector, self._subspaces) for one in each))
+        return Negation(tuple(negate(one, self.encode_text(one), vector, self._subspaces) for one in phrases))
 
 
 def make_speller(phrases: Sequence[tuple[str, int]]) -> Speller:
-    """A speller that knows the catalogue's single words, and the lexicon's as right."""
+    """A speller with the single words of the catalogue's `phrases` (phrase, count), and the lexicon's words."""
     lexicon = load_lexicon()
     words = (word for entries in lexicon.entries.values() for entry in entries.values() for word in entry.words)
     return Speller({phrase: count for phrase, count in phrases if " " not in phrase}, words)

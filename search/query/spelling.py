@@ -10,8 +10,9 @@ from rapidfuzz.distance import OSA
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _BEGUN = re.compile(r"(?<!\w)[^\W\d_]{2,}$")
 _LONG_WORD = 7
-# A word of three letters is put right only where it begins as no English word does and lacks a vowel there ("vse",
-# "lmp"): one edit from right ones, such as "cat", "pen", "bra", lie "coat", "open", "bora"; "vga" and "dna" end in a.
+# A word of three letters is corrected only where it begins as no English word does and lacks a vowel there ("vse",
+# "lmp"), because right short words ("cat", "pen", "bra") are one edit from others ("coat", "open", "bora"). A final "a"
+# is left out for words such as "vga" and "dna".
 _LACKS_VOWEL = re.compile(
     r"\b(?![bcfgkps]l|[bcdfgkptw]r|[cgpstw]h|s[ckmnptw]|[gk]n|ps|tw)"
     r"[bcdfghjklmnpqrstvwxz][bcdfghjklmnpqrstvwxz][bcdefghjklmnpqrstvwxz]\b",
@@ -21,7 +22,7 @@ _FREQUENT = 5
 
 
 class Speller:
-    """Knows the catalogue's words with their frequencies, and words that are right although it lacks them."""
+    """Corrects words by the catalogue's words (`frequencies`); words of `also_right` are never changed."""
 
     def __init__(self, frequencies: Mapping[str, int], also_right: Iterable[str]) -> None:
         self._frequencies = {word: n for word, n in frequencies.items() if _WORD.fullmatch(word)}
@@ -31,21 +32,21 @@ class Speller:
         self._right = {*frequencies, *(word for phrase in also_right for word in phrase.casefold().split())}
 
     def correct(self, text: str) -> str:
-        """The text with each misspelt word replaced; the same text where nothing is misspelt.
+        """The text with each misspelt word replaced.
 
-        A word is misspelt if nobody knows it in singular or plural, and one that the catalogue has lies one edit away
-        (two from seven letters on; swapped neighbours are one edit). Of equally near ones the most frequent wins.
-        Words of three letters as in `complete`, shorter ones never.
+        A word of four letters or more is misspelt if it is unknown in singular and plural, and a word of the catalogue
+        is one edit away (two from seven letters on), by optimal string alignment distance. Of equally near words the
+        most frequent is taken. Words of three letters are treated as in `complete`, shorter ones are never changed.
         """
         return _WORD.sub(lambda found: self._right_word(found.group()), self.complete(text))
 
     def complete(self, text: str) -> str:
-        """The text with the vowel that words of three letters lack after the first, where a frequent word has it."""
+        """The text with a vowel inserted in words of three consonants, where that makes a frequent word of the
+        catalogue."""
         return _LACKS_VOWEL.sub(self._with_vowel, text)
 
     def finish(self, text: str) -> str:
-        """The text with its last word brought to its end, as far as that may be still in the typing: nobody knows it as
-        it is, and the catalogue has words that begin so, of which the most frequent is taken."""
+        """The text with an unknown last word completed to the catalogue's most frequent word that begins with it."""
         begun = _BEGUN.search(text)
         if begun is None or self._is_right(folded := begun.group().casefold()):
             return text
@@ -54,11 +55,11 @@ class Speller:
         return text + best[len(folded) :]
 
     def right_words(self, text: str) -> frozenset[str]:
-        """The words of the text that are known to be right, whether or not the catalogue has them."""
+        """The words of the text that are spelled right, whether or not the catalogue has them."""
         return frozenset(word for word in _WORD.findall(text) if self._is_right(word.casefold()))
 
     def words(self, text: str) -> frozenset[str]:
-        """All words of the text that could be misspelt, for who insists on them as they are."""
+        """All words of the text that correction could change, for searches that exclude correction."""
         return frozenset(_WORD.findall(text))
 
     def _is_right(self, folded: str) -> bool:

@@ -123,7 +123,7 @@ def fold_of(key: str) -> int:
 def gather_click_statistics(
     pairs: Pairs, stages: Mapping[str, FirstStage], numbers: Mapping[str, int]
 ) -> ClickStatistics:
-    """The statistics of the pairs whose item is in the catalogue (`numbers`: item id → `items.id`).
+    """The statistics of the pairs whose item is in the catalogue (`numbers`: `items.id` by item id).
 
     QueryKernel and affinities learn from the queries in `stages` and their candidates alone.
     """

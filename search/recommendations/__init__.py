@@ -1,1 +1,1 @@
-"""What goes with an item, or with a person's choices?"""
+"""Which items suit an item, or a person's choices?"""

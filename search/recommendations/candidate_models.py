@@ -17,14 +17,14 @@ from magpie.search.personalisation.personalise import (
 )
 
 _NEIGHBOURS = 100  # of each item that recommendations start from
-_STARTS = 10  # choices that bring candidates of their own
+_STARTS = 10  # strongest choices whose neighbours become candidates
 _POPULAR = 100
-_TOGETHER = 1.0  # weight of having been chosen together
-_TASTE = 0.3  # weight of the attributes on which the choices agree
+_TOGETHER = 1.0  # weight of co-clicks
+_TASTE = 0.3  # weight of attributes that the choices share
 _POPULARITY = 0.1
-_SHARPNESS = 10.0  # of attention: how much more the choices count that a candidate is like
+_SHARPNESS = 10.0  # inverse temperature of attention over the choices
 _RELEVANCE = 0.7  # against diversity
-NEW_EVERY = 5  # of popular items, every fifth place goes to one that was hardly shown
+NEW_EVERY = 5  # every fifth place among popular items goes to a hardly shown one
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,10 @@ class Recommended:
 
 
 def together_scores(together: Mapping[str, int], item_id: str, counts: Mapping[str, ItemCount]) -> dict[str, float]:
-    """From 0 to 1 how often others are chosen with an item: the cosine of who chose them, less where few did."""
+    """Co-click scores from 0 to 1 by item id: both / sqrt(own · other), shrunk by both / (both + 2) where few did.
+
+    `together` is the number of people who chose both, `counts` has the number of people of each item.
+    """
     own = max(1, counts.get(item_id, ItemCount()).people)
     scores = {}
     for other, both in together.items():
@@ -49,7 +52,10 @@ def together_scores(together: Mapping[str, int], item_id: str, counts: Mapping[s
 def recommend_beside(
     segments: Sequence[Segment], id_: int, together: Mapping[int, float], excluded: set[int], k: int
 ) -> Recommended:
-    """What resembles an item, and what was chosen together with it; neither itself nor the excluded ones."""
+    """The best `k` items beside an item: by cosine of fused vectors plus co-click score.
+
+    `together` are co-click scores by `items.id`. Neither the item itself nor `excluded` ones are recommended.
+    """
     near = _neighbours(segments, [id_])
     candidates = _candidates(segments, near | set(together), excluded | {id_})
     own, _ = locate_chosen(Preferences(np.array([id_]), np.ones(1, np.float32)), segments)
@@ -68,11 +74,11 @@ def recommend_for_preferences(
     excluded: set[int],
     k: int,
 ) -> Recommended:
-    """What suits somebody's choices, and is neither one of them nor excluded; `popularity` from 0 to 1 by `items.id`.
+    """The best `k` items for somebody's choices, diversified; neither a choice nor an `excluded` item.
 
-    The score is attention over the choices (each candidate looks at those that it is like; Zhou et al., Deep interest
-    network, 2018, without its network), the attributes that they agree on, and popularity. Empty where no choice is
-    in the index any more.
+    The score is the sum of attention over the choices (Zhou et al., Deep interest network, 2018, without its network),
+    shared attributes, co-click scores (`together`) and `popularity` (0 to 1), both by `items.id`. Empty where no choice
+    is indexed any more.
     """
     chosen, weights = locate_chosen(preferences, segments)
     if not len(chosen):
@@ -83,7 +89,9 @@ def recommend_for_preferences(
         segments, near | set(together) | set(popularity), excluded | {int(one) for one in preferences.ids}
     )
     ids = ids_of(candidates)
-    scores = _attention(candidates.vectors, chosen.vectors, weights) + _TASTE * _suiting(candidates, chosen, weights)
+    scores = _attention(candidates.vectors, chosen.vectors, weights) + _TASTE * _shared_attributes(
+        candidates, chosen, weights
+    )
     scores += _TOGETHER * np.array([together.get(int(one), 0.0) for one in ids])
     scores += _POPULARITY * np.array([popularity.get(int(one), 0.0) for one in ids])
     order = diversify(scores, candidates.vectors, k)
@@ -93,10 +101,10 @@ def recommend_for_preferences(
 def recommend_popular(
     segments: Sequence[Segment], rates: Mapping[int, float], cold: Sequence[int], excluded: set[int], k: int
 ) -> Recommended:
-    """For somebody of whom nothing is known: what most people like, diverse, and at every fifth place something new;
-    nothing that is excluded.
+    """The best `k` items for somebody without known choices: popular ones, diversified, every fifth place a cold item.
 
-    Without any clicks yet, the newest items. `cold` are hardly shown items that wait for a place.
+    `rates` are debiased click rates by `items.id`; where there are too few, the newest items fill up. `cold` are hardly
+    shown items (`items.id`), the first to be placed first. No `excluded` item is recommended.
     """
     living = np.sort(np.concatenate([segment.ids[~segment.dead] for segment in segments]))[::-1]
     liked = set(rates) - excluded
@@ -113,9 +121,10 @@ def recommend_popular(
 
 
 def diversify(scores: np.ndarray, vectors: np.ndarray, k: int) -> np.ndarray:
-    """(at most k,) places, best first, each the best mixture of its score and of being unlike those before it.
+    """(m,) int64 places of at most `k` items, best first, by maximal marginal relevance.
 
-    Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998); (n,) scores, (n, dim) unit rows.
+    From (n,) scores and (n, dim) unit rows: each next item maximises 0.7 · score - 0.3 · its highest cosine with the
+    items before it (Carbonell and Goldstein, SIGIR 1998).
     """
     left = np.lexsort((np.arange(len(scores)), -scores))[: max(10 * k, _POPULAR)]
     chosen: list[int] = []
@@ -130,7 +139,7 @@ def diversify(scores: np.ndarray, vectors: np.ndarray, k: int) -> np.ndarray:
 
 
 def ids_of(items: Located) -> np.ndarray:
-    """(n,) the `items.id` of located items."""
+    """(n,) int64 `items.id` of n located items."""
     ids = np.zeros(len(items), np.int64)
     for number, segment in enumerate(items.segments):
         mine = items.of_segment == number
@@ -145,8 +154,8 @@ def _attention(candidates: np.ndarray, chosen: np.ndarray, weights: np.ndarray) 
     return np.asarray((attention * cosines).sum(axis=1) / attention.sum(axis=1), np.float64)
 
 
-def _suiting(candidates: Located, chosen: Located, weights: np.ndarray) -> np.ndarray:
-    """(n,) from 0 to 1: the share of the attributes on which the choices agree that a candidate has."""
+def _shared_attributes(candidates: Located, chosen: Located, weights: np.ndarray) -> np.ndarray:
+    """(n,) from 0 to 1: how far each candidate has the attribute values that the choices agree on."""
     suits, agreements = np.zeros(len(candidates)), 0.0
     for name in sorted({name for segment in candidates.segments for name in segment.columns.grouping}):
         shares, agreement = shared_values(chosen.words(name), weights, usual_agreement(candidates.segments, name))
@@ -156,7 +165,7 @@ def _suiting(candidates: Located, chosen: Located, weights: np.ndarray) -> np.nd
 
 
 def _neighbours(segments: Sequence[Segment], ids: Sequence[int]) -> set[int]:
-    """The `items.id` nearest to each of these items."""
+    """The `items.id` of the nearest neighbours of all these items."""
     found: set[int] = set()
     for id_ in ids:
         own, _ = locate_chosen(Preferences(np.array([id_]), np.ones(1, np.float32)), segments)
@@ -167,9 +176,9 @@ def _neighbours(segments: Sequence[Segment], ids: Sequence[int]) -> set[int]:
 
 
 def _candidates(segments: Sequence[Segment], ids: set[int], excluded: set[int]) -> Located:
-    wanted = np.array(sorted(ids - excluded), np.int64)
+    kept = np.array(sorted(ids - excluded), np.int64)
     places = [
-        (number, row) for one in wanted for number, s in enumerate(segments) if (row := s.row_of(int(one))) is not None
+        (number, row) for one in kept for number, s in enumerate(segments) if (row := s.row_of(int(one))) is not None
     ]
     of_segment, rows = np.array(places, np.int64).reshape(-1, 2).T
     return locate(segments, of_segment, rows)

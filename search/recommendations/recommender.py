@@ -30,8 +30,8 @@ from magpie.search.recommendations.candidate_models import (
 from magpie.search.request import SearchResult
 
 _MOST_POPULAR = 300
-_STARTS = 5  # latest choices whose company counts
-_WAITING = 100  # newest, and again so many random items, among which hardly shown ones are looked for
+_STARTS = 5  # latest choices whose co-clicks count
+_WAITING = 100  # newest items, and as many random ones, among which cold items are looked for
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Recommendation:
 
 
 class Recommender:
-    """Recommends from what is served now and what the log says now. Safe to share among threads."""
+    """Recommends from the serving index and the current log. Safe to share among threads."""
 
     def __init__(self, database: Database, catalogue: Catalogue, engine: SearchEngine) -> None:
         self._database = database
@@ -52,7 +52,7 @@ class Recommender:
         self._query_ids = open_query_ids(database)
 
     def beside(self, item_id: str, k: int = 10, client_id: str = "", session_id: str = "") -> Recommendation:
-        """What resembles an item or was chosen together with it; nothing that this client bought.
+        """At most `k` items similar to an item or chosen together with it, without items that this client bought.
 
         Raises ItemNotFound, NoIndex.
         """
@@ -66,7 +66,7 @@ class Recommender:
         )
 
     def for_person(self, client_id: str, session_id: str = "", k: int = 10) -> Recommendation:
-        """What suits what somebody chose lately, nothing of what they chose; for a stranger, what is popular.
+        """At most `k` items for a person's recent choices, without the chosen ones; popular items without choices.
 
         Raises NoIndex.
         """
@@ -87,7 +87,7 @@ class Recommender:
         return self._present(recommend_popular(segments, popular, cold, chosen, k), "recommend-popular")
 
     def _together(self, item_ids: Sequence[str]) -> dict[int, float]:
-        """From 0 to 1 by `items.id` how often an item is chosen together with one of these."""
+        """Co-click scores with these items, from 0 to 1 by `items.id`; the highest where several apply."""
         best: dict[str, float] = {}
         for item_id in item_ids:
             people = count_co_clicks(self._database, item_id)
@@ -97,7 +97,7 @@ class Recommender:
         return self._by_number(best)
 
     def _cold_items(self, who: str) -> list[int]:
-        """Hardly shown items in random order, the same for a person all day; none for somebody without a name."""
+        """The `items.id` of hardly shown items in random order, the same for a person all day; none without an id."""
         if not who:
             return []
         seed = blake2b(f"{datetime.now(UTC).date()}\0{who}".encode(), digest_size=8).digest()
@@ -116,7 +116,7 @@ class Recommender:
         return {number: values[item_id] for item_id, number in numbers.items()}
 
     def _present(self, found: Recommended, ranker: str) -> Recommendation:
-        """The answer with these items in this order; those that are gone are left out."""
+        """The recommendation with these items in this order; items that no longer exist are left out."""
         serving = self._engine.serving
         stored = serving.items.get_many(found.ids.tolist())
         scored = zip(found.ids.tolist(), found.scores.tolist(), strict=True)

@@ -18,10 +18,9 @@ _NO_MATCHES = LexicalMatches(np.zeros(0, np.int64), np.zeros(0, np.float32))
 class Retrieved:
     """What one segment's indexes found among the rows that the filters allow.
 
-    `neighbours` are the nearest rows by the part of the items that was compared ("fused", "text", "image"), with their
-    cosines; `lexical` are the matches of the query's words, `negated` those of each phrase of "not";
-    `best_lexical` is the best lexical score whatever the filters. `browsed` are all allowed rows where nothing is
-    looked for.
+    `neighbours` are the nearest rows with their cosines, by the compared vectors ("fused", "text", "image"); `lexical`
+    the matches of the query's words, `negated` those of each negated phrase; `best_lexical` the best lexical score
+    without filters. `browsed` are all allowed rows (n,), for a request without a query.
     """
 
     segment: Segment
@@ -35,7 +34,7 @@ class Retrieved:
 def retrieve(
     segments: Sequence[Segment], parsed: ParsedQuery, filters: Mapping[str, FilterValue], depth: int
 ) -> list[Retrieved]:
-    """For each segment the best `depth` rows of each index. Raises BadFilter."""
+    """For each segment the best `depth` rows of each index that the query uses. Raises BadFilter."""
     return [_retrieve_from(segment, parsed, filters, depth) for segment in segments]
 
 
@@ -44,7 +43,7 @@ def _retrieve_from(segment: Segment, parsed: ParsedQuery, filters: Mapping[str, 
     if parsed.is_browsing:
         return Retrieved(segment, browsed=np.arange(len(segment.ids)) if allowed is None else np.flatnonzero(allowed))
     lexical = _match(segment, parsed, parsed.words, depth, allowed)
-    # how well words serve a query does not depend on its filters
+    # without filters, so that the weight of the lexical scores does not depend on them
     best = _match(segment, parsed, parsed.words, 1, None) if filters else lexical
     return Retrieved(
         segment,
@@ -56,7 +55,7 @@ def _retrieve_from(segment: Segment, parsed: ParsedQuery, filters: Mapping[str, 
 
 
 def _vectors_by_part(parsed: ParsedQuery) -> Mapping[str, np.ndarray]:
-    """The (dim,) vector that each index is asked for."""
+    """The (dim,) query vector for each vector index that is searched."""
     if parsed.vector is None:
         return {}
     return {parsed.source: parsed.vector} if parsed.more_like_this is None else parsed.more_like_this.vectors
@@ -67,7 +66,7 @@ def _match(segment: Segment, parsed: ParsedQuery, words: str, depth: int, allowe
 
 
 def allowed_rows(segment: Segment, filters: Mapping[str, FilterValue], excluded_id: int | None) -> np.ndarray | None:
-    """(n,) bool rows that may be answers, None where all may."""
+    """(n,) bool: rows that pass the filters, are living and not excluded; None where all do. Raises BadFilter."""
     allowed = segment.columns.allowed(filters)
     excluded = segment.row_of(excluded_id) if excluded_id is not None else None
     if segment.dead.any():

@@ -1,4 +1,4 @@
-"""Whether an answer is one: noise is never shown as if it were a result."""
+"""Decides whether the best candidates answer a query, so that noise is not presented as a result."""
 
 from collections.abc import Mapping
 
@@ -14,11 +14,12 @@ _NEAREST = 3
 def is_confident(
     parsed: ParsedQuery, matches: LexicalMatches, ranked: Candidates, calibration: Mapping[str, float]
 ) -> bool:
-    """Whether the best candidates answer the query.
+    """Whether the best candidates of one segment answer the query.
 
-    They do if one of them has half of the query's words, weighted by how telling they are. Otherwise the encoder
-    must know the words (random letters fall into many tokens), and the nearest items must be as near as those
-    that the catalogue's own words find. A picture has no words: there only nearness counts.
+    They do if the best lexical match has half of the query's words, weighted by their rarity. Otherwise the encoder's
+    vocabulary must know half of the text, and the mean similarity of the three best candidates must reach
+    `calibration["probes_p10"]`, the tenth percentile of queries made of the catalogue's own words. An uploaded picture
+    has no words; only the similarity counts.
     """
     if not len(ranked.rows):
         return False

@@ -1,4 +1,4 @@
-"""Counts facets and ranges of the items that match, where choosing one value of a field does not hide its others."""
+"""Counts facet values and number ranges of the matching items, for each field without the filter on it."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from magpie.search.retrieval.candidates import retrieve
 from magpie.search.retrieval.ranked_list import matching_rows
 from magpie.search.retrieval.scoring import score
 
-# Per segment the (m,) rows that match.
+# for each segment the (m,) rows that match
 Matching = Sequence[np.ndarray]
 
 
@@ -25,18 +25,18 @@ def count_facets(
     unfiltered: Mapping[str, Matching],
     filters: Mapping[str, FilterValue],
 ) -> dict[str, list[FacetValue]]:
-    """How often each value occurs among the matching items, the most frequent first.
+    """The values of each field with their counts among the matching items, the most frequent first.
 
-    `unfiltered` holds for each filtered field what matches without the filter on it: values of one field are or-ed,
-    so the others are still to be chosen from. The chosen values keep the count that the answer has.
+    `unfiltered` holds for each filtered field the rows that match without the filter on it: values of one field are
+    alternatives, so the others stay on offer. Chosen values keep their count with all filters.
     """
     own = _count(segments, matching)
     facets = {name: counts for name, counts in own.items() if name not in unfiltered}
     for name, rows in unfiltered.items():
         counts = dict(_count(segments, rows).get(name, []))
-        wanted = filters[name]
-        if not isinstance(wanted, Mapping):
-            chosen = {word.casefold() for value in wanted for word in words_of(value)}
+        filtered = filters[name]
+        if not isinstance(filtered, Mapping):
+            chosen = {word.casefold() for value in filtered for word in words_of(value)}
             counts |= {value: n for value, n in own.get(name, []) if value.casefold() in chosen}
         if counts:
             facets[name] = _most_frequent(counts)
@@ -46,7 +46,10 @@ def count_facets(
 def find_ranges(
     segments: Sequence[Segment], matching: Matching, unfiltered: Mapping[str, Matching]
 ) -> dict[str, Range]:
-    """How the numbers of each column of numbers spread among the matching items; filters as above."""
+    """Smallest and largest value and histogram of each number column among the matching items.
+
+    `unfiltered` as in `count_facets`.
+    """
     found = _numbers(segments, matching)
     for name, rows in unfiltered.items():
         if numbers := _numbers(segments, rows).get(name):
@@ -57,10 +60,13 @@ def find_ranges(
 def find_without_each_filter(
     segments: Sequence[Segment], parsed: ParsedQuery, filters: Mapping[str, FilterValue], depth: int, best: float
 ) -> dict[str, list[np.ndarray]]:
-    """For each filtered field the rows that match without the filter on it, by the `best` score of the answer."""
+    """For each filtered field, by segment, the rows that match without the filter on it.
+
+    `best` is the best score with all filters, from which matching is decided. Raises BadFilter.
+    """
     found = {}
     for name in filters:
-        others = {other: wanted for other, wanted in filters.items() if other != name}
+        others = {other: value for other, value in filters.items() if other != name}
         candidates = score(parsed, retrieve(segments, parsed, others, depth))
         found[name] = matching_rows(candidates, parsed.is_browsing, best)
     return found

@@ -1,4 +1,4 @@
-"""Calibrates the scores of items that lack a text, so that they are neither favoured nor buried."""
+"""Calibrates the scores of items without text, so that they compete fairly with items that have both parts."""
 
 import numpy as np
 
@@ -11,34 +11,36 @@ _NEIGHBOURS = 5
 
 
 def limit_wordless(segment: Segment, query: np.ndarray, near: Neighbours) -> Neighbours:
-    """The near rows, best first again: the similarity of a wordless one is at most what as high a place is worth among
-    the items with both parts.
+    """The neighbours with the similarities of wordless items calibrated and never raised, best first.
 
-    Places are told from a sample of those, which is compared with the (dim,) query once as it is and once as if its
-    words were not known: the upper tails of both are set equal in mean and spread.
+    A sample of items with both parts is compared with the (dim,) query twice: as they are, and as if they had no text.
+    The calibration maps mean and standard deviation of the second comparison's best 2 % to those of the first.
     """
     wordless = segment.is_wordless[near.rows]
     if not wordless.any() or len(segment.whole_rows) < 2 * _FEWEST:
         return near
-    known, guessed = (np.sort(vectors @ query) for vectors in segment.with_and_without_words)
-    top = max(_FEWEST, int(_TOP_SHARE * len(known)))
-    facts, guesses = known[-top:], guessed[-top:]
-    spread = facts.std() / max(float(guesses.std()), 1e-6)
-    worth = facts.mean() + spread * (near.scores - guesses.mean())
-    scores = np.where(wordless, np.minimum(near.scores, worth), near.scores).astype(np.float32)
+    with_text, without_text = (np.sort(vectors @ query) for vectors in segment.with_and_without_words)
+    top = max(_FEWEST, int(_TOP_SHARE * len(with_text)))
+    target, source = with_text[-top:], without_text[-top:]
+    scale = target.std() / max(float(source.std()), 1e-6)
+    calibrated = target.mean() + scale * (near.scores - source.mean())
+    scores = np.where(wordless, np.minimum(near.scores, calibrated), near.scores).astype(np.float32)
     order = np.argsort(-scores, kind="stable")
     return Neighbours(near.rows[order], scores[order])
 
 
 def expected_lexical(words: np.ndarray, similarity: np.ndarray, is_wordless: np.ndarray) -> np.ndarray:
-    """(n,) the addends, those of wordless candidates replaced by the mean over the five with words that are about as
-    similar; never more for one that is less similar."""
-    told, silent = np.flatnonzero(~is_wordless), np.flatnonzero(is_wordless)
-    if not len(silent) or not len(told):
+    """(n,) lexical addends, in which those of wordless candidates are estimated from their similarity.
+
+    The estimate interpolates a moving mean over five candidates with words, in order of similarity, made monotone: a
+    less similar candidate never gets more.
+    """
+    known, missing = np.flatnonzero(~is_wordless), np.flatnonzero(is_wordless)
+    if not len(missing) or not len(known):
         return words
-    told = told[np.argsort(similarity[told], kind="stable")]
-    window = np.ones(min(_NEIGHBOURS, len(told)))
-    means = np.convolve(words[told], window, "same") / np.convolve(np.ones(len(told)), window, "same")
+    known = known[np.argsort(similarity[known], kind="stable")]
+    window = np.ones(min(_NEIGHBOURS, len(known)))
+    means = np.convolve(words[known], window, "same") / np.convolve(np.ones(len(known)), window, "same")
     expected = words.copy()
-    expected[silent] = np.interp(similarity[silent], similarity[told], np.maximum.accumulate(means))
+    expected[missing] = np.interp(similarity[missing], similarity[known], np.maximum.accumulate(means))
     return expected

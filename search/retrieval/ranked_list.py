@@ -1,4 +1,4 @@
-"""Merges the candidates of all segments into one ranked list: by score, or by a field among those that match."""
+"""Merges the candidates of all segments into one ranked list, by score, or the matching ones by a field."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from magpie.indexer.indexes.column_types import NumberColumn
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.retrieval.scoring import Candidates
 
-# A candidate matches when it scores at least this share of the best one; those below are near, but not meant.
+# of the best score: candidates below it are near in the vector space, but no answer
 _MATCHING_SHARE = 0.45
 NEWEST = "newest"
 RELEVANCE = "relevance"
@@ -18,9 +18,10 @@ RELEVANCE = "relevance"
 
 @dataclass(frozen=True)
 class RankedList:
-    """The order over all segments: (n,) which candidates list, the place in it, and the items' ids.
+    """The candidates of all segments in ranking order.
 
-    `learned` holds what else adds to each score, (n,) by source: "clicks", "session", "freshness".
+    For each, (n,): `of_list` is its list in `lists`, `places` its place there, `ids` its `items.id`. `learned` are
+    further addends of the scores, (n,) by source: "clicks", "session", "freshness".
     """
 
     lists: Sequence[Candidates]
@@ -33,11 +34,11 @@ class RankedList:
         return len(self.ids)
 
     def first_stage_score(self, k: int) -> float:
-        """The score of the k-th candidate before anything learned."""
+        """The score of the k-th candidate (from 0) without learned addends."""
         return float(self.lists[self.of_list[k]].scores[self.places[k]])
 
     def top_scores(self, top: int) -> np.ndarray:
-        """(top,) float32 scores of the first candidates."""
+        """(top,) float32 scores of the first candidates, with all addends."""
         scores = np.zeros(top, np.float32)
         for number, candidates in enumerate(self.lists):
             own = self.of_list[:top] == number
@@ -45,11 +46,11 @@ class RankedList:
         return np.asarray(scores + sum(added[:top] for added in self.learned.values()), np.float32)
 
     def score(self, k: int) -> float:
-        """The score of the k-th candidate."""
+        """The score of the k-th candidate (from 0), with all addends."""
         return self.first_stage_score(k) + sum(float(added[k]) for added in self.learned.values())
 
     def dominant_colour(self, k: int) -> tuple[int, int, int]:
-        """Red, green and blue of what the k-th candidate's first picture shows most of."""
+        """Red, green and blue: the dominant colour of the k-th candidate's first picture."""
         candidates = self.lists[self.of_list[k]]
         return candidates.segment.dominant_colour(int(candidates.rows[self.places[k]]))
 
@@ -59,27 +60,28 @@ class RankedList:
         return addends | {source: float(added[k]) for source, added in self.learned.items()}
 
     def reordered(self, rank: np.ndarray, source: str, added: np.ndarray) -> "RankedList":
-        """The candidates at the places `rank` (n,), in that order, each with what `source` adds to its score (n,)."""
+        """The candidates at the places `rank` (n,), in that order, with the addends `added` (n,) of a new `source`."""
         learned = {name: before[rank] for name, before in self.learned.items()}
         return RankedList(self.lists, self.of_list[rank], self.places[rank], self.ids[rank], {**learned, source: added})
 
 
 def best_score(lists: Sequence[Candidates]) -> float:
-    """The score of the best candidate of all, 0 without any."""
+    """The best score of all lists, 0 where all are empty."""
     return max((float(c.scores[0]) for c in lists if len(c.scores)), default=0.0)
 
 
 def matching_rows(lists: Sequence[Candidates], is_browsing: bool, best: float) -> list[np.ndarray]:
-    """Per list the rows that match the question, not only lie nearest to it: by the `best` score of its answer."""
+    """For each list the (m,) rows that match the query: all when browsing, else those with 45 % of the `best` score."""
     if is_browsing or best <= 0:
         return [c.rows for c in lists]
     return [c.rows[c.scores >= _MATCHING_SHARE * best] for c in lists]
 
 
 def merge(lists: Sequence[Candidates], matching: Sequence[np.ndarray], sort: str) -> RankedList:
-    """All candidates by score, or the matching ones by a field; raises UnknownField for a field that is not there.
+    """All candidates by score for "relevance", else the `matching` ones by the field that `sort` names.
 
-    Ties go to the older item, so pages are stable; items without the field come last in both directions.
+    A leading "-" sorts descending. Ties go to the older item, so that pages are stable; items without the field come
+    last in both directions. Raises UnknownField.
     """
     name, is_descending = sort.removeprefix("-"), sort.startswith("-")
     if name == RELEVANCE:
@@ -95,13 +97,13 @@ def merge(lists: Sequence[Candidates], matching: Sequence[np.ndarray], sort: str
 
 
 def _is_in_order(scores: np.ndarray, ids: np.ndarray) -> bool:
-    """Whether scores fall and equal ones have rising ids: of one segment they do, and sorting takes thrice as long."""
+    """Whether scores fall and equal scores have rising ids: true of one segment, and the check saves a sort."""
     before, after = scores[:-1], scores[1:]
     return bool(np.all((before > after) | ((before == after) & (ids[:-1] < ids[1:]))))
 
 
 def _order(keys: np.ndarray, ids: np.ndarray, is_descending: bool) -> np.ndarray:
-    """Places by key, then by id; None and NaN last. The ranks make words and numbers sort alike."""
+    """(n,) places by key, then by id; None and NaN last. Ranks in place of keys make words and numbers sort alike."""
     known = np.array([key is not None and key == key for key in keys], bool)
     ranks = np.zeros(len(keys), np.int64)
     if known.any():
@@ -110,7 +112,7 @@ def _order(keys: np.ndarray, ids: np.ndarray, is_descending: bool) -> np.ndarray
 
 
 def _keys(columns: Columns, rows: np.ndarray, name: str) -> np.ndarray:
-    """(n,) objects: a number, a casefolded word, or None. A segment whose items all lack the field has no column."""
+    """(n,) object sort keys of these rows: a number, a casefolded word, or None where the field is missing."""
     if name not in columns:
         return np.full(len(rows), None, object)
     column = columns[name]
@@ -122,7 +124,7 @@ def _keys(columns: Columns, rows: np.ndarray, name: str) -> np.ndarray:
 
 
 def check_sort(sort: str, segments: Sequence[Columns]) -> None:
-    """Raises UnknownField for a field that no segment has."""
+    """Checks the field to sort by. Raises UnknownField where no segment has it."""
     check_names([sort.removeprefix("-")], segments, "sort", also=(RELEVANCE, NEWEST))
 
 

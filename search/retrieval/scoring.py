@@ -1,4 +1,4 @@
-"""Scores what was retrieved: similarity plus lexical score minus negation, as addends that explain each score."""
+"""Scores the retrieved rows: similarity, plus lexical score, minus negation; the addends explain each score."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ _WORDS_WEIGHT = 1.0
 
 @dataclass(frozen=True)
 class Candidates:
-    """Rows of one segment in ranking order with their scores, (n,) int64 and (n,) float32.
+    """The candidates of one segment in ranking order: (n,) int64 `rows`, and (n,) float32 addends of their scores.
 
-    A score is the sum of three addends: `similarity`, `words`, and `avoided`, which is never positive.
+    The addends are `similarity`, `words` (lexical) and `avoided` (negation, never positive).
     """
 
     segment: Segment
@@ -32,10 +32,11 @@ class Candidates:
 
     @cached_property
     def scores(self) -> np.ndarray:
+        """(n,) float32 sums of the addends."""
         return self.similarity + self.words + self.avoided
 
     def explain(self, place: int, parsed: ParsedQuery) -> dict[str, float]:
-        """The addends of one candidate's score by source; they sum to the score."""
+        """The addends of the score of the candidate at `place`, by source."""
         addends = {"lexical": float(self.words[place])}
         if parsed.vector is not None:
             similarity = float(self.similarity[place])
@@ -53,40 +54,40 @@ def _similarity_by_part(segment: Segment, row: int, parsed: ParsedQuery, similar
         addends = parsed.more_like_this.addends(segment, np.array([row]))
         return {name: float(addend[0]) for name, addend in addends.items()}
     own, addend = segment.click_part.split(int(segment.ids[row]), np.asarray(segment.fused[row], np.float32))
-    led = float(addend @ parsed.vector)
-    shares = _own_shares(segment, row, parsed.vector, similarity - led, own)
-    return shares | ({"queries": led} if led else {})
+    from_clicks = float(addend @ parsed.vector)
+    shares = _own_shares(segment, row, parsed.vector, similarity - from_clicks, own)
+    return shares | ({"queries": from_clicks} if from_clicks else {})
 
 
 def _own_shares(segment: Segment, row: int, query: np.ndarray, similarity: float, factor: float) -> dict[str, float]:
-    """What an item's text and picture gave to the similarity, where its own vector counts by this factor."""
-    if segment.text_weights[row] in (0, 1):  # what is expected of a missing part comes from the other one
+    """The shares of an item's text and picture in its similarity; `factor` is the weight of its own fused vector."""
+    if segment.text_weights[row] in (0, 1):  # a missing part is predicted from the other one
         text = similarity * float(segment.text_weights[row])
         return {"text": text, "image": similarity - text}
     parts = {name: vectors[row : row + 1].astype(np.float32) for name, vectors in segment.parts.items()}
     shares = segment.fusion.contributions(parts, segment.text_weights[row : row + 1])
     length = float(np.linalg.norm(sum(shares.values())))
     text = factor * float(shares["text"][0] @ query) / length if length > 0 else 0.0
-    return {"text": text, "image": similarity - text}  # what half-precision rounds away goes to the picture
+    return {"text": text, "image": similarity - text}  # the rounding error of float16 goes to the picture
 
 
 def words_score(matches: LexicalMatches, served: float) -> np.ndarray:
-    """(n,) addends of the lexical scores where the best item has the share `served` of the words.
+    """(n,) float32 lexical addends: the scores of the matches, times the cube of `served`.
 
-    The cube of that share keeps words from deciding where they cannot: an item that has one word of two, and no item
-    has both, must not outrank one that looks right. On titles without informative words that saves what the words
-    alone would cost, and where words serve well they count in full (docs/relevance.md).
+    `served` is the share of the query's words that the best item has. Where no item has all words, the cube keeps an
+    item with some of them from outranking a similar picture; where one has, lexical scores count in full
+    (docs/relevance.md).
     """
     return np.asarray(_WORDS_WEIGHT * min(1.0, served) ** 3 * matches.scores, np.float32)
 
 
 def avoided_words_score(matches: LexicalMatches) -> np.ndarray:
-    """(n,) what the words of "not" cost; the cube spares an item that has only some of them."""
+    """(n,) float32 penalties of the negated words, 0 or more; the cube spares items that have only some of them."""
     return np.asarray(_WORDS_WEIGHT * matches.scores**3, np.float32)
 
 
 def score(parsed: ParsedQuery, retrieved: Sequence[Retrieved]) -> list[Candidates]:
-    """Each segment's rows with their scores, best first; when browsing all of them, the newest first."""
+    """The candidates of each segment, the best first; when browsing, all allowed rows, the newest first."""
     if parsed.is_browsing:
         return [_newest_first(found) for found in retrieved]
     served = max((found.best_lexical for found in retrieved), default=0.0)
@@ -100,7 +101,7 @@ def _newest_first(found: Retrieved) -> Candidates:
 
 
 def _score_segment(parsed: ParsedQuery, found: Retrieved, served: float) -> Candidates:
-    """The near rows and those that match, best first; ties go to the older item, so that pages are stable.
+    """The candidates of one segment: its neighbours and lexical matches, the best first, ties to the older item.
 
     `served` is the share of the query's words that the best item of all segments has.
     """
@@ -127,7 +128,7 @@ def _score_segment(parsed: ParsedQuery, found: Retrieved, served: float) -> Cand
             is_wordless = segment.is_wordless[near.rows]
             words[:num_near] = expected_lexical(words[:num_near], near.scores, is_wordless)
         if parsed.negation is not None:
-            # in proportion to what the words gave: a title with the right word must not outweigh the wrong colour
+            # in proportion to the lexical addend: a title with the right word must not outweigh the wrong colour
             penalties = parsed.negation.penalties(widened(_vectors(segment, parsed)[rows])).astype(np.float32)
             against -= penalties * (1 + words)
     order = best_first(similarity + words + against, rows)
@@ -135,7 +136,7 @@ def _score_segment(parsed: ParsedQuery, found: Retrieved, served: float) -> Cand
 
 
 def _similarities(parsed: ParsedQuery, found: Retrieved) -> Neighbours:
-    """The near rows with their similarities, those of items without a text calibrated where pictures would crowd."""
+    """The neighbours with their similarities; wordless items are calibrated where they would crowd the others out."""
     if parsed.vector is None:
         return Neighbours(np.zeros(0, np.int64), np.zeros(0, np.float32))
     if parsed.more_like_this is not None:
@@ -147,7 +148,7 @@ def _similarities(parsed: ParsedQuery, found: Retrieved) -> Neighbours:
 
 
 def _best_of_each(matches: Sequence[LexicalMatches]) -> LexicalMatches:
-    """The rows of all matches, each with its best score."""
+    """The distinct rows of all matches, each with its best score."""
     rows = np.unique(np.concatenate([np.zeros(0, np.int64), *(one.rows for one in matches)]))
     scores = np.zeros(len(rows), np.float32)
     for one in matches:
@@ -157,19 +158,19 @@ def _best_of_each(matches: Sequence[LexicalMatches]) -> LexicalMatches:
 
 
 def compare(segment: Segment, parsed: ParsedQuery, rows: np.ndarray) -> np.ndarray:
-    """(n,) float32 similarities of these rows with what is looked for, which must have a vector."""
+    """(n,) float32 similarities of these (n,) rows with the query, which must have a vector."""
     if parsed.more_like_this is not None:
         return parsed.more_like_this.similarity(segment, rows)
     return np.asarray(widened(_vectors(segment, parsed).take(rows, axis=0)) @ parsed.vector)
 
 
 def _vectors(segment: Segment, parsed: ParsedQuery) -> np.ndarray:
-    """(n, dim) float16 of the items, which the query's vector is compared with."""
+    """(n, dim) float16 vectors of the segment's items that the query vector is compared with."""
     return segment.fused if parsed.source == "fused" else segment.parts[parsed.source]
 
 
 def _at(rows: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """(n,) the values of the rows that are known, zero for the others."""
+    """(n,) for each of `rows` the value that belongs to it in `known`, zero where it is not there."""
     result = np.zeros(len(rows), np.float32)
     place = _places(rows, known)
     result[place >= 0] = values[place[place >= 0]]
@@ -177,7 +178,7 @@ def _at(rows: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _places(rows: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """(n,) where each row stands in `among`, -1 for those that are not there."""
+    """(n,) the place of each row in `among`, -1 where it is not there."""
     if not len(among):
         return np.full(len(rows), -1)
     order = np.argsort(among)

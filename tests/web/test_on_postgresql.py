@@ -144,14 +144,14 @@ def shared(own_shop: Settings, empty_postgresql_url: str) -> Settings:
 
 @contextmanager
 def two_servers(shared: Settings, tmp_path: Path) -> Iterator[tuple[Caller, Caller]]:
-    """Two server processes on the same database, each with a home of its own."""
+    """Two servers on the same database, each with a home of its own; the second is two processes."""
     with closing(open_database(shared)) as database:
         token = create_token(database, "shop", ["admin"])
     homes = [tmp_path / name / "home" for name in ("one", "other")]
     for home in homes:
         shutil.copytree(shared.home, home)
     url = {"MAGPIE_DATABASE_URL": shared.database}
-    with serving(homes[0], **url) as one, serving(homes[1], **url) as other:
+    with serving(homes[0], **url) as one, serving(homes[1], MAGPIE_WORKERS="2", **url) as other:
         callers = Caller(one, token), Caller(other, token)
         for caller in callers:
             caller.wait_for("red ball")

@@ -1,4 +1,4 @@
-"""Many or old changes, or forgotten ones → a rebuild or a training in a process of its own, at the lowest priority."""
+"""Starts rebuilds and trainings in low-priority processes, after many, old or erased changes."""
 
 import logging
 import subprocess

@@ -73,7 +73,7 @@ def test_a_damaged_tree_is_found_before_anything_relies_on_it(tmp_path: Path) ->
 def test_a_busy_cache_is_not_taken_for_a_damaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     EmbeddingCache(tmp_path, "f", 2).close()
     path = tmp_path / "f.db"
-    monkeypatch.setattr("magpie.indexer.encoder.embedding_cache._PATIENCE_S", 0.1)
+    monkeypatch.setattr("magpie.indexer.encoder.embedding_cache._BUSY_TIMEOUT_S", 0.1)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("PRAGMA locking_mode=EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")

@@ -20,7 +20,7 @@ from magpie.indexer.encoder.torch_clip import load_local
 from magpie.indexer.encoder_training.batches import BatchPlan
 from magpie.indexer.encoder_training.captions import UNKNOWN, Caption, CaptionMaker, misspell, usable_attributes
 from magpie.indexer.encoder_training.losses import attribute_gains, graded_nce, multi_positive_nce
-from magpie.indexer.encoder_training.model import Shape, new_model, take_over
+from magpie.indexer.encoder_training.model import Shape, copy_weights, new_model
 from magpie.indexer.encoder_training.train_encoder import Progress, TrainingItem, TrainingOptions, train_encoder
 from magpie.indexer.encoder_training.train_tokenizer import TokenRows, load_tokenizer, train_tokenizer
 from magpie.indexer.text.lexicon import load_lexicon, numbers_of
@@ -173,7 +173,7 @@ def test_grown_model_starts_where_the_smaller_one_ended(
     tokenizer = load_tokenizer(folder / "bpe.txt.gz", 16)
     config["text_cfg"]["vocab_size"] = tokenizer.vocab_size
     grown = new_model(config).eval()
-    missing = take_over(grown, folder, tokenizer)
+    missing = copy_weights(grown, folder, tokenizer)
     assert any("layer3.2" in name for name in missing)
     small, _ = open_clip.create_model_from_pretrained(f"local-dir:{folder.resolve()}")
     pictures, tokens = torch.rand(4, 3, 32, 32), tokenizer(["red plate", "a green tent", "box", "navy"])
@@ -191,7 +191,7 @@ def test_another_vocabulary_keeps_the_meaning_of_its_words(
     config = TINY.config(None)
     config["text_cfg"]["vocab_size"] = new.vocab_size
     model = new_model(config)
-    take_over(model, trained[0], new)
+    copy_weights(model, trained[0], new)
     before = load_file(trained[0] / "open_clip_model.safetensors")["text.token_embedding.weight"].float()
     after = model.text.token_embedding.weight
     assert torch.equal(after[new.eot_token_id], before[old.eot_token_id])
