@@ -165,8 +165,9 @@ def _status(engine: SearchEngine, watched: Sequence[_HasAlarms]) -> dict[str, An
 def _watch_home(settings: Settings, database: Database) -> OpenedHome:
     """The home as it is now; SQLite opens no further connections once it is another one, nor makes a new database."""
     url = database.engine.url
-    is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
-    home = OpenedHome(settings.home, Path(str(url.database)) if is_file else None)
+    file = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
+    is_file = file is not None and file.is_file()  # neither in memory nor a URI
+    home = OpenedHome(settings.home, file if is_file else None)
     if is_file:
         event.listen(database.engine, "do_connect", lambda *_: home.check())
     return home
