@@ -15,7 +15,7 @@ class MagpieError(Exception):
 
 
 class BadInput(MagpieError):  # noqa: N818
-    """What was sent cannot be used as it is."""
+    """The input is not valid."""
 
     status = 400
 
@@ -29,13 +29,13 @@ class BadFilter(BadInput):
 
 
 class NotTogether(BadQuery):
-    """What was sent is right in each of its parts, and cannot be taken together."""
+    """The parts of the input are valid, but contradict each other."""
 
     status = 422
 
 
 class UnknownField(BadFilter):
-    """A filter or an order by a field that no item of this catalogue has, or not of this kind."""
+    """A filter or a sort by a field that no item has, or has with another kind."""
 
     status = 422
 
@@ -63,7 +63,7 @@ class BadPicture(BadInput):
 
 
 class NotFetched(BadInput):
-    """A picture's address that is not asked, or that gave no picture."""
+    """A picture's URL that may not be requested, or that gave no picture."""
 
     status = 422
 
@@ -79,7 +79,7 @@ class TooLarge(BadInput):
 
 
 class NotFound(MagpieError):  # noqa: N818
-    """What was asked for is not there."""
+    """The requested resource does not exist."""
 
     status = 404
 
@@ -97,7 +97,7 @@ class PictureForgotten(NotFound):
 
 
 class Conflict(MagpieError):  # noqa: N818
-    """What is there already stands in the way."""
+    """The request contradicts the current state."""
 
     status = 409
 
@@ -111,7 +111,7 @@ class DatabaseTooNew(Conflict):
 
 
 class PreconditionFailed(Conflict):
-    """The item is no longer what the writer took it for."""
+    """The item's version is not the one that the writer expected."""
 
     status = 412
 
@@ -125,7 +125,7 @@ class GoldenQueriesFailed(Conflict):
 
 
 class Unavailable(MagpieError):  # noqa: N818
-    """The answer needs something that is not there yet or not there now."""
+    """A part that the request needs is not available yet or not now."""
 
     status = 503
 
@@ -155,13 +155,13 @@ class DecodingFailed(Unavailable):
 
 
 class DecoderBusy(Unavailable):
-    """Other pictures are being decoded for longer than anybody should wait."""
+    """Decoding other pictures takes longer than a request may wait."""
 
     retry_after_s = 1
 
 
 class DatabaseBusy(Unavailable):
-    """Another process has been writing the database for longer than anybody should wait; nothing was written."""
+    """Another process writes to the database for longer than a request may wait; nothing was written."""
 
     retry_after_s = 2
 
@@ -173,15 +173,19 @@ class DatabaseUnreachable(Unavailable):
 
 
 class NotEnoughDisk(Unavailable):
-    """The disk is too full for what was to be written."""
+    """The disk has too little space for a write."""
 
 
 class HomeReadOnly(Unavailable):
-    """The home cannot be written, so that only reading goes on."""
+    """The home cannot be written; reading still works."""
+
+
+class HomeMoved(Unavailable):
+    """The home is not where it was opened any more, so that nothing that is written would be found."""
 
 
 class DiskFault(Unavailable):
-    """The disk neither reads nor writes as it should."""
+    """Reading or writing failed because of the disk."""
 
 
 def first_line(error: Exception) -> str:

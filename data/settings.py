@@ -112,17 +112,17 @@ class Settings(BaseSettings):
 
     @property
     def images_dir(self) -> Path:
-        """Where pictures are kept that Magpie itself stored."""
+        """The folder of pictures that Magpie downloaded or received."""
         return self.home / "images"
 
     @property
     def embeddings_dir(self) -> Path:
-        """Where vectors are cached by content."""
+        """The folder of the embedding caches."""
         return self.home / "embeddings"
 
     @property
     def generations_dir(self) -> Path:
-        """Where published indexes lie, one folder each."""
+        """The folder of the generations, each a folder of its own."""
         return self.home / "generations"
 
     @property
@@ -132,12 +132,12 @@ class Settings(BaseSettings):
 
     @property
     def rankers_dir(self) -> Path:
-        """Where learned rankers lie, one folder each."""
+        """The folder of the rankers, each a folder of its own."""
         return self.home / "rankers"
 
     @property
     def rejects_dir(self) -> Path:
-        """Where rows and events that were not taken are kept with their reasons."""
+        """The folder of the files with rejected rows and events."""
         return self.home / "rejects"
 
 

@@ -24,7 +24,7 @@ from magpie.indexer.text.synthetic_queries import QuerySampler
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What the vectors need of the catalogue; everything in row order."""
+    """The content of the catalogue that a build uses; everything in row order."""
 
     ids: np.ndarray  # (n,) int64
     item_ids: list[str]
@@ -85,7 +85,7 @@ def read_catalogue(
 
 
 def plan_texts(catalogue: Catalogue) -> TextPlan:
-    """What the catalogue's texts have in common."""
+    """The text plan of the catalogue: what its texts have in common, to be left out of each."""
     builder = TextPlanBuilder()
     for items in catalogue.scan():
         builder.add(items)

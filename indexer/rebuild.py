@@ -23,7 +23,7 @@ TAKEN_OVER = "taken over"
 
 @dataclass(frozen=True)
 class RebuildReport:
-    """What a rebuild did. `pictures_broken` maps the files that could not be decoded to the reason."""
+    """The report of a rebuild. `pictures_broken` maps files that could not be decoded to reasons."""
 
     generation: str
     items: int

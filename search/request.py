@@ -1,4 +1,4 @@
-"""What enters and what leaves the read path: a search request, a hit, a result.
+"""Defines the input and output of the read path: a search request, a hit, a result.
 
 These are plain values without behaviour, so that the web floor can build a
 request and render a result without knowing how the engine comes by it.

@@ -51,7 +51,7 @@ def count_items(database: Database, since_ms: int) -> dict[str, ItemCount]:
 
 @dataclass(frozen=True)
 class PlaceCount:
-    """How often an item was shown at a position (1-based), and chosen there by searches that showed it."""
+    """The numbers of impressions of an item at a position (1-based), and of clicks there in searches that showed it."""
 
     item_id: str
     position: int

@@ -1,4 +1,4 @@
-"""Who did something: the client, or the session where no client is known."""
+"""Identifies the actor of an event: the client, or the session where no client is known."""
 
 from sqlalchemy import ColumnElement, Table, case
 

@@ -29,7 +29,7 @@ R = TypeVar("R", QueryRecord, EventRecord)
 
 @dataclass(frozen=True)
 class LogCounts:
-    """How many records are new (those `filtered` among them), and how many were known already."""
+    """The numbers of new records (including `filtered` ones) and of already known ones."""
 
     accepted: int
     duplicates: int
@@ -53,7 +53,7 @@ class EventLog:
             return _add_events(connection, records)
 
     def counts(self) -> dict[str, int]:
-        """How many queries and events are kept, and how many of both are filtered."""
+        """The numbers of stored queries and events, and of filtered ones among both."""
         with self.database.reading() as connection:
             found = {
                 table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
@@ -159,7 +159,7 @@ def _add_events(connection: Connection, named: Sequence[EventRecord]) -> LogCoun
 
 
 def _unknown(connection: Connection, table: Table, column: str, last_first: dict[K, R]) -> dict[K, R]:
-    """Those records whose key is not in the table, in the order in which they came."""
+    """The records whose key is not in the table, in the given order."""
     known: set[K] = set()
     keys = list(last_first)
     for start in range(0, len(keys), BATCH):

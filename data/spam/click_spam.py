@@ -66,7 +66,7 @@ def filter_recent_spam(database: Database, since_ms: int) -> dict[str, int]:
 
 
 def count_filtered(database: Database) -> dict[str, int]:
-    """How many queries and events are filtered, by reason; and how many clicks only repeat one on the same hit."""
+    """The numbers of filtered queries and events by reason, and of clicks that repeat one on the same hit."""
     counts: dict[str, int] = {}
     with database.reading() as connection:
         for table in (queries, events):
@@ -82,7 +82,7 @@ def count_filtered(database: Database) -> dict[str, int]:
 
 
 def count_records(database: Database) -> int:
-    """How many queries and events the log holds, filtered ones included."""
+    """The numbers of queries and events in the log, including filtered ones."""
     with database.reading() as connection:
         return sum(int(connection.execute(select(func.count()).select_from(t)).scalar_one()) for t in (queries, events))
 

@@ -124,7 +124,7 @@ class AttributeSubspaces:
 
     @classmethod
     def load(cls, folder: Path) -> "AttributeSubspaces":
-        """What `save` wrote."""
+        """The subspaces that `save` wrote. Raises OSError, ValueError, KeyError."""
         words = json.loads((folder / "concepts.json").read_text(encoding="utf-8"))
         with np.load(folder / "concepts.npz") as arrays:
             subspaces = {

@@ -115,7 +115,7 @@ def informativeness(weights: np.ndarray) -> np.ndarray:
 
 
 class Fusion(Protocol):
-    """How an item's parts become one vector."""
+    """Fuses the parts of items into one vector each."""
 
     @property
     def kind(self) -> str:

@@ -60,7 +60,7 @@ class ClickPart:
 
     @classmethod
     def load(cls, path: Path) -> "ClickPart":
-        """What `save` wrote."""
+        """The click part that `save` wrote. Raises OSError, ValueError, KeyError."""
         with np.load(path) as arrays:
             return cls(arrays["ids"], arrays["pulls"])
 

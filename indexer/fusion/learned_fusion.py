@@ -71,7 +71,7 @@ class LearnedFusion:
 
     @classmethod
     def load(cls, path: Path) -> "LearnedFusion":
-        """What `save` wrote."""
+        """The fusion that `save` wrote. Raises OSError, ValueError, KeyError."""
         with np.load(path) as stored:
             about = json.loads(str(stored["about"]))
             arrays = {name: stored[name] for name in stored.files if name != "about"}
@@ -79,7 +79,7 @@ class LearnedFusion:
 
 
 def fusion_file(settings: Settings, kind: str) -> Path:
-    """Where the home keeps this kind's trained weights."""
+    """The home's file of this kind's trained weights."""
     return settings.home / "models" / "fusion" / f"{kind}.npz"
 
 

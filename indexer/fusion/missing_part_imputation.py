@@ -66,7 +66,7 @@ class ImputedAverage:
 
     @classmethod
     def load(cls, path: Path) -> "ImputedAverage":
-        """What `save` wrote."""
+        """The fusion that `save` wrote. Raises OSError, ValueError, KeyError."""
         with np.load(path) as arrays:
             return cls(arrays["text_from_image"], arrays["image_from_text"], float(arrays["text_weight"]))
 

@@ -51,7 +51,7 @@ class Conflicts:
         return masked
 
     def about(self) -> dict[str, Any]:
-        """What the manifest says of them."""
+        """The entry of the manifest: the number of flagged items, and the precision of flagging."""
         return {"flagged": len(self.rows), "precision": self.precision}
 
 
@@ -224,6 +224,6 @@ def save_conflicts(conflicts: Sequence[Mapping[str, Any]], folder: Path) -> None
 
 
 def load_conflicts(folder: Path) -> list[dict[str, Any]]:
-    """What `save_conflicts` wrote."""
+    """The conflicts that `save_conflicts` wrote. Raises OSError, ValueError."""
     conflicts: list[dict[str, Any]] = json.loads((folder / "conflicts.json").read_text(encoding="utf-8"))
     return conflicts

@@ -26,7 +26,7 @@ _SAVED_EVERY = 100
 
 @dataclass(frozen=True)
 class FusionOptions:
-    """How to train: so many steps, and the seed of all chance."""
+    """The number of training steps, and the random seed."""
 
     steps: int = 300
     seed: int = 0
@@ -50,7 +50,7 @@ class ConcatFusion(nn.Module):
         return torch.as_tensor(mixed + present @ arrays["present"] + arrays["bias"])
 
     def arrays(self) -> dict[str, Tensor]:
-        """What `LearnedFusion` computes with."""
+        """The arrays of a `LearnedFusion` by name."""
         blocks = {name: self.get_buffer("mean") + block for name, block in self.blocks.items()}
         return {**blocks, "present": self.present, "bias": self.bias}
 
@@ -77,7 +77,7 @@ class AttentionFusion(nn.Module):
         return (weights[:, :, None] * values).sum(dim=1)
 
     def arrays(self) -> dict[str, Tensor]:
-        """What `LearnedFusion` computes with."""
+        """The arrays of a `LearnedFusion` by name."""
         identity, found = self.get_buffer("identity"), dict[str, Tensor](query=self.query)
         for name in PARTS:
             found[f"key.{name}"] = identity + self.keys[name]

@@ -94,7 +94,7 @@ class Generation:
 
     @cached_property
     def phrases(self) -> list[tuple[str, int]]:
-        """What may complete a query, with the number of items it occurs in, in alphabetical order."""
+        """The completion phrases with the number of items they occur in, in alphabetical order."""
         return load_phrases(self.folder / "phrases.json")
 
     @property
@@ -103,7 +103,7 @@ class Generation:
 
     @cached_property
     def fusion(self) -> Fusion:
-        """How this generation's parts became its fused vectors; items that change later are fused the same way."""
+        """The fusion of this generation, which also fuses items that change later."""
         path = self.folder / "fusion.npz"
         return LearnedFusion.load(path) if path.is_file() else ImputedAverage.load(self.folder / "imputation.npz")
 

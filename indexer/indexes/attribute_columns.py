@@ -133,7 +133,7 @@ class Columns:
 
     @classmethod
     def load(cls, folder: Path) -> "Columns":
-        """What `save` wrote."""
+        """The columns that `save` wrote. Raises OSError, ValueError, KeyError."""
         described = json.loads((folder / "columns.json").read_text(encoding="utf-8"))
         columns: dict[str, Column] = {}
         with np.load(folder / "columns.npz") as arrays:

@@ -30,7 +30,7 @@ _WORDY_KINDS: tuple[Kind, ...] = ("text", "list")
 
 @dataclass(frozen=True)
 class LabelRequest:
-    """What to fill in: an attribute, the values to choose from, and how sure a guess must be, from 0 to 1."""
+    """An attribute to infer, its possible values, and the least confidence of a label, from 0 to 1."""
 
     field: str
     values: tuple[str, ...]

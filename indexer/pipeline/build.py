@@ -32,9 +32,9 @@ from magpie.indexer.read_catalogue import Snapshot, read_catalogue
 
 @dataclass(frozen=True)
 class Built:
-    """What the manifest says of a finished folder, and what was encoded for it.
+    """The result of a build: the manifest's content (`about`), and the numbers of newly encoded texts and pictures.
 
-    `pictures_broken` maps the files that could not be decoded to the reason.
+    `pictures_broken` maps files that could not be decoded to reasons.
     """
 
     about: dict[str, Any]
@@ -114,7 +114,7 @@ class BuiltItems:
         self.composition.subspaces.save(folder)
 
     def describe(self, inputs: BuildInputs) -> dict[str, Any]:
-        """What the manifest says of the build."""
+        """The manifest's description of the build."""
         spec, encoded, weighed, fused = inputs.encoder.spec, self.encoded, self.weighed, self.fused
         present = {name: np.asarray(encoded.parts[name].any(axis=1)) for name in PARTS}
         both = present["text"] & present["image"]

@@ -1,4 +1,4 @@
-"""How near do true answers lie in this catalogue? The reference for telling an answer from noise at search time."""
+"""Calibrates confidence: the similarity from which a search's best candidates count as an answer."""
 
 import numpy as np
 
@@ -8,10 +8,10 @@ _QUANTILE = 0.1
 
 
 def calibrate_confidence(queries: np.ndarray, vectors: np.ndarray) -> dict[str, float]:
-    """`probes_p10`: nine of ten synthetic queries come at least so near to their three nearest items.
+    """`probes_p10`: the tenth percentile of the mean cosine of synthetic queries with their three nearest items.
 
-    `queries` (q, dim) are the centred unit rows of synthetic queries, `vectors` (n, dim) the fused ones. 1 without any
-    queries: then no nearness makes an answer.
+    `queries` (q, dim) are the centred unit rows of synthetic queries, `vectors` (n, dim) the fused ones. Without
+    queries it is 1, so that no similarity suffices.
     """
     near = nearness(queries, vectors)
     return {"probes_p10": float(np.quantile(near, _QUANTILE)) if len(near) else 1.0}

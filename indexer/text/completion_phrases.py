@@ -44,5 +44,5 @@ class PhraseCounter:
 
 
 def load_phrases(path: Path) -> list[tuple[str, int]]:
-    """What `save` wrote."""
+    """The (phrase, count) pairs that were saved, in alphabetical order. Raises OSError, ValueError."""
     return [(phrase, count) for phrase, count in json.loads(path.read_text(encoding="utf-8"))]

@@ -40,7 +40,7 @@ class Segment:
 
     @property
     def key(self) -> str:
-        """Where the embedding cache keeps this text's vector."""
+        """The key of this text's vector in the embedding cache."""
         return text_key(self.text)
 
 
@@ -90,7 +90,7 @@ class TextPlan:
 
     @classmethod
     def load(cls, path: Path) -> "TextPlan":
-        """What `save` wrote."""
+        """The text plan that `save` wrote. Raises OSError, ValueError, KeyError."""
         plan = json.loads(path.read_text(encoding="utf-8"))
         return cls(frozenset(plan["boilerplate"]), frozenset(plan["encoded_columns"]))
 

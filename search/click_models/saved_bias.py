@@ -55,7 +55,7 @@ def measured_position_bias(settings: Settings) -> np.ndarray | None:
 
 
 def read_position_bias(settings: Settings) -> PositionBias:
-    """What was measured last; the assumption 1 / position, of no days, before that."""
+    """The position bias measured last; before any measurement the assumption 1 / position, with 0 days."""
     try:
         kept = json.loads((settings.rankers_dir / _FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:

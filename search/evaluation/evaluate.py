@@ -20,7 +20,7 @@ _QRELS_COLUMNS = 4
 
 @dataclass(frozen=True)
 class EvaluationOptions:
-    """How to search while evaluating: `depth` results a query, `run_out` a file for the TREC run."""
+    """The options of an evaluation: `depth` results a query, `run_out` a file for the TREC run."""
 
     measures: str = DEFAULT_MEASURES
     mode: str = "hybrid"

@@ -1,4 +1,4 @@
-"""How fast a home is on the machine at hand: its encoder by texts and pictures, and its searches, in one process."""
+"""Measures the latency of a home on this machine: encoding texts and pictures, and searching, in one process."""
 
 import random
 import time
@@ -40,7 +40,7 @@ class Timings:
 
 @dataclass
 class Speed:
-    """What was measured; None where the catalogue has nothing to measure it on."""
+    """The measured latencies; None where the catalogue has nothing to measure them on."""
 
     items: int
     model: str
@@ -128,7 +128,7 @@ def _some_pictures(catalogue: Catalogue) -> list[Path]:
 def _time(
     call: Callable[[Any], object], inputs: Sequence[Any], stage: str = "", tell: Progress | None = None
 ) -> Timings:
-    """How long each call takes, one after the other."""
+    """The latencies of calls, one after the other."""
     took = []
     for done, one in enumerate(inputs):
         started = time.perf_counter()

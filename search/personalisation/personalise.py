@@ -117,7 +117,7 @@ def find_shift(
     segments: Sequence[Segment],
     preferences: Preferences,
 ) -> Shift | None:
-    """How preferences move the first 60 of an order, None where none of the choices is searchable any more."""
+    """The shift of the first 60 places by preferences; None where no choice is indexed any more."""
     chosen, weights = locate_chosen(preferences, segments)
     if not len(chosen):
         return None
@@ -159,7 +159,7 @@ def named_fields(parsed: ParsedQuery, request: SearchRequest, segments: Sequence
 
 
 def locate_chosen(preferences: Preferences, segments: Sequence[Segment]) -> tuple[Located, np.ndarray]:
-    """Those chosen items that are still searchable, and their weights."""
+    """The chosen items that are still indexed, and their weights."""
     of_segment, rows = np.full((2, len(preferences.ids)), -1)
     for number, segment in enumerate(segments):
         own = segment.rows_of(preferences.ids)

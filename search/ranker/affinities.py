@@ -48,10 +48,10 @@ NOTHING = Table(1, np.zeros(0, np.int64), np.zeros((0, 0), np.float32))
 
 @dataclass(frozen=True)
 class Affinities:
-    """What a query's terms (its words and pairs of them) add to the logarithm of an item's rate.
+    """The addends of a query's terms (its words and pairs of them) to the logarithm of an item's click rate.
 
-    `items` has it by item number and place of the term, `tagged` by place of a tag in `tags` and place of a word; in
-    that, the place after the last term is what a tag adds whatever is asked. `falls` (sets, len(PLACES)) is how the
+    `items` has them by item number and place of the term, `tagged` by place of the tag in `tags` and of the word; in
+    `tagged`, the place after the last term is what a tag adds for every query. `falls` (sets, len(PLACES)) is how the
     logarithm of the rate changes with a candidate's place before any click (`FirstStage.places`).
     """
 

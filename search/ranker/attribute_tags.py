@@ -30,8 +30,10 @@ NO_TAGS = Tags([], [], np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 @dataclass(frozen=True)
 class Likely:
-    """How likely candidates have tags, (m,) columns: candidate, place of the tag in `names`, chance; and by field (n,)
-    whether a candidate says itself what it is."""
+    """The probabilities that candidates have tags: (m,) candidate, place of the tag in `names`, and probability.
+
+    `said` (n,) by field: whether a candidate has the field itself.
+    """
 
     names: list[tuple[str, str]]
     owner: np.ndarray
@@ -40,12 +42,12 @@ class Likely:
     said: Mapping[str, np.ndarray]
 
     def sums(self, worth: np.ndarray, number: int) -> np.ndarray:
-        """(number,) what the tags of each candidate are worth together; `worth` (tags,)."""
+        """(number,) the sum of `worth` (tags,) over each candidate's tags, weighted by their probabilities."""
         return np.bincount(self.owner, self.chance * worth[self.tag], number).astype(np.float64)
 
 
 def read_tags(parts: Iterable[tuple[np.ndarray, np.ndarray, Mapping[str, WordColumn]]]) -> Tags:
-    """The tags of candidates that lie in several segments: places among the candidates, rows, and columns of each."""
+    """The tags of candidates in several segments; `parts` are their places, rows and columns, by segment."""
     places: dict[tuple[str, str], int] = {}
     owners, tags = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for mine, rows, columns in parts:
@@ -61,8 +63,10 @@ def read_tags(parts: Iterable[tuple[np.ndarray, np.ndarray, Mapping[str, WordCol
 
 
 def guess_tags(tags: Tags, vectors: np.ndarray) -> Likely:
-    """What the candidates ((n, dim) unit rows) say of themselves, and where they say nothing, what those that look like
-    them say: the mean of the others' tags, by likeness (Nadaraya and Watson 1964)."""
+    """The probabilities of the candidates' tags: their own, or the others' weighted by similarity of `vectors`.
+
+    `vectors` are (n, dim) unit rows; the mean is the kernel estimate of Nadaraya and Watson (1964).
+    """
     names = list(zip(tags.fields, tags.values, strict=True))
     fields, field = np.unique(np.array(tags.fields, dtype=str), return_inverse=True)
     own = np.zeros((len(vectors), len(names)), np.float32)

@@ -75,7 +75,7 @@ class ClickStatistics:
         return key in self._places
 
     def of_query(self, key: str, ids: np.ndarray) -> QueryStatistics:
-        """What this query itself showed and got."""
+        """The counts of the items `ids` (n,) for this query, zero for an unknown query."""
         place = self._places.get(key)
         if place is None:
             return QueryStatistics(*np.zeros((4, len(ids))))
@@ -83,14 +83,14 @@ class ClickStatistics:
         return QueryStatistics(*_looked_up(self.ids[mine], self.counts[:, mine], ids))
 
     def of_other_queries(self, key: str, ids: np.ndarray) -> QueryStatistics:
-        """What all other queries showed and got: no count of this one is in it."""
+        """The counts of the items `ids` (n,) summed over all other queries, without those of this one."""
         own = self.of_query(key, ids)
         everything = _looked_up(*self._items, ids)
         parts = (own.exposure, own.clicks, own.expected, own.conversions)
         return QueryStatistics(*(np.maximum(total - part, 0) for total, part in zip(everything, parts, strict=True)))
 
     def of_similar_queries(self, key: str, query: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(n,) clicks and expected clicks of the items for other queries, each by its similarity to this one."""
+        """(n,) clicks and (n,) expected clicks of the items, summed over other queries by similarity to this one."""
         by_item, sorted_ids, owners = self._pairs_by_item
         first, last = (np.searchsorted(sorted_ids, ids, side) for side in ("left", "right"))
         lengths = last - first
@@ -111,7 +111,7 @@ class ClickStatistics:
         return by_item, self.ids[by_item], owners
 
     def query_kernel(self, fold: int) -> QueryKernel:
-        """What queries look for, learned without one fold of them (NEW_QUERY: from all)."""
+        """The query kernel that was fitted without one fold of the queries (NEW_QUERY: on all)."""
         return QueryKernel(self.query_vectors, self.directions[fold])
 
 

@@ -40,14 +40,14 @@ class FirstStage:
 
     @classmethod
     def blank(cls, number: int, dim: int) -> "FirstStage":
-        """So many candidates of which nothing is known."""
+        """`number` candidates whose values and vectors are all zero."""
         columns = {name: np.zeros(number, np.float32) for name in _SCALARS}
         columns |= {"query": np.zeros(dim, np.float32), "vectors": np.zeros((number, dim), np.float32)}
         return cls(ids=np.arange(number), tags=NO_TAGS, **columns)
 
     @cached_property
     def likely(self) -> Likely:
-        """What the candidates are, as far as they or those like them say."""
+        """The probabilities of the candidates' tags, from their own tags and those of similar candidates."""
         return guess_tags(self.tags, self.vectors)
 
     def places(self, key: str) -> np.ndarray:
@@ -58,9 +58,9 @@ class FirstStage:
 
 
 def gather_first_stage(order: RankedList, parsed: ParsedQuery) -> FirstStage:
-    """What is known of the first DEPTH candidates before any click. The question must have a vector."""
+    """The first-stage arrays of the first DEPTH candidates. Raises ValueError for a query without a vector."""
     if parsed.vector is None:
-        raise ValueError("a question without a vector has no features")
+        raise ValueError("a query without a vector has no features")
     ids, of_list, places = order.ids[:DEPTH], order.of_list[:DEPTH], order.places[:DEPTH]
     columns: dict[str, np.ndarray] = {name: np.zeros(len(ids), np.float32) for name in _SCALARS}
     columns["vectors"] = np.zeros((len(ids), len(parsed.vector)), np.float32)

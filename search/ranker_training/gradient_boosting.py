@@ -37,7 +37,7 @@ _PARAMETERS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Rows:
-    """What trees learn from: one row per candidate of a known query that was ever shown for it, query by query."""
+    """The training rows of the trees: one for each candidate that was shown for a known query, grouped by query."""
 
     values: np.ndarray  # (n, len(NAMES))
     fold: np.ndarray
@@ -46,11 +46,11 @@ class Rows:
     exposure: np.ndarray
     clicks: np.ndarray
     expected: np.ndarray
-    appeal: np.ndarray  # the factor by which the item is liked whatever is asked
+    appeal: np.ndarray  # the factor of the item's popularity over all queries
 
     @property
     def due(self) -> np.ndarray:
-        """(n,) clicks expected of an item so well liked: what is left over is how it fits the query."""
+        """(n,) expected clicks times the item's appeal; the trees learn what remains, its relevance to the query."""
         return np.asarray(self.expected * self.appeal)
 
     @property

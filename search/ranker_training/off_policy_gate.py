@@ -75,7 +75,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Contenders:
-    """What is judged: the earlier days' ranker, its twin that takes clicks as they are, and the one of all days."""
+    """The rankers to judge: trained on the earlier days, on their clicks without debiasing, and on all days."""
 
     earlier: Ranker
     naive: Ranker
@@ -89,7 +89,7 @@ def judge(
 
     Known queries: the ranker of the earlier days by the later days' clicks. New queries: the ranker of all days, each
     query ordered by what was learned without it, by that query's clicks; the twin is estimated for comparison only.
-    `position_bias` (>= 20,) is how likely each position is shown and looked at.
+    `position_bias` (>= 20,) is the probability that each position is shown and examined.
     """
     if later.num_clicks < FEWEST_CLICKS:
         return Verdict(False, f"Only {later.num_clicks:.0f} clicks on the later days; {FEWEST_CLICKS} are needed.")

@@ -41,7 +41,7 @@ FirstStageSearch = Callable[[SearchRequest], tuple[ParsedQuery, RankedList]]
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """What was learned from what, and the gate's verdict. `version` is None where no ranker was trained."""
+    """The data of a training, its results and the gate's verdict. `version` is None where no ranker was trained."""
 
     version: str | None
     published: bool

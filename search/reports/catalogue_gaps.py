@@ -14,7 +14,7 @@ from magpie.search.reports.exposure_fairness import NONE, Group, group_exposure
 
 @dataclass(frozen=True)
 class Unseen:
-    """How many of the `items` were never shown, and the numbers (`items.id`) of the newest of these."""
+    """The number of `items` that were never shown, and the newest of them (`items.id`)."""
 
     items: int
     never_shown: int
@@ -22,7 +22,7 @@ class Unseen:
 
 
 def missing_words(words: Sequence[WordCount], segments: Sequence[Segment]) -> list[WordCount]:
-    """Those of the words that no item has, not even spelt differently."""
+    """The words that no item has, not even in another spelling."""
     return [one for one in words if all(_lacks(segment, one.word) for segment in segments)]
 
 
@@ -34,7 +34,7 @@ def _lacks(segment: Segment, word: str) -> bool:
 def find_unseen(
     segments: Sequence[Segment], catalogue: Catalogue, counts: Mapping[str, ItemCount], limit: int
 ) -> Unseen:
-    """The items that these counts do not hold."""
+    """The items without impressions in these counts."""
     shown = catalogue.ids_of([item_id for item_id, count in counts.items() if count.shown])
     living = np.concatenate([segment.ids[~segment.dead] for segment in segments])
     unseen = np.setdiff1d(living, np.fromiter(shown.values(), np.int64, len(shown)))

@@ -1,4 +1,4 @@
-"""What people's clicks on interleaved lists say of the two rankings: the report on interleaving."""
+"""Reports interleaving: which of two rankings people's clicks favour, with a sign test."""
 
 import json
 from collections.abc import Iterable

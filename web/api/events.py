@@ -50,6 +50,7 @@ def record_events() -> Response:
     is_trusted = _is_trusted(opened)
     body = json_body(_ANYTHING, (JSON, TEXT), MAX_BODY_BYTES if is_trusted else MAX_EVENTS_BYTES)
     records = _parse_events(body, PLENTY if is_trusted else ROOM)
+    opened.home.check()
     for name, deeds in Counter(record.client_id or record.session_id for record in records).items():
         opened.rate_limits.count_client(name, deeds)
     if wants_privacy(request.headers):
