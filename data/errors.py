@@ -180,6 +180,10 @@ class HomeReadOnly(Unavailable):
     """The home cannot be written; reading still works."""
 
 
+class HomeMoved(Unavailable):
+    """The home is not where it was opened any more, so that nothing that is written would be found."""
+
+
 class DiskFault(Unavailable):
     """Reading or writing failed because of the disk."""
 

@@ -38,6 +38,7 @@ from magpie.search.serving import Serving, open_serving, serve, with_changes
 from magpie.search.status import describe_status, not_ready
 
 log = logging.getLogger(__name__)
+_CURRENT_GONE = "is gone; the index is served until the server ends, so run `magpie index rebuild`"
 
 
 class SearchEngine:
@@ -141,17 +142,17 @@ class SearchEngine:
         """
         with self._changing:
             current, before = current_id(self._settings), self._serving
-            if current is None:
-                raise NoIndex(NO_INDEX)
             try:
-                if before is None or before.wanted != current:
+                if before is None or current not in (None, before.wanted):
+                    if current is None:
+                        raise NoIndex(NO_INDEX)
                     self._serving = open_serving(self._settings, self._catalogue, current, self.decoders, before)
                 else:
                     self._serving = with_changes(before, self._catalogue)
                 self._forgotten_ms = forgotten_at(self._database)
                 self._freshness.refresh()
                 self._reranker.refresh(self._serving.generation.manifest["fingerprint"])
-                self._last_fault = ""
+                self._last_fault = "" if current else f"{self._settings.current_file}: {_CURRENT_GONE}"
             except MagpieError as error:
                 self._last_fault = str(error)
                 raise

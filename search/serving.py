@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from magpie.data.catalogue.catalogue import Catalogue
-from magpie.data.errors import MagpieError
+from magpie.data.errors import MagpieError, Unavailable
 from magpie.data.pictures.sandbox import Decoders
 from magpie.data.settings import Settings
 from magpie.indexer.encoder.encoder import Encoder
@@ -100,21 +100,28 @@ def _caught_up(serving: Serving, catalogue: Catalogue, at_least: int) -> Serving
     """The serving after following changes for at most CATCH_UP_S seconds, and at least up to revision `at_least`."""
     deadline = time.monotonic() + CATCH_UP_S
     while True:
-        before, serving = serving.delta.revision, with_changes(serving, catalogue)
+        before = serving.delta.revision
+        try:
+            serving = with_changes(serving, catalogue)
+        except Unavailable as error:  # the index is served without them, and the next refresh raises the alarm
+            log.error("%s", error)
+            return serving
         is_behind = serving.delta.revision < at_least or time.monotonic() < deadline
         if serving.delta.is_complete or serving.delta.revision == before or not is_behind:
             return serving
 
 
 def with_changes(serving: Serving, catalogue: Catalogue) -> Serving:
-    """The serving after one step of following the catalogue's changes; the same object where nothing changed."""
+    """The serving after one step of following the catalogue's changes; the same object where nothing changed.
+
+    Raises Unavailable where the changes cannot be indexed.
+    """
     delta = serving.delta
     if catalogue.revision() != delta.latest or not (delta.is_complete or delta.is_full):
         try:
             delta = follow(delta, catalogue, serving.changed_items, serving.compaction.num_sealed)
         except MagpieError as error:
-            log.error("Changes since the last rebuild are not searchable: %s", error)
-            return serving
+            raise Unavailable(f"Changes since the last rebuild are not searchable: {error}") from error
     segments = serving.compaction.advance(delta.segments)
     if delta is serving.delta and segments is delta.segments:
         return serving

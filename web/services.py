@@ -3,11 +3,14 @@
 import logging
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from flask import current_app
+from sqlalchemy import event
 
 from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.clock import now_ms
@@ -15,13 +18,16 @@ from magpie.data.database.connection import Database, open_database
 from magpie.data.errors import MagpieError, NoIndex
 from magpie.data.events.event_log import EventLog
 from magpie.data.events.signed_query_ids import QueryIds, open_query_ids
+from magpie.data.home.opened_home import OpenedHome
 from magpie.data.home.safe_traceback import safe_traceback
 from magpie.data.settings import Settings
 from magpie.data.spam.click_spam import filter_promotion, filter_recent_spam
 from magpie.search.engine import SearchEngine
 from magpie.search.personalisation.popularity import WINDOW_DAYS
 from magpie.search.recommendations.recommender import Recommender
+from magpie.search.status import not_ready
 from magpie.web.background.auto_rebuild import AutoRebuild
+from magpie.web.background.job_health import JobHealth
 from magpie.web.background.query_logger import QueryLogWriter
 from magpie.web.media.picture_store import PictureStore
 from magpie.web.media.upload_store import UploadStore
@@ -43,14 +49,20 @@ COUNTING_SHARE = 0.02  # of the time, at most, that counting popularity may take
 
 @dataclass(frozen=True)
 class Services:
-    """The opened services of one application."""
+    """The opened services of one application.
+
+    `status()` is the engine's status, with the alarms of the engine, the home, and all that is done in the background.
+    """
 
     settings: Settings
     shared: SharedState
+    home: OpenedHome
     database: Database
     catalogue: Catalogue
     engine: SearchEngine
     auto_rebuild: AutoRebuild
+    refreshing: JobHealth
+    counting: JobHealth
     recommender: Recommender
     event_log: EventLog
     query_ids: QueryIds
@@ -58,14 +70,11 @@ class Services:
     pictures: PictureStore
     uploads: UploadStore
     metrics: Metrics
+    status: Callable[[], dict[str, Any]]
     access: Access
     rate_limits: RateLimits
     stopping: threading.Event
     background: list[threading.Thread]
-
-    def status(self) -> dict[str, Any]:
-        """The engine's status, with the alarms of the engine and of the automatic rebuild."""
-        return _status(self.engine, self.auto_rebuild)
 
     def warm_up(self) -> None:
         """Loads what the first search needs; an index that cannot be served is logged, and no error."""
@@ -96,24 +105,33 @@ def open_services(settings: Settings, shared: SharedState | None = None) -> Serv
     """
     shared = shared or SharedState.among(1)
     database = open_database(settings, PATIENCE_S)
+    home = _watch_home(settings, database)
     engine = SearchEngine(settings, database)
     catalogue = Catalogue(database, settings, engine.decoders.catalogue)
-    auto_rebuild = AutoRebuild(settings, engine.status, shared.alarms)
     event_log = EventLog(database)
+    auto_rebuild = AutoRebuild(settings, partial(_status_to_rebuild, engine, home), shared.alarms)
+    query_log = QueryLogWriter(event_log, has_others=shared.workers > 1)
+    refreshing = JobHealth("Taking up changes and new indexes", 20 * REFRESH_INTERVAL_S)
+    counting = JobHealth("Counting what people did", 3 * COUNTING_INTERVAL_S)
+    status = partial(_status, engine, (home, refreshing, counting, query_log, auto_rebuild))
     services = Services(
         settings=settings,
         shared=shared,
+        home=home,
         database=database,
         catalogue=catalogue,
         engine=engine,
         auto_rebuild=auto_rebuild,
+        refreshing=refreshing,
+        counting=counting,
         recommender=Recommender(database, catalogue, engine),
         event_log=event_log,
         query_ids=open_query_ids(database),
-        query_log=QueryLogWriter(event_log, has_others=shared.workers > 1),
+        query_log=query_log,
         pictures=PictureStore(settings, catalogue, engine.decoders.catalogue),
         uploads=UploadStore(settings.max_picture_pixels, engine.decoders.uploads, shared.uploads),
-        metrics=Metrics(partial(_status, engine, auto_rebuild), shared.metrics_folder),
+        metrics=Metrics(status, shared.metrics_folder),
+        status=status,
         access=Access(settings, database),
         rate_limits=RateLimits(settings, shared.counters),
         stopping=threading.Event(),
@@ -134,9 +152,30 @@ def services() -> Services:
     return opened
 
 
-def _status(engine: SearchEngine, auto_rebuild: AutoRebuild) -> dict[str, Any]:
+class _HasAlarms(Protocol):
+    @property
+    def alarms(self) -> Sequence[str]: ...
+
+
+def _status(engine: SearchEngine, watched: Sequence[_HasAlarms]) -> dict[str, Any]:
     status = engine.status()
-    return {**status, "alarms": [*status["alarms"], *auto_rebuild.alarms]}
+    return {**status, "alarms": [*status["alarms"], *(alarm for one in watched for alarm in one.alarms)]}
+
+
+def _watch_home(settings: Settings, database: Database) -> OpenedHome:
+    """The home as it is now; SQLite opens no further connections once it is another one, nor makes a new database."""
+    url = database.engine.url
+    file = Path(url.database or "") if url.get_backend_name() == "sqlite" else None
+    is_file = file is not None and file.is_file()  # neither in memory nor a URI
+    home = OpenedHome(settings.home, file if is_file else None)
+    if is_file:
+        event.listen(database.engine, "do_connect", lambda *_: home.check())
+    return home
+
+
+def _status_to_rebuild(engine: SearchEngine, home: OpenedHome) -> dict[str, Any]:
+    """The engine's status; not ready where the home was moved: a rebuild would make a new one in its place."""
+    return not_ready(home.alarms[0]) if home.alarms else engine.status()
 
 
 def _watch_generations(services: Services) -> None:
@@ -144,18 +183,27 @@ def _watch_generations(services: Services) -> None:
     said = ""
     while not services.stopping.wait(REFRESH_INTERVAL_S):
         try:
-            services.engine.refresh()
-            said = ""
-        except NoIndex:
-            said = ""
-        except MagpieError as error:
-            if str(error) != said:
-                log.warning("no newer index taken up: %s", error)
-            said = str(error)
+            with services.refreshing.attempt():
+                fault = _refresh(services)
+            if fault and fault != said:
+                log.warning("no newer index taken up: %s", fault)
+            said = fault
         except Exception as error:
             if said != "unexpected":
                 log.error("looking for a newer index failed\n%s", safe_traceback(error))
             said = "unexpected"
+
+
+def _refresh(services: Services) -> str:
+    """Takes up what is new; the named fault why that could not be, which the status tells as well, "" without one."""
+    try:
+        services.home.check()
+        services.engine.refresh()
+    except NoIndex:
+        return ""
+    except MagpieError as error:
+        return str(error)
+    return ""
 
 
 def _count_behaviour(services: Services) -> None:
@@ -164,10 +212,11 @@ def _count_behaviour(services: Services) -> None:
     while not services.stopping.wait(pause):
         try:
             started = time.monotonic()
-            if services.shared.is_first:
-                filter_recent_spam(services.database, now_ms() - LATELY_MS)
-                filter_promotion(services.database, now_ms() - WINDOW_DAYS * DAY_MS)
-            services.engine.popularity.refresh()
+            with services.counting.attempt():
+                if services.shared.is_first:
+                    filter_recent_spam(services.database, now_ms() - LATELY_MS)
+                    filter_promotion(services.database, now_ms() - WINDOW_DAYS * DAY_MS)
+                services.engine.popularity.refresh()
             pause = max(COUNTING_INTERVAL_S, (time.monotonic() - started) / COUNTING_SHARE)
         except Exception as error:
             log.error("summing up behaviour failed; trying again\n%s", safe_traceback(error))

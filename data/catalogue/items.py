@@ -20,7 +20,7 @@ MAX_NAME_CHARS = 200
 MAX_TEXT_BYTES = 1_000_000
 MAX_ATTRIBUTES = 1_000
 MAX_PICTURES = 100
-MAX_NUMBER = sys.float_info.max  # of either sign: what is greater cannot be indexed, compared or written as JSON
+MAX_NUMBER = sys.float_info.max  # columns hold 64-bit floats
 _CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 
 
@@ -163,15 +163,12 @@ def _check_id(item_id: str) -> None:
 
 def _check_value(value: object, name: str, item_id: str) -> None:
     kind = type(value)
-    if kind is str or kind is bool:
+    if kind is str or kind is bool or (kind in (int, float) and -MAX_NUMBER <= cast(float, value) <= MAX_NUMBER):
         return
-    if kind is int or kind is float:
-        if abs(cast(float, value)) <= MAX_NUMBER:  # neither infinite nor NaN
-            return
-        raise BadItem(f"attribute {name!r} of item {item_id!r}: give a number between -1.797e308 and 1.797e308")
     if isinstance(value, list) and all(type(part) is str for part in value):
         return
-    raise BadItem(f"attribute {name!r} of item {item_id!r}: give a text, a number, true, false or a list of texts")
+    known = f"a text, a number within ±{MAX_NUMBER:.1e}, true, false or a list of texts"
+    raise BadItem(f"attribute {name!r} of item {item_id!r}: give {known}")
 
 
 def _has_nul(value: object) -> bool:

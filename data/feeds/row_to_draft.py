@@ -1,6 +1,7 @@
 """Turns one row of a feed of any format into a draft, or rejects it with line and reason."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -58,13 +59,9 @@ class DraftMaker:
         for n, name in columns.attributes:
             if isinstance(values[n], bytes):
                 notes.append(f"attribute {name!r} is binary, which is not taken")
-                continue
-            try:
-                value = _clean(values[n], name)
-            except BadItem as error:
-                notes.append(f"{error}, which is not taken")
-                continue
-            if value is not None:
+            elif _is_beyond_numbers(values[n]):
+                notes.append(f"attribute {name!r} holds a number beyond {MAX_NUMBER:.1e}, which is not taken")
+            elif (value := _clean(values[n], name)) is not None:
                 attributes[name] = value
         given: list[str] = []
         for n in columns.pictures:
@@ -182,19 +179,26 @@ def _text(value: object, joint: str) -> str:
     return str(cleaned)
 
 
+def _is_beyond_numbers(value: object) -> bool:
+    """Whether it is, or holds, a number that no column can: infinite, or of hundreds of digits."""
+    if isinstance(value, list | tuple):
+        return any(_is_beyond_numbers(part) for part in value)
+    return isinstance(value, int | float | Decimal) and value == value and not -MAX_NUMBER <= value <= MAX_NUMBER
+
+
 def _clean(value: object, name: str) -> Value | None:
-    """The value as an attribute holds it, None where there is none. Raises BadItem for a number beyond MAX_NUMBER."""
+    """The value as an attribute stores it, None where it is empty. Raises BadItem for an infinite number."""
     if isinstance(value, str):
         return value.strip() or None
     if value is None or value != value:  # tables write a missing value as NaN
         return None
     if isinstance(value, bool):
         return value
-    if isinstance(value, int | float | Decimal) and abs(value) > MAX_NUMBER:
-        raise BadItem(f"attribute {name!r} is a number beyond 1.797e308")
     if isinstance(value, int):
         return value if abs(value) <= _EXACT_INT else str(value)
     if isinstance(value, float):
+        if not math.isfinite(value):
+            raise BadItem(f"{name} is infinite")
         return value
     if isinstance(value, Decimal):
         return _clean(int(value) if value == value.to_integral_value() else float(value), name)

@@ -42,8 +42,9 @@ _ITEMS = TypeAdapter(list[NamedItemBody])
 
 @api.before_request
 def guard_writing() -> None:
-    """Refuses writes without the right to write. Raises Unauthorized or Forbidden."""
+    """Refuses writes without the right to write, or to a moved home. Raises Unauthorized, Forbidden, HomeMoved."""
     if request.method in ("PUT", "POST", "DELETE", "PATCH"):
+        services().home.check()
         services().access.demand(WRITE)
 
 

@@ -7,6 +7,7 @@ import time
 
 from magpie.data.events.event_log import EventLog
 from magpie.data.events.ubi import QueryRecord
+from magpie.web.background.job_health import JobHealth
 
 log = logging.getLogger(__name__)
 
@@ -14,6 +15,8 @@ FLUSH_INTERVAL_S = 0.2
 MAX_WAITING = 20_000
 LONGEST_PAUSE_S = 5.0
 MAX_BATCH = 500
+ALARM_AFTER_S = 15.0  # of failures: three of the longest pauses
+LONGEST_WRITE_S = 60.0
 
 
 class QueryLogWriter:
@@ -25,6 +28,7 @@ class QueryLogWriter:
         self._has_others = has_others
         self._waiting: queue.Queue[QueryRecord] = queue.Queue(MAX_WAITING)
         self._stopping = threading.Event()
+        self._health = JobHealth("Logging searches", ALARM_AFTER_S, LONGEST_WRITE_S)
         self._thread = threading.Thread(target=self._run, name="magpie-query-log", daemon=True)
         self._thread.start()
         self.num_dropped = 0
@@ -43,6 +47,12 @@ class QueryLogWriter:
             time.sleep(2 * FLUSH_INTERVAL_S)
         while self._waiting.unfinished_tasks and time.monotonic() < deadline:
             time.sleep(FLUSH_INTERVAL_S / 10)
+
+    @property
+    def alarms(self) -> list[str]:
+        """Why searches have not been logged for some time, and how many of them wait or are lost."""
+        left = f"({self._waiting.unfinished_tasks:,} wait, {self.num_dropped:,} are lost)"
+        return [f"{alarm} {left}" for alarm in self._health.alarms]
 
     def close(self) -> None:
         """Writes what waits and ends the thread."""
@@ -67,7 +77,8 @@ class QueryLogWriter:
     def _is_written(self, records: list[QueryRecord], is_first: bool) -> bool:
         """Whether the batch is on disk; only the first failure of several is news."""
         try:
-            self._event_log.record_queries(records)
+            with self._health.attempt():
+                self._event_log.record_queries(records)
         except Exception as error:
             if is_first or self._stopping.is_set():
                 left = len(records) + self._waiting.qsize()

@@ -234,6 +234,6 @@ def _health(services: Services) -> Health:
         manifest = {}
     set_aside = count_filtered(services.database)
     records = count_records(services.database)
-    timed, status = services.metrics, services.engine.status()
+    timed, status = services.metrics, services.status()
     latency = latency_of(timed.collect("magpie_search_seconds"))
     return Health(status, manifest, latency, timed.since_s, set_aside, records)

@@ -50,6 +50,7 @@ def about_me() -> Response:
 def forget_me() -> Response:
     """Deletes what is stored about this browser's session, and its cookie."""
     opened = services()
+    opened.home.check()
     opened.query_log.settle()
     gone = forget_session(opened.database, session_of_request())
     page = render_template("me.html", session_id="", is_private=False, stored=None, actions=[], forgotten=gone)
