@@ -1,4 +1,4 @@
-"""One database → another, empty one of whatever kind: every row, compared by count and checksum, in one transaction."""
+"""Copies a database into an empty one of any kind, in one transaction, compared table by table by count and checksum."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
