@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -19,6 +20,7 @@ MAX_NAME_CHARS = 200
 MAX_TEXT_BYTES = 1_000_000
 MAX_ATTRIBUTES = 1_000
 MAX_PICTURES = 100
+MAX_NUMBER = sys.float_info.max  # columns hold 64-bit floats
 _CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 
 
@@ -161,11 +163,12 @@ def _check_id(item_id: str) -> None:
 
 def _check_value(value: object, name: str, item_id: str) -> None:
     kind = type(value)
-    if kind is str or kind is bool or kind is int or (kind is float and math.isfinite(cast(float, value))):
+    if kind is str or kind is bool or (kind in (int, float) and -MAX_NUMBER <= cast(float, value) <= MAX_NUMBER):
         return
     if isinstance(value, list) and all(type(part) is str for part in value):
         return
-    raise BadItem(f"attribute {name!r} of item {item_id!r}: give a text, a number, true, false or a list of texts")
+    known = f"a text, a number within ±{MAX_NUMBER:.1e}, true, false or a list of texts"
+    raise BadItem(f"attribute {name!r} of item {item_id!r}: give {known}")
 
 
 def _has_nul(value: object) -> bool:

@@ -16,7 +16,6 @@ from magpie.data.errors import BadEvent
 from magpie.data.events.filter_reasons import BOT
 from magpie.data.events.personal_fields import without_personal_fields
 
-MAX_JSON_CHARS = 32_768
 _LIMITS = {
     "query_id": 128,
     "event_id": 256,
@@ -42,6 +41,17 @@ _EVENT_FIELDS = (
     *("event_id", "action_name", "query_id", "client_id", "session_id", "application"),
     *("message_type", "message"),
 )
+
+
+@dataclass(frozen=True)
+class FreeRoom:
+    """Most characters of JSON in the attributes of an event or a query, and in fields that UBI does not name."""
+
+    attributes: int = 32_768
+    unnamed: int = 32_768
+
+
+PLENTY = FreeRoom()
 
 
 @dataclass(frozen=True)
@@ -109,20 +119,20 @@ def parse_query(raw: object, received_ms: int | None = None) -> QueryRecord:
     known = {name: _text(values, name) for name in _QUERY_FIELDS}
     if not known["query_id"]:
         raise BadEvent("query_id: is needed")
-    attributes, hits = _attributes(values, "query_attributes"), _hits(values)
+    attributes, hits = _attributes(values, "query_attributes", PLENTY.attributes), _hits(values)
     timestamp_ms, reason = _timestamp(values, received_ms), _set_aside(values) or (BOT if is_program else "")
     return QueryRecord(
         **known,
         timestamp_ms=timestamp_ms,
         hits=hits,
         query_attributes=attributes,
-        extra=_extra(values),
+        extra=_extra(values, PLENTY.unnamed),
         filter_reason=reason,
     )
 
 
-def parse_event(raw: object, received_ms: int | None = None) -> EventRecord:
-    """The event of one UBI object. Raises BadEvent, naming the field.
+def parse_event(raw: object, received_ms: int | None = None, room: FreeRoom = PLENTY) -> EventRecord:
+    """The event of one UBI object, no larger than `room`. Raises BadEvent, naming the field.
 
     Where it has no timestamp, `received_ms` stands in; without that, it is needed.
     """
@@ -130,7 +140,7 @@ def parse_event(raw: object, received_ms: int | None = None) -> EventRecord:
     known = {name: _text(values, name) for name in _EVENT_FIELDS}
     if not known["action_name"]:
         raise BadEvent('action_name: is needed, such as "click", "view" or "purchase"')
-    attributes = _attributes(values, "event_attributes")
+    attributes = _attributes(values, "event_attributes", room.attributes)
     target, place = ({} if attributes.get(name) is None else attributes[name] for name in ("object", "position"))
     if not isinstance(target, dict) or not isinstance(place, dict):
         raise BadEvent("event_attributes: object and position must be objects")
@@ -141,7 +151,7 @@ def parse_event(raw: object, received_ms: int | None = None) -> EventRecord:
         position=_ordinal(place.get("ordinal"), "event_attributes.position.ordinal"),
         event_attributes=attributes,
         filter_reason=_set_aside(values) or (BOT if is_program else ""),
-        extra=_extra(values),
+        extra=_extra(values, room.unnamed),
     )
 
 
@@ -207,20 +217,20 @@ def _text(values: dict[str, Any], name: str, prefix: str = "") -> str:
     return value
 
 
-def _attributes(values: dict[str, Any], name: str) -> dict[str, Any]:
+def _attributes(values: dict[str, Any], name: str, most_chars: int) -> dict[str, Any]:
     value = values.pop(name, None)
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise BadEvent(f"{name}: must be an object, is {str(value)[:60]!r}")
-    if len(_JSON.encode(value)) > MAX_JSON_CHARS:
-        raise BadEvent(f"{name}: is longer than {MAX_JSON_CHARS:,} characters")
+    if len(_JSON.encode(value)) > most_chars:
+        raise BadEvent(f"{name}: is longer than {most_chars:,} characters")
     return value
 
 
-def _extra(values: dict[str, Any]) -> dict[str, Any]:
-    if values and len(_JSON.encode(values)) > MAX_JSON_CHARS:
-        raise BadEvent(f"{', '.join(values)[:200]}: longer than {MAX_JSON_CHARS:,} characters together")
+def _extra(values: dict[str, Any], most_chars: int) -> dict[str, Any]:
+    if values and len(_JSON.encode(values)) > most_chars:
+        raise BadEvent(f"{', '.join(values)[:200]}: longer than {most_chars:,} characters together")
     return values
 
 

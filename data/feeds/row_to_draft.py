@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 
-from magpie.data.catalogue.items import ItemDraft, Value
+from magpie.data.catalogue.items import MAX_NUMBER, ItemDraft, Value
 from magpie.data.errors import BadItem
 from magpie.data.feeds.column_mapping import Columns, assign_columns
 from magpie.data.feeds.prices import parse_price
@@ -59,6 +59,8 @@ class DraftMaker:
         for n, name in columns.attributes:
             if isinstance(values[n], bytes):
                 notes.append(f"attribute {name!r} is binary, which is not taken")
+            elif _is_beyond_numbers(values[n]):
+                notes.append(f"attribute {name!r} holds a number beyond {MAX_NUMBER:.1e}, which is not taken")
             elif (value := _clean(values[n], name)) is not None:
                 attributes[name] = value
         given: list[str] = []
@@ -177,6 +179,13 @@ def _text(value: object, joint: str) -> str:
     return str(cleaned)
 
 
+def _is_beyond_numbers(value: object) -> bool:
+    """Whether it is, or holds, a number that no column can: infinite, or of hundreds of digits."""
+    if isinstance(value, list | tuple):
+        return any(_is_beyond_numbers(part) for part in value)
+    return isinstance(value, int | float | Decimal) and value == value and not -MAX_NUMBER <= value <= MAX_NUMBER
+
+
 def _clean(value: object, name: str) -> Value | None:
     """The value as an attribute stores it, None where it is empty. Raises BadItem for an infinite number."""
     if isinstance(value, str):
@@ -189,7 +198,7 @@ def _clean(value: object, name: str) -> Value | None:
         return value if abs(value) <= _EXACT_INT else str(value)
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise BadItem(f"attribute {name!r} is infinite")
+            raise BadItem(f"{name} is infinite")
         return value
     if isinstance(value, Decimal):
         return _clean(int(value) if value == value.to_integral_value() else float(value), name)

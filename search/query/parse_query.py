@@ -24,6 +24,7 @@ from magpie.search.request import MODES, SearchRequest
 MAX_K = 1000
 MAX_REACH = 10_000
 MAX_TEXT = 1000
+MAX_NOT = 6  # things, each of which is encoded
 _REMEMBERED_QUERIES = 2_000
 
 
@@ -90,6 +91,8 @@ def check_request(request: SearchRequest) -> None:
     for name, text in (("query", request.text), ("not", request.not_text)):
         if len(text) > MAX_TEXT:
             raise BadQuery(f"{name} has {len(text)} characters; at most {MAX_TEXT} are searched.")
+    if len(split_negated(request.not_text)) > MAX_NOT:
+        raise BadQuery(f"not names more than {MAX_NOT} things, with commas between them; name fewer.")
     if request.image_weight is not None and not 0 <= request.image_weight <= 1:
         raise BadQuery(f"image_weight is {request.image_weight}; it runs from 0 (words only) to 1 (picture only).")
     if request.picture is not None and request.like:

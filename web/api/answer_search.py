@@ -20,6 +20,7 @@ from magpie.web.api.search_requests import RecommendQuery
 from magpie.web.services import Services
 
 APPLICATION = "magpie"
+MAX_LOGGED_BYTES = 400  # of a search's filters, and of what it is not to be about; twice of its words
 
 
 def wants_privacy(headers: Headers) -> bool:
@@ -106,9 +107,9 @@ def query_record(
         "sort": request.sort,
         "offset": request.offset,
         "k": request.k,
-        "filters": format_filter_parameters(request.filters),
+        **_logged_filters(request),
         "like": request.like,
-        "not": request.not_text,
+        "not": _cut(request.not_text, MAX_LOGGED_BYTES),
         "picture": request.picture is not None,
         "typing": is_typing,
         "layout": request.layout,
@@ -120,7 +121,7 @@ def query_record(
     }
     return QueryRecord(
         query_id=result.query_id,
-        user_query=request.text,
+        user_query=_cut(request.text, 2 * MAX_LOGGED_BYTES),
         client_id=request.client_id,
         session_id=request.session_id,
         application=APPLICATION,
@@ -131,6 +132,22 @@ def query_record(
         ),
         filter_reason=filter_reason,
     )
+
+
+def _logged_filters(request: SearchRequest) -> dict[str, Any]:
+    """The filters that the log keeps: the first ones, and how many more there were."""
+    written, kept, used_bytes = format_filter_parameters(request.filters), [], 0
+    for one in written:
+        used_bytes += len(one.encode(errors="replace"))
+        if used_bytes > MAX_LOGGED_BYTES:
+            break
+        kept.append(one)
+    return {"filters": kept, "filters_left_out": len(written) - len(kept) or None}
+
+
+def _cut(text: str, most_bytes: int) -> str:
+    """The beginning of the text that UTF-8 holds in so many bytes."""
+    return text.encode(errors="replace")[:most_bytes].decode(errors="ignore")
 
 
 def result_as_dict(result: SearchResult) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from flask import Response, request
 from pydantic import TypeAdapter, ValidationError
 
 from magpie.data.catalogue.catalogue import Catalogue, PictureFault
-from magpie.data.catalogue.items import ItemDraft
+from magpie.data.catalogue.items import MAX_TEXT_BYTES, ItemDraft
 from magpie.data.catalogue.upsert import Outcome, UpsertWatch
 from magpie.data.errors import BadInput, BadItem, TooLarge
 from magpie.web.api.item_drafts import ANYWHERE, drafts_of
 from magpie.web.api.item_schemas import MAX_BULK_LINES, NamedItemBody
+from magpie.web.api.json_text import parse_json
 from magpie.web.api.openapi import NDJSON
 from magpie.web.api.problems import describe_wrong_fields
 
@@ -69,9 +70,12 @@ def _bodies(lines: Sequence[tuple[int, bytes]], results: _Results) -> Iterator[t
     seen: dict[str, int] = {}
     for number, line in lines:
         try:
-            body = _ITEM.validate_json(line)
+            body = _ITEM.validate_python(parse_json(line, MAX_TEXT_BYTES, "the line"))
         except ValidationError as error:
             results.rejected(number, describe_wrong_fields(error))
+            continue
+        except BadInput as error:
+            results.rejected(number, str(error))
             continue
         if body.item_id in seen:
             results.rejected(number, f"item_id: {body.item_id!r} stands in line {seen[body.item_id]} already")

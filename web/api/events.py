@@ -12,11 +12,11 @@ from magpie.data.clock import now_ms
 from magpie.data.database.api_tokens import EVENTS
 from magpie.data.errors import BadEvent
 from magpie.data.events.event_validation import validate_event
-from magpie.data.events.ubi import EventRecord, parse_event
+from magpie.data.events.ubi import PLENTY, EventRecord, FreeRoom, parse_event
 from magpie.web.api.answer_search import filter_reason_of_client, wants_privacy
 from magpie.web.api.event_schemas import Event
 from magpie.web.api.openapi import SECURITY, problem_responses, request_body
-from magpie.web.api.request_bodies import JSON, TEXT, json_body
+from magpie.web.api.request_bodies import JSON, MAX_BODY_BYTES, TEXT, json_body
 from magpie.web.api.responses import EventsAnswer
 from magpie.web.api.search_requests import MAX_LIST
 from magpie.web.services import Services, services
@@ -25,6 +25,9 @@ _TAG = Tag(name="events", description="What people did with what they found (Ope
 
 api = APIBlueprint("api_events", __name__, abp_tags=[_TAG], abp_responses=problem_responses())
 
+# of who has no token of scope `events`
+MAX_EVENTS_BYTES = 1_000_000  # in one request
+ROOM = FreeRoom(attributes=4_096, unnamed=1_024)
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 
@@ -43,8 +46,10 @@ def record_events() -> Response:
     """
     if request.mimetype == TEXT:
         current_app.extensions["magpie-origins"].demand_known_page()
-    records = _parse_events(json_body(_ANYTHING, (JSON, TEXT)))
     opened = services()
+    is_trusted = _is_trusted(opened)
+    body = json_body(_ANYTHING, (JSON, TEXT), MAX_BODY_BYTES if is_trusted else MAX_EVENTS_BYTES)
+    records = _parse_events(body, PLENTY if is_trusted else ROOM)
     opened.home.check()
     for name, deeds in Counter(record.client_id or record.session_id for record in records).items():
         opened.rate_limits.count_client(name, deeds)
@@ -52,7 +57,7 @@ def record_events() -> Response:
         opened.metrics.events.labels("private").inc(len(records))
         detail = "Not stored: the browser asks for privacy (DNT or Sec-GPC)."
         return jsonify({"accepted": len(records), "duplicates": 0, "stored": False, "detail": detail})
-    if not _is_trusted(opened):
+    if not is_trusted:
         received = now_ms()
         reason = filter_reason_of_client()
         records = [
@@ -72,7 +77,7 @@ def _is_trusted(opened: Services) -> bool:
     return bearer is not None and bearer.may(EVENTS)
 
 
-def _parse_events(body: Any) -> list[EventRecord]:
+def _parse_events(body: Any, room: FreeRoom) -> list[EventRecord]:
     """The records of one event or a list of them. Raises BadEvent that says which and what."""
     many = body if isinstance(body, list) else [body]
     if not many or len(many) > MAX_LIST:
@@ -83,7 +88,7 @@ def _parse_events(body: Any) -> list[EventRecord]:
         try:
             if isinstance(raw, dict) and "set_aside" in raw:
                 raise BadEvent("set_aside: is decided by the server; leave it out")
-            records.append(parse_event(raw, received))
+            records.append(parse_event(raw, received, room))
         except BadEvent as error:
             raise BadEvent(f"event {at}: {error}" if isinstance(body, list) else str(error)) from error
     return records

@@ -1,14 +1,19 @@
 """Parses filters from JSON and from addresses into the engine's filters, and formats them for addresses."""
 
-import math
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
+from magpie.data.catalogue.items import MAX_NUMBER
 from magpie.data.errors import BadFilter, NotTogether
 from magpie.search.request import RANGE_OPERATORS, FilterValue
 
 FIELD_AND_VALUE = r"^(?:[^:\\]|\\[\s\S])+:[\s\S]*$"  # for documents; `parse_filter_parameters` reads it
+MAX_FIELDS = 50
+MAX_VALUES = 1_000  # of all fields together
+MAX_FILTER_CHARS = 1_000  # of a value, and of a field's name
+MAX_ALL_CHARS = 50_000  # of all values together
 _RANGE = re.compile(r"(-?\d+(?:\.\d+)?)?\.\.(-?\d+(?:\.\d+)?)?")
 
 
@@ -18,10 +23,35 @@ def parse_filters(raw: object) -> dict[str, FilterValue]:
         raise BadFilter(
             f'filters: give an object such as {{"colour": ["Red"], "price": {{"gte": 10}}}}, not {brief(raw)}'
         )
-    return {str(field): _parse_filter(str(field), value) for field, value in raw.items()}
+    _check_size(len(raw), sum(len(value) for value in raw.values() if isinstance(value, list)))
+    filters = {str(field): _parse_filter(str(field), value) for field, value in raw.items()}
+    _check_all_texts(filters)
+    return filters
+
+
+def _check_all_texts(filters: Mapping[str, FilterValue]) -> None:
+    chars = sum(len(one) for values in filters.values() if isinstance(values, list) for one in values)
+    if chars > MAX_ALL_CHARS:
+        raise BadFilter(f"filters: the values have {chars:,} characters; at most {MAX_ALL_CHARS:,} are taken together")
+
+
+def _check_size(fields: int, values: int) -> None:
+    if fields > MAX_FIELDS:
+        raise BadFilter(f"filters: {fields:,} fields are named; at most {MAX_FIELDS} are taken")
+    if values > MAX_VALUES:
+        raise BadFilter(
+            f"filters: {values:,} values are named; at most {MAX_VALUES:,} are taken, of all fields together"
+        )
+
+
+def _check_texts(field: str, value: str = "") -> None:
+    if max(len(field), len(value)) > MAX_FILTER_CHARS:
+        longer = brief(field if len(field) > MAX_FILTER_CHARS else value)
+        raise BadFilter(f"filters: {longer} is longer than {MAX_FILTER_CHARS:,} characters")
 
 
 def _parse_filter(field: str, value: object) -> FilterValue:
+    _check_texts(field)
     if isinstance(value, Mapping):
         return _parse_range(field, value)
     values = value if isinstance(value, list) else [value]
@@ -37,7 +67,7 @@ def _parse_range(field: str, value: Mapping[Any, Any]) -> dict[str, float]:
     for operator, bound in value.items():
         if operator not in RANGE_OPERATORS:
             raise BadFilter(f"filters.{field}: unknown operator {brief(operator)}; use {known}")
-        if isinstance(bound, bool) or not isinstance(bound, int | float) or not math.isfinite(bound):
+        if isinstance(bound, bool) or not isinstance(bound, int | float) or not -MAX_NUMBER <= bound <= MAX_NUMBER:
             raise BadFilter(f"filters.{field}.{operator}: {brief(bound)} is not a number")
     return {str(operator): float(bound) for operator, bound in value.items()}
 
@@ -46,8 +76,9 @@ def _as_text(field: str, value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
+        _check_texts(field, value)
         return value
-    if isinstance(value, int | float) and math.isfinite(value):
+    if isinstance(value, int | float) and -MAX_NUMBER <= value <= MAX_NUMBER:
         return f"{value:g}" if isinstance(value, float) and value.is_integer() else str(value)
     raise BadFilter(
         f'filters.{field}: {brief(value)} is no value; give texts, numbers, or a range such as {{"gte": 10}}'
@@ -60,17 +91,20 @@ def parse_filter_parameters(parameters: list[str]) -> dict[str, FilterValue]:
     A backslash keeps a colon inside a field's name; quotes around the value keep it from being read as a range.
     """
     filters: dict[str, FilterValue] = {}
+    _check_size(0, len(parameters))
     for parameter in parameters:
         field, colon, value = _split_field(parameter)
         if not colon or not field:
             raise BadFilter(f"filter: {brief(parameter)} lacks a field; write filter=colour:Red or filter=price:10..50")
+        _check_texts(field, value)
         bounds = _RANGE.fullmatch(value)
         present = filters.get(field)
         if bounds and any(bounds.groups()):
             if present is not None:
                 raise NotTogether(f"filter: {field} is given a range and something else; give one range, or values")
             low, high = bounds.groups()
-            filters[field] = {name: float(bound) for name, bound in (("gte", low), ("lte", high)) if bound is not None}
+            given = {name: float(bound) for name, bound in (("gte", low), ("lte", high)) if bound is not None}
+            filters[field] = _parse_range(field, given)
             continue
         if present is None:
             present = filters[field] = []
@@ -78,6 +112,8 @@ def parse_filter_parameters(parameters: list[str]) -> dict[str, FilterValue]:
             raise NotTogether(f"filter: {field} is given a range and something else; give one range, or values")
         quoted = len(value) > 1 and value[0] == value[-1] == '"'
         present.append(value[1:-1] if quoted else value)
+    _check_size(len(filters), 0)
+    _check_all_texts(filters)
     return filters
 
 
@@ -98,10 +134,10 @@ def format_filter_parameters(filters: Mapping[str, FilterValue]) -> list[str]:
 
 
 def format_number(value: float | None) -> str:
-    """A number without a useless fraction and never with an exponent where it is whole: 10.0 is "10"; None is ""."""
+    """A finite number without useless zeros and without an exponent: 10.0 is "10", 1e-7 "0.0000001"; None is ""."""
     if value is None:
         return ""
-    return str(int(value)) if float(value).is_integer() else repr(float(value))
+    return str(int(value)) if float(value).is_integer() else f"{Decimal(repr(float(value))):f}"
 
 
 def _split_field(parameter: str) -> tuple[str, str, str]:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
+from magpie.data.catalogue.items import MAX_NAME_CHARS
 from magpie.data.errors import MagpieError
 from magpie.data.home.disk_errors import disk_fault
 from magpie.data.home.safe_traceback import safe_traceback
@@ -18,6 +19,7 @@ from magpie.web.api.responses import FieldProblem
 log = logging.getLogger(__name__)
 
 MAX_DRAIN_BYTES = 64_000_000
+MAX_NAMED = 50  # wrong fields in an answer
 
 _REMEDIES = {
     404: "There is nothing at this address. {docs} lists what there is.",
@@ -46,7 +48,7 @@ def problem(status: int, detail: str, title: str = "", errors: Sequence[FieldPro
 def validation_problem(error: ValidationError) -> Response:
     """The problem for fields that a model refuses: 400, each field named with what it should be."""
     wrong = _wrong_fields(error)
-    return problem(400, _in_words(wrong), "Invalid request", wrong[:50])
+    return problem(400, _in_words(wrong), "Invalid request", wrong)
 
 
 def describe_wrong_fields(error: ValidationError) -> str:
@@ -55,7 +57,8 @@ def describe_wrong_fields(error: ValidationError) -> str:
 
 
 def _wrong_fields(error: ValidationError) -> list[FieldProblem]:
-    return [FieldProblem(field=_field_name(one["loc"]), detail=_field_detail(one)) for one in error.errors()]
+    found = error.errors(include_url=False)[:MAX_NAMED]
+    return [FieldProblem(field=_field_name(one["loc"]), detail=_field_detail(one)) for one in found]
 
 
 def _in_words(wrong: Sequence[FieldProblem]) -> str:
@@ -63,7 +66,7 @@ def _in_words(wrong: Sequence[FieldProblem]) -> str:
 
 
 def _field_name(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location)
+    return ".".join(str(part)[:MAX_NAME_CHARS] for part in location)
 
 
 def _field_detail(error: Any) -> str:
@@ -71,6 +74,8 @@ def _field_detail(error: Any) -> str:
     message = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         return f"unknown field; leave it out or see {address_of('/docs')} for the names"
+    if error["type"] in ("model_type", "dict_type"):
+        message = "must be an object"
     if error["type"] in ("missing", "json_invalid", "value_error"):
         return message
     sent = repr(error.get("input"))

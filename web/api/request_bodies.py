@@ -1,6 +1,5 @@
 """Parses request bodies into models: JSON strictly; multipart forms with their texts converted."""
 
-import json
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -9,11 +8,13 @@ from pydantic import BaseModel, TypeAdapter
 from werkzeug.exceptions import UnsupportedMediaType
 
 from magpie.data.errors import BadInput
+from magpie.web.api.json_text import parse_json
 
 Model = TypeVar("Model", bound=BaseModel)
 Anything = TypeVar("Anything")
 
 JSON, TEXT, MULTIPART = "application/json", "text/plain", "multipart/form-data"
+MAX_BODY_BYTES = 1 << 40  # the server bounds bodies, and werkzeug the texts of forms
 
 
 def is_multipart() -> bool:
@@ -21,14 +22,16 @@ def is_multipart() -> bool:
     return request.mimetype == MULTIPART
 
 
-def json_body(adapter: TypeAdapter[Anything], kinds: Sequence[str] = (JSON,)) -> Anything:
+def json_body(
+    adapter: TypeAdapter[Anything], kinds: Sequence[str] = (JSON,), most_bytes: int = MAX_BODY_BYTES
+) -> Anything:
     """The JSON body as the adapter's type, sent as one of these media types or as `application/…+json`.
 
-    Raises UnsupportedMediaType, or pydantic's ValidationError.
+    Raises UnsupportedMediaType, pydantic's ValidationError, and what `parse_json` raises.
     """
     if not request.is_json and request.mimetype not in kinds:
         raise UnsupportedMediaType(f"Send application/json, not {request.mimetype or 'an untyped body'}.")
-    return adapter.validate_json(request.get_data(cache=False))
+    return adapter.validate_python(parse_json(request.get_data(cache=False), most_bytes))
 
 
 def form_body(model: type[Model], json_fields: Sequence[str] = (), list_fields: Sequence[str] = ()) -> Model:
@@ -40,19 +43,12 @@ def form_body(model: type[Model], json_fields: Sequence[str] = (), list_fields: 
     for name, values in request.form.lists():
         if name in list_fields:
             is_json = len(values) == 1 and values[0].lstrip().startswith("[")
-            fields[name] = _json(name, values[0]) if is_json else values
+            fields[name] = parse_json(values[0], MAX_BODY_BYTES, name) if is_json else values
         elif len(values) > 1:
             raise BadInput(f"{name}: given {len(values)} times; give it once")
         else:
-            fields[name] = _json(name, values[0]) if name in json_fields else values[0]
+            fields[name] = parse_json(values[0], MAX_BODY_BYTES, name) if name in json_fields else values[0]
     return model.model_validate(fields, strict=False)
-
-
-def _json(name: str, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise BadInput(f"{name}: must be JSON ({error})") from error
 
 
 def uploaded_pictures(limit: int) -> list[bytes]:

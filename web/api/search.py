@@ -14,7 +14,14 @@ from magpie.web.api.openapi import problem_responses, request_body
 from magpie.web.api.query_parameters import with_query
 from magpie.web.api.request_bodies import form_body, is_multipart, json_body, uploaded_pictures
 from magpie.web.api.responses import SearchAnswer, SuggestAnswer
-from magpie.web.api.search_requests import RecommendQuery, SearchBody, SearchQuery, SimilarQuery, SuggestQuery
+from magpie.web.api.search_requests import (
+    MAX_SEARCH_BYTES,
+    RecommendQuery,
+    SearchBody,
+    SearchQuery,
+    SimilarQuery,
+    SuggestQuery,
+)
 from magpie.web.services import services
 
 _TAG = Tag(name="search", description="Finding items by words, by a picture, by another item, or by any mixture.")
@@ -48,7 +55,7 @@ def search_by_body() -> Response:
         if picture == b"":
             raise BadPicture("image: the file is empty; send a picture")
     else:
-        body = json_body(_BODY)
+        body = json_body(_BODY, most_bytes=MAX_SEARCH_BYTES)
     result = answer_search(services(), body.to_request(picture), wants_privacy(request.headers))
     return jsonify(result_as_dict(result))
 

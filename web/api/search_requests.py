@@ -2,17 +2,32 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from magpie.data.catalogue.items import MAX_NUMBER
 from magpie.data.errors import BadQuery, NotTogether
 from magpie.search.request import MODES, RANGE_OPERATORS, SearchRequest
-from magpie.web.api.filter_notation import FIELD_AND_VALUE, brief, parse_filter_parameters, parse_filters
+from magpie.web.api.filter_notation import (
+    FIELD_AND_VALUE,
+    MAX_FIELDS,
+    MAX_FILTER_CHARS,
+    MAX_VALUES,
+    brief,
+    parse_filter_parameters,
+    parse_filters,
+)
 
 MAX_K = 1000
 MAX_DEPTH = 10_000
 MAX_TEXT = 1000
 SORTS = [sign + name for name in ("relevance", "price", "title", "newest") for sign in ("", "-")]
+MAX_EXPLAINED = 200
+MAX_MEMBERS = 100
 MAX_LIST = 1000  # events or items in one request
+MAX_SEARCH_BYTES = 500_000  # of JSON, pictures come in forms
+_TEXT: dict[str, Any] = {"type": "string", "maxLength": MAX_FILTER_CHARS}
+_NUMBER: dict[str, Any] = {"type": "number", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER}
+_VALUE: dict[str, Any] = {"anyOf": [_TEXT, _NUMBER, {"type": "boolean"}]}
 # a search has at least one of these
 ASKING: list[Any] = [
     {"required": ["query"], "properties": {"query": {"pattern": r"\S"}}},
@@ -22,16 +37,19 @@ ASKING: list[Any] = [
 
 FILTERS_SCHEMA: dict[str, Any] = {
     "type": "object",
-    "description": "By field: the wanted values (or-ed), or a range of numbers. Fields are and-ed.",
+    "description": "By field: the wanted values (or-ed), or a range of numbers. Fields are and-ed. The values of all "
+    "fields together are at most 1,000, with 50,000 characters.",
+    "maxProperties": MAX_FIELDS,
+    "propertyNames": {"maxLength": MAX_FILTER_CHARS},
     "additionalProperties": {
         "anyOf": [
-            {"type": "array", "minItems": 1, "items": {"type": ["string", "number", "boolean"]}},
-            {"type": ["string", "number", "boolean"]},
+            {"type": "array", "minItems": 1, "maxItems": MAX_VALUES, "items": _VALUE},
+            _VALUE,
             {
                 "type": "object",
                 "minProperties": 1,
                 "additionalProperties": False,
-                "properties": {operator: {"type": "number"} for operator in RANGE_OPERATORS},
+                "properties": dict.fromkeys(RANGE_OPERATORS, _NUMBER),
             },
         ]
     },
@@ -42,7 +60,9 @@ Sort = Annotated[
     str, WithJsonSchema({"anyOf": [{"type": "string", "enum": SORTS}, {"type": "string", "maxLength": 200}]})
 ]
 # pydantic's own message for what a pattern refuses would not say how filters are written
-FilterParameter = Annotated[str, WithJsonSchema({"type": "string", "pattern": FIELD_AND_VALUE})]
+FilterParameter = Annotated[
+    str, WithJsonSchema({"type": "string", "pattern": FIELD_AND_VALUE, "maxLength": MAX_FILTER_CHARS})
+]
 
 
 # JSON may write 5 as 5.0, and its schema takes that for an integer
@@ -57,6 +77,16 @@ class Strict(BaseModel):
     """A model that refuses unknown fields and converts no types: "5" is not a number."""
 
     model_config = ConfigDict(extra="forbid", strict=True, str_max_length=100_000)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_members(cls, given: Any) -> Any:
+        """What is given, unless it has so many unknown fields that naming them all would take long."""
+        if isinstance(given, dict) and len(given) > MAX_MEMBERS:
+            raise ValueError(
+                f"has {len(given):,} fields, which nothing here has; leave out those that /docs does not name"
+            )
+        return given
 
 
 class SearchQuery(BaseModel):
@@ -76,9 +106,16 @@ class SearchQuery(BaseModel):
         default_factory=list, max_length=200,
         description="field:value, repeatable, such as colour:Red; or a range: price:10..50, price:10.. or price:..50.",
     )  # fmt: skip
-    explain: bool = Field(False, description="Give the addends of each score by source.")
+    explain: bool = Field(
+        False, description=f"Give the addends of each score by source, for at most {MAX_EXPLAINED} hits (k)."
+    )
     like: str | None = Field(None, max_length=MAX_TEXT, description="Id of an item to resemble.")
-    not_: str = Field("", alias="not", max_length=MAX_TEXT, description="Words that hits should not be about.")
+    not_: str = Field(
+        "",
+        alias="not",
+        max_length=MAX_TEXT,
+        description="Things that hits should not be about, with commas between them; at most 6.",
+    )
     image_weight: float | None = Field(None, ge=0, le=1, description="0: words only … 1: picture only.")
     correct: bool = Field(True, description="Put misspelt words right; false takes them as they are written.")
     client_id: str = Field("", max_length=200, description="Who searches, as that client's events say.")
@@ -109,9 +146,16 @@ class SearchBody(Strict):
         description="relevance, price, title, newest or an attribute's name; a leading - reverses.",
     )  # fmt: skip
     filters: Annotated[dict[str, Any], WithJsonSchema(FILTERS_SCHEMA)] = Field(default_factory=dict)
-    explain: bool = Field(False, description="Give the addends of each score by source.")
+    explain: bool = Field(
+        False, description=f"Give the addends of each score by source, for at most {MAX_EXPLAINED} hits (k)."
+    )
     like: str | None = Field(None, max_length=MAX_TEXT, description="Id of an item to resemble.")
-    not_: str = Field("", alias="not", max_length=MAX_TEXT, description="Words that hits should not be about.")
+    not_: str = Field(
+        "",
+        alias="not",
+        max_length=MAX_TEXT,
+        description="Things that hits should not be about, with commas between them; at most 6.",
+    )
     image_weight: float | None = Field(None, ge=0, le=1, description="0: words only … 1: picture only.")
     correct: bool = Field(True, description="Put misspelt words right; false takes them as they are written.")
     client_id: str = Field("", max_length=200, description="Who searches, as that client's events say.")
@@ -140,6 +184,8 @@ def checked(request: SearchRequest) -> SearchRequest:
         raise NotTogether(
             f"offset + k: {request.offset + request.k} goes past {MAX_DEPTH}; narrow the search with filters"
         )
+    if request.explain and request.k > MAX_EXPLAINED:
+        raise NotTogether(f"explain: at most {MAX_EXPLAINED} hits are explained at once; ask for a smaller k")
     return request
 
 

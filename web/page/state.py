@@ -12,11 +12,11 @@ from magpie.search.query.negation import split_negated
 from magpie.search.request import FilterValue, SearchRequest
 from magpie.web.addresses import search_url
 from magpie.web.api.filter_notation import format_filter_parameters, format_number, parse_filter_parameters
-from magpie.web.api.search_requests import MAX_K, MAX_TEXT, checked
+from magpie.web.api.search_requests import MAX_TEXT, checked
 from magpie.web.media.upload_store import Crop
 
 PAGE_SIZE = 24
-MAX_PAGES = MAX_K // PAGE_SIZE
+MAX_PAGES = 20
 _BOUND_FIELDS = ("min:", "max:")
 _CROP = re.compile(r"(\d{1,3})-(\d{1,3})-(\d{1,3})-(\d{1,3})")
 _SMALLEST_PART = 5  # percent of a side

@@ -266,7 +266,7 @@ def test_json_lines_keep_types_lists_and_nesting(catalogue: Catalogue, feed: Cal
         (b'{"id": "2", "price": true}', "not a number"),
         (b'{"id": "2", "price": -4}', "not an amount"),
         (b'{"id": "2", "price": 1e999}', "not an amount"),
-        (b'{"id": "2", "x": Infinity}', "infinite"),
+        (b'{"id": "2", "title": Infinity}', "infinite"),
         (b'{"id": "2", "title": "\\ud800"}', "not UTF-8"),
         (b'{"id": "2", "title": "\\u0000"}', "NUL"),
         (b'{"id": "2", "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
@@ -424,3 +424,10 @@ def test_an_interrupted_import_goes_on_when_repeated(catalogue: Catalogue, feed:
 def test_a_position_is_safe_to_ask_at_any_time() -> None:
     position = FeedPosition()
     assert (position.done, position.total) == (0, 0)
+
+
+@pytest.mark.parametrize("number", ["Infinity", "-1e400", "1" + "0" * 400, "[1, 1e400]"])
+def test_a_number_that_no_column_holds_is_kept_out_with_a_note(feed: Callable[..., Path], number: str) -> None:
+    (row,) = read_feed(feed(f'{{"id": "2", "x": {number}, "y": 1e308}}'.encode(), "feed.jsonl"))
+    assert isinstance(row, ItemDraft) and row.attributes == {"y": 1e308}
+    assert len(row.notes) == 1 and "'x'" in row.notes[0]

@@ -23,7 +23,7 @@ from magpie.data.events.pseudonyms import is_pseudonym
 from magpie.data.settings import Settings
 from magpie.web.api.filter_notation import format_filter_parameters, parse_filter_parameters, parse_filters
 from magpie.web.app import create_app
-from magpie.web.page.state import PageState
+from magpie.web.page.state import MAX_PAGES, PageState
 from tests.support.serving import client_of
 from tests.support.shop import COLOURS, HOSTILE_ID, KINDS, PLAIN_ID
 
@@ -306,7 +306,7 @@ def test_filters_survive_the_way_through_an_address(filters: dict[str, Any]) -> 
     assert parse_filter_parameters(format_filter_parameters(filters)) == filters
 
 
-@given(FILTERS, st.text(max_size=40), st.integers(1, 40))
+@given(FILTERS, st.text(max_size=40), st.integers(1, MAX_PAGES))
 def test_the_page_state_survives_the_way_through_an_address(filters: dict[str, Any], words: str, page: int) -> None:
     state = PageState(q=words.strip(), filters=filters, page=page)
     from werkzeug.datastructures import MultiDict
