@@ -1,4 +1,4 @@
-"""Copies a database into an empty one of any kind, in one transaction, compared table by table by count and checksum."""
+"""Copies a database into an empty one of any kind, in one transaction; counts and checksums compare every table."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
