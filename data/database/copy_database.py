@@ -1,4 +1,4 @@
-"""One database → another, empty one of whatever kind: every row, compared by count and checksum, in one transaction."""
+"""Copies a database into an empty one of any kind, in one transaction; counts and checksums compare every table."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""Requests → those beyond what one address, one token or one client may send are refused: 429 with Retry-After."""
+"""Refuses requests beyond what one address, one token or one client may send: 429 with Retry-After."""
 
 import functools
 import ipaddress

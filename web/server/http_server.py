@@ -1,4 +1,4 @@
-"""Connections → whole requests → threads → answers: waitress, set up such that no client holds a thread or the door.
+"""Serves HTTP with waitress, set up such that no client holds a thread or keeps others out.
 
 Waitress reads requests in one thread, hands whole ones to a few others, and sends what a client does not take at once
 from the first. Added here: room for newcomers, one bound on what is held, 503 at once, and an end that drains.

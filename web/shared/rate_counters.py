@@ -13,7 +13,7 @@ from magpie.web.shared.memory import SharedLock
 
 
 class SharedCounters(Storage):
-    """Fixed windows for `limits`, in memory that all workers share: key → hits, and when the window ends (monotonic).
+    """Fixed windows for `limits`, in memory that all workers share: hits by key, and when each window ends (monotonic).
 
     A table of BUCKETS x WAYS entries by a keyed hash. Where a bucket is full of windows that go on, the one with the
     fewest hits is forgotten: counting costs the same however many come.
