@@ -265,6 +265,14 @@ def test_no_stored_value_makes_an_answer_fail(changing, tmp_path: Path, rebuilt:
     assert "x-9" in ids(engine, filters={"a": ["1" + "0" * 400]})
 
 
+def test_a_facet_that_fails_is_logged_and_the_search_is_answered(changing, caplog: pytest.LogCaptureFixture) -> None:
+    engine, _, _ = changing
+    engine.serving.segments[0].columns["colour"].codes[:] = 99  # as no column is built: a damaged index
+    found = engine.search(SearchRequest(text="ball"))
+    assert found.hits and (found.ranges, found.facets) == ({}, {})
+    assert "could not be counted" in caplog.text
+
+
 def test_a_changed_item_can_be_liked(changing, tmp_path: Path) -> None:
     engine, catalogue, _ = changing
     catalogue.upsert([ItemDraft(item_id="new", title="Red ball")], tmp_path)

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from magpie.data.catalogue.attribute_types import Kind, kind_of, kind_of_column, typed
 from magpie.data.catalogue.catalogue import Catalogue, ItemDraft, PictureFault, UpsertCounts, UpsertWatch
 from magpie.data.catalogue.items import Value
+from magpie.data.database.connection import open_database
 from magpie.data.errors import BadItem, BadSetting, ItemNotFound
 from magpie.data.feeds.export_catalogue import export_catalogue
 from magpie.data.feeds.import_feed import import_feed
@@ -337,6 +339,42 @@ def test_kinds_are_those_of_what_is_there_now(catalogue: Catalogue, operations: 
             expected[name] = value
     kinds = {"x": kind_of_column(Counter(map(kind_of, expected.values())))} if expected else {}
     assert catalogue.attribute_kinds() == kinds
+
+
+def test_kinds_of_an_older_database_are_those_of_its_values(catalogue: Catalogue) -> None:
+    values: list[Value] = [
+        "7",
+        7.5,
+        "about 30",
+        3,
+        4,
+        5,
+        "2026-01-02",
+        True,
+        8,
+        9,
+        10,
+        "S|M",
+        1e308,
+        2,
+        6,
+        11,
+        12,
+        13,
+        14,
+    ]
+    values += [15, 16]
+    put(catalogue, *(ItemDraft(str(n), "t", attributes={"x": value}) for n, value in enumerate(values)))
+    expected = catalogue.attribute_kinds(), catalogue.odd_values()
+    with catalogue.database.writing() as connection:
+        connection.execute(text("DROP TABLE attribute_kinds"))
+        connection.execute(
+            text("CREATE TABLE attribute_kinds (name VARCHAR(256) PRIMARY KEY, kind VARCHAR(8) NOT NULL)")
+        )
+        connection.execute(text("INSERT INTO attribute_kinds VALUES ('x', 'list')"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0008_personal_fields'"))
+    open_database(catalogue.settings).close()
+    assert (catalogue.attribute_kinds(), catalogue.odd_values()) == expected == ({"x": "number"}, {"x": 4})
 
 
 # ---- what cannot be stored -------------------------------------------------------------------------------------------
