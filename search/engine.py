@@ -225,17 +225,15 @@ def _hits(
     """The requested page of hits. An item that was deleted since retrieval is left out."""
     page = range(request.offset, min(request.offset + request.k, len(order)))
     stored = serving.items.get_many(order.ids[page.start : page.stop].tolist())
+    explained = order.explain(page, parsed) if request.explain else [None] * len(page)
     hits: list[Hit] = []
-    for k in page:
+    for k, addends in zip(page, explained, strict=True):
         one = stored.get(int(order.ids[k]))
         if one is not None:
-            explained = order.explain(k, parsed) if request.explain else None
             position = request.offset + len(hits) + 1
             inputs = reranked.inputs_of(one.id, order.first_stage_score(k))
             hits.append(
-                hit_of(
-                    one, position, order.score(k), order.dominant_colour(k), explained, inputs, reranked.chance_at(k)
-                )
+                hit_of(one, position, order.score(k), order.dominant_colour(k), addends, inputs, reranked.chance_at(k))
             )
     return hits
 

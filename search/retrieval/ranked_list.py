@@ -54,10 +54,18 @@ class RankedList:
         candidates = self.lists[self.of_list[k]]
         return candidates.segment.dominant_colour(int(candidates.rows[self.places[k]]))
 
-    def explain(self, k: int, parsed: ParsedQuery) -> dict[str, float]:
-        """The addends of the k-th candidate's score by source; they sum to the score."""
-        addends = self.lists[self.of_list[k]].explain(int(self.places[k]), parsed)
-        return addends | {source: float(added[k]) for source, added in self.learned.items()}
+    def explain(self, page: range, parsed: ParsedQuery) -> list[dict[str, float]]:
+        """The addends of the scores of the candidates at these places, by source; they sum to each score."""
+        of_list, places = self.of_list[page.start : page.stop], self.places[page.start : page.stop]
+        explained: list[dict[str, float]] = [{} for _ in page]
+        for number in np.unique(of_list):
+            own = np.flatnonzero(of_list == number)
+            for k, addends in zip(own, self.lists[number].explain(places[own], parsed), strict=True):
+                explained[k] = addends
+        return [
+            addends | {source: float(added[k]) for source, added in self.learned.items()}
+            for k, addends in zip(page, explained, strict=True)
+        ]
 
     def reordered(self, rank: np.ndarray, source: str, added: np.ndarray) -> "RankedList":
         """The candidates at the places `rank` (n,), in that order, with the addends `added` (n,) of a new `source`."""

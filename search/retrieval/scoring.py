@@ -15,6 +15,7 @@ from magpie.search.retrieval.candidates import Retrieved
 from magpie.search.retrieval.missing_parts import expected_lexical, limit_wordless
 
 _WORDS_WEIGHT = 1.0
+_QUERIES = "queries"  # the addend of the click part, named only where there is one
 
 
 @dataclass(frozen=True)
@@ -35,40 +36,47 @@ class Candidates:
         """(n,) float32 sums of the addends."""
         return self.similarity + self.words + self.avoided
 
-    def explain(self, place: int, parsed: ParsedQuery) -> dict[str, float]:
-        """The addends of the score of the candidate at `place`, by source."""
-        addends = {"lexical": float(self.words[place])}
+    def explain(self, places: np.ndarray, parsed: ParsedQuery) -> list[dict[str, float]]:
+        """The addends of the scores of the candidates at these (n,) places, by source; they sum to each score."""
+        addends = {"lexical": self.words[places]}
         if parsed.vector is not None:
-            similarity = float(self.similarity[place])
-            row = int(self.rows[place])
-            addends |= _similarity_by_part(self.segment, row, parsed, similarity)
+            addends |= _similarity_by_part(self.segment, self.rows[places], parsed, self.similarity[places])
         if parsed.negation is not None or parsed.not_words:
-            addends["not"] = float(self.avoided[place])
-        return addends
+            addends["not"] = self.avoided[places]
+        explained = [dict(zip(addends, each, strict=True)) for each in np.transpose([*addends.values()]).tolist()]
+        return [{name: value for name, value in one.items() if value or name != _QUERIES} for one in explained]
 
 
-def _similarity_by_part(segment: Segment, row: int, parsed: ParsedQuery, similarity: float) -> dict[str, float]:
+def _similarity_by_part(
+    segment: Segment, rows: np.ndarray, parsed: ParsedQuery, similarity: np.ndarray
+) -> dict[str, np.ndarray]:
+    """(n,) addends of the (n,) similarities of these rows, by the part of the items that they come from."""
     if parsed.source != "fused" or parsed.vector is None:
         return {parsed.source: similarity}
     if parsed.more_like_this is not None:
-        addends = parsed.more_like_this.addends(segment, np.array([row]))
-        return {name: float(addend[0]) for name, addend in addends.items()}
-    own, addend = segment.click_part.split(int(segment.ids[row]), np.asarray(segment.fused[row], np.float32))
-    from_clicks = float(addend @ parsed.vector)
-    shares = _own_shares(segment, row, parsed.vector, similarity - from_clicks, own)
-    return shares | ({"queries": from_clicks} if from_clicks else {})
+        return parsed.more_like_this.addends(segment, rows)
+    fused = np.asarray(segment.fused[rows], np.float32)
+    split = [segment.click_part.split(int(id_), row) for id_, row in zip(segment.ids[rows], fused, strict=True)]
+    own_factors = np.array([factor for factor, _ in split])
+    from_clicks = np.array([float(addend @ parsed.vector) for _, addend in split])
+    own = similarity.astype(np.float64) - from_clicks
+    text = _text_share(segment, rows, parsed.vector, own, own_factors)
+    # the rounding error of float16 goes to the picture
+    return {"text": text, "image": own - text, _QUERIES: from_clicks}
 
 
-def _own_shares(segment: Segment, row: int, query: np.ndarray, similarity: float, factor: float) -> dict[str, float]:
-    """The shares of an item's text and picture in its similarity; `factor` is the weight of its own fused vector."""
-    if segment.text_weights[row] in (0, 1):  # a missing part is predicted from the other one
-        text = similarity * float(segment.text_weights[row])
-        return {"text": text, "image": similarity - text}
-    parts = {name: vectors[row : row + 1].astype(np.float32) for name, vectors in segment.parts.items()}
-    shares = segment.fusion.contributions(parts, segment.text_weights[row : row + 1])
-    length = float(np.linalg.norm(sum(shares.values())))
-    text = factor * float(shares["text"][0] @ query) / length if length > 0 else 0.0
-    return {"text": text, "image": similarity - text}  # the rounding error of float16 goes to the picture
+def _text_share(
+    segment: Segment, rows: np.ndarray, query: np.ndarray, similarity: np.ndarray, own_factors: np.ndarray
+) -> np.ndarray:
+    """(n,) shares of the items' texts in their similarities; `own_factors` (n,) weigh their own fused vectors."""
+    weights = segment.text_weights[rows]
+    parts = {name: np.asarray(vectors[rows], np.float32) for name, vectors in segment.parts.items()}
+    shares = segment.fusion.contributions(parts, weights)
+    lengths = np.linalg.norm(sum(shares.values()), axis=1)
+    # einsum adds row by row: a hit is explained alike whatever stands beside it on the page
+    text = own_factors * np.einsum("nd,d->n", shares["text"], query) / np.where(lengths > 0, lengths, np.inf)
+    # a missing part is predicted from the other one
+    return np.where(np.isin(weights, (0, 1)), similarity * weights, text)
 
 
 def words_score(matches: LexicalMatches, served: float) -> np.ndarray:

@@ -21,7 +21,6 @@ MAX_K = 1000
 MAX_DEPTH = 10_000
 MAX_TEXT = 1000
 SORTS = [sign + name for name in ("relevance", "price", "title", "newest") for sign in ("", "-")]
-MAX_EXPLAINED = 200
 MAX_MEMBERS = 100
 MAX_LIST = 1000  # events or items in one request
 MAX_SEARCH_BYTES = 500_000  # of JSON, pictures come in forms
@@ -106,9 +105,7 @@ class SearchQuery(BaseModel):
         default_factory=list, max_length=200,
         description="field:value, repeatable, such as colour:Red; or a range: price:10..50, price:10.. or price:..50.",
     )  # fmt: skip
-    explain: bool = Field(
-        False, description=f"Give the addends of each score by source, for at most {MAX_EXPLAINED} hits (k)."
-    )
+    explain: bool = Field(False, description="Give the addends of each score by source.")
     like: str | None = Field(None, max_length=MAX_TEXT, description="Id of an item to resemble.")
     not_: str = Field(
         "",
@@ -146,9 +143,7 @@ class SearchBody(Strict):
         description="relevance, price, title, newest or an attribute's name; a leading - reverses.",
     )  # fmt: skip
     filters: Annotated[dict[str, Any], WithJsonSchema(FILTERS_SCHEMA)] = Field(default_factory=dict)
-    explain: bool = Field(
-        False, description=f"Give the addends of each score by source, for at most {MAX_EXPLAINED} hits (k)."
-    )
+    explain: bool = Field(False, description="Give the addends of each score by source.")
     like: str | None = Field(None, max_length=MAX_TEXT, description="Id of an item to resemble.")
     not_: str = Field(
         "",
@@ -184,8 +179,6 @@ def checked(request: SearchRequest) -> SearchRequest:
         raise NotTogether(
             f"offset + k: {request.offset + request.k} goes past {MAX_DEPTH}; narrow the search with filters"
         )
-    if request.explain and request.k > MAX_EXPLAINED:
-        raise NotTogether(f"explain: at most {MAX_EXPLAINED} hits are explained at once; ask for a smaller k")
     return request
 
 
