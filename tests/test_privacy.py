@@ -20,6 +20,7 @@ from magpie.data.aggregates.k_anonymous_queries import shared_queries
 from magpie.data.clock import now_ms
 from magpie.data.database.api_tokens import create_token
 from magpie.data.database.connection import Database, open_database
+from magpie.data.database.migrations import HEAD
 from magpie.data.database.tables import client_salts, events, queries
 from magpie.data.erasure.erase import Forgotten, forget_client, forgotten_at, purge
 from magpie.data.erasure.subject_access import forget_session
@@ -291,7 +292,7 @@ def test_what_an_older_magpie_kept_is_dropped(settings: Settings) -> None:
     database.close()
     left = {"theme": "kept", "context": [{"request": {"theme": "dark mode kept"}}]}
     assert asked["query_attributes"] == done["event_attributes"] == left and asked["context"] == left["context"]
-    copy = settings.home / "magpie.db.before-0008_personal_fields"
+    copy = settings.home / f"magpie.db.before-{HEAD}"
     assert ADDRESS.encode() in copy.read_bytes()
     copy.unlink()
     found = bytes_of(settings.home)

@@ -77,7 +77,7 @@ def test_a_desktop_photographs_with_its_own_camera(browser: Any, server: Server)
             page.get_by_label("Take a photo").click()
             wait_until(page, "document.querySelector('#webcam video').videoWidth > 0")
             page.keyboard.press("Escape")
-            assert page.evaluate("document.querySelector('#webcam video').srcObject") is None  # its light goes out
+            wait_until(page, "document.querySelector('#webcam video').srcObject === null")  # its light goes out
         page.get_by_role("button", name="Search with a picture").click()
         page.get_by_label("Take a photo").click()
         wait_until(page, "document.querySelector('#webcam video').videoWidth > 0")
