@@ -19,13 +19,21 @@ hypothesis.settings.register_profile("magpie", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("magpie")
 
 
-SLOW_FIXTURES = {"browser", "server"}  # a Chromium, a server process
+SLOW_FIXTURES = {
+    "browser",
+    "server",
+    "cluster",
+    "postgresql_url",
+    "empty_postgresql_url",
+}  # a Chromium, a server process
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks as slow what needs a browser or a server process, so that `make check` leaves it out."""
+    """Marks as slow what needs a browser, a server process or PostgreSQL, so that `make check` leaves it out."""
     for item in items:
-        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+        callspec = getattr(item, "callspec", None)
+        is_on_postgresql = callspec is not None and callspec.params.get("backend") == "postgresql"
+        if is_on_postgresql or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
 
 

@@ -21,6 +21,8 @@ from magpie.indexer.encoder.onnx_clip import GraphInfo, OnnxClip
 from magpie.indexer.encoder.torch_clip import TorchClip
 from tests.indexer.encoder.test_onnx_export import TEXT, VIT
 
+pytestmark = pytest.mark.slow
+
 SHIPPED = SHIPPED_MODELS_DIR / "magpie-mini"
 GRAPHS = ("text.onnx", "image.onnx", "onnx_graphs.json")
 ENCODE = """

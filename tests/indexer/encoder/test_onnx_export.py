@@ -17,6 +17,8 @@ from magpie.indexer.encoder.onnx_export import write_graphs
 from magpie.indexer.encoder.torch_clip import TorchClip, TorchTokenizer
 from magpie.indexer.vectors import unit_rows
 
+pytestmark = pytest.mark.slow
+
 VIT: dict[str, Any] = {"image_size": 32, "layers": 2, "width": 32, "patch_size": 16, "head_width": 16}
 RESNET: dict[str, Any] = {
     "timm_model_name": "magpie_resnet_1221", "timm_pool": "avg", "timm_proj": "linear", "image_size": 32
