@@ -104,6 +104,11 @@ class Columns:
                 raise UnknownField(f"The filter on {name!r} is a range, but it holds words; give a list of values.")
         return mask
 
+    def first_word(self, name: str, row: int) -> str:
+        """The first value of a row in a column of words, "" without one."""
+        column = self._columns.get(name)
+        return next(iter(column.words(row)), "") if isinstance(column, WordColumn) else ""
+
     def facets(self, rows: np.ndarray, names: frozenset[str], most: int | None) -> dict[str, list[tuple[str, int]]]:
         """By column of these names the (value, count) pairs of the `most` frequent values in these rows, of all where
         it is None, the most frequent first; columns without any value in these rows are left out."""

@@ -33,6 +33,11 @@ class WordColumn:
         return len(self.vocabulary)
 
     @property
+    def value_counts(self) -> np.ndarray:
+        """(m,) how often each value of the vocabulary occurs."""
+        return np.bincount(self.codes, minlength=len(self.vocabulary))
+
+    @property
     def values_as_words(self) -> list[str]:
         """The distinct values by code."""
         return self.vocabulary

@@ -39,7 +39,7 @@ def retrieve(
 
 
 def _retrieve_from(segment: Segment, parsed: ParsedQuery, filters: Mapping[str, FilterValue], depth: int) -> Retrieved:
-    allowed = allowed_rows(segment, filters, parsed.excluded_id)
+    allowed = allowed_rows(segment, filters, parsed)
     if parsed.is_browsing:
         return Retrieved(segment, browsed=np.arange(len(segment.ids)) if allowed is None else np.flatnonzero(allowed))
     lexical = _match(segment, parsed, parsed.words, depth, allowed)
@@ -62,13 +62,16 @@ def _vectors_by_part(parsed: ParsedQuery) -> Mapping[str, np.ndarray]:
 
 
 def _match(segment: Segment, parsed: ParsedQuery, words: str, depth: int, allowed: np.ndarray | None) -> LexicalMatches:
-    return segment.lexical.search(words, depth, allowed, parsed.right_words) if words else _NO_MATCHES
+    return segment.lexical.search(words, depth, allowed, words.split()) if words else _NO_MATCHES
 
 
-def allowed_rows(segment: Segment, filters: Mapping[str, FilterValue], excluded_id: int | None) -> np.ndarray | None:
-    """(n,) bool: rows that pass the filters, are living and not excluded; None where all do. Raises BadFilter."""
+def allowed_rows(segment: Segment, filters: Mapping[str, FilterValue], parsed: ParsedQuery) -> np.ndarray | None:
+    """(n,) bool: rows that pass the filters and those of the query's words, are living and not excluded; None where all
+    do. Raises BadFilter."""
     allowed = segment.columns.allowed(filters)
-    excluded = segment.row_of(excluded_id) if excluded_id is not None else None
+    if (of_words := segment.columns.allowed(parsed.reading.filters)) is not None:
+        allowed = of_words if allowed is None else allowed & of_words
+    excluded = segment.row_of(parsed.excluded_id) if parsed.excluded_id is not None else None
     if segment.dead.any():
         allowed = ~segment.dead if allowed is None else allowed & ~segment.dead
     if excluded is not None:

@@ -13,7 +13,7 @@ from magpie.data.events.ubi import QueryRecord, ShownHit
 from magpie.search.experiments.exploration import Explored, Shares, explore, is_by_somebody
 from magpie.search.experiments.interleaving import Interleaved, interleave
 from magpie.search.ranker.named_rankings import check_rankings
-from magpie.search.request import Hit, Range, SearchRequest, SearchResult
+from magpie.search.request import Hit, Range, SearchRequest, SearchResult, Understood
 from magpie.web.addresses import picture_url
 from magpie.web.api.filter_notation import format_filter_parameters
 from magpie.web.api.search_requests import RecommendQuery
@@ -165,8 +165,18 @@ def result_as_dict(result: SearchResult) -> dict[str, Any]:
         },
         "ranges": {name: _range_as_dict(span) for name, span in result.ranges.items()},
         "notices": result.notices,
+        "understood": [_understood_as_dict(one) for one in result.understood],
         "corrected": result.corrected,
+        "did_you_mean": result.did_you_mean,
     }
+
+
+def _understood_as_dict(one: Understood) -> dict[str, Any]:
+    """One part of the query as JSON; what it has nothing of is left out."""
+    about: dict[str, Any] = {"kind": one.kind, "text": one.text}
+    about |= {"field": one.field} if one.field else {}
+    about |= {"filter": one.filter} if one.filter else {}
+    return about | ({"words": list(one.words)} if one.words else {})
 
 
 def _range_as_dict(span: Range) -> dict[str, Any]:

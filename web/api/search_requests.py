@@ -22,6 +22,7 @@ MAX_DEPTH = 10_000
 MAX_TEXT = 1000
 SORTS = [sign + name for name in ("relevance", "price", "title", "newest") for sign in ("", "-")]
 MAX_MEMBERS = 100
+MAX_LITERAL = 20
 MAX_LIST = 1000  # events or items in one request
 MAX_SEARCH_BYTES = 500_000  # of JSON, pictures come in forms
 _TEXT: dict[str, Any] = {"type": "string", "maxLength": MAX_FILTER_CHARS}
@@ -62,6 +63,9 @@ Sort = Annotated[
 FilterParameter = Annotated[
     str, WithJsonSchema({"type": "string", "pattern": FIELD_AND_VALUE, "maxLength": MAX_FILTER_CHARS})
 ]
+
+
+LiteralPart = Annotated[str, Field(max_length=MAX_TEXT)]
 
 
 # JSON may write 5 as 5.0, and its schema takes that for an integer
@@ -115,6 +119,10 @@ class SearchQuery(BaseModel):
     )
     image_weight: float | None = Field(None, ge=0, le=1, description="0: words only … 1: picture only.")
     correct: bool = Field(True, description="Put misspelt words right; false takes them as they are written.")
+    read: bool = Field(True, description="Read prices, exclusions, sizes and the like; false takes all as words.")
+    literal: list[LiteralPart] = Field(
+        default_factory=list, max_length=MAX_LITERAL, description="Parts of the words to take as nothing but words."
+    )
     client_id: str = Field("", max_length=200, description="Who searches, as that client's events say.")
     session_id: str = Field("", max_length=200)
     rerank: bool = Field(True, description="Let what was learned from clicks change the order.")
@@ -123,9 +131,10 @@ class SearchQuery(BaseModel):
 
     def to_request(self) -> SearchRequest:
         """The engine's request. Raises BadQuery or BadFilter."""
-        fields = self.model_dump(exclude={"q", "filter", "not_"})
+        fields = self.model_dump(exclude={"q", "filter", "not_", "literal"})
+        filters = parse_filter_parameters(self.filter)
         return checked(
-            SearchRequest(text=self.q, not_text=self.not_, filters=parse_filter_parameters(self.filter), **fields)
+            SearchRequest(text=self.q, not_text=self.not_, filters=filters, literal=tuple(self.literal), **fields)
         )
 
 
@@ -153,6 +162,10 @@ class SearchBody(Strict):
     )
     image_weight: float | None = Field(None, ge=0, le=1, description="0: words only … 1: picture only.")
     correct: bool = Field(True, description="Put misspelt words right; false takes them as they are written.")
+    read: bool = Field(True, description="Read prices, exclusions, sizes and the like; false takes all as words.")
+    literal: list[LiteralPart] = Field(
+        default_factory=list, max_length=MAX_LITERAL, description="Parts of the words to take as nothing but words."
+    )
     client_id: str = Field("", max_length=200, description="Who searches, as that client's events say.")
     session_id: str = Field("", max_length=200)
     rerank: bool = Field(True, description="Let what was learned from clicks change the order.")
@@ -161,10 +174,15 @@ class SearchBody(Strict):
 
     def to_request(self, picture: bytes | None) -> SearchRequest:
         """The engine's request. Raises BadQuery or BadFilter."""
-        fields = self.model_dump(exclude={"query", "filters", "not_"})
+        fields = self.model_dump(exclude={"query", "filters", "not_", "literal"})
         return checked(
             SearchRequest(
-                text=self.query, not_text=self.not_, filters=parse_filters(self.filters), picture=picture, **fields
+                text=self.query,
+                not_text=self.not_,
+                filters=parse_filters(self.filters),
+                picture=picture,
+                literal=tuple(self.literal),
+                **fields,
             )
         )
 

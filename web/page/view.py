@@ -1,10 +1,10 @@
 """Prepares the search page for its template: cards, facets, chips, headline and links."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from magpie.data.catalogue.catalogue import Item
-from magpie.search.request import SearchResult
+from magpie.search.request import SearchResult, Understood
 from magpie.web.addresses import picture_url, upload_url
 from magpie.web.page.cards import Card, card_of, field_label
 from magpie.web.page.facets import FacetGroup, RangeForm, facet_groups, range_ends, range_forms
@@ -51,6 +51,7 @@ class PageView:
     cards: list[Card]
     groups: list[FacetGroup]
     ranges: list[RangeForm]
+    read: list[Chip]
     chips: list[Chip]
     context: list[Chip]
     sorts: list[tuple[str, str]]
@@ -58,6 +59,7 @@ class PageView:
     num_to_come: int
     shown: str
     corrected_url: str
+    meant_url: str
     exact_url: str
 
 
@@ -78,6 +80,7 @@ def view_results(state: PageState, found: Found, text: Text) -> PageView:
         cards=[card_of(hit) for hit in hits],
         groups=facet_groups(state, result, is_confident, text) if has_filters else [],
         ranges=range_forms(state, result, is_confident, text) if has_filters else [],
+        read=_read_chips(state, result, text),
         chips=_chips(state, text),
         context=_context(state, found.liked, text),
         sorts=_sorts(state, result, text),
@@ -85,6 +88,7 @@ def view_results(state: PageState, found: Found, text: Text) -> PageView:
         num_to_come=min(PAGE_SIZE, result.total - len(hits)),
         shown=text("shown_of", shown=f"{len(hits):,}", total=f"{result.total:,}") if result.total > PAGE_SIZE else "",
         corrected_url=state.but(q=result.corrected).url if result.corrected else "",
+        meant_url=state.but(q=result.did_you_mean).url if result.did_you_mean else "",
         exact_url=state.but(exact=True).url,
     )
 
@@ -120,6 +124,29 @@ def _chips(state: PageState, text: Text) -> list[Chip]:
         else:
             labels.append((f"{field}: {_range_label(*range_ends(value), text)}", state.without_field(name).url))
     return [Chip(label, url, text("remove_filter", filter=label)) for label, url in labels]
+
+
+def _read_chips(state: PageState, result: SearchResult, text: Text) -> list[Chip]:
+    """A chip for each part of the words that narrows or orders the answer; without it they are plain words."""
+    labels = {one.text: label for one in reversed(result.understood) if (label := understood_label(one, text))}
+    return [
+        Chip(label, state.but(literal=(*state.literal, part)).url, text("remove_read", part=part))
+        for part, label in reversed(labels.items())
+    ]
+
+
+def understood_label(one: Understood, text: Text) -> str:
+    """What a part of the words was read as, for people; "" for what neither narrows nor orders."""
+    if one.kind == "phrase":
+        return text("chip_phrase", text=", ".join(one.words))
+    if one.kind == "exclusion":
+        return text("chip_not", text=", ".join(one.words))
+    if one.kind == "preference":
+        return text("chip_cheap")
+    if not one.filter:
+        return ""
+    value = _range_label(*range_ends(one.filter), text) if isinstance(one.filter, Mapping) else ", ".join(one.filter)
+    return f"{field_label(one.field, text)}: {value}"
 
 
 def _range_label(low: str, high: str, text: Text) -> str:

@@ -1,0 +1,182 @@
+"""Gathers what the reading of queries must know of a catalogue: attribute values, measures, currencies, words."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import chain, pairwise
+
+import numpy as np
+
+from magpie.indexer.indexes.attribute_columns import MAX_FACET_VALUES, Columns
+from magpie.indexer.indexes.column_types import NumberColumn, WordColumn
+from magpie.search.query.query_words import SIGN, any_of, fold, query_words
+
+WORD = re.compile(r"[^\W_]+(?:[-'’.&/][^\W_]+)*[+#]*")
+_NOT_WORDS = ("title", "currency")
+_MAX_VALUE = 40  # characters; longer values are prose
+_MAX_WORDS = 4
+_UNSAID = frozenset(["true", "false", "yes", "no", "none", "n/a", "other", "others"])
+_CAMEL = re.compile(r"(?<=[^\W\dA-Z_])(?=[A-Z])")
+_SIGNS = re.compile(f"[{SIGN}]{{2,}}")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A column of measured numbers: what it measures ("height"), in which dimension, and its unit in that dimension's
+    base unit (cm, g, l, W, V, GB)."""
+
+    field: str
+    aspect: str
+    dimension: str
+    unit: float
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value of a column that a query names: the end of its place in the query, and (field, value) of each match."""
+
+    end: int
+    meanings: tuple[tuple[str, str], ...]
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The columns that have the value."""
+        return frozenset(name for name, _ in self.meanings)
+
+
+@dataclass(frozen=True)
+class CatalogueFacts:
+    """What readings know of a catalogue.
+
+    `knows` tells whether an item has a word in any of its forms; `stems` are the forms of a text's words, by which
+    `values` are found; `sizes` are the (field, value) of columns of sizes by the value in lower case. `said` are pairs
+    of neighbouring words of titles, of which the first may be an operator.
+    """
+
+    knows: Callable[[str], bool]
+    stems: Callable[[str], Sequence[str]]
+    values: Sequence[Mapping[tuple[str, ...], tuple[tuple[str, str], ...]]]
+    sizes: Mapping[str, tuple[str, str]]
+    measures: tuple[Measure, ...]
+    currencies: frozenset[str]
+    has_prices: bool
+    said: Sequence[frozenset[tuple[str, str]]]
+
+    def says(self, operator: str, text: str, end: int) -> bool:
+        """Whether a title has the last word of an operator beside the word that follows it in a text."""
+        following = WORD.match(text[end:].lstrip())
+        return following is not None and any((operator.split()[-1], following.group()) in each for each in self.said)
+
+    def value_at(self, text: str, start: int) -> Value | None:
+        """The longest value that the text names from `start` on, which is the beginning of a word."""
+        found: list[str] = []
+        best, end = None, start
+        if _SIGNS.match(text, start):
+            return self._signs_at(text, start)
+        for word in WORD.finditer(text, start):
+            if text[end : word.start()].strip(" -") or len(found) >= _MAX_WORDS:
+                break
+            end = word.end()
+            forms = self.stems(word.group())
+            found += forms
+            if forms and (meanings := self._meanings(tuple(found))):
+                best = Value(end, meanings)
+        return best
+
+    def _signs_at(self, text: str, start: int) -> Value | None:
+        run = _SIGNS.match(text, start)
+        for end in range(run.end() if run else start, start + 1, -1):
+            if meanings := self._meanings((text[start:end],)):
+                return Value(end, meanings)
+        return None
+
+    def _meanings(self, key: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        return tuple(dict.fromkeys(chain.from_iterable(each.get(key, ()) for each in self.values)))
+
+
+def gather_facts(
+    columns: Sequence[Columns], knows: Callable[[str], bool], stems: Callable[[str], Sequence[str]]
+) -> CatalogueFacts:
+    """The facts of the segments with these columns."""
+    measures = {measure.field: measure for each in columns for measure in _measures(each)}
+    currencies = [word for each in columns for word in _vocabulary(each, "currency")]
+    prices = [each["price"] for each in columns if "price" in each]
+    return CatalogueFacts(
+        knows=knows,
+        stems=stems,
+        values=[_values(each, stems) for each in columns],
+        sizes={size: named for each in columns for size, named in _sizes(each).items()},
+        measures=tuple(measures.values()),
+        currencies=frozenset(currencies),
+        has_prices=any(isinstance(one, NumberColumn) and not np.isnan(one.values).all() for one in prices),
+        said=[_said(each) for each in columns],
+    )
+
+
+def _vocabulary(columns: Columns, name: str) -> Sequence[str]:
+    if name not in columns:
+        return ()
+    column = columns[name]
+    return column.vocabulary if isinstance(column, WordColumn) else ()
+
+
+@lru_cache(maxsize=32)
+def _values(
+    columns: Columns, stems: Callable[[str], Sequence[str]]
+) -> Mapping[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """By the forms of their words the (field, value) of the values that people may name: short words, no numbers."""
+    found: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = {}
+    for name, vocabulary in sorted(columns.vocabularies(MAX_FACET_VALUES).items()):
+        for value in vocabulary if name not in _NOT_WORDS else ():
+            folded = fold(value.strip())
+            if not 1 < len(folded) <= _MAX_VALUE or folded in _UNSAID or not any(map(str.isalpha, folded)):
+                continue
+            key = (folded,) if _SIGNS.fullmatch(folded) else tuple(stems(value))
+            if 0 < len(key) <= _MAX_WORDS:
+                found[key] = (*found.get(key, ()), (name, value))
+    return found
+
+
+@lru_cache(maxsize=32)
+def _sizes(columns: Columns) -> Mapping[str, tuple[str, str]]:
+    names = [name for name in columns.names if fold(name).replace("_", " ") in query_words()["size"]]
+    few = [name for name in names if columns[name].num_distinct <= MAX_FACET_VALUES]
+    return {fold(value): (name, value) for name in few for value in columns[name].values_as_words}
+
+
+@lru_cache(maxsize=32)
+def _said(columns: Columns) -> frozenset[tuple[str, str]]:
+    """The pairs of neighbouring words of titles of which the first ends an operator: ("not", "disturb")."""
+    words = query_words()
+    operators = [*words["exclusion"]["strong"], *words["exclusion"]["weak"], *words["price"]["cheap"]]
+    last = {operator.split()[-1] for operator in [*operators, *words["asking"]["before"]]}
+    titles = (WORD.findall(fold(title)) for title in _vocabulary(columns, "title"))
+    return frozenset(pair for title in titles for pair in pairwise(title) if pair[0] in last)
+
+
+@lru_cache(maxsize=32)
+def _measures(columns: Columns) -> tuple[Measure, ...]:
+    numbers = [name for name in columns.names if isinstance(columns[name], NumberColumn)]
+    return tuple(measure for name in numbers if (measure := measure_of(name)))
+
+
+def measure_of(name: str) -> Measure | None:
+    """What a column of this name measures ("width_cm", "Height (cm)", "weight kg"); None without a unit."""
+    plain = " ".join(re.findall(r"[^\W_]+|[\"″]", fold(_CAMEL.sub(" ", name))))
+    units = [(dimension, units[unit]) for unit in plain.split() for dimension, units in _units() if unit in units]
+    aspects = [aspect for aspect, pattern in aspect_patterns() if pattern.search(plain)]
+    if not units:
+        return None
+    dimension, unit = units[-1]
+    return Measure(name, aspects[0] if aspects else dimension, dimension, unit)
+
+
+def _units() -> Iterator[tuple[str, Mapping[str, float]]]:
+    yield from query_words()["units"].items()
+
+
+@cache
+def aspect_patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Each aspect ("height") with the pattern of the words that name it."""
+    return tuple((aspect, re.compile(any_of(words))) for aspect, words in query_words()["aspects"].items())
