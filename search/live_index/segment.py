@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -46,6 +47,8 @@ class Segment:
     `ids` (n,) are ascending `items.id`; `parts` and `fused` (n, dim) unit rows; `dead` (n,) bool marks items that were
     changed or deleted since; `text_weights` (n,) are the weights of the text in fusion; `dominant_colours` (n, 3) uint8
     those of the first pictures. `fused` is the `fusion` of the parts, moved by `click_part` towards clicked queries.
+    Every change of the catalogue up to `revision` is in this segment or an earlier one. `folder` holds its files; None
+    for one that is in memory only, and for the generation.
     """
 
     ids: np.ndarray
@@ -59,6 +62,8 @@ class Segment:
     lexical: LexicalIndex
     columns: Columns
     dead: np.ndarray
+    revision: int = 0
+    folder: Path | None = None
 
     @cached_property
     def prices(self) -> np.ndarray:
