@@ -27,7 +27,10 @@ class Settings(BaseSettings):
         None, description="SQLAlchemy URL of the catalogue and event log; by default SQLite in the home."
     )
     api_token: str | None = Field(
-        None, description="Bearer token for writing endpoints; while none is set, they answer only this machine."
+        None, description="Bearer token that opens everything, beside the owner's and those of `magpie token create`."
+    )
+    trust_loopback: bool = Field(
+        False, description="Whether programs on this machine may write and read figures without a token."
     )
     rate_limit: str = Field(
         "500 per second", min_length=1, description="Most requests of one address, or of one token from anywhere."

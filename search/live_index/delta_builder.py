@@ -21,7 +21,8 @@ from magpie.indexer.encoder.encode_catalogue import pool_pictures, pool_texts
 from magpie.indexer.encoder.encoder import Encoder
 from magpie.indexer.encoder.image_decoding import decode_views
 from magpie.indexer.encoder.video_pooling import pool_frames
-from magpie.indexer.fusion.average_fusion import PARTS, fuse
+from magpie.indexer.fusion.average_fusion import PARTS
+from magpie.indexer.fusion.halves import fuse_halves
 from magpie.indexer.generations.generation import Generation
 from magpie.indexer.indexes.attribute_columns_builder import ColumnsBuilder
 from magpie.indexer.indexes.lexical_index import LexicalIndexBuilder
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Vectors:
-    """The vectors of n items: (n, dim) unit rows by part and fused, (n,) text weights, (n, 3) dominant colours."""
+    """The vectors of n items: (n, dim) unit rows by part, (n, 2·dim) fused rows, (n,) text weights, (n, 3) colours."""
 
     parts: Mapping[str, np.ndarray]
     fused: np.ndarray
@@ -78,7 +79,7 @@ class ChangedItems:
         words = load_lexicon().single_words()
         num_descriptive = np.array([text.count_descriptive(words) for text in texts])
         weights = generation.text_weighing.weigh(parts, num_descriptive)
-        fused = fuse(generation.fusion.contributions(parts, weights))
+        fused = fuse_halves(generation.fusion.contributions(parts, weights))
         ids = np.array([item.id for item in items], np.int64)
         vectors = _Vectors(parts, generation.click_part.apply(ids, fused), weights, dominant_colours)
         return self._assemble(lambda: items, lambda _: vectors, revision, len(items))

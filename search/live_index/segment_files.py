@@ -22,7 +22,7 @@ from magpie.data.home.atomic_files import write_whole
 from magpie.data.settings import Settings
 from magpie.indexer.generations.checksums import CHECKSUM, checksum_of, describe_files, find_fault
 from magpie.indexer.generations.generation import Generation
-from magpie.indexer.generations.input_digest import code_digest
+from magpie.indexer.generations.input_digest import code_digest, digest_code
 from magpie.indexer.indexes.attribute_columns import Columns
 from magpie.indexer.indexes.lexical_index import LexicalIndex
 from magpie.indexer.indexes.vector_index import VectorIndex
@@ -63,7 +63,7 @@ class SegmentFiles:
             "format": _FORMAT,
             "generation": manifest.get(CHECKSUM) or checksum_of(manifest),
             "fingerprint": manifest["fingerprint"],
-            "code": code_digest(),
+            "code": [code_digest(), digest_code([Path(__file__).parent])],
         }
         self._described: dict[str, Mapping[str, Any]] = {}  # the files of each segment by its folder's name
         self._listed: list[str] = []
