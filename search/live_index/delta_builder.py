@@ -23,9 +23,10 @@ from magpie.indexer.fusion.average_fusion import PARTS
 from magpie.indexer.fusion.halves import fuse_halves
 from magpie.indexer.generations.generation import Generation
 from magpie.indexer.indexes.attribute_columns_builder import ColumnsBuilder
-from magpie.indexer.indexes.lexical_index import LexicalIndexBuilder
+from magpie.indexer.indexes.lexical_index_builder import LexicalIndexBuilder
 from magpie.indexer.indexes.vector_index import EXACT, VectorIndex, build_index
 from magpie.indexer.text.item_text import ItemText
+from magpie.indexer.text.languages import language_of
 from magpie.indexer.text.lexicon import load_lexicon
 from magpie.search.live_index.segment import Segment
 
@@ -103,12 +104,16 @@ class ChangedItems:
 
     def _assemble(self, items: Iterable[Item], vectors_of: Callable[[np.ndarray], _Vectors]) -> Segment:
         """The segment of these items, in ascending `items.id`; `vectors_of` gives the vectors for their (n,) ids."""
-        columns, lexical = ColumnsBuilder(self._catalogue.attribute_kinds()), LexicalIndexBuilder(None)
+        columns, lexical = (
+            ColumnsBuilder(self._catalogue.attribute_kinds()),
+            LexicalIndexBuilder(like=self._generation.lexical),
+        )
         found: list[int] = []
         for item in items:
             found.append(item.id)
             columns.add(item)
-            lexical.add(self._generation.text_plan.read(item).searched_fields())
+            text = self._generation.text_plan.read(item)
+            lexical.add(text.searched_fields(), language_of(item.attributes))
         ids = np.array(found, np.int64)
         vectors = vectors_of(ids)
         rows = {"fused": vectors.fused, **vectors.parts}
