@@ -117,7 +117,8 @@ def _span(field: str, bounds: Mapping[Any, Any]) -> Span:
         if operator not in RANGE_OPERATORS:
             raise BadFilter(f"filters.{field}: unknown operator {brief(operator)}; use {', '.join(RANGE_OPERATORS)}")
         if not (_is_number(bound) or (isinstance(bound, str) and period_of(bound) is not None)):
-            raise BadFilter(f"filters.{field}.{operator}: {brief(bound)} is not a number, nor a date in ISO 8601")
+            error = NoRange if isinstance(bound, str) else BadFilter
+            raise error(f"filters.{field}.{operator}: {brief(bound)} is not a number, nor a date in ISO 8601")
     return Span(tuple(bounds.items()))
 
 
