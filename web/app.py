@@ -20,6 +20,7 @@ from magpie.web.api.responses import FastJSON, LineAnswer, Problem, UpsertAnswer
 from magpie.web.api.search import api as search_api
 from magpie.web.api.search_requests import SearchBody
 from magpie.web.insights.routes import insights
+from magpie.web.insights.sign_in import sign_in
 from magpie.web.middleware.base_path import BelowPath, parse_base_path, refuse_own_path
 from magpie.web.middleware.cors import CrossOrigin, parse_origins
 from magpie.web.middleware.static_cache import StaticCache
@@ -89,6 +90,7 @@ def create_app(settings: Settings, shared: SharedState | None = None) -> Flask:
     app.register_blueprint(pages)
     app.register_blueprint(privacy_pages)
     app.register_blueprint(insights)
+    app.register_blueprint(sign_in)
     base = parse_base_path(settings.base_path or "")
     refuse_own_path(app, base)
     opened = open_services(settings, shared)

@@ -55,7 +55,10 @@ class Generation:
 
     @cached_property
     def fused(self) -> np.ndarray:
-        """(n, dim) float16 fused unit vectors, mapped from disk; a zero row has neither text nor picture."""
+        """(n, 2·dim) float16 fused rows, mapped from disk; a zero row has neither text nor picture.
+
+        They are (n, dim) sums of the halves where an older Magpie built this.
+        """
         return _map(self.folder / "fused.npy")
 
     @cached_property

@@ -47,18 +47,23 @@ def _retrieve_from(segment: Segment, parsed: ParsedQuery, filters: Mapping[str, 
     best = _match(segment, parsed, parsed.words, 1, None) if filters else lexical
     return Retrieved(
         segment,
-        {name: segment.indexes[name].search(v, depth, allowed) for name, v in _vectors_by_part(parsed).items()},
+        {
+            name: segment.indexes[name].search(v, depth, allowed)
+            for name, v in _vectors_by_part(segment, parsed).items()
+        },
         lexical,
         [_match(segment, parsed, phrase, depth, allowed) for phrase in parsed.not_words],
         float(best.scores[0]) if len(best.scores) else 0.0,
     )
 
 
-def _vectors_by_part(parsed: ParsedQuery) -> Mapping[str, np.ndarray]:
-    """The (dim,) query vector for each vector index that is searched."""
+def _vectors_by_part(segment: Segment, parsed: ParsedQuery) -> Mapping[str, np.ndarray]:
+    """The query vector for each vector index that is searched: (dim,), or as the fused rows are compared with it."""
     if parsed.vector is None:
         return {}
-    return {parsed.source: parsed.vector} if parsed.more_like_this is None else parsed.more_like_this.vectors
+    if parsed.more_like_this is not None:
+        return parsed.more_like_this.vectors
+    return {parsed.source: segment.fused_query(parsed.vector) if parsed.source == "fused" else parsed.vector}
 
 
 def _match(segment: Segment, parsed: ParsedQuery, words: str, depth: int, allowed: np.ndarray | None) -> LexicalMatches:

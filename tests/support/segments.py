@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from magpie.indexer.encoder.dominant_colour import NO_COLOUR
-from magpie.indexer.fusion.average_fusion import Fusion, fuse
+from magpie.indexer.fusion.average_fusion import Fusion
 from magpie.indexer.fusion.click_part import ClickPart
+from magpie.indexer.fusion.halves import fuse_halves
 from magpie.indexer.fusion.missing_part_imputation import plain_average
 from magpie.search.live_index.segment import Segment
 
@@ -20,7 +21,7 @@ def segment_of(text: np.ndarray, image: np.ndarray, text_weights: np.ndarray, fu
     return Segment(
         ids=np.arange(len(text)),
         parts=MappingProxyType({"text": text.astype(np.float16), "image": image.astype(np.float16)}),
-        fused=fuse(fusion.contributions({"text": text, "image": image}, text_weights)).astype(np.float16),
+        fused=fuse_halves(fusion.contributions({"text": text, "image": image}, text_weights)).astype(np.float16),
         text_weights=text_weights,
         dominant_colours=np.full((len(text), 3), NO_COLOUR, np.uint8),
         fusion=fusion,

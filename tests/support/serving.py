@@ -73,7 +73,7 @@ def serving(
         process = subprocess.Popen(
             [*COMMAND, "--home", str(home), *command, "--port", str(port)],
             stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
-            env={**os.environ, "MAGPIE_RATE_LIMIT": "10000 per second", **environment},
+            env={**os.environ, "MAGPIE_RATE_LIMIT": "10000 per second", "MAGPIE_TRUST_LOOPBACK": "1", **environment},
         )  # fmt: skip
     server = Server(home, process, port, log)
     try:

@@ -73,10 +73,10 @@ def app(shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture(scope="module")
 def guarded(shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The same application once there is a token."""
+    """The same application where nobody is trusted by address."""
     home = tmp_path_factory.mktemp("guarded") / "home"
     shutil.copytree(shop.home, home)
-    opened = create_app(shop.model_copy(update={"home": home, "api_token": TOKEN}))
+    opened = create_app(shop.model_copy(update={"home": home, "api_token": TOKEN, "trust_loopback": False}))
     yield opened
     opened.extensions["magpie"].close()
 
