@@ -129,6 +129,11 @@ class Settings(BaseSettings):
         return self.home / "generations"
 
     @property
+    def live_dir(self) -> Path:
+        """The folder of the indexed changes since a generation, a folder for each generation."""
+        return self.home / "live"
+
+    @property
     def current_file(self) -> Path:
         """The file that names the generation being served."""
         return self.home / "CURRENT"

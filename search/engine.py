@@ -34,7 +34,7 @@ from magpie.search.request import FacetValue, Hit, Range, SearchRequest, SearchR
 from magpie.search.retrieval.confidence import is_confident
 from magpie.search.retrieval.facets import count_facets, find_ranges, find_without_each_filter
 from magpie.search.retrieval.ranked_list import RankedList, check_sort
-from magpie.search.serving import Serving, open_serving, serve, with_changes
+from magpie.search.serving import NO_SERVER, Serving, Upkeep, open_serving, serve, with_changes
 from magpie.search.status import describe_status, not_ready
 
 log = logging.getLogger(__name__)
@@ -44,8 +44,9 @@ _CURRENT_GONE = "is gone; the index is served until the server ends, so run `mag
 class SearchEngine:
     """Answers searches from the current generation and the changes since. Safe to share among threads."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, upkeep: Upkeep = NO_SERVER) -> None:
         self._settings = settings
+        self._upkeep = upkeep
         self._database = database
         self.decoders = Decoders.opened()
         self._catalogue = Catalogue(database, settings, self.decoders.catalogue)
@@ -146,7 +147,9 @@ class SearchEngine:
                 if before is None or current not in (None, before.wanted):
                     if current is None:
                         raise NoIndex(NO_INDEX)
-                    self._serving = open_serving(self._settings, self._catalogue, current, self.decoders, before)
+                    self._serving = open_serving(
+                        self._settings, self._catalogue, current, self.decoders, before, self._upkeep
+                    )
                 else:
                     self._serving = with_changes(before, self._catalogue)
                 self._forgotten_ms = forgotten_at(self._database)

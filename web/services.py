@@ -25,6 +25,7 @@ from magpie.data.spam.click_spam import filter_promotion, filter_recent_spam
 from magpie.search.engine import SearchEngine
 from magpie.search.personalisation.popularity import WINDOW_DAYS
 from magpie.search.recommendations.recommender import Recommender
+from magpie.search.serving import SERVER_CATCH_UP_S, Upkeep
 from magpie.search.status import not_ready
 from magpie.web.background.auto_rebuild import AutoRebuild
 from magpie.web.background.job_health import JobHealth
@@ -108,7 +109,7 @@ def open_services(settings: Settings, shared: SharedState | None = None) -> Serv
     shared = shared or SharedState.among(1)
     database = open_database(settings, PATIENCE_S)
     home = _watch_home(settings, database)
-    engine = SearchEngine(settings, database)
+    engine = SearchEngine(settings, database, Upkeep(SERVER_CATCH_UP_S, shared.is_first))
     catalogue = Catalogue(database, settings, engine.decoders.catalogue)
     event_log = EventLog(database)
     auto_rebuild = AutoRebuild(settings, partial(_status_to_rebuild, engine, home), shared.alarms)

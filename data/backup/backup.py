@@ -33,7 +33,7 @@ MANIFEST = "backup.json"
 SNAPSHOT_PREFIX = ".backup-"
 DATABASE = "magpie.db"
 # caches, temporary files, and copies of what is saved anyway
-_LEFT_OUT = ("thumbnails", "models/cache")
+_LEFT_OUT = ("thumbnails", "models/cache", "live")
 _LEFT_OUT_ENDINGS = (".lock", ".db-wal", ".db-shm", ".partial", ".new", ".damaged")
 _SECRET = ("token", "secret", "key", "url", "home")
 Progress = Callable[[str, int, int], None]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -48,6 +49,8 @@ class Segment:
     changed or deleted since; `text_weights` (n,) are the weights of the text in fusion; `dominant_colours` (n, 3) uint8
     those of the first pictures. `fused` (n, 2·dim) is the `fusion` of the parts side by side, moved by `click_part`
     towards clicked queries; where an older Magpie built the index, the (n, dim) sums of these halves.
+    Every change of the catalogue up to `revision` is in this segment or an earlier one. `folder` holds its files; None
+    for one that is in memory only, and for the generation.
     """
 
     ids: np.ndarray
@@ -61,6 +64,8 @@ class Segment:
     lexical: LexicalIndex
     columns: Columns
     dead: np.ndarray
+    revision: int = 0
+    folder: Path | None = None
 
     @cached_property
     def prices(self) -> np.ndarray:

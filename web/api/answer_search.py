@@ -7,6 +7,7 @@ from typing import Any
 from flask import request as http_request
 from werkzeug.datastructures import Headers
 
+from magpie.data.catalogue.instants import format_instant
 from magpie.data.events.filter_reasons import BOT
 from magpie.data.events.personal_fields import is_crawler
 from magpie.data.events.ubi import QueryRecord, ShownHit
@@ -175,11 +176,12 @@ def result_as_dict(result: SearchResult) -> dict[str, Any]:
 
 
 def _range_as_dict(span: Range) -> dict[str, Any]:
-    return {
-        "min": span.minimum,
-        "max": span.maximum,
-        "histogram": {"edges": list(span.spread.edges), "counts": list(span.spread.counts)},
-    }
+    """The range as JSON; dates in ISO 8601."""
+    least, greatest, *edges = (
+        format_instant(number) if span.is_dates else number
+        for number in (span.minimum, span.maximum, *span.spread.edges)
+    )
+    return {"min": least, "max": greatest, "histogram": {"edges": edges, "counts": list(span.spread.counts)}}
 
 
 def hit_as_dict(hit: Hit) -> dict[str, Any]:

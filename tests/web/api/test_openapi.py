@@ -127,8 +127,8 @@ def test_the_docs_need_no_network(app: Any, document: dict[str, Any]) -> None:
 
 OPERATIONS = [
     "GET /api/search", "POST /api/search", "GET /api/suggest", "GET /api/items/{item_id}/similar", "GET /api/recommend",
-    "POST /api/events", "POST /api/clients", "GET /api/items/{item_id}", "PUT /api/items/{item_id}", "DELETE /api/items/{item_id}",
-    "POST /api/items", "GET /healthz", "GET /readyz", "GET /metrics",
+    "POST /api/events", "POST /api/clients", "GET /api/items/{item_id}", "PUT /api/items/{item_id}",
+    "DELETE /api/items/{item_id}", "POST /api/items", "GET /healthz", "GET /readyz", "GET /metrics",
 ]  # fmt: skip
 
 
