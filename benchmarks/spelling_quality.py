@@ -16,7 +16,7 @@ from pathlib import Path
 
 import wordfreq
 
-from magpie.indexer.indexes.lexical_index import stem_words
+from magpie.indexer.text.query_words import stem_words
 from magpie.search.query.language_words import LEAST, log_share, plain
 from magpie.search.query.spelling import _WORD, Speller
 

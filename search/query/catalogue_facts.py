@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property
 from itertools import chain, pairwise
 
 import numpy as np
@@ -46,34 +46,61 @@ class Value:
 
 
 @dataclass(frozen=True)
-class CatalogueFacts:
-    """What readings know of a catalogue.
+class ColumnFacts:
+    """What the columns of one segment tell: (field, value) of `values` by the forms of their words, those of scripts
+    without spaces by themselves; of `sizes`, the values of columns of sizes, by the value in lower case; measures;
+    `said`, pairs of neighbouring words of titles, of which the first may be an operator; the prices' currencies."""
 
-    `knows` tells whether an item has a word in any of its forms; `stems` are the forms of a text's words, by which
-    `values` are found; `sizes` are the (field, value) of columns of sizes by the value in lower case. `said` are pairs
-    of neighbouring words of titles, of which the first may be an operator.
-    """
-
-    knows: Callable[[str], bool]
-    stems: Callable[[str], Sequence[str]]
-    values: Sequence[Mapping[tuple[str, ...], tuple[tuple[str, str], ...]]]
+    values: Mapping[tuple[str, ...], tuple[tuple[str, str], ...]]
     sizes: Mapping[str, tuple[str, str]]
     measures: tuple[Measure, ...]
+    said: frozenset[tuple[str, str]]
     currencies: frozenset[str]
     has_prices: bool
-    said: Sequence[frozenset[tuple[str, str]]]
+
+
+@dataclass(frozen=True)
+class CatalogueFacts:
+    """What readings know of a catalogue, segment by segment.
+
+    `knows` tells whether an item has a word in any of its forms; `stems` are the forms of a text's words.
+    """
+
+    segments: Sequence[ColumnFacts]
+    knows: Callable[[str], bool]
+    stems: Callable[[str], Sequence[str]]
+
+    @cached_property
+    def measures(self) -> tuple[Measure, ...]:
+        """The measures of all columns, each field once."""
+        return tuple({measure.field: measure for each in self.segments for measure in each.measures}.values())
+
+    @cached_property
+    def currencies(self) -> frozenset[str]:
+        """The currencies of all prices."""
+        return frozenset().union(*(each.currencies for each in self.segments))
+
+    @cached_property
+    def has_prices(self) -> bool:
+        """Whether any item has a price."""
+        return any(each.has_prices for each in self.segments)
+
+    def size(self, text: str) -> tuple[str, str] | None:
+        """The field and value of a size in lower case."""
+        return next((each.sizes[text] for each in self.segments if text in each.sizes), None)
 
     def says(self, operator: str, text: str, end: int) -> bool:
         """Whether a title has the last word of an operator beside the word that follows it in a text."""
         following = WORD.match(text[end:].lstrip())
-        return following is not None and any((operator.split()[-1], following.group()) in each for each in self.said)
+        pair = following and (operator.split()[-1], following.group())
+        return any(pair in each.said for each in self.segments)
 
     def value_at(self, text: str, start: int) -> Value | None:
         """The longest value that the text names from `start` on, which is the beginning of a word."""
-        found: list[str] = []
-        best, end = None, start
         if _SIGNS.match(text, start):
             return self._signs_at(text, start)
+        found: list[str] = []
+        best, end = None, start
         for word in WORD.finditer(text, start):
             if text[end : word.start()].strip(" -") or len(found) >= _MAX_WORDS:
                 break
@@ -92,25 +119,18 @@ class CatalogueFacts:
         return None
 
     def _meanings(self, key: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-        return tuple(dict.fromkeys(chain.from_iterable(each.get(key, ()) for each in self.values)))
+        return tuple(dict.fromkeys(chain.from_iterable(each.values.get(key, ()) for each in self.segments)))
 
 
-def gather_facts(
-    columns: Sequence[Columns], knows: Callable[[str], bool], stems: Callable[[str], Sequence[str]]
-) -> CatalogueFacts:
-    """The facts of the segments with these columns."""
-    measures = {measure.field: measure for each in columns for measure in _measures(each)}
-    currencies = [word for each in columns for word in _vocabulary(each, "currency")]
-    prices = [each["price"] for each in columns if "price" in each]
-    return CatalogueFacts(
-        knows=knows,
-        stems=stems,
-        values=[_values(each, stems) for each in columns],
-        sizes={size: named for each in columns for size, named in _sizes(each).items()},
-        measures=tuple(measures.values()),
-        currencies=frozenset(currencies),
-        has_prices=any(isinstance(one, NumberColumn) and not np.isnan(one.values).all() for one in prices),
-        said=[_said(each) for each in columns],
+def gather_facts(columns: Columns, stems: Callable[[str], Sequence[str]]) -> ColumnFacts:
+    """The facts of one segment; `stems` are the forms of a text's words."""
+    return ColumnFacts(
+        values=_values(columns, stems),
+        sizes=_sizes(columns),
+        measures=_measures(columns),
+        said=_said(columns),
+        currencies=frozenset(_vocabulary(columns, "currency")),
+        has_prices="price" in columns.numbers(np.arange(columns.num_rows)),
     )
 
 
@@ -121,7 +141,6 @@ def _vocabulary(columns: Columns, name: str) -> Sequence[str]:
     return column.vocabulary if isinstance(column, WordColumn) else ()
 
 
-@lru_cache(maxsize=32)
 def _values(
     columns: Columns, stems: Callable[[str], Sequence[str]]
 ) -> Mapping[tuple[str, ...], tuple[tuple[str, str], ...]]:
@@ -138,14 +157,12 @@ def _values(
     return found
 
 
-@lru_cache(maxsize=32)
 def _sizes(columns: Columns) -> Mapping[str, tuple[str, str]]:
     names = [name for name in columns.names if fold(name).replace("_", " ") in query_words()["size"]]
     few = [name for name in names if columns[name].num_distinct <= MAX_FACET_VALUES]
     return {fold(value): (name, value) for name in few for value in columns[name].values_as_words}
 
 
-@lru_cache(maxsize=32)
 def _said(columns: Columns) -> frozenset[tuple[str, str]]:
     """The pairs of neighbouring words of titles of which the first ends an operator: ("not", "disturb")."""
     words = query_words()
@@ -155,7 +172,6 @@ def _said(columns: Columns) -> frozenset[tuple[str, str]]:
     return frozenset(pair for title in titles for pair in pairwise(title) if pair[0] in last)
 
 
-@lru_cache(maxsize=32)
 def _measures(columns: Columns) -> tuple[Measure, ...]:
     numbers = [name for name in columns.names if isinstance(columns[name], NumberColumn)]
     return tuple(measure for name in numbers if (measure := measure_of(name)))

@@ -13,12 +13,13 @@ from magpie.data.settings import Settings
 from magpie.indexer.encoder.encoder import Encoder
 from magpie.indexer.encoder.image_decoding import decode_upload
 from magpie.indexer.generations.generation import Generation
+from magpie.indexer.text.query_words import NO_WORDS, QueryWords, analyse_query, phrase_of, spellings_of
 from magpie.indexer.vectors import unit_rows
 from magpie.search.live_index.segment import Segment, find_row
 from magpie.search.query.autocomplete import finish_word
 from magpie.search.query.more_like_this import Example, MoreLikeThis, compare_with
 from magpie.search.query.negation import Negation, negate, split_negated
-from magpie.search.query.query_reader import QueryReader, knows
+from magpie.search.query.query_reader import QueryReader
 from magpie.search.query.reading import PLAIN, Reading
 from magpie.search.request import MODES, SearchRequest
 
@@ -36,8 +37,9 @@ class ParsedQuery:
     `vector` is the (dim,) unit query vector, None for a lexical search and for browsing.
     `source` names the vectors that it is compared with: "fused", "text" or "image"; "lexical" for none.
     `more_like_this` replaces that comparison by one part by part, where there is an example.
-    `reading` is what the request's words mean; `words` are those for the lexical index, "" where only vectors are
-    compared. `negation` holds the negated phrases for vectors, `not_words` those for the lexical index.
+    `reading` is what the request's words mean. `words` are those that are searched, "" where only vectors are compared,
+    `query_words` what the lexical index looks up for them, with the phrases that items must and must not have.
+    `negation` holds the negated phrases for vectors, `not_query_words` those for the lexical index.
     `known_share` is the share of the words that the encoder's vocabulary knows, 1 without words.
     `excluded_id` is the example's `items.id`, which is never a hit.
     """
@@ -48,7 +50,8 @@ class ParsedQuery:
     negation: Negation | None = None
     reading: Reading = PLAIN
     words: str = ""
-    not_words: tuple[str, ...] = ()
+    query_words: QueryWords = NO_WORDS
+    not_query_words: tuple[QueryWords, ...] = ()
     excluded_id: int | None = None
     is_browsing: bool = False
     shows_picture: bool = False  # the vector comes from an uploaded picture
@@ -102,7 +105,8 @@ class QueryParser:
         self._decoder = decoder
         self._means = generation.means
         self._subspaces = generation.attribute_subspaces
-        self._reader = QueryReader(generation.columns)
+        self._languages = generation.lexical.languages
+        self._reader = QueryReader(generation.lexical)
         self._phrases = generation.phrases
         self._catalogue = catalogue
         self._settings = settings
@@ -116,8 +120,7 @@ class QueryParser:
 
     def finish(self, text: str, segments: list[Segment]) -> str:
         """The text with its unfinished last word completed to the most frequent word of the catalogue."""
-        indexes = [segment.lexical for segment in segments]
-        return finish_word(self._phrases, text, lambda word: knows(indexes, word))
+        return finish_word(self._phrases, text, self._reader.facts_of(segments).knows)
 
     def parse(self, request: SearchRequest, segments: list[Segment]) -> ParsedQuery:
         """The parsed request. Raises BadQuery, NotTogether, BadPicture, TooLarge, ItemNotFound, DecoderBusy."""
@@ -130,11 +133,13 @@ class QueryParser:
         if request.mode == "lexical" and not reading.words:
             raise NotTogether("The lexical mode searches words, and there are none; give a query or another mode.")
         is_searched = request.mode == "lexical" or (request.mode == "hybrid" and given is None)
+        words, negated = reading.words if is_searched else "", split_negated(avoided)
         lexical = ParsedQuery(
             "lexical",
             reading=reading,
-            words=reading.words if is_searched else "",
-            not_words=(*split_negated(avoided), *reading.excluded[:MAX_NOT]) if is_searched else (),
+            words=words,
+            query_words=self._query_words(words, reading),
+            not_query_words=tuple(analyse_query(one, self._languages) for one in negated) if is_searched else (),
             excluded_id=excluded,
             known_share=self._known_share(reading.words) if reading.words else 1.0,
         )
@@ -148,7 +153,7 @@ class QueryParser:
             source=source,
             vector=vector,
             more_like_this=self._compare(example, reading.words, segments) if example else None,
-            negation=self._negate([*split_negated(avoided), *reading.excluded][:MAX_NOT], vector),
+            negation=self._negate([*negated, *reading.excluded][:MAX_NOT], vector),
             shows_picture=request.picture is not None,
         )
 
@@ -156,8 +161,14 @@ class QueryParser:
         if avoided.strip():
             raise NotTogether("There is only something to avoid; say also what to look for.")
         if request.filters or request.mode == "hybrid" or reading.narrows:
-            return ParsedQuery("fused", reading=reading, is_browsing=True)
+            words = self._query_words("", reading)
+            return ParsedQuery("fused", reading=reading, query_words=words, is_browsing=True)
         raise NotTogether(f"The mode {request.mode!r} needs a query, a picture or an item to resemble.")
+
+    def _query_words(self, words: str, reading: Reading) -> QueryWords:
+        phrases = [phrase for one in reading.phrases if (phrase := phrase_of(one, self._languages))]
+        excluded = [phrase for one in reading.excluded if (phrase := spellings_of(one, self._languages))]
+        return analyse_query(words, self._languages).with_phrases(phrases, excluded)
 
     def _given(self, request: SearchRequest, segments: list[Segment]) -> tuple[_Given | None, int | None]:
         """The picture or item that the request gives as an example, and the item's `items.id`."""

@@ -1,66 +1,58 @@
 """Reads queries by what is searchable now: the facts of the segments, the words of the generation."""
 
-import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property
 
 from magpie.indexer.indexes.attribute_columns import Columns
-from magpie.indexer.indexes.column_types import WordColumn
-from magpie.indexer.indexes.lexical_index import LexicalIndex, stem_words
+from magpie.indexer.indexes.collection_statistics import CollectionStatistics
+from magpie.indexer.indexes.lexical_index import LexicalIndex
+from magpie.indexer.text.query_words import analyse_query, phrase_of
 from magpie.search.live_index.segment import Segment
-from magpie.search.query.catalogue_facts import CatalogueFacts, gather_facts
+from magpie.search.query.catalogue_facts import CatalogueFacts, ColumnFacts, gather_facts
 from magpie.search.query.reading import Reading, ReadingOptions, read_query
 from magpie.search.query.spelling import Speller
 from magpie.search.request import SearchRequest
 
-_LANGUAGES = ("en",)
-_WORD = re.compile(r"[^\W\d_]{3,}")
+_ALSO_TYPED = "en"  # in shops of any language
 
 
 class QueryReader:
-    """Reads queries for one generation. Safe to share among threads."""
+    """Reads queries for the generation with this lexical index, to whose words misspelt ones are put right. Safe to
+    share among threads."""
 
-    def __init__(self, columns: Columns) -> None:
-        self._speller = Speller(_word_counts(columns), _LANGUAGES)
-        self._facts: tuple[tuple[LexicalIndex, ...], tuple[Columns, ...], CatalogueFacts] | None = None
+    def __init__(self, index: LexicalIndex) -> None:
+        self._index = index
+        self._of_columns: dict[Columns, ColumnFacts] = {}
+        self._facts: tuple[tuple[LexicalIndex, ...], CatalogueFacts] | None = None
 
     def read(self, request: SearchRequest, segments: Sequence[Segment], example: Mapping[str, float]) -> Reading:
         """The reading of the request's words; `example` are the numbers of the item that it gives to resemble."""
         options = ReadingOptions(request.read, request.correct, request.literal, example)
-        return read_query(request.text.strip(), self._facts_of(segments), self._speller, options)
+        return read_query(request.text.strip(), self.facts_of(segments), self._speller, options)
 
     def spelt(self, text: str, segments: Sequence[Segment]) -> str:
         """The text with misspelt words put right, and nothing else read."""
-        options = ReadingOptions(read=False)
-        return read_query(text, self._facts_of(segments), self._speller, options).words
+        return read_query(text, self.facts_of(segments), self._speller, ReadingOptions(read=False)).words
 
-    def _facts_of(self, segments: Sequence[Segment]) -> CatalogueFacts:
-        """The facts of these segments, gathered anew where one of them changed."""
-        indexes, columns = tuple(each.lexical for each in segments), tuple(each.columns for each in segments)
-        facts = self._facts
-        if facts is None or facts[:2] != (indexes, columns):
-            facts = self._facts = (
-                indexes,
-                columns,
-                gather_facts(columns, lambda word: knows(indexes, word), stem_words),
-            )
-        return facts[2]
+    def facts_of(self, segments: Sequence[Segment]) -> CatalogueFacts:
+        """The facts of these segments, gathered anew for those that changed."""
+        indexes, columns = tuple(each.lexical for each in segments), [each.columns for each in segments]
+        before, known = self._facts, self._of_columns
+        if before is not None and before[0] == indexes and all(each in known for each in columns):
+            return before[1]
+        statistics = CollectionStatistics((each.lexical, each.dead) for each in segments)
+        self._of_columns = {each: known.get(each) or gather_facts(each, self._stems) for each in columns}
+        facts = CatalogueFacts([*self._of_columns.values()], lambda word: self._knows(statistics, word), self._stems)
+        self._facts = (indexes, facts)
+        return facts
 
+    @cached_property
+    def _speller(self) -> Speller:
+        return Speller(dict(self._index.words()), [*dict.fromkeys([*self._index.language_codes, _ALSO_TYPED])])
 
-def knows(indexes: Sequence[LexicalIndex], word: str) -> bool:
-    """Whether an item of these indexes has the word in any of its forms."""
-    return any(not index.search(word, 1, None, (word,)).unknown for index in indexes)
+    def _stems(self, text: str) -> Sequence[str]:
+        phrase = phrase_of(text, self._index.languages)
+        return phrase.sequences[0] if phrase else ()
 
-
-@lru_cache(maxsize=4)
-def _word_counts(columns: Columns) -> Mapping[str, int]:
-    """The distinct words of titles and short attribute values, with the number of items that have them."""
-    counts: dict[str, int] = {}
-    for name in columns.names:
-        column = columns[name]
-        if not isinstance(column, WordColumn):
-            continue
-        for text, count in zip(column.vocabulary, column.value_counts.tolist(), strict=True):
-            for word in set(_WORD.findall(text.casefold())):
-                counts[word] = counts.get(word, 0) + count
-    return counts
+    def _knows(self, statistics: CollectionStatistics, word: str) -> bool:
+        return not statistics.look_up(analyse_query(word, self._index.languages)).unknown

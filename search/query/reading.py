@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from magpie.search.query.attribute_values import NamedValue, find_values
+from magpie.search.query.attribute_values import find_sizes, find_values
 from magpie.search.query.catalogue_facts import CatalogueFacts
 from magpie.search.query.company import find_company
 from magpie.search.query.exclusions import find_exclusions
@@ -27,9 +27,9 @@ class Reading:
 
     `words` are what index and encoder search, misspelt ones put right, without what was read as something else;
     `phrases` must be there, `excluded` must not. `bounds` are the ranges that fields must be in, `wanted` the values
-    that they must have. `values` are attribute values among the words. `prefers_low_prices` is the wish for something
-    cheap. `corrected` is the query with misspelt words put right, "" where none is; `did_you_mean` the same with words
-    that may be misspelt. `understood` tells people all this.
+    that they must have. `prefers_low_prices` is the wish for something cheap. `corrected` is the query with misspelt
+    words put right, "" where none is; `did_you_mean` the same with words that may be misspelt. `understood` tells people
+    all this.
     """
 
     words: str
@@ -37,7 +37,6 @@ class Reading:
     excluded: tuple[str, ...] = ()
     bounds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     wanted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    values: tuple[NamedValue, ...] = ()
     prefers_low_prices: bool = False
     corrected: str = ""
     did_you_mean: str = ""
@@ -77,20 +76,19 @@ def read_query(text: str, facts: CatalogueFacts, speller: Speller, options: Read
     slips = speller.slips(_to_spell(folded, [*spans, *literal], excluded), facts.knows) if options.correct else []
     sure = [slip for slip in slips if slip.is_sure]
     words = _words(text, spans, sure)
-    if not words and not any(span.bounds or span.values or span.kind == "exclusion" for span in spans):
+    if not words and not any(span.bounds or span.kind == "exclusion" for span in spans):
         spans, excluded, words = [], [], _words(text, [], sure) or text
-    values = find_values(words, facts) if options.read else ()
+    values = find_values(words, facts) if options.read else []
     return Reading(
         words=words,
         phrases=tuple(text[start:end].strip() for span in spans if span.kind == "phrase" for start, end in span.inner),
         excluded=tuple(dict.fromkeys(_spelt(text, sure, *place).strip() for place in excluded)),
         bounds=_bounds(spans),
-        wanted={span.field: span.values for span in spans if span.values},
-        values=values,
+        wanted={span.field: span.values for span in spans if span.kind == "price" and span.values},
         prefers_low_prices=any(span.kind == "preference" for span in spans),
         corrected=_spelt(text, sure) if sure else "",
         did_you_mean=_spelt(text, slips) if len(slips) > len(sure) else "",
-        understood=(*_told(text, spans, sure), *(_told_value(value) for value in values)),
+        understood=(*_told(text, spans, sure), *values),
     )
 
 
@@ -98,6 +96,7 @@ def _spans(rest: str, facts: CatalogueFacts, options: ReadingOptions) -> list[Sp
     """What is read as something else than words, in the order of the text; each finder sees what is left."""
     finders: Sequence[Callable[[str], list[Span]]] = (
         find_phrases,
+        lambda rest: find_sizes(rest, facts),
         lambda rest: find_measures(rest, facts),
         lambda rest: find_prices(rest, facts),
         lambda rest: find_company(rest, facts),
@@ -131,7 +130,7 @@ def _words(text: str, spans: Sequence[Span], slips: Sequence[Slip]) -> str:
     """The text without what was read as something else than words, misspelt words put right."""
     cuts = [(slip.start, slip.end, slip.right) for slip in slips]
     for span in spans:
-        if span.kind == "phrase":
+        if span.kind in ("phrase", "value"):
             cuts += [(span.start, span.inner[0][0], " "), (span.inner[0][1], span.end, " ")]
         else:
             cuts = [cut for cut in cuts if not span.start <= cut[0] < span.end]
@@ -178,8 +177,8 @@ def _told(text: str, spans: Sequence[Span], slips: Sequence[Slip]) -> list[Under
             kind=span.kind,
             text=text[span.start : span.end].strip(),
             field=span.field,
-            filter=dict(span.bounds) if span.bounds else list(span.values) or None,
-            words=tuple(_spelt(text, slips, *place).strip() for place in span.inner),
+            filter=dict(span.bounds) if span.bounds else list(span.values) if span.kind == "price" else None,
+            words=span.values or tuple(_spelt(text, slips, *place).strip() for place in span.inner),
         )
         for span in spans
     ]
@@ -194,7 +193,3 @@ def _without_joining(text: str, end: int) -> int:
 @cache
 def _joining() -> re.Pattern[str]:
     return re.compile(rf"(?:{any_of(query_words()['joining'])}\s*)*$")
-
-
-def _told_value(value: NamedValue) -> Understood:
-    return Understood("value", value.text, value.field, words=(value.value,))

@@ -1,13 +1,14 @@
 """A small catalogue's facts, by which tests read queries."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from magpie.data.catalogue.attribute_types import Kind
 from magpie.data.catalogue.items import Item, Value
 from magpie.indexer.indexes.attribute_columns import Columns
 from magpie.indexer.indexes.attribute_columns_builder import ColumnsBuilder
-from magpie.indexer.indexes.lexical_index import stem_words
+from magpie.indexer.text.query_words import phrase_of
 from magpie.search.query.catalogue_facts import CatalogueFacts, gather_facts
 from magpie.search.query.reading import Reading, ReadingOptions, read_query
 from magpie.search.query.spelling import Speller
@@ -36,10 +37,17 @@ SHOP = columns_of(
 )  # fmt: skip
 
 
+def stems(text: str) -> Sequence[str]:
+    """The stems of an English text's words."""
+    phrase = phrase_of(text)
+    return phrase.sequences[0] if phrase else ()
+
+
 def facts_of(*columns: Columns) -> CatalogueFacts:
     """The facts of these columns."""
     words = {word for each in columns for name in each.names for word in re.findall(r"\w+", str(each[name]).lower())}
-    return gather_facts(columns, lambda word: words.issuperset(stem_words(word)), stem_words)
+    segments = [gather_facts(each, stems) for each in columns]
+    return CatalogueFacts(segments, lambda word: words.issuperset(stems(word)), stems)
 
 
 FACTS = facts_of(SHOP)

@@ -188,6 +188,10 @@ def test_company_is_left_out(query: str, words: str) -> None:
     assert read(query).words == words
 
 
+def test_a_size_stays_a_word_without_the_word_for_it() -> None:
+    assert (read("t-shirt size M").words, read("t-shirt size 43").words) == ("t-shirt M", "t-shirt size 43")
+
+
 def test_cheap_is_a_preference_and_no_word() -> None:
     assert (read("cheap lamp").words, read("cheap lamp").prefers_low_prices) == ("lamp", True)
     assert not read("Cheap Trick record").prefers_low_prices  # so one item is called
@@ -200,13 +204,13 @@ def test_cheap_is_a_preference_and_no_word() -> None:
         ("blue glasses", [("blue", "colour", "blue"), ("glasses", "material", "glass")]),
         ("dark blue vases", [("dark blue", "colour", "dark blue"), ("vases", "kind", "vase")]),
         ("shoes, size 42", [("size 42", "size", "42")]),
-        ("dress, size: m", [("dress", "kind", "dress"), ("size: m", "size", "M")]),
+        ("dress, size: m", [("size: m", "size", "M"), ("dress", "kind", "dress")]),
         ("蓝色花瓶", [("蓝色", "farbe", "蓝色")]),
         ("size 43 m", []),
     ],
 )
 def test_attribute_values(query: str, values: list[tuple[str, str, str]]) -> None:
-    assert [(value.text, value.field, value.value) for value in read(query).values] == values
+    assert [(one.text, one.field, *one.words) for one in read(query).understood if one.kind == "value"] == values
 
 
 def test_misspelt_words_are_put_right_in_what_is_searched_and_excluded() -> None:
