@@ -28,8 +28,8 @@ class Reading:
     `words` are what index and encoder search, misspelt ones put right, without what was read as something else;
     `phrases` must be there, `excluded` must not. `bounds` are the ranges that fields must be in, `wanted` the values
     that they must have. `prefers_low_prices` is the wish for something cheap. `corrected` is the query with misspelt
-    words put right, "" where none is; `did_you_mean` the same with words that may be misspelt. `understood` tells people
-    all this.
+    words put right, "" where none is; `did_you_mean` the same with words that may be misspelt. `understood` tells
+    people all this.
     """
 
     words: str
