@@ -1,6 +1,8 @@
 """Answers a search or a recommendation for the API and the page: runs it, counts it, logs it, renders it as JSON."""
 
+import json
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +24,11 @@ from magpie.web.services import Services
 
 APPLICATION = "magpie"
 MAX_LOGGED_BYTES = 400  # of a search's filters, and of what it is not to be about; twice of its words
+# Hits that the log keeps: those of the page's first screens, which are what people see. Programs ask for up to 1,000.
+FEWEST_LOGGED_HITS = 24  # a page's, however large their ids and the ranker's inputs
+MOST_LOGGED_HITS = 96
+MAX_HIT_BYTES = 3_000  # of the further ones
+_ROW_BYTES = 32  # of a hit without id and inputs, in SQLite
 
 
 def wants_privacy(headers: Headers) -> bool:
@@ -81,8 +88,8 @@ def answer_recommendation(services: Services, asked: RecommendQuery, private: bo
     if client or session:
         attributes: dict[str, Any] = {"ranker": result.ranker, "generation": result.generation, "k": asked.k}
         attributes |= {"item": asked.item} if asked.item else {}
-        attributes |= {"new_positions": list(found.new_positions)} if found.new_positions else {}
-        hits = tuple(ShownHit(hit.item_id, hit.position, hit.score) for hit in result.hits)
+        attributes |= {"new_positions": [one for one in found.new_positions if one <= MOST_LOGGED_HITS]}
+        hits = logged_hits([ShownHit(hit.item_id, hit.position, hit.score) for hit in result.hits])
         services.query_log.add(
             QueryRecord(
                 query_id=result.query_id,
@@ -120,6 +127,14 @@ def query_record(
         "total": result.total,
         **shown.attributes,
     }
+    hits = logged_hits(
+        [
+            ShownHit(hit.item_id, hit.position, hit.score, propensity, hit.inputs)
+            for hit, propensity in zip(result.hits, propensities, strict=True)
+        ]
+    )
+    if isinstance(shown, Interleaved):
+        attributes["teams"] = shown.teams[: len(hits)]
     return QueryRecord(
         query_id=result.query_id,
         user_query=_cut(request.text, 2 * MAX_LOGGED_BYTES),
@@ -127,12 +142,21 @@ def query_record(
         session_id=request.session_id,
         application=APPLICATION,
         query_attributes={name: value for name, value in attributes.items() if value not in (None, "", [], False)},
-        hits=tuple(
-            ShownHit(hit.item_id, hit.position, hit.score, propensity, hit.inputs)
-            for hit, propensity in zip(result.hits, propensities, strict=True)
-        ),
+        hits=hits,
         filter_reason=filter_reason,
     )
+
+
+def logged_hits(shown: Sequence[ShownHit]) -> tuple[ShownHit, ...]:
+    """The first of the shown hits: at least a page of them, more as long as they are small."""
+    kept, used_bytes = 0, 0
+    for hit in shown[:MOST_LOGGED_HITS]:
+        used_bytes += _ROW_BYTES + len(hit.item_id.encode(errors="replace"))
+        used_bytes += len(json.dumps(dict(hit.features))) if hit.features else 0
+        if kept >= FEWEST_LOGGED_HITS and used_bytes > MAX_HIT_BYTES:
+            break
+        kept += 1
+    return tuple(shown[:kept])
 
 
 def _logged_filters(request: SearchRequest) -> dict[str, Any]:
