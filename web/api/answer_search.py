@@ -10,6 +10,7 @@ from flask import request as http_request
 from werkzeug.datastructures import Headers
 
 from magpie.data.catalogue.instants import format_instant
+from magpie.data.database.api_tokens import EVENTS
 from magpie.data.events.filter_reasons import BOT
 from magpie.data.events.personal_fields import is_crawler
 from magpie.data.events.ubi import QueryRecord, ShownHit
@@ -28,6 +29,7 @@ MAX_LOGGED_BYTES = 400  # of a search's filters, and of what it is not to be abo
 FEWEST_LOGGED_HITS = 24  # a page's, however large their ids and the ranker's inputs
 MOST_LOGGED_HITS = 96
 MAX_HIT_BYTES = 3_000  # of the further ones
+QUERY_BYTES = 500  # of a logged search without words, attributes and hits: its row and indexes, in SQLite
 _ROW_BYTES = 32  # of a hit without id and inputs, in SQLite
 
 
@@ -57,7 +59,7 @@ def answer_search(services: Services, request: SearchRequest, private: bool, is_
     services.metrics.search_seconds.observe(time.perf_counter() - started)
     services.metrics.searches.labels(_kind(request), str(result.confident).lower()).inc()
     if is_logged:
-        services.query_log.add(query_record(request, shown, is_typing, filter_reason_of_client()))
+        log_search(services, query_record(request, shown, is_typing, filter_reason_of_client()))
     return result
 
 
@@ -90,7 +92,8 @@ def answer_recommendation(services: Services, asked: RecommendQuery, private: bo
         attributes |= {"item": asked.item} if asked.item else {}
         attributes |= {"new_positions": [one for one in found.new_positions if one <= MOST_LOGGED_HITS]}
         hits = logged_hits([ShownHit(hit.item_id, hit.position, hit.score) for hit in result.hits])
-        services.query_log.add(
+        log_search(
+            services,
             QueryRecord(
                 query_id=result.query_id,
                 client_id=client,
@@ -99,9 +102,21 @@ def answer_recommendation(services: Services, asked: RecommendQuery, private: bo
                 query_attributes=attributes,
                 hits=hits,
                 filter_reason=filter_reason_of_client(),
-            )
+            ),
         )
     return result
+
+
+def log_search(services: Services, record: QueryRecord) -> None:
+    """Logs the search beside the answer, unless the log has no more room for it, which the metrics count."""
+    num_bytes = QUERY_BYTES + len(record.user_query.encode()) + len(json.dumps(dict(record.query_attributes)))
+    num_bytes += sum(map(_hit_bytes, record.hits))
+    bearer = services.access.bearer()
+    is_trusted = bearer is not None and bearer.may(EVENTS)
+    if services.log_room.has_room(http_request.remote_addr or "", num_bytes, is_trusted):
+        services.query_log.add(record)
+    else:
+        services.metrics.unlogged.inc()
 
 
 def query_record(
@@ -151,12 +166,16 @@ def logged_hits(shown: Sequence[ShownHit]) -> tuple[ShownHit, ...]:
     """The first of the shown hits: at least a page of them, more as long as they are small."""
     kept, used_bytes = 0, 0
     for hit in shown[:MOST_LOGGED_HITS]:
-        used_bytes += _ROW_BYTES + len(hit.item_id.encode(errors="replace"))
-        used_bytes += len(json.dumps(dict(hit.features))) if hit.features else 0
+        used_bytes += _hit_bytes(hit)
         if kept >= FEWEST_LOGGED_HITS and used_bytes > MAX_HIT_BYTES:
             break
         kept += 1
     return tuple(shown[:kept])
+
+
+def _hit_bytes(hit: ShownHit) -> int:
+    inputs = len(json.dumps(dict(hit.features))) if hit.features else 0
+    return _ROW_BYTES + len(hit.item_id.encode(errors="replace")) + inputs
 
 
 def _logged_filters(request: SearchRequest) -> dict[str, Any]:
