@@ -21,6 +21,7 @@ from magpie.search.request import Hit, Range, SearchRequest, SearchResult
 from magpie.web.addresses import picture_url
 from magpie.web.api.filter_notation import format_filter_parameters
 from magpie.web.api.search_requests import RecommendQuery
+from magpie.web.middleware.identity import NOBODY, Asker
 from magpie.web.services import Services
 
 APPLICATION = "magpie"
@@ -47,11 +48,11 @@ def answer_search(services: Services, request: SearchRequest, private: bool, is_
     """The engine's answer, counted in the metrics, and logged with its impressions unless `private`.
 
     `is_typing` marks, in the log, an answer to a query that was not typed to its end.
-    A private search is neither explored nor interleaved nor personalised.
+    Only for who proves to be somebody is a search explored, interleaved or personalised; a private one never is.
     """
     services.rate_limits.count_client(request.client_id or request.session_id)
-    if private:
-        request = replace(request, client_id="", session_id="")
+    asker = NOBODY if private else services.identities.asker(request.client_id, request.session_id)
+    request = replace(request, client_id=asker.known_client, session_id=asker.known_session)
     is_logged = not private and _kind(request) != "browse"
     started = time.perf_counter()
     shown = _shown(services, request, may_try=is_logged)
@@ -59,7 +60,7 @@ def answer_search(services: Services, request: SearchRequest, private: bool, is_
     services.metrics.search_seconds.observe(time.perf_counter() - started)
     services.metrics.searches.labels(_kind(request), str(result.confident).lower()).inc()
     if is_logged:
-        log_search(services, query_record(request, shown, is_typing, filter_reason_of_client()))
+        log_search(services, query_record(request, asker, shown, is_typing, filter_reason_of_client()))
     return result
 
 
@@ -78,26 +79,31 @@ def _shown(services: Services, request: SearchRequest, may_try: bool) -> Explore
 
 
 def answer_recommendation(services: Services, asked: RecommendQuery, private: bool) -> SearchResult:
-    """Recommendations for an item or a person, logged with their impressions if a client or session is given."""
+    """Recommendations for an item or a person, logged with their impressions if a client or session is given.
+
+    Who does not prove to be that client or session gets what a stranger gets.
+    """
     services.rate_limits.count_client(asked.client_id or asked.session_id)
-    client, session = ("", "") if private else (asked.client_id, asked.session_id)
+    asker = NOBODY if private else services.identities.asker(asked.client_id, asked.session_id)
+    client, session = asker.known_client, asker.known_session
     started = time.perf_counter()
     if asked.item:
         found = services.recommender.beside(asked.item, asked.k, client, session)
     else:
         found = services.recommender.for_person(client, session, asked.k)
     result = replace(found.result, took_ms=1000 * (time.perf_counter() - started))
-    if client or session:
+    if asker.client_id or asker.session_id:
         attributes: dict[str, Any] = {"ranker": result.ranker, "generation": result.generation, "k": asked.k}
         attributes |= {"item": asked.item} if asked.item else {}
-        attributes |= {"new_positions": [one for one in found.new_positions if one <= MOST_LOGGED_HITS]}
+        new = [position for position in found.new_positions if position <= MOST_LOGGED_HITS]
+        attributes |= {"new_positions": new} if new else {}
         hits = logged_hits([ShownHit(hit.item_id, hit.position, hit.score) for hit in result.hits])
         log_search(
             services,
             QueryRecord(
                 query_id=result.query_id,
-                client_id=client,
-                session_id=session,
+                client_id=asker.client_id,
+                session_id=asker.session_id,
                 application=APPLICATION,
                 query_attributes=attributes,
                 hits=hits,
@@ -120,9 +126,9 @@ def log_search(services: Services, record: QueryRecord) -> None:
 
 
 def query_record(
-    request: SearchRequest, shown: Explored | Interleaved, is_typing: bool, filter_reason: str = ""
+    request: SearchRequest, asker: Asker, shown: Explored | Interleaved, is_typing: bool, filter_reason: str = ""
 ) -> QueryRecord:
-    """The search as the event log stores it; of a picture only that there was one."""
+    """The search as the event log stores it, by who asks; of a picture only that there was one."""
     result = shown.result
     propensities = (isinstance(shown, Explored) and shown.propensities) or (None,) * len(result.hits)
     attributes: dict[str, Any] = {
@@ -153,8 +159,8 @@ def query_record(
     return QueryRecord(
         query_id=result.query_id,
         user_query=_cut(request.text, 2 * MAX_LOGGED_BYTES),
-        client_id=request.client_id,
-        session_id=request.session_id,
+        client_id=asker.client_id,
+        session_id=asker.session_id,
         application=APPLICATION,
         query_attributes={name: value for name, value in attributes.items() if value not in (None, "", [], False)},
         hits=hits,
