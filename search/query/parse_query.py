@@ -13,6 +13,7 @@ from magpie.data.settings import Settings
 from magpie.indexer.encoder.encoder import Encoder
 from magpie.indexer.encoder.image_decoding import decode_upload
 from magpie.indexer.generations.generation import Generation
+from magpie.indexer.mix.mix import EVEN, Mix, mix_of
 from magpie.indexer.text.lexicon import load_lexicon
 from magpie.indexer.text.query_words import NO_WORDS, QueryWords, analyse_query
 from magpie.indexer.vectors import unit_rows
@@ -39,6 +40,7 @@ class ParsedQuery:
     `words` are the words that are searched, `query_words` what the lexical index looks up for them.
     `negation` holds the negated phrases for vectors, `not_query_words` those for the lexical index.
     `known_share` is the share of the text that the encoder's vocabulary knows, 1 without a text.
+    `mix` is what words, texts and pictures count: the catalogue's for a query of words, else even.
     `excluded_id` is the example's `items.id`, which is never a hit.
     """
 
@@ -54,6 +56,7 @@ class ParsedQuery:
     shows_picture: bool = False  # the vector comes from an uploaded picture
     corrected: str = ""  # the query after spelling correction, where that changed it
     known_share: float = 1.0
+    mix: Mix = EVEN
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,7 @@ class QueryParser:
         self._encoder = encoder
         self._decoder = decoder
         self._means = generation.means
+        self._mix = mix_of(generation.manifest)
         self._subspaces = generation.attribute_subspaces
         self._speller = make_speller(generation.phrases)
         self._languages = generation.lexical.languages
@@ -179,6 +183,7 @@ class QueryParser:
             more_like_this=self._compare(example, understood, segments) if example else None,
             negation=self._negate(normalised.avoided, vector),
             shows_picture=request.picture is not None,
+            mix=self._mix if given is None else EVEN,
         )
 
     def _browse(self, request: SearchRequest, avoided: str) -> ParsedQuery:
