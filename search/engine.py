@@ -19,6 +19,7 @@ from magpie.data.settings import Settings
 from magpie.indexer.generations.generation import Generation
 from magpie.indexer.generations.store import NO_INDEX, current_id
 from magpie.indexer.indexes.attribute_columns import Columns, check_names
+from magpie.indexer.indexes.stored_hits import StoredHit
 from magpie.search.click_models.saved_bias import measured_position_bias
 from magpie.search.first_stage import FirstStageResult, depth_of, run_first_stage
 from magpie.search.live_index.hit_store import hit_of
@@ -26,7 +27,7 @@ from magpie.search.live_index.segment import Segment
 from magpie.search.personalisation.freshness import Freshness
 from magpie.search.personalisation.personalise import Preferences, personalise, preferences_of
 from magpie.search.personalisation.popularity import Popularity
-from magpie.search.query.autocomplete import complete_with_searches
+from magpie.search.query.autocomplete import Completion
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.ranker.named_rankings import CURRENT, FIRST_STAGE, compared_versions
 from magpie.search.ranker.reranker import Reranked, Reranker
@@ -123,9 +124,14 @@ class SearchEngine:
         """The typed text with its unfinished last word completed from the catalogue's words. Raises NoIndex."""
         return self.serving.query_parser.finish(text)
 
-    def suggest(self, prefix: str, limit: int = 8) -> list[str]:
-        """At most `limit` completions of `prefix`: popular searches, then phrases of the catalogue. Raises NoIndex."""
-        return complete_with_searches(self.popularity.searched, self.serving.generation.phrases, prefix, limit)
+    def suggest(self, prefix: str, limit: int = 8) -> list[tuple[Completion, StoredHit | None]]:
+        """At most `limit` completions of `prefix`, each with an item that has all its words. Raises NoIndex."""
+        serving = self.serving
+        completions = serving.completer.complete(
+            prefix, limit, self.popularity.searched, partial(find_item_with_all_words, serving.segments)
+        )
+        examples = serving.items.get_many([one.example for one in completions])
+        return [(one, examples.get(one.example)) for one in completions]
 
     def status(self) -> dict[str, Any]:
         """The status as `describe_status` gives it; `ready` is False, with the reason as alarm, without an index."""
