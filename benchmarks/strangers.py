@@ -74,9 +74,7 @@ def read_crowdflower(archive: Path, _: Path) -> Iterator[Catalogue]:
         for r in rows
     ]
     queries = {f"judged-{n}": query for n, query in enumerate(judged)}
-    yield Catalogue(
-        "crowdflower", feed, queries, {q: judged[text] for q, text in queries.items()}, is_condensed=True
-    )
+    yield Catalogue("crowdflower", feed, queries, {q: judged[text] for q, text in queries.items()}, is_condensed=True)
 
 
 def read_general(archive: Path, folder: Path) -> Iterator[Catalogue]:
@@ -190,10 +188,7 @@ def measure(catalogue: Catalogue, shop: Shop) -> None:
     for kind, queries in kinds.items():
         found = {
             name: np.array(
-                [
-                    ndcg_at_10(rank(catalogue.queries[q]), catalogue.grades[q], catalogue.is_condensed)
-                    for q in queries
-                ]
+                [ndcg_at_10(rank(catalogue.queries[q]), catalogue.grades[q], catalogue.is_condensed) for q in queries]
             )
             for name, rank in rankings.items()
         }

@@ -27,7 +27,10 @@ class Settings(BaseSettings):
         None, description="SQLAlchemy URL of the catalogue and event log; by default SQLite in the home."
     )
     api_token: str | None = Field(
-        None, description="Bearer token for writing endpoints; while none is set, they answer only this machine."
+        None, description="Bearer token that opens everything, beside the owner's and those of `magpie token create`."
+    )
+    trust_loopback: bool = Field(
+        False, description="Whether programs on this machine may write and read figures without a token."
     )
     rate_limit: str = Field(
         "500 per second", min_length=1, description="Most requests of one address, or of one token from anywhere."
@@ -124,6 +127,11 @@ class Settings(BaseSettings):
     def generations_dir(self) -> Path:
         """The folder of the generations, each a folder of its own."""
         return self.home / "generations"
+
+    @property
+    def live_dir(self) -> Path:
+        """The folder of the indexed changes since a generation, a folder for each generation."""
+        return self.home / "live"
 
     @property
     def current_file(self) -> Path:

@@ -19,7 +19,6 @@ from magpie.data.settings import Settings
 from magpie.indexer.generations.generation import Generation
 from magpie.indexer.generations.store import NO_INDEX, current_id
 from magpie.indexer.indexes.attribute_columns import Columns, check_names
-from magpie.indexer.indexes.stored_hits import StoredHit
 from magpie.search.click_models.saved_bias import measured_position_bias
 from magpie.search.first_stage import FirstStageResult, depth_of, run_first_stage
 from magpie.search.live_index.hit_store import hit_of
@@ -27,7 +26,6 @@ from magpie.search.live_index.segment import Segment
 from magpie.search.personalisation.freshness import Freshness
 from magpie.search.personalisation.personalise import Preferences, personalise, preferences_of
 from magpie.search.personalisation.popularity import Popularity
-from magpie.search.query.autocomplete import Completion
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.ranker.named_rankings import CURRENT, FIRST_STAGE, compared_versions
 from magpie.search.ranker.reranker import Reranked, Reranker
@@ -35,8 +33,9 @@ from magpie.search.request import FacetValue, Hit, Range, SearchRequest, SearchR
 from magpie.search.retrieval.confidence import is_confident
 from magpie.search.retrieval.facets import count_facets, find_ranges, find_without_each_filter
 from magpie.search.retrieval.ranked_list import RankedList, check_sort
-from magpie.search.serving import Serving, open_serving, serve, with_changes
+from magpie.search.serving import NO_SERVER, Serving, Upkeep, open_serving, serve, with_changes
 from magpie.search.status import describe_status, not_ready
+from magpie.search.suggestions import Suggestion, suggest
 
 log = logging.getLogger(__name__)
 _CURRENT_GONE = "is gone; the index is served until the server ends, so run `magpie index rebuild`"
@@ -45,8 +44,9 @@ _CURRENT_GONE = "is gone; the index is served until the server ends, so run `mag
 class SearchEngine:
     """Answers searches from the current generation and the changes since. Safe to share among threads."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, upkeep: Upkeep = NO_SERVER) -> None:
         self._settings = settings
+        self._upkeep = upkeep
         self._database = database
         self.decoders = Decoders.opened()
         self._catalogue = Catalogue(database, settings, self.decoders.catalogue)
@@ -124,14 +124,9 @@ class SearchEngine:
         """The typed text with its unfinished last word completed from the catalogue's words. Raises NoIndex."""
         return self.serving.query_parser.finish(text)
 
-    def suggest(self, prefix: str, limit: int = 8) -> list[tuple[Completion, StoredHit | None]]:
-        """At most `limit` completions of `prefix`, each with an item that has all its words. Raises NoIndex."""
-        serving = self.serving
-        completions = serving.completer.complete(
-            prefix, limit, self.popularity.searched, partial(find_item_with_all_words, serving.segments)
-        )
-        examples = serving.items.get_many([one.example for one in completions])
-        return [(one, examples.get(one.example)) for one in completions]
+    def suggest(self, prefix: str, limit: int = 8) -> list[Suggestion]:
+        """At most `limit` completions of `prefix`, each with an item that has its words. Raises NoIndex."""
+        return suggest(self.serving, self.popularity.searched, prefix, limit)
 
     def status(self) -> dict[str, Any]:
         """The status as `describe_status` gives it; `ready` is False, with the reason as alarm, without an index."""
@@ -152,7 +147,9 @@ class SearchEngine:
                 if before is None or current not in (None, before.wanted):
                     if current is None:
                         raise NoIndex(NO_INDEX)
-                    self._serving = open_serving(self._settings, self._catalogue, current, self.decoders, before)
+                    self._serving = open_serving(
+                        self._settings, self._catalogue, current, self.decoders, before, self._upkeep
+                    )
                 else:
                     self._serving = with_changes(before, self._catalogue)
                 self._forgotten_ms = forgotten_at(self._database)

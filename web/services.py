@@ -17,7 +17,7 @@ from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database, open_database
 from magpie.data.errors import MagpieError, NoIndex
 from magpie.data.events.event_log import EventLog
-from magpie.data.events.signed_query_ids import QueryIds, open_query_ids
+from magpie.data.events.signed_query_ids import QueryIds, open_query_ids, read_signing_key
 from magpie.data.home.opened_home import OpenedHome
 from magpie.data.home.safe_traceback import safe_traceback
 from magpie.data.settings import Settings
@@ -25,6 +25,7 @@ from magpie.data.spam.click_spam import filter_promotion, filter_recent_spam
 from magpie.search.engine import SearchEngine
 from magpie.search.personalisation.popularity import WINDOW_DAYS
 from magpie.search.recommendations.recommender import Recommender
+from magpie.search.serving import SERVER_CATCH_UP_S, Upkeep
 from magpie.search.status import not_ready
 from magpie.web.background.auto_rebuild import AutoRebuild
 from magpie.web.background.job_health import JobHealth
@@ -32,6 +33,7 @@ from magpie.web.background.query_logger import QueryLogWriter
 from magpie.web.media.picture_store import PictureStore
 from magpie.web.media.upload_store import UploadStore
 from magpie.web.middleware.access import Access
+from magpie.web.middleware.identity import Identities
 from magpie.web.middleware.metrics import Metrics
 from magpie.web.middleware.rate_limits import RateLimits
 from magpie.web.shared.state import SharedState
@@ -72,6 +74,7 @@ class Services:
     metrics: Metrics
     status: Callable[[], dict[str, Any]]
     access: Access
+    identities: Identities
     rate_limits: RateLimits
     stopping: threading.Event
     background: list[threading.Thread]
@@ -106,7 +109,7 @@ def open_services(settings: Settings, shared: SharedState | None = None) -> Serv
     shared = shared or SharedState.among(1)
     database = open_database(settings, PATIENCE_S)
     home = _watch_home(settings, database)
-    engine = SearchEngine(settings, database)
+    engine = SearchEngine(settings, database, Upkeep(SERVER_CATCH_UP_S, shared.is_first))
     catalogue = Catalogue(database, settings, engine.decoders.catalogue)
     event_log = EventLog(database)
     auto_rebuild = AutoRebuild(settings, partial(_status_to_rebuild, engine, home), shared.alarms)
@@ -114,6 +117,7 @@ def open_services(settings: Settings, shared: SharedState | None = None) -> Serv
     refreshing = JobHealth("Taking up changes and new indexes", 20 * REFRESH_INTERVAL_S)
     counting = JobHealth("Counting what people did", 3 * COUNTING_INTERVAL_S)
     status = partial(_status, engine, (home, refreshing, counting, query_log, auto_rebuild))
+    access = Access(settings, database)
     services = Services(
         settings=settings,
         shared=shared,
@@ -132,7 +136,8 @@ def open_services(settings: Settings, shared: SharedState | None = None) -> Serv
         uploads=UploadStore(settings.max_picture_pixels, engine.decoders.uploads, shared.uploads),
         metrics=Metrics(status, shared.metrics_folder),
         status=status,
-        access=Access(settings, database),
+        access=access,
+        identities=Identities(access, read_signing_key(database)),
         rate_limits=RateLimits(settings, shared.counters),
         stopping=threading.Event(),
         background=[],

@@ -21,8 +21,9 @@ from magpie.indexer.encoder.encode_catalogue import (
     pool_pictures,
 )
 from magpie.indexer.encoder.encoder import Encoder
-from magpie.indexer.fusion.average_fusion import Fusion, Means, TextWeighing, estimate_means, fuse_all
+from magpie.indexer.fusion.average_fusion import Fusion, Means, TextWeighing, estimate_means
 from magpie.indexer.fusion.click_part import ClickPart, fit_click_part
+from magpie.indexer.fusion.halves import fuse_all
 from magpie.indexer.fusion.missing_part_imputation import ImputedAverage
 from magpie.indexer.fusion.modality_conflicts import Conflicts, category_numbers, find_conflicts
 from magpie.indexer.indexes.attribute_columns import Columns
@@ -88,7 +89,7 @@ def weigh_parts(parts: Mapping[str, np.ndarray], num_descriptive: np.ndarray, co
 
 @dataclass(frozen=True)
 class FusedItems:
-    """(n, dim) fused unit rows, and how they were made: `average` is kept also where `fusion` is a learned one."""
+    """(n, 2·dim) fused rows, and how they were made: `average` is kept also where `fusion` is a learned one."""
 
     vectors: np.ndarray
     fusion: Fusion

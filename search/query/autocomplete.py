@@ -38,45 +38,46 @@ class Completer:
         self._later = sorted(starts)  # phrases by what follows each of their spaces
 
     def complete(
-        self, typed: str, limit: int, searched: Counted, example_of: Callable[[str], int | None]
+        self, typed: str, limit: int, searched: Counted, example_of: Callable[[str, str, bool], int | None]
     ) -> list[Completion]:
         """At most `limit` completions of `typed`: up to half of them (rounded up) popular searches, then phrases.
 
-        `searched` are (query, people) in alphabetical order, in lower case. `example_of` gives the `items.id` of an
-        item that has all words of a text; what no item has is left out.
+        `searched` are (query, people) in alphabetical order, in lower case. `example_of(text, typed, is_search)`
+        gives the `items.id` of an item that has all words of a text (of a search, all that any item has), and those
+        that somebody typed in that form; what has no such item is left out.
         """
         prefix = _normalised(typed)
         found: dict[str, Completion] = {}
         if not prefix.strip():
             return []
         most_searched = (limit + 1) // 2
-        for tried, (text, kind) in enumerate(self._ways(prefix, searched)):
+        for tried, (text, typed_words, kind) in enumerate(self._ways(prefix, searched)):
             if len(found) == limit or tried == _MOST_TRIED:
                 break
             if text in found or (kind == "search" and len(found) == most_searched):
                 continue
-            example = example_of(text)
+            example = example_of(text, typed_words, kind == "search")
             if example is not None:
                 field = "" if kind else self._fields.get(text, "")
                 found[text] = Completion(text, kind or _kind_of(field), field, example)
         return list(found.values())
 
-    def _ways(self, prefix: str, searched: Counted) -> Iterator[tuple[str, str]]:
-        """Completions with their kind ("" for a phrase), the best first, repeats among them.
+    def _ways(self, prefix: str, searched: Counted) -> Iterator[tuple[str, str, str]]:
+        """Completions, their words of no phrase, and their kind ("" for a phrase); the best first, repeats among them.
 
         First those that begin with the whole prefix, then the words before the last one with phrases that begin with
         that, then phrases of which a later word begins with the prefix.
         """
-        yield from ((query, "search") for query in _most_frequent(_beginning_with(searched, prefix)))
-        yield from ((phrase, "") for phrase in _most_frequent(_beginning_with(self._phrases, prefix)))
+        yield from ((query, "", "search") for query in _most_frequent(_beginning_with(searched, prefix)))
+        yield from ((phrase, "", "") for phrase in _most_frequent(_beginning_with(self._phrases, prefix)))
         head, _, last = prefix.rpartition(" ")
         if head and last:
             ends = _most_frequent(_beginning_with(self._phrases, last))
-            yield from ((f"{head} {end}", "") for end in ends if not set(end.split()) & set(head.split()))
+            yield from ((f"{head} {end}", head, "") for end in ends if not set(end.split()) & set(head.split()))
         first, end = bisect_left(self._later, (prefix,)), bisect_left(self._later, (prefix + "\U0010ffff",))
-        yield from ((phrase, "") for phrase in _most_frequent([pair[1:] for pair in self._later[first:end]]))
+        yield from ((phrase, "", "") for phrase in _most_frequent([pair[1:] for pair in self._later[first:end]]))
         if UNSPACED.fullmatch(prefix):
-            yield from ((p, "") for p in _most_frequent([pair for pair in self._unspaced if prefix in pair[0]]))
+            yield from ((p, "", "") for p in _most_frequent([pair for pair in self._unspaced if prefix in pair[0]]))
 
 
 def _kind_of(field: str) -> str:

@@ -41,7 +41,7 @@ class Candidates:
         addends = {"lexical": self.words[places]}
         if parsed.vector is not None:
             addends |= _similarity_by_part(self.segment, self.rows[places], parsed, self.similarity[places])
-        if parsed.negation is not None or parsed.not_words:
+        if parsed.negation is not None or parsed.not_query_words:
             addends["not"] = self.avoided[places]
         explained = [dict(zip(addends, each, strict=True)) for each in np.transpose([*addends.values()]).tolist()]
         return [{name: value for name, value in one.items() if value or name != _QUERIES} for one in explained]
@@ -55,28 +55,13 @@ def _similarity_by_part(
         return {parsed.source: similarity}
     if parsed.more_like_this is not None:
         return parsed.more_like_this.addends(segment, rows)
-    fused = np.asarray(segment.fused[rows], np.float32)
-    split = [segment.click_part.split(int(id_), row) for id_, row in zip(segment.ids[rows], fused, strict=True)]
-    own_factors = np.array([factor for factor, _ in split])
-    from_clicks = np.array([float(addend @ parsed.vector) for _, addend in split])
-    own = similarity.astype(np.float64) - from_clicks
-    text = _text_share(segment, rows, parsed.vector, own, own_factors)
-    # the rounding error of float16 goes to the picture
-    return {"text": text, "image": own - text, _QUERIES: from_clicks}
-
-
-def _text_share(
-    segment: Segment, rows: np.ndarray, query: np.ndarray, similarity: np.ndarray, own_factors: np.ndarray
-) -> np.ndarray:
-    """(n,) shares of the items' texts in their similarities; `own_factors` (n,) weigh their own fused vectors."""
-    weights = segment.text_weights[rows]
-    parts = {name: np.asarray(vectors[rows], np.float32) for name, vectors in segment.parts.items()}
-    shares = segment.fusion.contributions(parts, weights)
-    lengths = np.linalg.norm(sum(shares.values()), axis=1)
+    own = segment.own_vectors(rows)
+    addends = [segment.click_part.split(int(id_), row)[1] for id_, row in zip(segment.ids[rows], own, strict=True)]
+    from_clicks = np.array([float(addend @ parsed.vector) for addend in addends])
     # einsum adds row by row: a hit is explained alike whatever stands beside it on the page
-    text = own_factors * np.einsum("nd,d->n", shares["text"], query) / np.where(lengths > 0, lengths, np.inf)
-    # a missing part is predicted from the other one
-    return np.where(np.isin(weights, (0, 1)), similarity * weights, text)
+    text = np.einsum("nd,d->n", segment.text_halves(rows), parsed.vector)
+    # the rounding error of float16 goes to the picture
+    return {"text": text - from_clicks, "image": similarity - text, _QUERIES: from_clicks}
 
 
 def words_score(matches: LexicalMatches, served: float) -> np.ndarray:
@@ -137,7 +122,7 @@ def _score_segment(parsed: ParsedQuery, found: Retrieved, served: float) -> Cand
             words[:num_near] = expected_lexical(words[:num_near], near.scores, is_wordless)
         if parsed.negation is not None:
             # in proportion to the lexical addend: a title with the right word must not outweigh the wrong colour
-            penalties = parsed.negation.penalties(widened(_vectors(segment, parsed)[rows])).astype(np.float32)
+            penalties = parsed.negation.penalties(_own_vectors(segment, parsed, rows)).astype(np.float32)
             against -= penalties * (1 + words)
     order = best_first(similarity + words + against, rows)
     return Candidates(segment, rows[order], similarity[order], words[order], against[order])
@@ -152,7 +137,7 @@ def _similarities(parsed: ParsedQuery, found: Retrieved) -> Neighbours:
         return Neighbours(rows, compare(found.segment, parsed, rows))
     near = found.neighbours[parsed.source]
     is_calibrated = parsed.source == "fused" and (parsed.negation is not None or parsed.shows_picture)
-    return limit_wordless(found.segment, parsed.vector, near) if is_calibrated else near
+    return limit_wordless(found.segment, found.segment.fused_query(parsed.vector), near) if is_calibrated else near
 
 
 def _best_of_each(matches: Sequence[LexicalMatches]) -> LexicalMatches:
@@ -166,15 +151,19 @@ def _best_of_each(matches: Sequence[LexicalMatches]) -> LexicalMatches:
 
 
 def compare(segment: Segment, parsed: ParsedQuery, rows: np.ndarray) -> np.ndarray:
-    """(n,) float32 similarities of these (n,) rows with the query, which must have a vector."""
+    """(n,) float32 similarities of these (n,) rows with the query, 0 where it has no vector."""
     if parsed.more_like_this is not None:
         return parsed.more_like_this.similarity(segment, rows)
-    return np.asarray(widened(_vectors(segment, parsed).take(rows, axis=0)) @ parsed.vector)
+    if parsed.vector is None:
+        return np.zeros(len(rows), np.float32)
+    if parsed.source == "fused":
+        return np.asarray(widened(segment.fused.take(rows, axis=0)) @ segment.fused_query(parsed.vector))
+    return np.asarray(widened(segment.parts[parsed.source].take(rows, axis=0)) @ parsed.vector)
 
 
-def _vectors(segment: Segment, parsed: ParsedQuery) -> np.ndarray:
-    """(n, dim) float16 vectors of the segment's items that the query vector is compared with."""
-    return segment.fused if parsed.source == "fused" else segment.parts[parsed.source]
+def _own_vectors(segment: Segment, parsed: ParsedQuery, rows: np.ndarray) -> np.ndarray:
+    """(n, dim) float32 vectors of these (n,) rows, of the part that the query is compared with, or of all parts."""
+    return segment.own_vectors(rows) if parsed.source == "fused" else widened(segment.parts[parsed.source][rows])
 
 
 def _at(rows: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:

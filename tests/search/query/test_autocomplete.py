@@ -6,7 +6,7 @@ PHRASES = [("black", 9), ("black shoes", 4), ("blue", 12), ("kitchen", 8), ("red
 ITEMS = {1: "black running shoes", 2: "blue shirt", 3: "red shoes", 4: "kitchen chair"}
 
 
-def example_of(text: str) -> int | None:
+def example_of(text: str, typed: str = "", is_search: bool = False) -> int | None:
     """The first of ITEMS that has all words."""
     return next((id_ for id_, title in ITEMS.items() if set(text.split()) <= set(title.split())), None)
 
@@ -52,4 +52,7 @@ def test_a_completion_says_what_it_is() -> None:
 def test_one_chinese_sign_finds_words_that_hold_it() -> None:
     items = {"花瓶": 1, "竹花盆": 2}
     completer = Completer(sorted([("花瓶", 3), ("竹花盆", 1)]), {})
-    assert [one.text for one in completer.complete("花", 8, [], items.get)] == ["花瓶", "竹花盆"]
+    assert [one.text for one in completer.complete("花", 8, [], lambda text, typed, is_search: items.get(text))] == [
+        "花瓶",
+        "竹花盆",
+    ]
