@@ -1,5 +1,6 @@
 """Completes what is typed with popular searches and with phrases of the catalogue that items have."""
 
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -7,6 +8,7 @@ from typing import NamedTuple
 from magpie.indexer.text.completion_phrases import UNSPACED
 
 MAX_PREFIX = 100
+_BEGUN = re.compile(r"(?<!\w)[^\W\d_]{2,}$")
 _MOST_TRIED = 60  # completions that are looked up for one prefix
 
 Counted = Sequence[tuple[str, int]]
@@ -78,6 +80,17 @@ class Completer:
         yield from ((phrase, "", "") for phrase in _most_frequent([pair[1:] for pair in self._later[first:end]]))
         if UNSPACED.fullmatch(prefix):
             yield from ((p, "", "") for p in _most_frequent([pair for pair in self._unspaced if prefix in pair[0]]))
+
+
+def finish_word(phrases: Counted, text: str, knows: Callable[[str], bool]) -> str:
+    """The text with a last word that no item has completed to the most frequent word that begins with it."""
+    begun = _BEGUN.search(text)
+    if begun is None or knows(begun.group()):
+        return text
+    folded = begun.group().casefold()
+    words = [pair for pair in _beginning_with(phrases, folded) if " " not in pair[0]]
+    best = max(words, key=lambda pair: pair[1], default=(folded, 0))[0]
+    return text + best[len(folded) :]
 
 
 def _kind_of(field: str) -> str:

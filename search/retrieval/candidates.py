@@ -43,7 +43,7 @@ def retrieve(
 def _retrieve_from(
     segment: Segment, parsed: ParsedQuery, words: Sequence[LookedUp], filters: Mapping[str, FilterValue], depth: int
 ) -> Retrieved:
-    allowed = allowed_rows(segment, filters, parsed.excluded_id)
+    allowed = allowed_rows(segment, filters, parsed)
     if parsed.is_browsing:
         return Retrieved(segment, browsed=np.arange(len(segment.ids)) if allowed is None else np.flatnonzero(allowed))
     lexical, *negated = (segment.lexical.match(each) for each in words)
@@ -76,10 +76,15 @@ def _best_of(matches: LexicalMatches, depth: int, allowed: np.ndarray | None) ->
     return replace(matches, rows=matches.rows[kept], scores=matches.scores[kept])
 
 
-def allowed_rows(segment: Segment, filters: Mapping[str, FilterValue], excluded_id: int | None) -> np.ndarray | None:
-    """(n,) bool: rows that pass the filters, are living and not excluded; None where all do. Raises BadFilter."""
-    allowed = segment.columns.allowed(filters)
-    excluded = segment.row_of(excluded_id) if excluded_id is not None else None
+def allowed_rows(segment: Segment, filters: Mapping[str, FilterValue], parsed: ParsedQuery) -> np.ndarray | None:
+    """(n,) bool: rows that pass the filters and those of the query's words, have its phrases and nothing that it
+    excludes, are living and not the example; None where all are. Raises BadFilter."""
+    masks = [segment.columns.allowed(filters), segment.columns.allowed(parsed.reading.filters)]
+    masks += [segment.lexical.having(phrase) for phrase in parsed.query_words.phrases]
+    masks += [~segment.lexical.having(phrase, in_body=False) for phrase in parsed.query_words.excluded]
+    given = [mask for mask in masks if mask is not None]
+    allowed = np.logical_and.reduce(given) if given else None
+    excluded = segment.row_of(parsed.excluded_id) if parsed.excluded_id is not None else None
     if segment.dead.any():
         allowed = ~segment.dead if allowed is None else allowed & ~segment.dead
     if excluded is not None:
