@@ -26,7 +26,6 @@ from magpie.search.live_index.segment import Segment
 from magpie.search.personalisation.freshness import Freshness
 from magpie.search.personalisation.personalise import Preferences, personalise, preferences_of
 from magpie.search.personalisation.popularity import Popularity
-from magpie.search.query.autocomplete import complete_with_searches
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.ranker.named_rankings import CURRENT, FIRST_STAGE, compared_versions
 from magpie.search.ranker.reranker import Reranked, Reranker
@@ -37,6 +36,7 @@ from magpie.search.retrieval.price_preference import prefer_low_prices
 from magpie.search.retrieval.ranked_list import RankedList, check_sort
 from magpie.search.serving import NO_SERVER, Serving, Upkeep, open_serving, serve, with_changes
 from magpie.search.status import describe_status, not_ready
+from magpie.search.suggestions import Suggestion, suggest
 
 log = logging.getLogger(__name__)
 _CURRENT_GONE = "is gone; the index is served until the server ends, so run `magpie index rebuild`"
@@ -128,9 +128,9 @@ class SearchEngine:
         """The typed text with its unfinished last word completed from the catalogue's words. Raises NoIndex."""
         return self.serving.query_parser.finish(text, self.serving.segments)
 
-    def suggest(self, prefix: str, limit: int = 8) -> list[str]:
-        """At most `limit` completions of `prefix`: popular searches, then phrases of the catalogue. Raises NoIndex."""
-        return complete_with_searches(self.popularity.searched, self.serving.generation.phrases, prefix, limit)
+    def suggest(self, prefix: str, limit: int = 8) -> list[Suggestion]:
+        """At most `limit` completions of `prefix`, each with an item that has its words. Raises NoIndex."""
+        return suggest(self.serving, self.popularity.searched, prefix, limit)
 
     def status(self) -> dict[str, Any]:
         """The status as `describe_status` gives it; `ready` is False, with the reason as alarm, without an index."""
