@@ -227,3 +227,8 @@ def load_conflicts(folder: Path) -> list[dict[str, Any]]:
     """The conflicts that `save_conflicts` wrote. Raises OSError, ValueError."""
     conflicts: list[dict[str, Any]] = json.loads((folder / "conflicts.json").read_text(encoding="utf-8"))
     return conflicts
+
+
+def masked_parts(conflicts: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The part that `Conflicts.mask` masked of each item in conflict, by item id."""
+    return {one["item_id"]: "image" if one["suspect"] == "picture" else "text" for one in conflicts}

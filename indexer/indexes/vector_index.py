@@ -71,7 +71,7 @@ def empty_index(dim: int, factory: str) -> faiss.Index:
 
 
 def build_index(vectors: np.ndarray, ids: np.ndarray, factory: str) -> faiss.Index:
-    """An inner-product index over (n, dim) float32 rows, whose FAISS ids are the items' ids ((n,) int64)."""
+    """An inner-product index over (n, dim) float rows, whose FAISS ids are the items' ids ((n,) int64)."""
     index = empty_index(vectors.shape[1], factory)
     rows = np.ascontiguousarray(vectors, np.float32)
     if not index.is_trained:

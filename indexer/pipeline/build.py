@@ -105,8 +105,9 @@ class BuiltItems:
         np.save(folder / "text_weights.npy", weighed.text_weights.astype(np.float32))
         np.save(folder / "tints.npy", encoded.dominant_colours)
         for name, rows in {**encoded.parts, "fused": fused.vectors}.items():
-            np.save(folder / f"{name}.npy", rows.astype(np.float16))
-            index = build_index(rows, snapshot.ids, self.factory(*rows.shape))
+            kept = rows.astype(np.float16)  # the index has the same numbers: FAISS rounds in another way
+            np.save(folder / f"{name}.npy", kept)
+            index = build_index(kept, snapshot.ids, self.factory(*rows.shape))
             faiss.write_index(index, str(folder / f"{name}.faiss"))
         encoded.means.save(folder / "means.npz")
         fused.average.save(folder / "imputation.npz")
