@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from magpie.data.catalogue.items import Value
-from magpie.indexer.indexes.attribute_columns import RANGE_OPERATORS, FilterValue
+from magpie.indexer.indexes.field_filter import RANGE_OPERATORS, FilterValue
 from magpie.search.histogram import Histogram
 
 __all__ = ["MODES", "RANGE_OPERATORS", "FacetValue", "FilterValue", "Hit", "Range", "SearchRequest", "SearchResult"]
@@ -20,7 +20,7 @@ MODES = ("hybrid", "fused", "text", "image", "lexical")
 class SearchRequest:
     """One search: words, a picture, an item to resemble, or any mixture of them.
 
-    `filters` maps attribute names, and also `category`, `price` and `currency`.
+    `filters` maps attribute names, and also `category`, `price` and `currency`, to what they must be (`read_filter`).
     `sort` is "relevance", "price", "title", "newest" or an attribute's name, with "-" before it for descending.
     `image_weight` runs from 0 (words only) to 1 (picture only); None lets the engine decide.
     `correct` is False for who insists on the words as they are written: none is then taken for a misspelling.
@@ -88,11 +88,13 @@ class FacetValue:
 
 @dataclass(frozen=True)
 class Range:
-    """The smallest and largest value of a number attribute among the matching items, and how they spread."""
+    """The smallest and largest value of an attribute of numbers or dates among the matching items, and how they
+    spread; dates are instants in seconds since 1970."""
 
     minimum: float
     maximum: float
     spread: Histogram
+    is_dates: bool = False
 
 
 @dataclass(frozen=True)

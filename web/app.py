@@ -9,6 +9,8 @@ from flask_compress import Compress
 from flask_openapi3 import Info, OpenAPI
 
 from magpie.data.settings import Settings
+from magpie.web.api.clients import ClientBody
+from magpie.web.api.clients import api as clients_api
 from magpie.web.api.event_schemas import Event
 from magpie.web.api.events import api as events_api
 from magpie.web.api.health import api as health_api
@@ -82,9 +84,9 @@ def create_app(settings: Settings, shared: SharedState | None = None) -> Flask:
     install_problem_handlers(app)
     install_page_texts(app)
     install_page_files(app)
-    for api in (search_api, events_api, items_api, health_api):
+    for api in (search_api, events_api, clients_api, items_api, health_api):
         app.register_api(api)  # type: ignore[attr-defined]
-    add_schemas(app, SearchBody, Event, ItemBody, NamedItemBody, LineAnswer, UpsertAnswer)
+    add_schemas(app, SearchBody, Event, ClientBody, ItemBody, NamedItemBody, LineAnswer, UpsertAnswer)
     add_form(app, SearchBody, "A picture (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF), at most 10 MB.")
     add_form(app, ItemBody, "A picture of the item; repeat it for more.")
     app.register_blueprint(pages)

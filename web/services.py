@@ -17,7 +17,7 @@ from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database, open_database
 from magpie.data.errors import MagpieError, NoIndex
 from magpie.data.events.event_log import EventLog
-from magpie.data.events.signed_query_ids import QueryIds, open_query_ids
+from magpie.data.events.signed_query_ids import QueryIds, open_query_ids, read_signing_key
 from magpie.data.home.opened_home import OpenedHome
 from magpie.data.home.safe_traceback import safe_traceback
 from magpie.data.settings import Settings
@@ -33,6 +33,7 @@ from magpie.web.background.query_logger import QueryLogWriter
 from magpie.web.media.picture_store import PictureStore
 from magpie.web.media.upload_store import UploadStore
 from magpie.web.middleware.access import Access
+from magpie.web.middleware.identity import Identities
 from magpie.web.middleware.metrics import Metrics
 from magpie.web.middleware.rate_limits import RateLimits
 from magpie.web.shared.state import SharedState
@@ -73,6 +74,7 @@ class Services:
     metrics: Metrics
     status: Callable[[], dict[str, Any]]
     access: Access
+    identities: Identities
     rate_limits: RateLimits
     stopping: threading.Event
     background: list[threading.Thread]
@@ -115,6 +117,7 @@ def open_services(settings: Settings, shared: SharedState | None = None) -> Serv
     refreshing = JobHealth("Taking up changes and new indexes", 20 * REFRESH_INTERVAL_S)
     counting = JobHealth("Counting what people did", 3 * COUNTING_INTERVAL_S)
     status = partial(_status, engine, (home, refreshing, counting, query_log, auto_rebuild))
+    access = Access(settings, database)
     services = Services(
         settings=settings,
         shared=shared,
@@ -133,7 +136,8 @@ def open_services(settings: Settings, shared: SharedState | None = None) -> Serv
         uploads=UploadStore(settings.max_picture_pixels, engine.decoders.uploads, shared.uploads),
         metrics=Metrics(status, shared.metrics_folder),
         status=status,
-        access=Access(settings, database),
+        access=access,
+        identities=Identities(access, read_signing_key(database)),
         rate_limits=RateLimits(settings, shared.counters),
         stopping=threading.Event(),
         background=[],

@@ -14,6 +14,7 @@ from magpie.indexer.encoder.encoder import Encoder
 from magpie.indexer.encoder.image_decoding import decode_upload
 from magpie.indexer.generations.generation import Generation
 from magpie.indexer.text.lexicon import load_lexicon
+from magpie.indexer.text.query_words import NO_WORDS, QueryWords, analyse_query
 from magpie.indexer.vectors import unit_rows
 from magpie.search.live_index.segment import Segment, find_row
 from magpie.search.query.more_like_this import Example, MoreLikeThis, compare_with
@@ -35,7 +36,8 @@ class ParsedQuery:
     `vector` is the (dim,) unit query vector, None for a lexical search and for browsing.
     `source` names the vectors that it is compared with: "fused", "text" or "image"; "lexical" for none.
     `more_like_this` replaces that comparison by one part by part, where there is an example.
-    `negation` holds the negated phrases for vectors, `not_words` those for the lexical index.
+    `words` are the words that are searched, `query_words` what the lexical index looks up for them.
+    `negation` holds the negated phrases for vectors, `not_query_words` those for the lexical index.
     `known_share` is the share of the text that the encoder's vocabulary knows, 1 without a text.
     `excluded_id` is the example's `items.id`, which is never a hit.
     """
@@ -45,8 +47,8 @@ class ParsedQuery:
     more_like_this: MoreLikeThis | None = None
     negation: Negation | None = None
     words: str = ""
-    not_words: tuple[str, ...] = ()
-    right_words: frozenset[str] = frozenset()  # query words that are not taken for misspellings
+    query_words: QueryWords = NO_WORDS
+    not_query_words: tuple[QueryWords, ...] = ()
     excluded_id: int | None = None
     is_browsing: bool = False
     shows_picture: bool = False  # the vector comes from an uploaded picture
@@ -64,7 +66,6 @@ class NormalisedText:
     text: str
     understood: str
     avoided: str
-    right_words: frozenset[str]
     searched: str
     not_searched: str
 
@@ -115,6 +116,7 @@ class QueryParser:
         self._means = generation.means
         self._subspaces = generation.attribute_subspaces
         self._speller = make_speller(generation.phrases)
+        self._languages = generation.lexical.languages
         self._catalogue = catalogue
         self._settings = settings
         self._encode_once = lru_cache(_REMEMBERED_QUERIES)(self._encode)
@@ -136,16 +138,14 @@ class QueryParser:
 
     def _normalise(self, request: SearchRequest) -> NormalisedText:
         text, avoided = request.text.strip(), request.not_text.strip()
-        known = self._speller.right_words if request.correct else self._speller.words
         is_hybrid = request.mode == "hybrid" and request.picture is None and not request.like
-        words = self._speller.complete(text) if is_hybrid and request.correct else text
+        corrected = self._speller.correct(text) if request.correct else text
         is_searched = is_hybrid or request.mode == "lexical"
         return NormalisedText(
             text=text,
-            understood=self._speller.correct(text) if request.correct and request.mode != "lexical" else text,
+            understood=corrected,
             avoided=avoided,
-            right_words=known(f"{text} {avoided}"),
-            searched=words if is_searched else "",
+            searched=corrected if is_searched else "",
             not_searched=avoided if is_searched else "",
         )
 
@@ -159,10 +159,13 @@ class QueryParser:
         lexical = ParsedQuery(
             "lexical",
             words=normalised.searched,
-            not_words=tuple(split_negated(normalised.not_searched)),
-            right_words=normalised.right_words,
+            query_words=analyse_query(normalised.searched, self._languages),
+            not_query_words=tuple(
+                analyse_query(one, self._languages) for one in split_negated(normalised.not_searched)
+            ),
             excluded_id=excluded,
             known_share=self._known_share(request.text) if request.text else 1.0,
+            corrected=understood if understood != text else "",
         )
         if request.mode == "lexical":
             return lexical
@@ -175,7 +178,6 @@ class QueryParser:
             vector=vector,
             more_like_this=self._compare(example, understood, segments) if example else None,
             negation=self._negate(normalised.avoided, vector),
-            corrected=understood if understood != text else "",
             shows_picture=request.picture is not None,
         )
 

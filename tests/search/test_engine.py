@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 from magpie.data.catalogue.catalogue import Catalogue, ItemDraft
+from magpie.data.catalogue.instants import format_instant
 from magpie.data.database.connection import open_database
 from magpie.data.database.tables import items
 from magpie.data.errors import BadFilter, BadPicture, BadQuery, ItemNotFound, NoIndex
@@ -236,6 +237,43 @@ def test_words_that_turn_into_numbers_are_numbers_in_every_segment(changing, tmp
     assert ids(engine, filters={"depth": ["21.5", "word 3"]}, sort="depth") == ["deep-2", "w-3"]
     with pytest.raises(BadFilter, match="holds words"):
         engine.search(SearchRequest(filters={"depth": {"lte": 22}}))
+
+
+MADE = ["2026-01-31T23:30:00-02:00", "2026-01-31", "2026-02-01T01:00:00Z", "2026-02-02", "", "soon", "2026-03-01"]
+
+
+def test_dates_are_compared_as_instants_in_every_segment(changing, tmp_path: Path) -> None:
+    engine, catalogue, settings = changing
+    drafts = [ItemDraft(f"d-{n}", "Oak shelf", attributes={"made": made}) for n, made in enumerate(MADE)]
+    drafts += [ItemDraft(f"e-{n}", "Oak shelf", attributes={"made": f"2025-0{n}-01"}) for n in range(1, 9)]
+    catalogue.upsert(drafts[::2], tmp_path)
+    rebuild(settings, catalogue.database)
+    engine.refresh()
+    catalogue.upsert(drafts[1::2], tmp_path)
+    engine.refresh()
+
+    def dates() -> dict[str, object]:
+        shelf = {"title": ["Oak shelf"]}
+        browsed = engine.search(SearchRequest(filters={"made": {"gte": "2026-01-01"}}, k=100))
+        return {
+            "rising": ids(engine, filters=shelf, sort="made", k=100)[8:],
+            "falling": ids(engine, filters=shelf, sort="-made", k=100)[:5],
+            "a day": ids(engine, filters={"made": {"gte": "2026-01-31", "lte": "2026-01-31"}}),
+            "by value": ids(engine, filters={"made": ["2026-02-01T01:30:00Z"]}),
+            "odd": ids(engine, filters={"made": ["soon"]}),
+            "range": browsed.ranges["made"],
+            "facet": browsed.facets["made"][0],
+        }
+
+    before = dates()
+    assert before["rising"] == ["d-1", "d-2", "d-0", "d-3", "d-6", "d-4", "d-5"]
+    assert before["falling"] == ["d-6", "d-3", "d-0", "d-2", "d-1"]
+    assert (before["a day"], before["by value"], before["odd"]) == (["d-1"], ["d-0"], ["d-5"])
+    assert before["range"].is_dates and format_instant(before["range"].maximum) == "2026-03-01"
+    assert format_instant(before["range"].minimum) == "2025-01-01"  # a filter does not narrow its own range
+    rebuild(settings, catalogue.database)
+    engine.refresh()
+    assert dates() == before
 
 
 @pytest.mark.parametrize("rebuilt", [False, True])

@@ -7,6 +7,7 @@ from typing import Any
 from flask import request as http_request
 from werkzeug.datastructures import Headers
 
+from magpie.data.catalogue.instants import format_instant
 from magpie.data.events.filter_reasons import BOT
 from magpie.data.events.personal_fields import is_crawler
 from magpie.data.events.ubi import QueryRecord, ShownHit
@@ -17,6 +18,7 @@ from magpie.search.request import Hit, Range, SearchRequest, SearchResult
 from magpie.web.addresses import picture_url
 from magpie.web.api.filter_notation import format_filter_parameters
 from magpie.web.api.search_requests import RecommendQuery
+from magpie.web.middleware.identity import NOBODY, Asker
 from magpie.web.services import Services
 
 APPLICATION = "magpie"
@@ -37,11 +39,11 @@ def answer_search(services: Services, request: SearchRequest, private: bool, is_
     """The engine's answer, counted in the metrics, and logged with its impressions unless `private`.
 
     `is_typing` marks, in the log, an answer to a query that was not typed to its end.
-    A private search is neither explored nor interleaved nor personalised.
+    Only for who proves to be somebody is a search explored, interleaved or personalised; a private one never is.
     """
     services.rate_limits.count_client(request.client_id or request.session_id)
-    if private:
-        request = replace(request, client_id="", session_id="")
+    asker = NOBODY if private else services.identities.asker(request.client_id, request.session_id)
+    request = replace(request, client_id=asker.known_client, session_id=asker.known_session)
     is_logged = not private and _kind(request) != "browse"
     started = time.perf_counter()
     shown = _shown(services, request, may_try=is_logged)
@@ -49,7 +51,7 @@ def answer_search(services: Services, request: SearchRequest, private: bool, is_
     services.metrics.search_seconds.observe(time.perf_counter() - started)
     services.metrics.searches.labels(_kind(request), str(result.confident).lower()).inc()
     if is_logged:
-        services.query_log.add(query_record(request, shown, is_typing, filter_reason_of_client()))
+        services.query_log.add(query_record(request, asker, shown, is_typing, filter_reason_of_client()))
     return result
 
 
@@ -68,16 +70,20 @@ def _shown(services: Services, request: SearchRequest, may_try: bool) -> Explore
 
 
 def answer_recommendation(services: Services, asked: RecommendQuery, private: bool) -> SearchResult:
-    """Recommendations for an item or a person, logged with their impressions if a client or session is given."""
+    """Recommendations for an item or a person, logged with their impressions if a client or session is given.
+
+    Who does not prove to be that client or session gets what a stranger gets.
+    """
     services.rate_limits.count_client(asked.client_id or asked.session_id)
-    client, session = ("", "") if private else (asked.client_id, asked.session_id)
+    asker = NOBODY if private else services.identities.asker(asked.client_id, asked.session_id)
+    client, session = asker.known_client, asker.known_session
     started = time.perf_counter()
     if asked.item:
         found = services.recommender.beside(asked.item, asked.k, client, session)
     else:
         found = services.recommender.for_person(client, session, asked.k)
     result = replace(found.result, took_ms=1000 * (time.perf_counter() - started))
-    if client or session:
+    if asker.client_id or asker.session_id:
         attributes: dict[str, Any] = {"ranker": result.ranker, "generation": result.generation, "k": asked.k}
         attributes |= {"item": asked.item} if asked.item else {}
         attributes |= {"new_positions": list(found.new_positions)} if found.new_positions else {}
@@ -85,8 +91,8 @@ def answer_recommendation(services: Services, asked: RecommendQuery, private: bo
         services.query_log.add(
             QueryRecord(
                 query_id=result.query_id,
-                client_id=client,
-                session_id=session,
+                client_id=asker.client_id,
+                session_id=asker.session_id,
                 application=APPLICATION,
                 query_attributes=attributes,
                 hits=hits,
@@ -97,9 +103,9 @@ def answer_recommendation(services: Services, asked: RecommendQuery, private: bo
 
 
 def query_record(
-    request: SearchRequest, shown: Explored | Interleaved, is_typing: bool, filter_reason: str = ""
+    request: SearchRequest, asker: Asker, shown: Explored | Interleaved, is_typing: bool, filter_reason: str = ""
 ) -> QueryRecord:
-    """The search as the event log stores it; of a picture only that there was one."""
+    """The search as the event log stores it, by who asks; of a picture only that there was one."""
     result = shown.result
     propensities = (isinstance(shown, Explored) and shown.propensities) or (None,) * len(result.hits)
     attributes: dict[str, Any] = {
@@ -122,8 +128,8 @@ def query_record(
     return QueryRecord(
         query_id=result.query_id,
         user_query=_cut(request.text, 2 * MAX_LOGGED_BYTES),
-        client_id=request.client_id,
-        session_id=request.session_id,
+        client_id=asker.client_id,
+        session_id=asker.session_id,
         application=APPLICATION,
         query_attributes={name: value for name, value in attributes.items() if value not in (None, "", [], False)},
         hits=tuple(
@@ -170,11 +176,12 @@ def result_as_dict(result: SearchResult) -> dict[str, Any]:
 
 
 def _range_as_dict(span: Range) -> dict[str, Any]:
-    return {
-        "min": span.minimum,
-        "max": span.maximum,
-        "histogram": {"edges": list(span.spread.edges), "counts": list(span.spread.counts)},
-    }
+    """The range as JSON; dates in ISO 8601."""
+    least, greatest, *edges = (
+        format_instant(number) if span.is_dates else number
+        for number in (span.minimum, span.maximum, *span.spread.edges)
+    )
+    return {"min": least, "max": greatest, "histogram": {"edges": edges, "counts": list(span.spread.counts)}}
 
 
 def hit_as_dict(hit: Hit) -> dict[str, Any]:

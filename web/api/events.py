@@ -9,7 +9,6 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import TypeAdapter
 
 from magpie.data.clock import now_ms
-from magpie.data.database.api_tokens import EVENTS
 from magpie.data.errors import BadEvent
 from magpie.data.events.event_validation import validate_event
 from magpie.data.events.ubi import PLENTY, EventRecord, FreeRoom, parse_event
@@ -47,9 +46,9 @@ def record_events() -> Response:
     if request.mimetype == TEXT:
         current_app.extensions["magpie-origins"].demand_known_page()
     opened = services()
-    is_trusted = _is_trusted(opened)
+    is_trusted = opened.identities.is_vouched_for()
     body = json_body(_ANYTHING, (JSON, TEXT), MAX_BODY_BYTES if is_trusted else MAX_EVENTS_BYTES)
-    records = _parse_events(body, PLENTY if is_trusted else ROOM)
+    records = [_by_asker(opened, record) for record in _parse_events(body, PLENTY if is_trusted else ROOM)]
     opened.home.check()
     for name, deeds in Counter(record.client_id or record.session_id for record in records).items():
         opened.rate_limits.count_client(name, deeds)
@@ -71,10 +70,10 @@ def record_events() -> Response:
     return jsonify({"accepted": counts.accepted, "duplicates": counts.duplicates, "stored": True, "detail": "On disk."})
 
 
-def _is_trusted(opened: Services) -> bool:
-    """Whether the sender may report searches that other systems answered, and past days."""
-    bearer = opened.access.bearer()
-    return bearer is not None and bearer.may(EVENTS)
+def _by_asker(opened: Services, record: EventRecord) -> EventRecord:
+    """The event, under the id that was signed where the client sends a signed one."""
+    asker = opened.identities.asker(record.client_id, record.session_id)
+    return replace(record, client_id=asker.client_id, session_id=asker.session_id)
 
 
 def _parse_events(body: Any, room: FreeRoom) -> list[EventRecord]:

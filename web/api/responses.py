@@ -162,6 +162,12 @@ class Problem(BaseModel):
     errors: list[FieldProblem] = Field(default_factory=list)
 
 
+class ClientAnswer(BaseModel):
+    """A signed id: whoever has it is that client."""
+
+    client_id: str
+
+
 class Health(BaseModel):
     """Whether the server runs."""
 

@@ -5,14 +5,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from magpie.data.catalogue.items import MAX_NUMBER
-from magpie.data.errors import BadQuery, NotTogether
+from magpie.data.errors import BadQuery, NotTogether, brief
 from magpie.search.request import MODES, RANGE_OPERATORS, SearchRequest
 from magpie.web.api.filter_notation import (
     FIELD_AND_VALUE,
     MAX_FIELDS,
     MAX_FILTER_CHARS,
     MAX_VALUES,
-    brief,
     parse_filter_parameters,
     parse_filters,
 )
@@ -27,6 +26,13 @@ MAX_SEARCH_BYTES = 500_000  # of JSON, pictures come in forms
 _TEXT: dict[str, Any] = {"type": "string", "maxLength": MAX_FILTER_CHARS}
 _NUMBER: dict[str, Any] = {"type": "number", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER}
 _VALUE: dict[str, Any] = {"anyOf": [_TEXT, _NUMBER, {"type": "boolean"}]}
+_DATE: dict[str, Any] = {**_TEXT, "description": "A date or time in ISO 8601."}
+_BOUNDS: dict[str, Any] = {name: {"anyOf": [_NUMBER, _DATE]} for name in RANGE_OPERATORS}
+_RANGE: dict[str, Any] = {
+    "type": "object", "minProperties": 1, "additionalProperties": False, "properties": _BOUNDS,
+}  # fmt: skip
+_EXCLUDED: dict[str, Any] = {"anyOf": [_VALUE, _RANGE]}
+_LIST: dict[str, Any] = {"type": "array", "minItems": 1, "maxItems": MAX_VALUES}
 # a search has at least one of these
 ASKING: list[Any] = [
     {"required": ["query"], "properties": {"query": {"pattern": r"\S"}}},
@@ -36,19 +42,24 @@ ASKING: list[Any] = [
 
 FILTERS_SCHEMA: dict[str, Any] = {
     "type": "object",
-    "description": "By field: the wanted values (or-ed), or a range of numbers. Fields are and-ed. The values of all "
-    "fields together are at most 1,000, with 50,000 characters.",
+    "description": "By field: the wanted values (or-ed), or an object of the ends of a range of numbers or dates, of "
+    "what is excluded (`not`), and of whether there is a value (`exists`), which are and-ed. Fields are and-ed. The "
+    "values of all fields together are at most 1,000, with 50,000 characters.",
     "maxProperties": MAX_FIELDS,
     "propertyNames": {"maxLength": MAX_FILTER_CHARS},
     "additionalProperties": {
         "anyOf": [
-            {"type": "array", "minItems": 1, "maxItems": MAX_VALUES, "items": _VALUE},
+            {**_LIST, "items": _VALUE},
             _VALUE,
             {
                 "type": "object",
                 "minProperties": 1,
                 "additionalProperties": False,
-                "properties": dict.fromkeys(RANGE_OPERATORS, _NUMBER),
+                "properties": {
+                    **_BOUNDS,
+                    "not": {"anyOf": [*_EXCLUDED["anyOf"], {**_LIST, "items": _EXCLUDED}]},
+                    "exists": {"type": "boolean"},
+                },
             },
         ]
     },
@@ -103,7 +114,8 @@ class SearchQuery(BaseModel):
     )  # fmt: skip
     filter: list[FilterParameter] = Field(
         default_factory=list, max_length=200,
-        description="field:value, repeatable, such as colour:Red; or a range: price:10..50, price:10.. or price:..50.",
+        description="field:value, repeatable, such as colour:Red; or a range of numbers or dates: price:10..50, "
+        "price:10.. or price:..50; -colour:Red excludes, colour:* asks for any value, -colour:* for none.",
     )  # fmt: skip
     explain: bool = Field(False, description="Give the addends of each score by source.")
     like: str | None = Field(None, max_length=MAX_TEXT, description="Id of an item to resemble.")

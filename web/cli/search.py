@@ -22,7 +22,13 @@ MODES = ("hybrid", "fused", "text", "image", "lexical")
 @click.option("--image", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Search with this picture.")
 @click.option("--like", metavar="ITEM", help="Search for items similar to this one.")
 @click.option("--not", "not_text", metavar="TEXT", default="", help="What hits must not be about.")
-@click.option("--filter", "filters", multiple=True, metavar="FIELD=VALUE", help="Repeatable; a range is price=10..50.")
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Repeatable; price=10..50 is a range, -colour=red excludes, colour=* asks for any value.",
+)
 @click.option("-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="Hits wanted.")
 @click.option("--offset", type=click.IntRange(0), default=0, help="Hits to skip.")
 @click.option("--mode", type=click.Choice(MODES), default="hybrid", show_default=True)
@@ -153,8 +159,13 @@ def opened_engine(ctx: click.Context) -> "Iterator[SearchEngine]":
 
 
 def _as_parameter(given: str) -> str:
-    """The filter `colour=Red` in the notation of addresses: `colour:Red`. Raises click.BadParameter."""
+    """The filter `colour=Red` in the notation of addresses: `colour:Red`, in which it may come as well.
+
+    Raises click.BadParameter.
+    """
     field, equals, value = given.partition("=")
+    if not equals and ":" in given:
+        return given
     if not equals or not field:
         raise click.BadParameter(f"{given!r} is not FIELD=VALUE", param_hint="--filter")
     return field.replace("\\", "\\\\").replace(":", "\\:") + ":" + value

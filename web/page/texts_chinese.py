@@ -52,6 +52,8 @@ CHINESE = {
     "without_placeholder": "不要……",
     "without_label": "排除……",
     "chip_not": "不要 {text}",
+    "chip_any": "有{field}",
+    "chip_none": "没有{field}",
     "chip_picture": "您的图片",
     "chip_like": "像 {title}",
     "remove_picture": "不用图片搜索",

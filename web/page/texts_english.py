@@ -52,6 +52,8 @@ ENGLISH = {
     "without_placeholder": "not …",
     "without_label": "Leave out what is …",
     "chip_not": "not {text}",
+    "chip_any": "with {field}",
+    "chip_none": "without {field}",
     "chip_picture": "Your picture",
     "chip_like": "Like {title}",
     "remove_picture": "Search without the picture",
