@@ -20,6 +20,8 @@ from magpie.search.query.parse_query import MODES
 from magpie.search.request import SearchRequest
 from tests.support.shop import COLOURS, KINDS, draw
 
+pytestmark = pytest.mark.slow
+
 SIZES = ("small", "large", "round", "old", "plain")
 QUERIES = [SearchRequest(text=text, mode=mode, k=300) for text in ("red ball", "something round") for mode in MODES]
 QUERIES += [

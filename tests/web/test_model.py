@@ -160,7 +160,13 @@ class Walk:
     # what must not change any of it
 
     def rebuild(self) -> None:
+        """The order by words is the same before and after."""
+        self.catch_up()
+        queries = [*WORDS, *(" ".join(self.chance.sample(WORDS, 2)) for _ in range(4))]
+        before = [self._order_by_words(query) for query in queries]
         rebuild(self.settings, self.database)
+        self.catch_up()
+        assert [self._order_by_words(query) for query in queries] == before, queries
 
     def roll_back(self) -> None:
         if current_id(self.settings) != generation_ids(self.settings)[0]:
@@ -179,6 +185,10 @@ class Walk:
         while self.engine.status()["changes_waiting"]:
             assert time.monotonic() < deadline, self.engine.status()
             self.engine.refresh()
+
+    def _order_by_words(self, query: str) -> list[str]:
+        answer = self.client.post("/api/search", json={"query": query, "mode": "lexical", "k": 200, "facets": False})
+        return [hit["item_id"] for hit in answer.get_json()["hits"]]
 
     def some_id(self) -> str:
         return self.chance.choice(sorted(self.plain.items))
