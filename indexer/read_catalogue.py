@@ -134,7 +134,7 @@ class _Rows:
             self.titles.append(item.title)
             self.columns.add(item)
             self.num_descriptive.append(text.count_descriptive(self._words))
-            self.sampler.add(text)
+            self.sampler.add(item.item_id, text)
             sound = [picture for picture in item.pictures if picture.status == "ok"]
             self.pictures.append([picture.content_hash for picture in sound])
             self.files.update((picture.content_hash, picture.file) for picture in sound)

@@ -10,6 +10,7 @@ from typing import Any
 import faiss
 import numpy as np
 
+from magpie.indexer.draws import draw_keys
 from magpie.indexer.encoder.encode_catalogue import Progress
 from magpie.indexer.fusion.average_fusion import PARTS
 from magpie.indexer.fusion.halves import stand_twice
@@ -68,9 +69,10 @@ def build(inputs: BuildInputs, folder: Path, progress: Progress, times: StageTim
         times.end_stage("texts")
         encoded = encode_items(inputs.encoder, snapshot, cache, progress)
         times.end_stage("pictures")
-        weighed = weigh_parts(encoded.parts, snapshot.num_descriptive, snapshot.columns)
+        keys = draw_keys(snapshot.item_ids)
+        weighed = weigh_parts(encoded.parts, snapshot.num_descriptive, snapshot.columns, keys)
         fused = fuse_items(inputs, snapshot, encoded, weighed)
-        composition = learn_composition(snapshot.columns, weighed.parts, encoded.encode_queries)
+        composition = learn_composition(snapshot.columns, weighed.parts, encoded.encode_queries, keys)
     items = BuiltItems(snapshot, encoded, weighed, fused, composition, inputs.index_factory)
     progress("index", 0, 1)
     items.write(folder)

@@ -96,8 +96,10 @@ class ChangedItems:
         masked = {name: rows.copy() for name, rows in parts.items()}
         for row, (item, id_) in enumerate(zip(items, ids, strict=True)):
             suspect = self._masked_parts.get(item.item_id)
-            before = self._generation.rows_of(np.array([id_])) if suspect else ()
-            if suspect and len(before) and all(self._is_as_before(name, before[0], parts[name][row]) for name in parts):
+            if suspect is None:
+                continue
+            before = self._generation.rows_of(np.array([id_]))
+            if len(before) and all(self._is_as_before(name, before[0], parts[name][row]) for name in parts):
                 masked[suspect][row] = 0
         return masked
 

@@ -102,6 +102,23 @@ def test_two_full_rebuilds_give_the_same(settings: Settings, database: Database)
     assert_same(before, answers(settings, database))
 
 
+def test_the_order_of_the_feed_does_not_matter(
+    settings: Settings, database: Database, home: Settings, tmp_path: Path
+) -> None:
+    """Nothing is drawn by the place of an item; sums of floats differ in their last digits only."""
+    pictures = home.home.parent / "pictures"
+    other = Settings(home=tmp_path / "other", rerank_limit_ms=0)
+    reversed_database = open_database(other)
+    Catalogue(reversed_database, other).upsert(reversed(drafts(pictures)), pictures)
+    rebuild(other, reversed_database)
+    for query, one, reverse in zip(
+        QUERIES, answers(settings, database), answers(other, reversed_database), strict=True
+    ):
+        scores = dict(zip(reverse[0], reverse[1], strict=True))
+        assert np.allclose([scores[item_id] for item_id in one[0]], one[1], rtol=0, atol=2e-3), query
+    reversed_database.close()
+
+
 @pytest.mark.parametrize("step", [1_000, 40])
 def test_items_beside_the_index_are_ranked_as_in_it(
     settings: Settings, database: Database, home: Settings, monkeypatch: pytest.MonkeyPatch, step: int
