@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from magpie.data.aggregates.blocked_phrases import read_blocked_phrases, without_blocked
 from magpie.data.aggregates.recent_choices import read_recent_choices
 from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.clock import now_ms
@@ -38,6 +39,7 @@ from magpie.search.serving import NO_SERVER, Serving, Upkeep, open_serving, serv
 from magpie.search.status import describe_status, not_ready
 
 log = logging.getLogger(__name__)
+_SPARE_SUGGESTIONS = 20  # that are found beyond those wanted, to take the place of blocked ones
 _CURRENT_GONE = "is gone; the index is served until the server ends, so run `magpie index rebuild`"
 
 
@@ -125,8 +127,14 @@ class SearchEngine:
         return self.serving.query_parser.finish(text)
 
     def suggest(self, prefix: str, limit: int = 8) -> list[str]:
-        """At most `limit` completions of `prefix`: popular searches, then phrases of the catalogue. Raises NoIndex."""
-        return complete_with_searches(self.popularity.searched, self.serving.generation.phrases, prefix, limit)
+        """At most `limit` completions of `prefix`: popular searches, then phrases of the catalogue.
+
+        None holds what the owner blocked. Raises NoIndex.
+        """
+        blocked = read_blocked_phrases(self._database)
+        wanted = limit + _SPARE_SUGGESTIONS if blocked else limit
+        found = complete_with_searches(self.popularity.searched, self.serving.generation.phrases, prefix, wanted)
+        return without_blocked(found, blocked)[:limit]
 
     def status(self) -> dict[str, Any]:
         """The status as `describe_status` gives it; `ready` is False, with the reason as alarm, without an index."""

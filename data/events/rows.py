@@ -22,6 +22,8 @@ def query_values(record: QueryRecord) -> dict[str, Any]:
         "extra": _JSON.encode(record.extra),
         "set_aside": bool(record.filter_reason),
         "reason": record.filter_reason,
+        "address": record.origin.address,
+        "block": record.origin.block,
     }
 
 
@@ -54,6 +56,8 @@ def event_values(record: EventRecord, dedup_key: bytes) -> dict[str, Any]:
         "extra": _JSON.encode(record.extra),
         "set_aside": bool(record.filter_reason),
         "reason": record.filter_reason,
+        "address": record.origin.address,
+        "block": record.origin.block,
     }
 
 

@@ -97,6 +97,7 @@ def answer_recommendation(services: Services, asked: RecommendQuery, private: bo
                 query_attributes=attributes,
                 hits=hits,
                 filter_reason=filter_reason_of_client(),
+                origin=asker.origin,
             )
         )
     return result
@@ -137,6 +138,7 @@ def query_record(
             for hit, propensity in zip(result.hits, propensities, strict=True)
         ),
         filter_reason=filter_reason,
+        origin=asker.origin,
     )
 
 
