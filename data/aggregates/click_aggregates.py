@@ -184,19 +184,24 @@ def _counted_searches(
 ) -> tuple[dict[int, tuple[str, str, str]], int]:
     """(ranker, layout, query key) by `queries.id` of each search that counts, and how many were beyond the caps.
 
-    Searches of actors for whom `is_counted` is false are left out. All names of an address that prove nothing are one.
+    Searches of actors for whom `is_counted` is false are left out.
     """
     found: dict[int, tuple[str, str, str]] = {}
     of_source: dict[tuple[str, str, str], int] = defaultdict(int)
     capped = 0
     actor, person = actor_of(queries).label("actor"), person_of(queries).label("person")
-    columns = (queries.c.id, queries.c.user_query, actor, person, queries.c.block, queries.c.query_attributes)
+    origin = queries.c.address, queries.c.block
+    columns = (queries.c.id, queries.c.user_query, actor, person, *origin, queries.c.query_attributes)
     chosen = select(*columns).where(_of(day), ~queries.c.set_aside, queries.c.user_query != "").order_by(queries.c.id)
     for row in connection.execute(chosen):
         attributes, key = json.loads(row.query_attributes), query_key(row.user_query)
         if not key or not _is_plain(attributes) or not is_counted(row.actor):
             continue
-        sources = (("person", row.person, SEARCHES_PER_ACTOR), ("block", row.block, SEARCHES_OF_BLOCK))
+        sources = (
+            ("person", row.person, SEARCHES_PER_ACTOR),
+            ("address", row.address, SEARCHES_PER_ACTOR),
+            ("block", row.block, SEARCHES_OF_BLOCK),
+        )
         bounded = [(kind, name, most) for kind, name, most in sources if name]
         if any(of_source[kind, name, key] >= most for kind, name, most in bounded):
             capped += 1

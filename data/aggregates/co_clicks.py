@@ -1,6 +1,8 @@
 """Counts co-clicks: for an item, what the same people chose in the same session, and how many did."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from sqlalchemy import or_, select
 
@@ -14,8 +16,7 @@ _MOST_ROWS = 20_000
 
 
 def count_co_clicks(database: Database, item_id: str) -> dict[str, int]:
-    """By item id how many people chose both in one session, where at least two did; of one block of addresses no more
-    than PEOPLE_OF_BLOCK count.
+    """By item id how many people chose both in one session, where at least two did, counted as `people_by_item` does.
 
     Where the item's events name no session, all events of their clients count as one.
     """
@@ -26,16 +27,18 @@ def count_co_clicks(database: Database, item_id: str) -> dict[str, int]:
         events.c.client_id.in_(select(chosen.c.client_id).where(chosen.c.client_id != "", chosen.c.session_id == "")),
     )
     others = counted_choices(events.c.object_id != item_id, together).distinct().limit(_MOST_ROWS)
-    people: dict[str, dict[str, str]] = defaultdict(dict)
+    people: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
     with database.reading() as connection:
-        for other, person, block in connection.execute(others):
-            people[other][person] = min(block, people[other].get(person, block))
-    counts = {other: _count(list(of_person.values())) for other, of_person in people.items()}
+        rows: Sequence[Any] = connection.execute(others).all()
+        for other, person, address, block in rows:
+            place = (block, address)
+            people[other][person] = min(place, people[other].get(person, place))
+    counts = {other: _count(of_person.values()) for other, of_person in people.items()}
     return {other: count for other, count in counts.items() if count >= FEWEST_PEOPLE}
 
 
-def _count(blocks: list[str]) -> int:
-    """How many people with these blocks count."""
-    return sum(
-        blocks.count(block) if block == "" else min(blocks.count(block), PEOPLE_OF_BLOCK) for block in set(blocks)
-    )
+def _count(places: Collection[tuple[str, str]]) -> int:
+    """How many people with these blocks and addresses count."""
+    vouched = sum(not block for block, _ in places)
+    of_block = Counter(block for block, _ in set(places) if block)
+    return vouched + sum(min(number, PEOPLE_OF_BLOCK) for number in of_block.values())

@@ -4,6 +4,8 @@ Without a token's word a choice counts only if a search of this server showed th
 strangers can make up at will, names and cookies, they make up from few blocks of addresses.
 """
 
+from typing import Any
+
 from sqlalchemy import ColumnElement, Select, case, exists, func, or_, select
 
 from magpie.data.database.tables import events, impressions, queries
@@ -14,14 +16,18 @@ PEOPLE_OF_BLOCK = 3  # who may choose one item
 EXPOSURE_OF_BLOCK = 30.0  # of one item: ten looks for each of these people
 
 
-def counted_choices(*conditions: ColumnElement[bool]) -> Select[tuple[str, str, str]]:
-    """Item id, person and block ("" where a token vouches) of each choice that counts and meets these conditions."""
+def counted_choices(*conditions: ColumnElement[bool]) -> Select[Any]:
+    """Item id, person, address and block of each choice that counts and meets these conditions.
+
+    Address and block are "" where a token vouches.
+    """
     shown = exists().where(
         queries.c.query_id == events.c.query_id,
         impressions.c.query == queries.c.id,
         impressions.c.item_id == events.c.object_id,
     )
-    return select(events.c.object_id.label("item"), person_of(events).label("person"), events.c.block).where(
+    person = person_of(events).label("person")
+    return select(events.c.object_id.label("item"), person, events.c.address, events.c.block).where(
         ~events.c.set_aside,
         events.c.object_id != "",
         events.c.action_name.in_(CHOICES),
@@ -30,18 +36,16 @@ def counted_choices(*conditions: ColumnElement[bool]) -> Select[tuple[str, str, 
     )
 
 
-def people_by_item(choices: Select[tuple[str, str, str]]) -> Select[tuple[str, int]]:
-    """By item how many people chose it: each once, and of one block not more than PEOPLE_OF_BLOCK."""
+def people_by_item(choices: Select[Any]) -> Select[Any]:
+    """By item how many people chose it: each once, one of each address, and of a block at most PEOPLE_OF_BLOCK."""
     each = choices.subquery()
-    block = func.min(each.c.block).label("block")  # who moves from one to another is still one person
-    people = select(each.c.item, block).group_by(each.c.item, each.c.person).subquery()
-    of_block = (
-        select(people.c.item, people.c.block, func.count().label("people"))
-        .group_by(people.c.item, people.c.block)
-        .subquery()
-    )
-    counted = capped(of_block.c.block, of_block.c.people, PEOPLE_OF_BLOCK)
-    return select(of_block.c.item, func.sum(counted)).group_by(of_block.c.item)
+    place = func.min(each.c.address).label("address"), func.min(each.c.block).label("block")
+    people = select(each.c.item, *place).group_by(each.c.item, each.c.person).subquery()  # who moves is one person
+    number = case((people.c.block == "", func.count()), else_=func.count(people.c.address.distinct()))
+    of_block = select(people.c.item, people.c.block, number.label("people")).group_by(people.c.item, people.c.block)
+    counted = of_block.subquery()
+    total = func.sum(capped(counted.c.block, counted.c.people, PEOPLE_OF_BLOCK))
+    return select(counted.c.item, total).group_by(counted.c.item)
 
 
 def capped(block: ColumnElement[str], amount: ColumnElement[float], most: float) -> ColumnElement[float]:

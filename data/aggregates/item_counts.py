@@ -55,8 +55,10 @@ def count_items(database: Database, since_ms: int) -> dict[str, ItemCount]:
     shown = select(of_block.c.item_id, *sums).group_by(of_block.c.item_id)
     chosen = people_by_item(counted_choices(events.c.timestamp >= since_ms))
     with database.reading() as connection:
-        seen = {row[0]: row[1:] for row in connection.execute(shown)}
-        people = {row[0]: int(row[1]) for row in connection.execute(chosen)}
+        looks: Sequence[Any] = connection.execute(shown).all()
+        choices: Sequence[Any] = connection.execute(chosen).all()
+    seen = {row[0]: row[1:] for row in looks}
+    people = {row[0]: int(row[1]) for row in choices}
     return {item_id: _count(seen.get(item_id), people.get(item_id, 0)) for item_id in seen.keys() | people.keys()}
 
 

@@ -17,7 +17,7 @@ _TELLING = re.compile(r"@|\d{5}|://")  # addresses and long numbers may identify
 _FEWEST_DAYS = 2  # on which strangers must have searched for it
 _SEARCHED = text(
     "SELECT DISTINCT user_query, timestamp / :day, client_id, session_id, block FROM queries WHERE timestamp >= :since "
-    "AND NOT set_aside AND (client_id <> '' OR block <> '') AND address = '' AND user_query <> '' "
+    "AND NOT set_aside AND (client_id <> '' OR block <> '') AND is_proved AND user_query <> '' "
     "AND query_attributes NOT LIKE '%\"typing\"\\:true%' "
     "AND (application <> 'magpie' OR query_attributes LIKE '%\"confident\"\\:true%')"
 )

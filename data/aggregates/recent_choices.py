@@ -15,12 +15,12 @@ BOUGHT = ("purchase",)
 _ACTIONS = ", ".join(f"'{name}'" for name in CHOICES)
 _RECENT = (
     "SELECT e.id, i.id, e.action_name, e.timestamp, e.session_id FROM events e JOIN items i ON i.item_id = e.object_id "
-    f"WHERE e.{{column}} = {{mark}} AND e.action_name IN ({_ACTIONS}) AND NOT e.set_aside AND e.address = '' "
+    f"WHERE e.{{column}} = {{mark}} AND e.action_name IN ({_ACTIONS}) AND NOT e.set_aside AND e.is_proved "
     f"ORDER BY e.id DESC LIMIT {MOST_CHOICES}"
 )
 _CHOSEN = (
     "SELECT DISTINCT i.id FROM events e JOIN items i ON i.item_id = e.object_id "
-    "WHERE e.{column} = {mark} AND e.action_name IN ({actions}) AND NOT e.set_aside AND e.address = ''"
+    "WHERE e.{column} = {mark} AND e.action_name IN ({actions}) AND NOT e.set_aside AND e.is_proved"
 )
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     false,
     select,
+    true,
     update,
 )
 
@@ -137,6 +138,7 @@ queries = Table(
     Column("reason", Text, nullable=False),
     Column("address", String(32), nullable=False, server_default=""),  # keyed hashes: events/origin.py
     Column("block", String(32), nullable=False, server_default=""),
+    Column("is_proved", Boolean, nullable=False, server_default=true()),  # whose name it carries
     sqlite_autoincrement=True,
 )
 
@@ -174,6 +176,7 @@ events = Table(
     Column("reason", Text, nullable=False),
     Column("address", String(32), nullable=False, server_default=""),  # keyed hashes: events/origin.py
     Column("block", String(32), nullable=False, server_default=""),
+    Column("is_proved", Boolean, nullable=False, server_default=true()),  # whose name it carries
     sqlite_autoincrement=True,
 )
 

@@ -11,4 +11,4 @@ def actor_of(table: Table) -> ColumnElement[str]:
 def person_of(table: Table) -> ColumnElement[str]:
     """SQL for whom each row counts as when people are counted: who proved nothing counts as their address, so that all
     the names that come from one are one person; all others as their actor."""
-    return case((table.c.address != "", table.c.address), else_=actor_of(table))
+    return case((table.c.is_proved, actor_of(table)), else_=table.c.address)

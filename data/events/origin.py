@@ -10,14 +10,12 @@ BLOCK_BITS = {4: 24, 6: 48}  # what one house or provider gets
 
 @dataclass(frozen=True)
 class Origin:
-    """The address of a sender who did not prove who they are, and the block of addresses of any sender that no token
-    vouches for; both "" for what a token or an import vouches for. The log keeps keyed hashes of both."""
+    """The address of a sender and its block of addresses, both "" for what a token or an import vouches for, and
+    whether the sender proved the name that the record carries. The log keeps keyed hashes of the two."""
 
     address: str = ""
     block: str = ""
-
-    def __bool__(self) -> bool:
-        return bool(self.address or self.block)
+    is_proved: bool = True
 
 
 VOUCHED = Origin()
@@ -25,9 +23,8 @@ VOUCHED = Origin()
 
 @lru_cache(maxsize=4096)
 def origin_of(address: str, is_proved: bool) -> Origin:
-    """The origin of what comes from this address, without a token, by somebody who proved who they are or did not."""
-    block = _network(address, BLOCK_BITS)
-    return Origin("" if is_proved else _network(address, ADDRESS_BITS), block)
+    """The origin of what comes from this address without a token."""
+    return Origin(_network(address, ADDRESS_BITS), _network(address, BLOCK_BITS), is_proved)
 
 
 def _network(address: str, bits: dict[int, int]) -> str:

@@ -59,7 +59,7 @@ def drop_old_salts(connection: Connection, before_ms: int | None = None) -> int:
 
 
 def _is_open(record: QueryRecord | EventRecord) -> bool:
-    return _has_open_client(record) or bool(record.origin)
+    return _has_open_client(record) or bool(record.origin.block)
 
 
 def _has_open_client(record: QueryRecord | EventRecord) -> bool:
@@ -72,13 +72,14 @@ def _hidden(record: R, salt: bytes) -> R:
 
 
 def _hidden_origin(origin: Origin, salt: bytes) -> Origin:
-    """Keyed hashes of address and block, 32 hexadecimal digits each; "" stays ""."""
-    return Origin(
-        *(
-            text and blake2b(text.encode(), key=salt, person=name, digest_size=16).hexdigest()
-            for name, text in ((b"address", origin.address), (b"block", origin.block))
-        )
+    """Keyed hashes of address and block, 32 hexadecimal digits each; what is vouched for has neither."""
+    if not origin.block:
+        return origin
+    address, block = (
+        blake2b(text.encode(), key=salt, person=name, digest_size=16).hexdigest()
+        for name, text in ((b"address", origin.address), (b"block", origin.block))
     )
+    return Origin(address, block, origin.is_proved)
 
 
 def _pseudonym(client_id: str, salt: bytes) -> str:

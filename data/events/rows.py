@@ -24,6 +24,7 @@ def query_values(record: QueryRecord) -> dict[str, Any]:
         "reason": record.filter_reason,
         "address": record.origin.address,
         "block": record.origin.block,
+        "is_proved": record.origin.is_proved,
     }
 
 
@@ -58,6 +59,7 @@ def event_values(record: EventRecord, dedup_key: bytes) -> dict[str, Any]:
         "reason": record.filter_reason,
         "address": record.origin.address,
         "block": record.origin.block,
+        "is_proved": record.origin.is_proved,
     }
 
 

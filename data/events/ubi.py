@@ -119,7 +119,7 @@ def parse_query(raw: object, received_ms: int | None = None) -> QueryRecord:
     Where it has no timestamp, `received_ms` stands in; without that, it is needed.
     """
     values, is_program = without_personal_fields(_object(raw))
-    known = {name: _text(values, name) for name in _QUERY_FIELDS}
+    known: dict[str, Any] = {name: _text(values, name) for name in _QUERY_FIELDS}
     if not known["query_id"]:
         raise BadEvent("query_id: is needed")
     attributes, hits = _attributes(values, "query_attributes", PLENTY.attributes), _hits(values)
@@ -140,7 +140,7 @@ def parse_event(raw: object, received_ms: int | None = None, room: FreeRoom = PL
     Where it has no timestamp, `received_ms` stands in; without that, it is needed.
     """
     values, is_program = without_personal_fields(_object(raw))
-    known = {name: _text(values, name) for name in _EVENT_FIELDS}
+    known: dict[str, Any] = {name: _text(values, name) for name in _EVENT_FIELDS}
     if not known["action_name"]:
         raise BadEvent('action_name: is needed, such as "click", "view" or "purchase"')
     attributes = _attributes(values, "event_attributes", room.attributes)

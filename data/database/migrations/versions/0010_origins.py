@@ -13,6 +13,7 @@ def upgrade() -> None:
     for table in ("queries", "events"):
         for column in ("address", "block"):
             op.add_column(table, sa.Column(column, sa.String(32), nullable=False, server_default=""))
+        op.add_column(table, sa.Column("is_proved", sa.Boolean(), nullable=False, server_default=sa.true()))
     op.create_table(
         "blocked_phrases",
         sa.Column("phrase", sa.String(200), primary_key=True),
