@@ -34,6 +34,7 @@ from magpie.search.ranker.reranker import Reranked, Reranker
 from magpie.search.request import FacetValue, Hit, Range, SearchRequest, SearchResult
 from magpie.search.retrieval.confidence import is_confident
 from magpie.search.retrieval.facets import count_facets, find_ranges, find_without_each_filter
+from magpie.search.retrieval.price_preference import prefer_low_prices
 from magpie.search.retrieval.ranked_list import RankedList, check_sort
 from magpie.search.serving import NO_SERVER, Serving, Upkeep, open_serving, serve, with_changes
 from magpie.search.status import describe_status, not_ready
@@ -82,6 +83,7 @@ class SearchEngine:
         order = self._personalised(reranked, request, found.parsed, segments)
         hits = _hits(serving, order, reranked, request, found.parsed)
         facets, ranges = _facets(serving, request, found)
+        reading = found.parsed.reading
         return SearchResult(
             query_id=self._query_ids.new(),
             generation=serving.generation.id,
@@ -92,8 +94,10 @@ class SearchEngine:
             hits=hits,
             facets=facets,
             ranges=ranges,
-            notices=[f"Understood as: {found.parsed.corrected}"] if found.parsed.corrected else [],
-            corrected=found.parsed.corrected,
+            notices=[f"Understood as: {reading.corrected}"] if reading.corrected else [],
+            understood=list(reading.understood),
+            corrected=reading.corrected,
+            did_you_mean=reading.did_you_mean,
         )
 
     @property
@@ -124,7 +128,7 @@ class SearchEngine:
 
     def finish(self, text: str) -> str:
         """The typed text with its unfinished last word completed from the catalogue's words. Raises NoIndex."""
-        return self.serving.query_parser.finish(text)
+        return self.serving.query_parser.finish(text, self.serving.segments)
 
     def suggest(self, prefix: str, limit: int = 8) -> list[str]:
         """At most `limit` completions of `prefix`: popular searches, then phrases of the catalogue.
@@ -193,10 +197,12 @@ class SearchEngine:
     def _personalised(
         self, reranked: Reranked, request: SearchRequest, parsed: ParsedQuery, segments: Sequence[Segment]
     ) -> RankedList:
-        """The order with addends for freshness and the searcher's preferences; a drawn order is left unchanged."""
+        """The order with addends for low prices (where wished for), freshness and what the searcher prefers; a drawn
+        order is left unchanged."""
         if reranked.chances is not None:
             return reranked.order
-        order = self._freshness.freshen(reranked.order, request, parsed, time.time())
+        order = prefer_low_prices(reranked.order, request, parsed)
+        order = self._freshness.freshen(order, request, parsed, time.time())
         return personalise(order, request, parsed, segments, self._preferences(request))
 
     def _preferences(self, request: SearchRequest) -> Preferences | None:

@@ -94,6 +94,11 @@ def serve(
 ) -> Serving:
     """The given generation, loaded, with the catalogue's changes since. Raises ModelMismatch."""
     generation.load()
+    if not generation.has_words:
+        log.warning(
+            "generation %s: words are indexed anew; `magpie index rebuild` makes the start quicker", generation.id
+        )
+        generation.index_words(catalogue)
     limit_threads(1)  # requests run in parallel; more threads for each would wait for each other
     fingerprint = generation.manifest["fingerprint"]
     encoder = before.encoder if before and before.encoder.spec.fingerprint == fingerprint else None

@@ -25,12 +25,13 @@ from magpie.indexer.fusion.average_fusion import PARTS
 from magpie.indexer.fusion.halves import fuse_halves
 from magpie.indexer.generations.generation import Generation
 from magpie.indexer.indexes.attribute_columns_builder import ColumnsBuilder
-from magpie.indexer.indexes.lexical_index import LexicalIndexBuilder
+from magpie.indexer.indexes.lexical_index_builder import LexicalIndexBuilder
 from magpie.indexer.indexes.vector_index import EXACT, VectorIndex, build_index
 from magpie.indexer.text.item_text import ItemText
+from magpie.indexer.text.languages import language_of
 from magpie.indexer.text.lexicon import load_lexicon
 from magpie.search.live_index.segment import Segment
-from magpie.search.live_index.segment_files import LEXICAL, SavedSegment, SegmentFiles
+from magpie.search.live_index.segment_files import SavedSegment, SegmentFiles
 
 SAVED_FROM = 1_000  # items; a segment of fewer is in memory only, and indexed again within a second
 _READ_AT_ONCE = 500
@@ -123,36 +124,33 @@ class ChangedItems:
         `vectors_of` gives the vectors for their (n,) ids.
         """
         if not self.files.is_written or num_items < SAVED_FROM:
-            return self._build(read_items(), vectors_of, revision, None).segment
+            return self._build(read_items(), vectors_of, revision).segment
         folder: Path | None = None
         try:
             folder = self.files.new_folder()
-            return self.files.save(self._build(read_items(), vectors_of, revision, folder), folder)
+            return self.files.save(self._build(read_items(), vectors_of, revision), folder)
         except (OSError, RuntimeError, ValueError) as error:
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
             if not isinstance(error, OSError) and disk_fault(error) is None:
                 raise
             log.warning("changed items are indexed in memory only: %s", error)
-            return self._build(read_items(), vectors_of, revision, None).segment
+            return self._build(read_items(), vectors_of, revision).segment
 
     def _build(
-        self,
-        items: Iterable[Item],
-        vectors_of: Callable[[np.ndarray], _Vectors],
-        revision: int,
-        folder: Path | None,
+        self, items: Iterable[Item], vectors_of: Callable[[np.ndarray], _Vectors], revision: int
     ) -> SavedSegment:
-        """The segment with its items' versions, in memory; only its words go into the folder where one is given."""
+        """The segment with its items' versions, in memory."""
         columns = ColumnsBuilder(self._catalogue.attribute_kinds())
-        lexical = LexicalIndexBuilder(folder / LEXICAL if folder else None)
+        lexical = LexicalIndexBuilder(like=self._generation.lexical)
         found: list[int] = []
         versions: list[tuple[int, float]] = []
         for item in items:
             found.append(item.id)
             versions.append((item.revision, item.updated_at.timestamp()))
             columns.add(item)
-            lexical.add(self._generation.text_plan.read(item).searched_fields())
+            text = self._generation.text_plan.read(item)
+            lexical.add(text.searched_fields(), language_of(item.attributes))
         ids = np.array(found, np.int64)
         vectors = vectors_of(ids)
         rows = {"fused": vectors.fused, **vectors.parts}

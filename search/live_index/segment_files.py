@@ -30,7 +30,7 @@ from magpie.search.live_index.segment import Segment
 
 _FORMAT = 1
 _MANIFEST = "segments.json"
-LEXICAL = "lexical"
+_WORDS = "words"
 log = logging.getLogger(__name__)
 
 
@@ -78,7 +78,7 @@ class SegmentFiles:
         return folder
 
     def save(self, saved: SavedSegment, folder: Path) -> Segment:
-        """The same segment, read from the files that this writes; its lexical index must lie there already.
+        """The same segment, read from the files that this writes.
 
         Raises OSError, and RuntimeError where FAISS cannot write.
         """
@@ -96,6 +96,7 @@ class SegmentFiles:
         for name, rows in {**segment.parts, "fused": segment.fused}.items():
             np.save(folder / f"{name}.npy", rows)
             faiss.write_index(segment.indexes[name].index, str(folder / f"{name}.faiss"))
+        segment.lexical.save(folder / _WORDS)
         segment.columns.save(folder)
         self._described[folder.name] = describe_files(folder)
         return self._open(folder, segment.revision).segment
@@ -188,7 +189,7 @@ class SegmentFiles:
             fusion=generation.fusion,
             click_part=generation.click_part,
             indexes={name: VectorIndex.load(folder / f"{name}.faiss", ids, vectors[name]) for name in names},
-            lexical=LexicalIndex.open(folder / LEXICAL),
+            lexical=LexicalIndex.open(folder / _WORDS),
             columns=Columns.load(folder),
             dead=np.zeros(len(ids), bool),
             revision=revision,

@@ -1,9 +1,11 @@
 """Completes a typed prefix with popular searches and with phrases of the catalogue."""
 
+import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 MAX_PREFIX = 100
+_BEGUN = re.compile(r"(?<!\w)[^\W\d_]{2,}$")
 
 
 def complete(phrases: Sequence[tuple[str, int]], typed: str, limit: int) -> list[str]:
@@ -35,6 +37,17 @@ def complete_with_searches(
     begun = sorted(_with_prefix(searched, prefix), key=lambda pair: (-pair[1], pair[0])) if prefix.strip() else []
     found = [phrase for phrase, _ in begun[: (limit + 1) // 2]]
     return list(dict.fromkeys(found + complete(phrases, typed, limit)))[:limit]
+
+
+def finish_word(phrases: Sequence[tuple[str, int]], text: str, knows: Callable[[str], bool]) -> str:
+    """The text with a last word that no item has completed to the most frequent word that begins with it."""
+    begun = _BEGUN.search(text)
+    if begun is None or knows(begun.group()):
+        return text
+    folded = begun.group().casefold()
+    words = [pair for pair in _with_prefix(phrases, folded) if " " not in pair[0]]
+    best = max(words, key=lambda pair: pair[1], default=(folded, 0))[0]
+    return text + best[len(folded) :]
 
 
 def _prefix(typed: str) -> str:

@@ -1,17 +1,17 @@
 """Retrieves what each segment's indexes find for a parsed query: raw neighbours and raw lexical matches, unscored."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from magpie.indexer.indexes.lexical_index import LexicalMatches
+from magpie.indexer.indexes.collection_statistics import CollectionStatistics, LookedUp
+from magpie.indexer.indexes.fast_arrays import best_first
+from magpie.indexer.indexes.lexical_index import NO_MATCHES, LexicalMatches
 from magpie.indexer.indexes.vector_index import Neighbours
 from magpie.search.live_index.segment import Segment
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.request import FilterValue
-
-_NO_MATCHES = LexicalMatches(np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Retrieved:
 
     segment: Segment
     neighbours: Mapping[str, Neighbours] = field(default_factory=dict)
-    lexical: LexicalMatches = _NO_MATCHES
+    lexical: LexicalMatches = NO_MATCHES
     negated: Sequence[LexicalMatches] = ()
     best_lexical: float = 0.0
     browsed: np.ndarray | None = None
@@ -35,25 +35,27 @@ def retrieve(
     segments: Sequence[Segment], parsed: ParsedQuery, filters: Mapping[str, FilterValue], depth: int
 ) -> list[Retrieved]:
     """For each segment the best `depth` rows of each index that the query uses. Raises BadFilter."""
-    return [_retrieve_from(segment, parsed, filters, depth) for segment in segments]
+    statistics = CollectionStatistics((segment.lexical, segment.dead) for segment in segments)
+    words, negated = statistics.look_up(parsed.query_words), [statistics.look_up(one) for one in parsed.not_query_words]
+    return [_retrieve_from(segment, parsed, (words, *negated), filters, depth) for segment in segments]
 
 
-def _retrieve_from(segment: Segment, parsed: ParsedQuery, filters: Mapping[str, FilterValue], depth: int) -> Retrieved:
-    allowed = allowed_rows(segment, filters, parsed.excluded_id)
+def _retrieve_from(
+    segment: Segment, parsed: ParsedQuery, words: Sequence[LookedUp], filters: Mapping[str, FilterValue], depth: int
+) -> Retrieved:
+    allowed = allowed_rows(segment, filters, parsed)
     if parsed.is_browsing:
         return Retrieved(segment, browsed=np.arange(len(segment.ids)) if allowed is None else np.flatnonzero(allowed))
-    lexical = _match(segment, parsed, parsed.words, depth, allowed)
-    # without filters, so that the weight of the lexical scores does not depend on them
-    best = _match(segment, parsed, parsed.words, 1, None) if filters else lexical
+    lexical, *negated = (segment.lexical.match(each) for each in words)
     return Retrieved(
         segment,
         {
             name: segment.indexes[name].search(v, depth, allowed)
             for name, v in _vectors_by_part(segment, parsed).items()
         },
-        lexical,
-        [_match(segment, parsed, phrase, depth, allowed) for phrase in parsed.not_words],
-        float(best.scores[0]) if len(best.scores) else 0.0,
+        _best_of(lexical, depth, allowed),
+        [_best_of(each, depth, allowed) for each in negated],
+        lexical.best,
     )
 
 
@@ -66,14 +68,23 @@ def _vectors_by_part(segment: Segment, parsed: ParsedQuery) -> Mapping[str, np.n
     return {parsed.source: segment.fused_query(parsed.vector) if parsed.source == "fused" else parsed.vector}
 
 
-def _match(segment: Segment, parsed: ParsedQuery, words: str, depth: int, allowed: np.ndarray | None) -> LexicalMatches:
-    return segment.lexical.search(words, depth, allowed, parsed.right_words) if words else _NO_MATCHES
+def _best_of(matches: LexicalMatches, depth: int, allowed: np.ndarray | None) -> LexicalMatches:
+    """The best `depth` of the matches on allowed rows."""
+    kept = np.arange(len(matches.rows)) if allowed is None else np.flatnonzero(allowed[matches.rows])
+    if len(kept) > depth:
+        kept = kept[best_first(matches.scores[kept], matches.rows[kept])[:depth]]
+    return replace(matches, rows=matches.rows[kept], scores=matches.scores[kept])
 
 
-def allowed_rows(segment: Segment, filters: Mapping[str, FilterValue], excluded_id: int | None) -> np.ndarray | None:
-    """(n,) bool: rows that pass the filters, are living and not excluded; None where all do. Raises BadFilter."""
-    allowed = segment.columns.allowed(filters)
-    excluded = segment.row_of(excluded_id) if excluded_id is not None else None
+def allowed_rows(segment: Segment, filters: Mapping[str, FilterValue], parsed: ParsedQuery) -> np.ndarray | None:
+    """(n,) bool: rows that pass the filters and those of the query's words, have its phrases and nothing that it
+    excludes, are living and not the example; None where all are. Raises BadFilter."""
+    masks = [segment.columns.allowed(filters), segment.columns.allowed(parsed.reading.filters)]
+    masks += [segment.lexical.having(phrase) for phrase in parsed.query_words.phrases]
+    masks += [~segment.lexical.having(phrase, in_body=False) for phrase in parsed.query_words.excluded]
+    given = [mask for mask in masks if mask is not None]
+    allowed = np.logical_and.reduce(given) if given else None
+    excluded = segment.row_of(parsed.excluded_id) if parsed.excluded_id is not None else None
     if segment.dead.any():
         allowed = ~segment.dead if allowed is None else allowed & ~segment.dead
     if excluded is not None:

@@ -41,7 +41,7 @@ class Candidates:
         addends = {"lexical": self.words[places]}
         if parsed.vector is not None:
             addends |= _similarity_by_part(self.segment, self.rows[places], parsed, self.similarity[places])
-        if parsed.negation is not None or parsed.not_words:
+        if parsed.negation is not None or parsed.not_query_words:
             addends["not"] = self.avoided[places]
         explained = [dict(zip(addends, each, strict=True)) for each in np.transpose([*addends.values()]).tolist()]
         return [{name: value for name, value in one.items() if value or name != _QUERIES} for one in explained]

@@ -64,6 +64,16 @@ class RangeAnswer(BaseModel):
     histogram: HistogramAnswer
 
 
+class UnderstoodAnswer(BaseModel):
+    """A part of the query that was read as something."""
+
+    kind: str = Field(description="phrase, exclusion, price, measure, preference, value or asking.")
+    text: str = Field(description="The part, as it was written; `literal` takes it as plain words.")
+    field: str | None = Field(None, description="The field that is meant.")
+    filter: dict[str, float] | list[str] | None = Field(None, description="What the field must be, as a filter.")
+    words: list[str] | None = Field(None, description="The words of a phrase, an exclusion or a value.")
+
+
 class SearchAnswer(BaseModel):
     """The answer to a search."""
 
@@ -77,7 +87,9 @@ class SearchAnswer(BaseModel):
     facets: dict[str, list[FacetAnswer]]
     ranges: dict[str, RangeAnswer]
     notices: list[str] = Field(description="What the searcher should know about this answer.")
-    corrected: str = Field("", description="The query as it was understood, where a word was misspelt.")
+    understood: list[UnderstoodAnswer] = Field(description="The parts of the query that were read as something.")
+    corrected: str = Field("", description="The query with misspelt words put right, where there are any.")
+    did_you_mean: str = Field("", description="The query as it may have been meant, which was not searched.")
 
 
 class SuggestAnswer(BaseModel):
