@@ -284,6 +284,10 @@ def test_what_an_older_magpie_kept_is_dropped(settings: Settings) -> None:
         connection.execute(
             insert(events).values(**event_values(EventRecord("click", event_attributes=fields), b"1" * 16))
         )
+        for table in ("queries", "events"):  # what later versions added
+            for column in ("address", "block", "is_proved"):
+                connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+        connection.execute(text("DROP TABLE blocked_phrases"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0007_items_since'"))
     database.close()
     assert ADDRESS.encode() in bytes_of(settings.home)
