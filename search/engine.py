@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from magpie.data.aggregates.blocked_phrases import read_blocked_phrases, without_blocked
+from magpie.data.aggregates.blocked_phrases import holds_phrase, read_blocked_phrases
 from magpie.data.aggregates.recent_choices import read_recent_choices
 from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.clock import now_ms
@@ -27,7 +27,6 @@ from magpie.search.live_index.segment import Segment
 from magpie.search.personalisation.freshness import Freshness
 from magpie.search.personalisation.personalise import Preferences, personalise, preferences_of
 from magpie.search.personalisation.popularity import Popularity
-from magpie.search.query.autocomplete import complete_with_searches
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.ranker.named_rankings import CURRENT, FIRST_STAGE, compared_versions
 from magpie.search.ranker.reranker import Reranked, Reranker
@@ -38,6 +37,7 @@ from magpie.search.retrieval.price_preference import prefer_low_prices
 from magpie.search.retrieval.ranked_list import RankedList, check_sort
 from magpie.search.serving import NO_SERVER, Serving, Upkeep, open_serving, serve, with_changes
 from magpie.search.status import describe_status, not_ready
+from magpie.search.suggestions import Suggestion, suggest
 
 log = logging.getLogger(__name__)
 _SPARE_SUGGESTIONS = 20  # that are found beyond those wanted, to take the place of blocked ones
@@ -130,15 +130,15 @@ class SearchEngine:
         """The typed text with its unfinished last word completed from the catalogue's words. Raises NoIndex."""
         return self.serving.query_parser.finish(text, self.serving.segments)
 
-    def suggest(self, prefix: str, limit: int = 8) -> list[str]:
-        """At most `limit` completions of `prefix`: popular searches, then phrases of the catalogue.
+    def suggest(self, prefix: str, limit: int = 8) -> list[Suggestion]:
+        """At most `limit` completions of `prefix`, each with an item that has its words; none that the owner blocked.
 
-        None holds what the owner blocked. Raises NoIndex.
+        Raises NoIndex.
         """
         blocked = read_blocked_phrases(self._database)
         wanted = limit + _SPARE_SUGGESTIONS if blocked else limit
-        found = complete_with_searches(self.popularity.searched, self.serving.generation.phrases, prefix, wanted)
-        return without_blocked(found, blocked)[:limit]
+        found = suggest(self.serving, self.popularity.searched, prefix, wanted)
+        return [one for one in found if not holds_phrase(one[0].text, blocked)][:limit]
 
     def status(self) -> dict[str, Any]:
         """The status as `describe_status` gives it; `ready` is False, with the reason as alarm, without an index."""

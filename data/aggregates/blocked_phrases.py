@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -55,15 +55,9 @@ def read_blocked_phrases(database: Database) -> list[str]:
         return list(connection.execute(select(blocked_phrases.c.phrase).order_by(blocked_phrases.c.phrase)).scalars())
 
 
-def without_blocked(suggestions: list[str], blocked: Iterable[str]) -> list[str]:
-    """The suggestions that hold none of these phrases."""
-    phrases = list(blocked)
-    return [one for one in suggestions if not _holds(normalise_phrase(one), phrases)] if phrases else suggestions
-
-
 def is_offensive(text: str) -> bool:
     """Whether it holds one of the offensive words that nobody is shown as what others search."""
-    return _holds(normalise_phrase(text), offensive_words())
+    return holds_phrase(text, offensive_words())
 
 
 @cache
@@ -73,8 +67,11 @@ def offensive_words() -> tuple[str, ...]:
     return tuple(sorted({normalise_phrase(line) for line in lines if line and not line.startswith("#")}))
 
 
-def _holds(text: str, phrases: Iterable[str]) -> bool:
-    """Whether the text holds a phrase: whole words, or any part of it in scripts that write no spaces."""
+def holds_phrase(text: str, phrases: Sequence[str]) -> bool:
+    """Whether the text holds a normalised phrase: whole words, or any part of it in scripts that write no spaces."""
+    if not phrases:
+        return False
+    text = normalise_phrase(text)
     padded = f" {text} "
     return any(phrase in text if _has_no_spaces(phrase) else f" {phrase} " in padded for phrase in phrases)
 

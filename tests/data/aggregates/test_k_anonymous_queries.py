@@ -13,7 +13,6 @@ from magpie.data.events.origin import origin_of
 from magpie.data.events.pseudonyms import SPAN_MS
 from magpie.data.events.ubi import QueryRecord
 from magpie.data.settings import Settings
-from magpie.search.query.autocomplete import complete_with_searches
 from magpie.web.app import create_app
 from tests.support.serving import backend_of
 
@@ -60,14 +59,6 @@ def test_half_typed_misunderstood_and_odd_searches_do_not_count(database: Databa
     searches(database, "bots", "c1", "c2", filter_reason="bot")
     searches(database, "good", "c1", "c2", application="magpie", query_attributes={"confident": True})
     assert shared_queries(database, 0, min_clients=2) == [("good", 2)]
-
-
-def test_searches_come_first_and_leave_room_for_the_catalogue() -> None:
-    searched = [("red ball", 9), ("red box", 12), ("red kite", 5), ("rose", 4)]
-    phrases = [("red", 30), ("red ball", 3), ("red ring", 2)]
-    assert complete_with_searches(searched, phrases, "Re", 4) == ["red box", "red ball", "red", "red ring"]
-    assert complete_with_searches([], phrases, "re", 2) == ["red", "red ball"]
-    assert complete_with_searches(searched, phrases, " ", 4) == []
 
 
 def test_searches_are_suggested_over_http(own_shop: Settings) -> None:
