@@ -28,6 +28,7 @@ from magpie.indexer.pipeline.steps import (
     encode_items,
     fuse_items,
     learn_composition,
+    measure_weights,
     weigh_parts,
 )
 from magpie.indexer.read_catalogue import Snapshot, read_catalogue
@@ -73,6 +74,8 @@ def build(inputs: BuildInputs, folder: Path, progress: Progress, times: StageTim
         weighed = weigh_parts(encoded.parts, snapshot.num_descriptive, snapshot.columns, keys)
         fused = fuse_items(inputs, snapshot, encoded, weighed)
         composition = learn_composition(snapshot.columns, weighed.parts, encoded.encode_queries, keys)
+        mix = measure_weights(inputs, snapshot, encoded, weighed, fused, cache)
+        times.end_stage("mix")
     items = BuiltItems(snapshot, encoded, weighed, fused, composition, inputs.index_factory)
     progress("index", 0, 1)
     items.write(folder)
@@ -81,7 +84,7 @@ def build(inputs: BuildInputs, folder: Path, progress: Progress, times: StageTim
     twice = {kind: stand_twice(rows) for kind, rows in queries.items()}
     recall = measure_recall(folder, snapshot.ids, fused.vectors, twice)
     broken = {snapshot.files[key]: reason for key, reason in encoded.pictures.failures.items()}
-    about = items.describe(inputs) | {"recall": recall}
+    about = items.describe(inputs) | {"recall": recall, "mix": mix}
     return Built(about, snapshot.texts_encoded, encoded.pictures.num_encoded, broken)
 
 
@@ -125,8 +128,7 @@ class BuiltItems:
         """The manifest's description of the build."""
         spec, encoded, weighed, fused = inputs.encoder.spec, self.encoded, self.weighed, self.fused
         present = {name: np.asarray(encoded.parts[name].any(axis=1)) for name in PARTS}
-        both = present["text"] & present["image"]
-        mean_weight = round(float(weighed.text_weights[both].mean()), 3) if both.any() else None
+        mean_weight = weighed.mean_text_weight
         pictures = encoded.pictures
         return {
             "items": len(self.snapshot.ids),
@@ -138,7 +140,7 @@ class BuiltItems:
             "parts": list(PARTS),
             "confidence": calibrate_confidence(stand_twice(encoded.synthetic_queries), fused.vectors),
             "fusion": fused.fusion.kind,
-            "fusion_weights": {"text": mean_weight},
+            "fusion_weights": {"text": None if mean_weight is None else round(mean_weight, 3)},
             "fusion_judgement": dict(fused.fusion.judgement),
             "clicked_items": len(fused.click_part.ids),
             "index": self.factory(*fused.vectors.shape),
