@@ -14,7 +14,7 @@ from magpie.search.ranker.first_stage_arrays import DEPTH, FirstStage
 
 DEPTHS = (DEPTH, 50, 20, 10)
 LEAST_COVERAGE = 0.8
-FEWEST_CLICKS = 300
+FEWEST_CLICKS, FEWEST_QUERIES = 300, 10
 MOST_HARMED = 0.25
 PROVEN, FEWEST_SWAPPED = 1.64, 30  # deviations and clicks from which items that took turns prove a ranker better
 ALIKE = 100.0  # searches: new queries are many and rare, so no busy query may stand for them
@@ -282,6 +282,8 @@ def decide(known: Estimate, placebo: Estimate, swapped: Swapped, is_measured: bo
     gain = f"{known.lift:+.1%} (between {known.lower:+.1%} and {known.upper:+.1%} with the curve's own doubt)"
     if clicks < FEWEST_CLICKS:
         return False, f"Only {clicks:.0f} clicks on the later days; {FEWEST_CLICKS} are needed."
+    if known.queries < FEWEST_QUERIES:
+        return False, f"Only {known.queries} queries were asked on the later days; {FEWEST_QUERIES} are needed."
     if known.coverage < LEAST_COVERAGE:
         shown = f"{known.coverage:.0%} of what it would show; {LEAST_COVERAGE:.0%} are needed"
         return False, f"The log shows only {shown}."

@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from magpie.data.aggregates.click_aggregates import ClickAggregates, read_click_aggregates, refresh_click_aggregates
+from magpie.data.aggregates.click_aggregates import (
+    ClickAggregates,
+    count_people,
+    read_click_aggregates,
+    refresh_click_aggregates,
+)
 from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
@@ -46,6 +51,7 @@ from magpie.search.ranker_training.placebo import dealt_by_position
 from magpie.search.request import SearchRequest
 from magpie.search.retrieval.ranked_list import RankedList
 
+FEWEST_PEOPLE = 10
 MOST_QUERIES = 1_000  # those with the most exposures are searched again for their features
 _LATER_SHARE = 0.3  # of the clicks, by which a ranker is judged
 _CHOOSING_SHARE = 0.2  # of the earlier clicks, by which its depth is chosen
@@ -104,7 +110,7 @@ def train(
         save_position_bias(settings, cells, click_models.propensities)
         aim = cells.with_conversions(settings.conversion_weight)
         pairs = count_pairs(aim, click_models.model)
-        version, verdict = None, _too_few(cells)
+        version, verdict = None, _too_few(cells, count_people(database))
         if verdict is None:
             stages = _first_stages(first_stage, pairs, on_progress)
             numbers = Catalogue(database, settings).ids_of(pairs.items)
@@ -121,11 +127,15 @@ def train(
     return TrainingReport(version, verdict.is_better, data, aside, click_models, verdict, seconds)
 
 
-def _too_few(cells: ClickAggregates) -> Verdict | None:
+def _too_few(cells: ClickAggregates, people: int) -> Verdict | None:
     if cells.num_clicks < FEWEST_CLICKS:
         return Verdict(False, f"There are {cells.num_clicks:,} clicks to learn from; {FEWEST_CLICKS:,} are needed.")
     if len(np.unique(cells.day)) < 2:
         return Verdict(False, "All clicks are of one day; a later day is needed to judge by.")
+    if people < FEWEST_PEOPLE:
+        return Verdict(False, f"All searches are of {people} people; {FEWEST_PEOPLE} are needed, since tastes differ.")
+    if len(np.unique(cells.position)) < 2:
+        return Verdict(False, "Every hit was shown at one position; nothing tells which order would be better.")
     return None
 
 
@@ -205,8 +215,8 @@ def _try(
             depth: estimate({key: places_of(scores[key], depth) for key in chosen_on.keys}, chosen_on, model)
             for depth in DEPTHS
         }
-        good = [depth for depth, one in by_depth.items() if one.coverage >= LEAST_COVERAGE and one.lower > 0]
-        ranker = replace(ranker, depth=max(good, default=DEPTHS[-1]))
+        covered = [depth for depth in DEPTHS if by_depth[depth].coverage >= LEAST_COVERAGE]
+        ranker = replace(ranker, depth=max(covered or DEPTHS[-1:], key=lambda depth: by_depth[depth].lower))
     else:
         ranker = replace(ranker, depth=like.depth)
     known = {key: places_of(scores[key], ranker.depth) for key in later.keys}
