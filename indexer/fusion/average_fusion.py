@@ -15,7 +15,6 @@ import numpy as np
 from magpie.indexer.vectors import unit_rows
 
 PARTS = ("text", "image")
-_BLOCK_ROWS = 8_192
 _PRIOR_WEIGHT = 50.0  # how many vectors a mean from the encoder's training counts as
 _ZERO_WEIGHT = 2.0
 _FEWEST_PAIRS = 20
@@ -138,11 +137,3 @@ def fuse(contributions: Mapping[str, np.ndarray]) -> np.ndarray:
     An item with no parts keeps a zero row.
     """
     return unit_rows(np.sum(list(contributions.values()), axis=0))
-
-
-def fuse_all(fusion: Fusion, parts: Mapping[str, np.ndarray], text_weights: np.ndarray) -> np.ndarray:
-    """(n, dim) fused vectors of a whole catalogue, block by block to bound memory."""
-    blocks = range(0, len(text_weights), _BLOCK_ROWS)
-    rows = [slice(start, start + _BLOCK_ROWS) for start in blocks]
-    fused = [fuse(fusion.contributions({n: p[at] for n, p in parts.items()}, text_weights[at])) for at in rows]
-    return np.concatenate(fused) if fused else np.zeros_like(parts["text"])

@@ -192,7 +192,7 @@ def _neighbours(segments: Sequence[Segment], ids: Sequence[int]) -> set[int]:
     for id_ in ids:
         own, _ = locate_chosen(Preferences(np.array([id_]), np.ones(1, np.float32)), segments)
         for segment in segments if len(own) else ():
-            near = segment.indexes["fused"].search(own.vectors[0], _NEIGHBOURS, ~segment.dead)
+            near = segment.indexes["fused"].search(segment.fused_query(own.vectors[0]), _NEIGHBOURS, ~segment.dead)
             found |= {int(one) for one in segment.ids[near.rows]}
     return found
 

@@ -19,7 +19,7 @@ from magpie.search.recommendations.candidate_models import NEW_EVERY, Mix, diver
 from magpie.search.recommendations.recommender import Recommendation, Recommender
 from magpie.web.app import create_app
 from tests.support.chosen import choose
-from tests.support.serving import client_of
+from tests.support.serving import backend_of
 from tests.support.shop import COLOURS
 from tests.web.api.test_api import stored
 
@@ -155,7 +155,7 @@ def own_app(own_shop: Settings) -> Iterator[Flask]:
 
 
 def test_recommendations_over_http(own_app: Flask, own_shop: Settings) -> None:
-    client = client_of(own_app)
+    client = backend_of(own_app)
     events = [{"action_name": "click", "client_id": "c1", "event_attributes": {"object": {"object_id": "box-red"}}}]
     assert client.post("/api/events", json=events).status_code == 200
     answer = client.get("/api/recommend?client_id=c1&k=4").get_json()
