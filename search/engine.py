@@ -20,7 +20,7 @@ from magpie.data.settings import Settings
 from magpie.indexer.generations.generation import Generation
 from magpie.indexer.generations.store import NO_INDEX, current_id
 from magpie.indexer.indexes.attribute_columns import Columns, check_names
-from magpie.search.click_models.saved_bias import measured_position_bias
+from magpie.search.click_models.saved_bias import flattest_position_bias
 from magpie.search.first_stage import FirstStageResult, depth_of, run_first_stage
 from magpie.search.live_index.hit_store import hit_of
 from magpie.search.live_index.segment import Segment
@@ -54,7 +54,7 @@ class SearchEngine:
         self.decoders = Decoders.opened()
         self._catalogue = Catalogue(database, settings, self.decoders.catalogue)
         self._query_ids = open_query_ids(database)
-        self.popularity = Popularity(database, settings.min_clients, partial(measured_position_bias, settings))
+        self.popularity = Popularity(database, settings.min_clients, partial(flattest_position_bias, settings))
         self._serving: Serving | None = None
         self._reranker = Reranker(settings, compared_versions(settings))
         self._freshness = Freshness(self._catalogue, settings.freshness_weight, settings.freshness_half_life_days)
