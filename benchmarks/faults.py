@@ -99,7 +99,7 @@ class Killer:
         if not (own / "done").exists():
             shutil.rmtree(own, ignore_errors=True)
             shutil.copytree(base, own)
-        return Settings(home=own / "home", rate_limit="10000 per second")
+        return Settings(home=own / "home", rate_limit="10000 per second", trust_loopback=True)
 
     def _usual(self, name: str, settings: Settings) -> float:
         """Seconds that the work takes undisturbed."""

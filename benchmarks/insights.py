@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--searches", type=int, default=22_000)
     parser.add_argument("--days", type=int, default=80)
     given = parser.parse_args()
-    app = create_app(Settings(home=given.home, rate_limit="100000 per second"))
+    app = create_app(Settings(home=given.home, rate_limit="100000 per second", trust_loopback=True))
     services: Services = app.extensions["magpie"]
     services.warm_up()
     fill_log(services, given.searches, given.days)

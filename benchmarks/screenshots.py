@@ -75,7 +75,15 @@ def main() -> None:
     parser.add_argument("--only", choices=SHOTS, help="make one of them")
     given, port = parser.parse_args(), free_port()
     make_up_searches(given.home)
-    command = [Path(sys.executable).with_name("magpie"), "--home", given.home, "serve", "--port", str(port)]
+    command = [
+        Path(sys.executable).with_name("magpie"),
+        "--home",
+        given.home,
+        "serve",
+        "--trust-loopback",
+        "--port",
+        str(port),
+    ]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_until_ready(port)

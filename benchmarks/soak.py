@@ -155,7 +155,12 @@ def main() -> None:
         shutil.copytree(given.home, home)
         server = subprocess.Popen(
             [sys.executable, "-P", "-m", "magpie", "--home", home, "serve", "--port", str(port)],
-            env={**os.environ, "MAGPIE_RATE_LIMIT": "100000 per second", "MAGPIE_THREADS": str(THREADS)},
+            env={
+                **os.environ,
+                "MAGPIE_RATE_LIMIT": "100000 per second",
+                "MAGPIE_THREADS": str(THREADS),
+                "MAGPIE_TRUST_LOOPBACK": "1",
+            },
             stdout=subprocess.DEVNULL,
         )
         try:

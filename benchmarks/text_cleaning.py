@@ -21,8 +21,11 @@ from magpie.data.database.connection import open_database
 from magpie.data.feeds.import_feed import import_feed
 from magpie.data.settings import Settings
 from magpie.indexer.encoder.encoder import Encoder, open_encoder
-from magpie.indexer.indexes.lexical_index import LexicalIndexBuilder
+from magpie.indexer.indexes.collection_statistics import CollectionStatistics
+from magpie.indexer.indexes.fast_arrays import best_first
+from magpie.indexer.indexes.lexical_index_builder import LexicalIndexBuilder
 from magpie.indexer.text.item_text import ItemText, TextPlanBuilder
+from magpie.indexer.text.query_words import analyse_query
 from magpie.indexer.vectors import unit_rows
 
 MAPPING = {
@@ -70,11 +73,13 @@ def vectors_of(texts: Sequence[ItemText], encoder: Encoder) -> np.ndarray:
 
 def words_ranking(texts: Sequence[ItemText], queries: Sequence[str]) -> list[np.ndarray]:
     """The rows that the lexical index finds for each query."""
-    builder = LexicalIndexBuilder(None)
+    builder = LexicalIndexBuilder()
     for text in texts:
         builder.add(text.searched_fields())
     index = builder.finish()
-    return [index.search(query, 10).rows for query in queries]
+    statistics = CollectionStatistics([(index, np.zeros(len(texts), bool))])
+    matches = [index.match(statistics.look_up(analyse_query(query, index.languages))) for query in queries]
+    return [found.rows[best_first(found.scores, found.rows)[:10]] for found in matches]
 
 
 def ndcg_at_10(rows: np.ndarray, relevant: np.ndarray) -> float:

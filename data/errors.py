@@ -56,6 +56,12 @@ class BadSetting(BadInput):
     """A setting, option or folder that cannot be used."""
 
 
+class NoRange(BadFilter):
+    """A range whose ends are not of the type that its field holds."""
+
+    status = 422
+
+
 class BadPicture(BadInput):
     """A picture that cannot be decoded: not a picture, of a format not taken, truncated."""
 
@@ -176,6 +182,10 @@ class NotEnoughDisk(Unavailable):
     """The disk has too little space for a write."""
 
 
+class LogFull(Unavailable):
+    """The log has grown as large as the owner lets it."""
+
+
 class HomeReadOnly(Unavailable):
     """The home cannot be written; reading still works."""
 
@@ -192,3 +202,9 @@ def first_line(error: Exception) -> str:
     """The type of an error and the first line of its message, at most 200 characters of it."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0][:200] if lines else ''}"
+
+
+def brief(value: object) -> str:
+    """The value, shortened for an error message."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "…"

@@ -27,13 +27,27 @@ class Settings(BaseSettings):
         None, description="SQLAlchemy URL of the catalogue and event log; by default SQLite in the home."
     )
     api_token: str | None = Field(
-        None, description="Bearer token for writing endpoints; while none is set, they answer only this machine."
+        None, description="Bearer token that opens everything, beside the owner's and those of `magpie token create`."
+    )
+    trust_loopback: bool = Field(
+        False, description="Whether programs on this machine may write and read figures without a token."
     )
     rate_limit: str = Field(
         "500 per second", min_length=1, description="Most requests of one address, or of one token from anywhere."
     )
     client_rate_limit: str = Field(
         "500 per second", min_length=1, description="Most searches and events of one client or session, from anywhere."
+    )
+    log_limit_mb: int = Field(
+        50_000,
+        ge=0,
+        description="Size of the database, in MB, from which on nothing more is logged; 0: no limit.",
+    )
+    log_per_day_mb: int = Field(
+        2_000, ge=0, description="Most that is logged within a day without a token, in MB; 0: no limit."
+    )
+    log_per_address_mb: int = Field(
+        200, ge=0, description="Most that is logged of one address within a day without a token, in MB; 0: no limit."
     )
     trusted_proxies: str | None = Field(
         None, description="Addresses and networks of proxies whose X-Forwarded headers are believed, with commas."
@@ -124,6 +138,11 @@ class Settings(BaseSettings):
     def generations_dir(self) -> Path:
         """The folder of the generations, each a folder of its own."""
         return self.home / "generations"
+
+    @property
+    def live_dir(self) -> Path:
+        """The folder of the indexed changes since a generation, a folder for each generation."""
+        return self.home / "live"
 
     @property
     def current_file(self) -> Path:

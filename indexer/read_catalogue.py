@@ -15,13 +15,17 @@ from magpie.indexer.encoder.encode_catalogue import Progress, encode_texts, pool
 from magpie.indexer.encoder.encoder import Encoder
 from magpie.indexer.indexes.attribute_columns import Columns
 from magpie.indexer.indexes.attribute_columns_builder import ColumnsBuilder
-from magpie.indexer.indexes.lexical_index import LexicalIndexBuilder
+from magpie.indexer.indexes.lexical_index import LexicalIndex
+from magpie.indexer.indexes.lexical_index_builder import LexicalIndexBuilder
 from magpie.indexer.indexes.stored_hits import StoredHitsWriter
+from magpie.indexer.mix.sample_queries import ItemSampler
 from magpie.indexer.text.completion_phrases import PhraseCounter
 from magpie.indexer.text.item_text import ItemText, TextPlan, TextPlanBuilder
+from magpie.indexer.text.languages import language_of
 from magpie.indexer.text.lexicon import load_lexicon
 from magpie.indexer.text.synthetic_queries import QuerySampler
 
+_READ_AT_ONCE = 1000
 log = logging.getLogger(__name__)
 
 
@@ -38,6 +42,7 @@ class Snapshot:
     files: dict[str, str]  # by content hash
     num_descriptive: np.ndarray  # (n,) number of descriptive words of each text
     synthetic_queries: np.ndarray  # (q, dim) unit rows
+    sample: ItemSampler  # items whose texts are kept, to measure the mix
     texts_encoded: int
 
 
@@ -85,6 +90,7 @@ def read_catalogue(
         files=rows.files,
         num_descriptive=np.array(rows.num_descriptive, np.int64),
         synthetic_queries=encode_texts(encoder, rows.sampler.texts, cache)[0],
+        sample=rows.items,
         texts_encoded=vectors.num_encoded,
     )
 
@@ -99,11 +105,23 @@ def plan_texts(catalogue: Catalogue) -> TextPlan:
     return builder.build()
 
 
+def index_words(catalogue: Catalogue, ids: np.ndarray, plan: TextPlan) -> LexicalIndex:
+    """The lexical index of the items of these (n,) `items.id`, in their order; one that is gone has no words."""
+    builder = LexicalIndexBuilder()
+    for start in range(0, len(ids), _READ_AT_ONCE):
+        batch = ids[start : start + _READ_AT_ONCE].tolist()
+        found = catalogue.get_many(batch)
+        for id_ in batch:
+            item = found.get(id_)
+            builder.add(plan.read(item).searched_fields() if item else {}, language_of(item.attributes) if item else "")
+    return builder.finish()
+
+
 class _Rows:
     """Gathers what is kept in memory of each item, in row order."""
 
     def __init__(self, columns: ColumnsBuilder) -> None:
-        self.columns, self.sampler = columns, QuerySampler()
+        self.columns, self.sampler, self.items = columns, QuerySampler(), ItemSampler()
         self.ids: list[int] = []
         self.item_ids: list[str] = []
         self.titles: list[str] = []
@@ -119,7 +137,8 @@ class _Rows:
             self.titles.append(item.title)
             self.columns.add(item)
             self.num_descriptive.append(text.count_descriptive(self._words))
-            self.sampler.add(text)
+            self.sampler.add(item.item_id, text)
+            self.items.add(len(self.ids) - 1, text)
             sound = [picture for picture in item.pictures if picture.status == "ok"]
             self.pictures.append([picture.content_hash for picture in sound])
             self.files.update((picture.content_hash, picture.file) for picture in sound)
@@ -152,16 +171,16 @@ class _FilesWritten:
 
     def __init__(self, folder: Path, plan: TextPlan, stored_hits: StoredHitsWriter) -> None:
         self._folder, self._plan, self._stored_hits = folder, plan, stored_hits
-        self._lexical, self._phrases = LexicalIndexBuilder(folder / "lexical"), PhraseCounter()
+        self._lexical, self._phrases = LexicalIndexBuilder(), PhraseCounter()
 
     def add(self, items: list[Item], texts: list[ItemText]) -> None:
         self._stored_hits.add(items)
-        for text in texts:
-            self._lexical.add(text.searched_fields())
+        for item, text in zip(items, texts, strict=True):
+            self._lexical.add(text.searched_fields(), language_of(item.attributes))
             self._phrases.add(text)
 
     def finish(self) -> None:
-        self._lexical.finish()
+        self._lexical.finish().save(self._folder / "words")
         self._stored_hits.finish()
         self._plan.save(self._folder / "text_plan.json")
         self._phrases.save(self._folder / "phrases.json")

@@ -58,7 +58,8 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str, requ
         monkeypatch.delenv(f"MAGPIE_{name.upper()}", raising=False)
     if backend == "postgresql":  # for commands and processes as well
         monkeypatch.setenv("MAGPIE_DATABASE_URL", request.getfixturevalue("postgresql_url"))
-    return Settings(home=tmp_path / "home", rerank_limit_ms=0)  # no deadline here either
+    # no deadline here either; who may write is tested in tests/web/middleware/test_access.py
+    return Settings(home=tmp_path / "home", rerank_limit_ms=0, trust_loopback=True)
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from flask_compress import Compress
 from flask_openapi3 import Info, OpenAPI
 
 from magpie.data.settings import Settings
+from magpie.web.api.clients import ClientBody
+from magpie.web.api.clients import api as clients_api
 from magpie.web.api.event_schemas import Event
 from magpie.web.api.events import api as events_api
 from magpie.web.api.health import api as health_api
@@ -20,6 +22,7 @@ from magpie.web.api.responses import FastJSON, LineAnswer, Problem, UpsertAnswer
 from magpie.web.api.search import api as search_api
 from magpie.web.api.search_requests import SearchBody
 from magpie.web.insights.routes import insights
+from magpie.web.insights.sign_in import sign_in
 from magpie.web.middleware.base_path import BelowPath, parse_base_path, refuse_own_path
 from magpie.web.middleware.cors import CrossOrigin, parse_origins
 from magpie.web.middleware.static_cache import StaticCache
@@ -81,14 +84,15 @@ def create_app(settings: Settings, shared: SharedState | None = None) -> Flask:
     install_problem_handlers(app)
     install_page_texts(app)
     install_page_files(app)
-    for api in (search_api, events_api, items_api, health_api):
+    for api in (search_api, events_api, clients_api, items_api, health_api):
         app.register_api(api)  # type: ignore[attr-defined]
-    add_schemas(app, SearchBody, Event, ItemBody, NamedItemBody, LineAnswer, UpsertAnswer)
+    add_schemas(app, SearchBody, Event, ClientBody, ItemBody, NamedItemBody, LineAnswer, UpsertAnswer)
     add_form(app, SearchBody, "A picture (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF), at most 10 MB.")
     add_form(app, ItemBody, "A picture of the item; repeat it for more.")
     app.register_blueprint(pages)
     app.register_blueprint(privacy_pages)
     app.register_blueprint(insights)
+    app.register_blueprint(sign_in)
     base = parse_base_path(settings.base_path or "")
     refuse_own_path(app, base)
     opened = open_services(settings, shared)

@@ -11,6 +11,8 @@ from contextlib import closing, contextmanager
 from functools import partial
 
 from magpie.data.database.connection import open_database
+from magpie.data.database.owner_token import make_owner_token
+from magpie.data.errors import BadSetting
 from magpie.data.home.locks import SERVING, lock_home
 from magpie.data.pictures.url_rules import parse_rules
 from magpie.data.settings import Settings, count_cores
@@ -40,6 +42,7 @@ def serve(settings: Settings, host: str, port: int, on_ready: Callable[[str], No
     # workers hold the lock too: those of a server that was killed end in a moment
     with lock_home(settings.home, SERVING, wait_s=TAKE_OVER_S):
         open_database(settings).close()
+        make_owner_token(settings.home)  # before workers open the home, so that all of them know the same
         _log_to_stderr(settings.log_level)
         announce = partial(on_ready, _url(host, port, parse_base_path(settings.base_path or "")))
         with listen(host, port) as listener, closing(SharedState.among(settings.workers)) as shared:
@@ -114,7 +117,12 @@ def _check_doors(settings: Settings) -> None:
     """Rates, proxies, origins and hosts are refused here, before anything starts."""
     check_rates(settings)
     parse_base_path(settings.base_path or "")
-    parse_networks(settings.trusted_proxies or "")
+    proxies = parse_networks(settings.trusted_proxies or "")
+    if settings.trust_loopback and any(one.is_loopback for one in proxies):
+        raise BadSetting(
+            "MAGPIE_TRUST_LOOPBACK and MAGPIE_TRUSTED_PROXIES: what a proxy on this machine passes on comes from "
+            "loopback, too; leave --trust-loopback out, and send a token"
+        )
     parse_origins(settings.allowed_origins or "")
     parse_rules(settings.picture_hosts or "")
 

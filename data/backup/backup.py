@@ -23,6 +23,7 @@ from typing import IO, Any
 from sqlalchemy.engine import URL, make_url
 
 from magpie.data.database.migrations import HEAD
+from magpie.data.database.owner_token import FILE as OWNER_TOKEN
 from magpie.data.errors import BackupBroken, BadSetting, NotEnoughDisk
 from magpie.data.home.locks import lock_home
 from magpie.data.settings import Settings
@@ -32,7 +33,7 @@ MANIFEST = "backup.json"
 SNAPSHOT_PREFIX = ".backup-"
 DATABASE = "magpie.db"
 # caches, temporary files, and copies of what is saved anyway
-_LEFT_OUT = ("thumbnails", "models/cache")
+_LEFT_OUT = ("thumbnails", "models/cache", "live")
 _LEFT_OUT_ENDINGS = (".lock", ".db-wal", ".db-shm", ".partial", ".new", ".damaged")
 _SECRET = ("token", "secret", "key", "url", "home")
 Progress = Callable[[str, int, int], None]
@@ -121,7 +122,8 @@ def _files(home: Path) -> Iterator[Path]:
         inside = Path(parent).relative_to(home)
         folders[:] = [one for one in folders if not one.startswith(".") and (inside / one).as_posix() not in _LEFT_OUT]
         for name in names:
-            if not name.endswith((*_LEFT_OUT_ENDINGS, ".db")) and not name.startswith(f"{DATABASE}.before-"):
+            is_left_out = name.endswith((*_LEFT_OUT_ENDINGS, ".db")) or name.startswith(f"{DATABASE}.before-")
+            if not is_left_out and (inside / name).as_posix() != OWNER_TOKEN:  # a home that is restored makes its own
                 yield Path(parent, name)
 
 

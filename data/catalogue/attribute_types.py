@@ -6,9 +6,9 @@ A value of another kind is odd: it is kept and shown as what it is.
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime
 from typing import Literal, get_args
 
+from magpie.data.catalogue.instants import iso_date
 from magpie.data.catalogue.items import MAX_NUMBER, Value
 
 Kind = Literal["number", "boolean", "date", "text", "list"]
@@ -23,7 +23,6 @@ _SCALAR: tuple[Kind, ...] = ("number", "boolean", "date")
 MAX_TYPED_CHARS = 1_000  # longer values are prose
 # a leading zero or more digits than a float holds make a code ("007", a card number), not an amount
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?", re.ASCII)
-_DATE = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?( ?(Z|[+-]\d\d:?\d\d))?)?", re.ASCII)
 # "S|M|L" lists sizes as the feed's `images` column lists pictures; "Foo | Bar" is a title
 _LIST = re.compile(r"[^\s|]([^|]{0,62}[^\s|])?(\|[^\s|]([^|]{0,62}[^\s|])?){1,49}")
 _BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
@@ -44,7 +43,7 @@ def kind_of(value: Value) -> Kind:
         return "number"
     if value.lower() in _BOOLEANS:
         return "boolean"
-    if _iso_date(value) is not None:
+    if iso_date(value) is not None:
         return "date"
     return "list" if "|" in value and _LIST.fullmatch(value) else "text"
 
@@ -86,7 +85,7 @@ def typed(value: Value, kind: Kind) -> Value:
     if kind == "boolean" and isinstance(value, str):
         return _BOOLEANS[value.lower()]
     if kind == "date" and isinstance(value, str) and len(value) > len("2026-01-31"):
-        return _iso_date(value) or value
+        return iso_date(value) or value
     return value
 
 
@@ -119,15 +118,3 @@ def _as_text(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return value if isinstance(value, str) else str(value)
-
-
-def _iso_date(value: str) -> str | None:
-    """The date or time in its canonical ISO form, None for anything else."""
-    if not _DATE.fullmatch(value):
-        return None
-    try:
-        if len(value) == len("2026-01-31"):
-            return date.fromisoformat(value).isoformat()
-        return datetime.fromisoformat(value[:10] + "T" + value[11:].replace(" ", "")).isoformat()
-    except ValueError:
-        return None

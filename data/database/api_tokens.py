@@ -47,6 +47,11 @@ def digest_of(token: str) -> bytes:
     return sha256(token.encode()).digest()
 
 
+def new_token() -> str:
+    """A random token, 256 bits."""
+    return PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
+
+
 def create_token(database: Database, name: str, scopes: Sequence[str]) -> str:
     """A new token, which is never shown again. Raises BadInput for a bad name or scope, Conflict for a known name."""
     if not _NAME.fullmatch(name):
@@ -54,7 +59,7 @@ def create_token(database: Database, name: str, scopes: Sequence[str]) -> str:
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
         raise BadInput(f"{', '.join(unknown) or 'no scope'}: give one or more of {', '.join(SCOPES)}")
-    token = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
+    token = new_token()
     kept = " ".join(scope for scope in SCOPES if scope in scopes)
     with database.writing(durable=True) as connection:
         if connection.execute(select(tokens.c.name).where(tokens.c.name == name)).first():

@@ -46,7 +46,12 @@ class QueryIds:
 
 
 def open_query_ids(database: Database) -> QueryIds:
-    """The signer of this installation; its key was made with the database's schema."""
+    """The signer of this installation."""
+    return QueryIds(read_signing_key(database))
+
+
+def read_signing_key(database: Database) -> bytes:
+    """The key of this installation, 32 bytes, which was made with the database's schema."""
     with database.reading() as connection:
         chosen = select(signing_keys.c.key).where(signing_keys.c.purpose == _PURPOSE)
-        return QueryIds(connection.execute(chosen).scalar_one())
+        return bytes(connection.execute(chosen).scalar_one())

@@ -12,10 +12,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from magpie.indexer.draws import random_partners
 from magpie.indexer.vectors import unit_rows
 
 PARTS = ("text", "image")
-_BLOCK_ROWS = 8_192
 _PRIOR_WEIGHT = 50.0  # how many vectors a mean from the encoder's training counts as
 _ZERO_WEIGHT = 2.0
 _FEWEST_PAIRS = 20
@@ -84,13 +84,12 @@ class TextWeighing:
     low: float = _LOW
 
     @classmethod
-    def fit(cls, parts: Mapping[str, np.ndarray], num_descriptive: np.ndarray) -> "TextWeighing":
-        """Learns the scale from the items that have both parts; (n, dim) centred unit rows by part."""
+    def fit(cls, parts: Mapping[str, np.ndarray], num_descriptive: np.ndarray, keys: np.ndarray) -> "TextWeighing":
+        """Learns the scale from the items that have both parts; (n, dim) centred unit rows by part, (n,) draw keys."""
         rows = np.flatnonzero(parts["text"].any(axis=1) & parts["image"].any(axis=1))
         if len(rows) < _FEWEST_PAIRS:
             return cls(0.0, 1.0, 1.0, 1.0)
-        shuffled = np.random.default_rng(0).permutation(rows)
-        random_pairs = np.einsum("nd,nd->n", parts["text"][rows], parts["image"][shuffled])
+        random_pairs = np.einsum("nd,nd->n", parts["text"][rows], parts["image"][random_partners(rows, keys)])
         mean, deviation = float(random_pairs.mean()), max(float(random_pairs.std()), 1e-3)
         own = (np.einsum("nd,nd->n", parts["text"][rows], parts["image"][rows]) - mean) / deviation
         low = _LOW_WITHOUT_WORDS if float((num_descriptive[rows] > 0).mean()) >= _SHARE_UNDERSTOOD else _LOW
@@ -138,11 +137,3 @@ def fuse(contributions: Mapping[str, np.ndarray]) -> np.ndarray:
     An item with no parts keeps a zero row.
     """
     return unit_rows(np.sum(list(contributions.values()), axis=0))
-
-
-def fuse_all(fusion: Fusion, parts: Mapping[str, np.ndarray], text_weights: np.ndarray) -> np.ndarray:
-    """(n, dim) fused vectors of a whole catalogue, block by block to bound memory."""
-    blocks = range(0, len(text_weights), _BLOCK_ROWS)
-    rows = [slice(start, start + _BLOCK_ROWS) for start in blocks]
-    fused = [fuse(fusion.contributions({n: p[at] for n, p in parts.items()}, text_weights[at])) for at in rows]
-    return np.concatenate(fused) if fused else np.zeros_like(parts["text"])

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from magpie.data.aggregates.clicked_queries import ClickedQuery
+from magpie.indexer.fusion.halves import sum_halves
 from magpie.indexer.vectors import unit_rows
 
 _USUAL_WEIGHT = 1.0  # sum of an item's query weights at which its share is half of the greatest
@@ -28,19 +29,22 @@ class ClickPart:
     offsets: np.ndarray
 
     def apply(self, ids: np.ndarray, fused: np.ndarray) -> np.ndarray:
-        """(n, dim) unit rows: (1 - share) · fused + offset, rescaled, of items with a click part; others unchanged.
+        """(n, 2·dim) rows: (1 - share) · fused + offset of items with a click part; others unchanged.
 
-        `fused` are the (n, dim) unit vectors of the items' own parts; zero rows stay zero.
+        `fused` are the (n, 2·dim) fused rows of the items' own parts; zero rows stay zero. The offset is added to the
+        text's half, since queries are words, and both halves are divided by the length of their new sum.
         """
         place, known = self._find(ids)
         known &= fused.any(axis=1)
         moved = fused.copy()
         offsets = self.offsets[place[known]]
-        moved[known] = unit_rows((1 - _lengths(offsets)) * fused[known] + offsets)
+        own = (1 - _lengths(offsets)) * fused[known]
+        own[:, : offsets.shape[1]] += offsets
+        moved[known] = own / _lengths(sum_halves(own))
         return moved
 
     def split(self, id_: int, fused: np.ndarray) -> tuple[float, np.ndarray]:
-        """Takes a (dim,) vector that `apply` returned apart: (factor, addend), fused = factor · own + addend.
+        """Takes the (dim,) sum of the halves of a row of `apply` apart: (factor, addend), sum = factor · own + addend.
 
         `own` is the unit vector of the item's own parts, `addend` (dim,) what its queries contribute.
         """

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.errors import ModelMismatch
 from magpie.indexer.composition.attribute_subspaces import AttributeSubspaces
 from magpie.indexer.encoder.dominant_colour import NO_COLOUR
@@ -17,8 +18,10 @@ from magpie.indexer.fusion.learned_fusion import LearnedFusion
 from magpie.indexer.fusion.missing_part_imputation import ImputedAverage
 from magpie.indexer.indexes.attribute_columns import Columns
 from magpie.indexer.indexes.lexical_index import LexicalIndex
+from magpie.indexer.indexes.lexical_index_builder import LexicalIndexBuilder
 from magpie.indexer.indexes.stored_hits import StoredHits
 from magpie.indexer.indexes.vector_index import VectorIndex
+from magpie.indexer.read_catalogue import index_words
 from magpie.indexer.text.completion_phrases import load_phrases
 from magpie.indexer.text.item_text import TextPlan
 
@@ -55,7 +58,10 @@ class Generation:
 
     @cached_property
     def fused(self) -> np.ndarray:
-        """(n, dim) float16 fused unit vectors, mapped from disk; a zero row has neither text nor picture."""
+        """(n, 2·dim) float16 fused rows, mapped from disk; a zero row has neither text nor picture.
+
+        They are (n, dim) sums of the halves where an older Magpie built this.
+        """
         return _map(self.folder / "fused.npy")
 
     @cached_property
@@ -82,7 +88,17 @@ class Generation:
 
     @cached_property
     def lexical(self) -> LexicalIndex:
-        return LexicalIndex.open(self.folder / "lexical")
+        """The lexical index; an empty one where an older Magpie built this, until `index_words`."""
+        return LexicalIndex.open(self.folder / "words") if self.has_words else LexicalIndexBuilder().finish()
+
+    @property
+    def has_words(self) -> bool:
+        """Whether there is a lexical index that this Magpie reads."""
+        return (self.folder / "words").is_dir()
+
+    def index_words(self, catalogue: Catalogue) -> None:
+        """Indexes in memory the words that the generation's items have in the catalogue now."""
+        vars(self)["lexical"] = index_words(catalogue, self.ids, self.text_plan)
 
     @cached_property
     def attribute_subspaces(self) -> AttributeSubspaces:

@@ -29,7 +29,7 @@ _NOT_CODE = ("demo", "models")  # of data/: they hold no code that makes an inde
 
 def digest_inputs(*given: object) -> str:
     """A hash of these values, by `repr`, and of the code that makes an index from them."""
-    digest = hashlib.blake2b(_code().encode(), digest_size=16)
+    digest = hashlib.blake2b(code_digest().encode(), digest_size=16)
     for value in given:
         digest.update(value if isinstance(value, bytes) else repr(value).encode())
         digest.update(b"\0")
@@ -37,7 +37,8 @@ def digest_inputs(*given: object) -> str:
 
 
 @cache
-def _code() -> str:
+def code_digest() -> str:
+    """A hash of the code that makes an index, and of the versions of Python, numpy and FAISS."""
     return digest_code(_PACKAGES)
 
 

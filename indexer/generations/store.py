@@ -4,7 +4,6 @@
 Readers follow `CURRENT`; a broken generation is refused and the newest sound one is served instead.
 """
 
-import hashlib
 import json
 import logging
 import os
@@ -19,13 +18,14 @@ from typing import Any
 from magpie.data.errors import GenerationBroken, NoIndex
 from magpie.data.settings import Settings
 from magpie.indexer.fusion.modality_conflicts import load_conflicts
+from magpie.indexer.generations.checksums import CHECKSUM, checksum_of, describe_files, find_fault
 from magpie.indexer.generations.generation import Generation
 
 FORMAT = 2
 KEPT_GENERATIONS = 3
 NO_INDEX = "There is no index yet. Import a catalogue with `magpie catalog import`, then run `magpie index rebuild`."
 MANIFEST = "manifest.json"
-OWN_FIELDS = ("format", "created_at", "size_bytes", "files", "checksum")  # added by `seal`
+OWN_FIELDS = ("format", "created_at", "size_bytes", "files", CHECKSUM)  # added by `seal`
 # fields of every manifest of this format, and the defaults of those that came later
 _NEEDED: tuple[str, ...] = (
     "items",
@@ -102,25 +102,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     missing = [name for name in _NEEDED if name not in manifest]
     if missing:
         raise GenerationBroken(f"Generation {folder.name} is broken: its {MANIFEST} lacks {missing[0]!r}.")
-    if manifest.get("checksum", expected := _checksum_of(manifest)) != expected:
+    if manifest.get(CHECKSUM, expected := checksum_of(manifest)) != expected:
         raise GenerationBroken(f"Generation {folder.name} is broken: {MANIFEST} does not match its own checksum.")
     return {**_ADDED_LATER, **manifest}
 
 
-def _checksum_of(manifest: dict[str, Any]) -> str:
-    """The checksum of all fields but the checksum itself; their order does not matter."""
-    said = {name: value for name, value in manifest.items() if name != "checksum"}
-    return hashlib.blake2b(json.dumps(said, sort_keys=True).encode(), digest_size=16).hexdigest()
-
-
 def check_files(folder: Path, manifest: dict[str, Any], with_checksums: bool = True) -> None:
     """Compares the files with the manifest: sizes always, contents on demand. Raises GenerationBroken with the name."""
-    for name, expected in manifest["files"].items():
-        path = folder / name
-        if not path.is_file() or path.stat().st_size != expected["size_bytes"]:
-            raise GenerationBroken(f"Generation {folder.name} is broken: {name} is missing or has another size.")
-        if with_checksums and _checksum(path) != expected["blake2b"]:
-            raise GenerationBroken(f"Generation {folder.name} is broken: {name} does not match its checksum.")
+    if fault := find_fault(folder, manifest["files"], with_checksums):
+        raise GenerationBroken(f"Generation {folder.name} is broken: {fault}.")
 
 
 @contextmanager
@@ -139,15 +129,12 @@ def new_generation(settings: Settings) -> Iterator[Path]:
 
 def seal(folder: Path, about: dict[str, Any]) -> dict[str, Any]:
     """Writes the manifest, which is `about` with the size and checksum of each file, and returns it."""
-    files = {}
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.endswith(".lock")):
-        name = path.relative_to(folder).as_posix()
-        files[name] = {"size_bytes": path.stat().st_size, "blake2b": _checksum(path)}
+    files = describe_files(folder)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     created = datetime.now(UTC).isoformat(timespec="seconds")
     manifest = {"format": FORMAT, "created_at": created, **about, "size_bytes": size, "files": files}
     manifest = json.loads(json.dumps(manifest))  # as it will be read
-    manifest["checksum"] = _checksum_of(manifest)
+    manifest[CHECKSUM] = checksum_of(manifest)
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
     return manifest
 
@@ -192,12 +179,17 @@ def roll_back(settings: Settings) -> str:
 
 
 def prune(settings: Settings, keep: int = KEPT_GENERATIONS) -> list[str]:
-    """Deletes all but the newest `keep` generations (never the current one) and returns what it deleted."""
+    """Deletes all but the newest `keep` generations (never the current one) and returns what it deleted.
+
+    The indexed changes since other generations than the current one go as well.
+    """
     current = current_id(settings)
     old = [g for g in generation_ids(settings)[:-keep] if g != current] if keep else []
     for generation in old:
         (settings.generations_dir / generation).rename(settings.generations_dir / f".deleting-{generation}")
-    for doomed in settings.generations_dir.glob(".deleting-*"):  # also of one that was killed while it deleted
+    # also of one that was killed while it deleted
+    deleting = list(settings.generations_dir.glob(".deleting-*"))
+    for doomed in [*deleting, *(changes for changes in settings.live_dir.glob("*") if changes.name != current)]:
         shutil.rmtree(doomed, ignore_errors=True)
     return old
 
@@ -239,13 +231,8 @@ def describe_current(settings: Settings) -> dict[str, Any]:
     if generation is None:
         raise NoIndex(NO_INDEX)
     manifest = read_manifest(settings.generations_dir / generation)
-    described = {k: v for k, v in manifest.items() if k not in ("files", "checksum", "text_weighing", "confidence")}
+    described = {k: v for k, v in manifest.items() if k not in ("files", CHECKSUM, "text_weighing", "confidence")}
     return {"generation": generation, **described, "generations": generation_ids(settings)}
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def _sync_folder(folder: Path) -> None:

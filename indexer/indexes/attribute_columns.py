@@ -11,15 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from magpie.data.catalogue.attribute_types import Kind
-from magpie.data.catalogue.catalogue import Value
-from magpie.data.errors import BadFilter, UnknownField
-from magpie.indexer.indexes.column_kinds import as_kind
-from magpie.indexer.indexes.column_types import Column, NumberColumn, WordColumn, words_of
+from magpie.data.errors import UnknownField
+from magpie.indexer.indexes.column_kinds import as_kind, date_column
+from magpie.indexer.indexes.column_types import Column, NumberColumn, WordColumn
 from magpie.indexer.indexes.facet_table import FacetTable
+from magpie.indexer.indexes.field_filter import Ends, FieldFilter, FilterValue, check_alone, read_filter, sort_out
 
-# Values of one field are or-ed; a range is {"gte" | "gt" | "lte" | "lt": number}. Fields are and-ed.
-FilterValue = list[str] | Mapping[str, float]
-RANGE_OPERATORS = ("gte", "gt", "lte", "lt")
 FACET_VALUES = 30  # of a column, the most frequent ones
 MAX_FACET_VALUES = 1000  # a column of more distinct words is no facet; it can be filtered by
 _FORMAT = 1
@@ -75,6 +72,11 @@ class Columns:
             if isinstance(column, WordColumn) and name != "title" and 1 < column.num_distinct <= most
         }
 
+    @cached_property
+    def dates(self) -> frozenset[str]:
+        """The names of the columns of dates."""
+        return frozenset(name for name, one in self._columns.items() if isinstance(one, NumberColumn) and one.is_dates)
+
     def vocabularies(self, most: int = 100) -> dict[str, list[str]]:
         """The vocabulary of every column of words that has at most `most` distinct values."""
         return {
@@ -84,25 +86,36 @@ class Columns:
         }
 
     def allowed(self, filters: Mapping[str, FilterValue]) -> np.ndarray | None:
-        """(n,) bool rows that pass all the filters, None where there are none. Raises BadFilter.
+        """(n,) bool rows that pass all the filters, None where there are none. Raises BadFilter, NotTogether.
 
-        A filter on a column that this segment lacks passes no row; `check_names` refuses names that no segment has.
+        A column that this segment lacks is missing in all its rows; `check_names` refuses names that no segment has.
         """
         if not filters:
             return None
         mask = np.ones(self.num_rows, bool)
-        for name, wanted in filters.items():
-            column = self._columns.get(name)
-            if column is None:
-                mask[:] = False
-                continue
-            if not isinstance(wanted, Mapping):
-                mask &= column.rows_with(_as_words(name, wanted))
-            elif isinstance(column, NumberColumn):
-                mask &= column.rows_within(_checked_bounds(name, wanted))
-            else:
-                raise UnknownField(f"The filter on {name!r} is a range, but it holds words; give a list of values.")
+        for name, given in filters.items():
+            mask &= self._passing(name, read_filter(name, given))
         return mask
+
+    def _passing(self, name: str, wanted: FieldFilter) -> np.ndarray:
+        column = self._columns.get(name)
+        if column is None:
+            return np.full(self.num_rows, wanted.passes_missing)
+        mask = np.ones(self.num_rows, bool)
+        if wanted.wants_values:
+            values, ranges = sort_out(name, column, wanted.values, wanted.spans)
+            check_alone(name, values, ranges)
+            mask &= _rows_of(column, values, ranges)
+        if wanted.exists is not None:
+            mask &= column.is_filled if wanted.exists else ~column.is_filled
+        if wanted.not_values or wanted.not_spans:
+            mask &= ~_rows_of(column, *sort_out(name, column, wanted.not_values, wanted.not_spans))
+        return mask
+
+    def first_word(self, name: str, row: int) -> str:
+        """The first value of a row in a column of words, "" without one."""
+        column = self._columns.get(name)
+        return next(iter(column.words(row)), "") if isinstance(column, WordColumn) else ""
 
     def facets(self, rows: np.ndarray, names: frozenset[str], most: int | None) -> dict[str, list[tuple[str, int]]]:
         """By column of these names the (value, count) pairs of the `most` frequent values in these rows, of all where
@@ -114,7 +127,7 @@ class Columns:
         return made[1].count(rows, most)
 
     def numbers(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """By column of numbers the numbers of these rows, NaN left out; columns without any are left out."""
+        """By column of numbers or dates the numbers of these rows, NaN left out; columns without any are left out."""
         found = {}
         for name, column in self._columns.items():
             if isinstance(column, NumberColumn):
@@ -128,15 +141,15 @@ class Columns:
         described: dict[str, object] = {}
         arrays: dict[str, np.ndarray] = {}
         for place, (name, column) in enumerate(sorted(self._columns.items())):
-            if isinstance(column, WordColumn):
-                described[name] = {"place": place, "vocabulary": column.vocabulary}
-                arrays[f"{place}.starts"], arrays[f"{place}.codes"] = column.starts, column.codes
-                continue
-            described[name] = {"place": place}
-            arrays[f"{place}.values"] = column.values
-            if column.odd is not None:
-                described[name] = {"place": place, "odd": column.odd.vocabulary}
-                arrays[f"{place}.starts"], arrays[f"{place}.codes"] = column.odd.starts, column.odd.codes
+            words: WordColumn | None = column if isinstance(column, WordColumn) else column.spelt
+            if words is not None:
+                described[name] = {"place": place, "vocabulary": words.vocabulary}
+            elif isinstance(column, NumberColumn):
+                words = column.odd
+                described[name] = {"place": place} | ({"odd": words.vocabulary} if words is not None else {})
+                arrays[f"{place}.values"] = column.values
+            if words is not None:
+                arrays[f"{place}.starts"], arrays[f"{place}.codes"] = words.starts, words.codes
         about = {"format": _FORMAT, "num_rows": self.num_rows, "kinds": self._kinds, "columns": described}
         text = json.dumps(about, ensure_ascii=False)
         (folder / "columns.json").write_text(text, encoding="utf-8")
@@ -147,34 +160,25 @@ class Columns:
     def load(cls, folder: Path) -> "Columns":
         """The columns that `save` wrote. Raises OSError, ValueError, KeyError."""
         described = json.loads((folder / "columns.json").read_text(encoding="utf-8"))
+        kinds = described.get("kinds") or {}
         columns: dict[str, Column] = {}
         with np.load(folder / "columns.npz") as arrays:
             for name, about in described["columns"].items():
                 place = about["place"]
                 if "vocabulary" in about:
-                    columns[name] = WordColumn(about["vocabulary"], arrays[f"{place}.starts"], arrays[f"{place}.codes"])
+                    spelt = WordColumn(about["vocabulary"], arrays[f"{place}.starts"], arrays[f"{place}.codes"])
+                    columns[name] = date_column(spelt) if kinds.get(name) == "date" else spelt
                 else:
                     odd = about.get("odd")
                     words = WordColumn(odd, arrays[f"{place}.starts"], arrays[f"{place}.codes"]) if odd else None
                     columns[name] = NumberColumn(arrays[f"{place}.values"], words)
-        return cls(columns, described["num_rows"], described.get("kinds"))
+        return cls(columns, described["num_rows"], kinds)
 
 
-def _as_words(name: str, wanted: Sequence[Value] | Value) -> list[str]:
-    values: list[Value] = list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]  # type: ignore[list-item]
-    if not values:
-        raise BadFilter(f"The filter on {name!r} has no values; leave it out or give at least one.")
-    return [word for value in values for word in words_of(value)]
-
-
-def _checked_bounds(name: str, bounds: Mapping[str, float]) -> dict[str, float]:
-    for operator, bound in bounds.items():
-        if operator not in RANGE_OPERATORS:
-            raise BadFilter(
-                f"The filter on {name!r} uses {operator!r}; the operators are {', '.join(RANGE_OPERATORS)}."
-            )
-        if isinstance(bound, bool) or not isinstance(bound, (int, float)) or bound != bound:
-            raise BadFilter(f"The filter on {name!r} compares with {bound!r}, which is not a number.")
-    if not bounds:
-        raise BadFilter(f"The filter on {name!r} is empty; the operators are {', '.join(RANGE_OPERATORS)}.")
-    return {operator: float(bound) for operator, bound in bounds.items()}
+def _rows_of(column: Column, values: Sequence[str], ranges: Sequence[Ends]) -> np.ndarray:
+    """(n,) bool: rows with one of the values or within one of the ranges."""
+    mask = column.rows_with(values)
+    if isinstance(column, NumberColumn):
+        for ends in ranges:
+            mask |= column.rows_within(ends)
+    return mask

@@ -9,6 +9,7 @@ import numpy as np
 from magpie.data.catalogue.attribute_types import Kind
 from magpie.data.catalogue.items import Item, Value
 from magpie.indexer.indexes.attribute_columns import Columns
+from magpie.indexer.indexes.column_kinds import date_column
 from magpie.indexer.indexes.column_types import Column, NumberColumn, WordColumn, words_of
 
 
@@ -37,7 +38,8 @@ class ColumnsBuilder:
     def build(self) -> Columns:
         columns: dict[str, Column] = {}
         for name, by_row in self._words.items():
-            columns[name] = self._word_column(by_row)
+            words = self._word_column(by_row)
+            columns[name] = date_column(words) if self.kinds.get(name) == "date" else words
         for name in {*self._numbers, *filter(self._is_number, self._words)}:
             numbers = self._numbers.get(name, {})
             values = np.full(self.num_rows, np.nan)

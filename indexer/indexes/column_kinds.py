@@ -1,24 +1,29 @@
 """Turns a column into one of another kind, where the kind of an attribute has changed since its segment was indexed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from magpie.data.catalogue.attribute_types import Kind, kind_of, typed
-from magpie.indexer.indexes.column_types import Column, NumberColumn, WordColumn, to_number, words_of
+from magpie.indexer.indexes.column_types import Column, NumberColumn, WordColumn, to_instant, to_number, words_of
 
 
 def as_kind(column: Column, kind: Kind) -> Column:
     """The column as it would be had it been built by this kind."""
-    if kind == "number":
-        return column if isinstance(column, NumberColumn) else _as_numbers(column)
+    if isinstance(column, NumberColumn) and kind == ("date" if column.is_dates else "number"):
+        return column
     words = column if isinstance(column, WordColumn) else _as_words(column)
-    return _respelt(words, kind) if kind in ("boolean", "date") else words
+    if kind == "number":
+        return _as_numbers(words, _number)
+    if kind == "date":
+        return date_column(_respelt(words, kind))
+    return _respelt(words, kind) if kind == "boolean" else words
 
 
-def number_column(values: np.ndarray, odd: WordColumn | None) -> NumberColumn:
-    """The column, without odd words where no row has any."""
-    return NumberColumn(values, odd if odd is not None and len(odd.codes) else None)
+def date_column(words: WordColumn) -> NumberColumn:
+    """The column of these dates, spelt in ISO 8601; what is no date is odd."""
+    return replace(_as_numbers(words, to_instant), spelt=words)
 
 
 def word_column(vocabulary: Sequence[str], owners: np.ndarray, codes: np.ndarray, num_rows: int) -> WordColumn:
@@ -36,15 +41,18 @@ def word_column(vocabulary: Sequence[str], owners: np.ndarray, codes: np.ndarray
     return WordColumn([words[at] for at in order], starts, new_code[merged[by_row]])
 
 
-def _as_numbers(column: WordColumn) -> NumberColumn:
+def _as_numbers(column: WordColumn, read: Callable[[str], float]) -> NumberColumn:
+    """The numbers that `read` finds in rows of one word; NaN, and an odd word, where it finds none."""
     lengths = np.diff(column.starts)
-    by_code = np.array([*(_number(word) for word in column.vocabulary), np.nan])
+    by_code = np.array([*(read(word) for word in column.vocabulary), np.nan])
     values = np.full(len(lengths), np.nan)
     single = lengths == 1
     values[single] = by_code[column.codes[column.starts[:-1][single]]]
     owners = np.repeat(np.arange(len(lengths)), lengths)
     is_odd = np.isnan(values[owners])
-    return number_column(values, word_column(column.vocabulary, owners[is_odd], column.codes[is_odd], len(lengths)))
+    if not is_odd.any():
+        return NumberColumn(values)
+    return NumberColumn(values, word_column(column.vocabulary, owners[is_odd], column.codes[is_odd], len(lengths)))
 
 
 def _number(word: str) -> float:
@@ -55,6 +63,8 @@ def _number(word: str) -> float:
 
 
 def _as_words(column: NumberColumn) -> WordColumn:
+    if column.spelt is not None:
+        return column.spelt
     owners, codes = column.pairs(np.arange(len(column.values)))
     words = column.values_as_words
     if column.odd is not None:

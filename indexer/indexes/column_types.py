@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from magpie.data.catalogue.catalogue import Value
+from magpie.data.catalogue.instants import format_instant, instant_of
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,11 @@ class WordColumn:
             owners = np.repeat(np.arange(len(mask)), np.diff(self.starts))
             mask[owners[chosen[self.codes]]] = True
         return mask
+
+    @property
+    def is_filled(self) -> np.ndarray:
+        """(n,) bool: rows with a value."""
+        return np.diff(self.starts) > 0
 
     @property
     def num_distinct(self) -> int:
@@ -96,11 +102,26 @@ class WordColumn:
 
 @dataclass(frozen=True)
 class NumberColumn:
-    """A column of numbers: (n,) float64, NaN where a row has none. `odd` are the words of rows that have no number
-    but something else, None where no row has; they can be found by their value, and are in no range or facet."""
+    """A column of numbers, or of dates as instants in seconds since 1970: (n,) float64, NaN where a row has none.
+
+    `odd` are the words of rows that have no number but something else, None where no row has; they can be found by
+    their value, and are in no range or facet. `spelt` are, of dates, all values as they were written, None of numbers.
+    """
 
     values: np.ndarray
     odd: WordColumn | None = None
+    spelt: WordColumn | None = None
+
+    @property
+    def is_dates(self) -> bool:
+        """Whether the numbers are instants."""
+        return self.spelt is not None
+
+    @property
+    def is_filled(self) -> np.ndarray:
+        """(n,) bool: rows with a number or something odd."""
+        filled = ~np.isnan(self.values)
+        return filled if self.odd is None else filled | self.odd.is_filled
 
     @property
     def num_distinct(self) -> int:
@@ -116,19 +137,19 @@ class NumberColumn:
     def rows_with(self, values: Iterable[str]) -> np.ndarray:
         """(n,) bool: rows whose number, or one of whose odd words, equals one of the values, written as text."""
         wanted = list(values)
-        mask = np.zeros(len(self.values), bool) if self.odd is None else self.odd.rows_with(wanted)
-        for value in wanted:
-            mask |= self.values == to_number(value)
-        return mask
+        numbers = np.array([to_instant(value) if self.is_dates else to_number(value) for value in wanted])
+        mask = np.isin(self.values, numbers[~np.isnan(numbers)])
+        return mask if self.odd is None else mask | self.odd.rows_with(wanted)
 
-    def rows_within(self, bounds: Mapping[str, float]) -> np.ndarray:
-        """(n,) bool: rows inside all the bounds; a row without a number is outside."""
-        return within(self.values, bounds)
+    def rows_within(self, ends: Iterable[tuple[str, float]]) -> np.ndarray:
+        """(n,) bool: rows inside all the ends, by operator; a row without a number is outside."""
+        return within(self.values, ends)
 
     @property
     def values_as_words(self) -> list[str]:
-        """The distinct numbers by code, as people write them."""
-        return [format_number(number) for number in self._coded[0].tolist()]
+        """The distinct numbers by code, as people write them; dates in UTC."""
+        write = format_instant if self.is_dates else format_number
+        return [write(number) for number in self._coded[0].tolist()]
 
     @property
     def only_codes(self) -> np.ndarray:
@@ -147,10 +168,10 @@ _COMPARISONS = {"gte": "greater_equal", "gt": "greater", "lte": "less_equal", "l
 Column = WordColumn | NumberColumn
 
 
-def within(numbers: np.ndarray, bounds: Mapping[str, float]) -> np.ndarray:
-    """(n,) bool: which of these numbers lie inside all the bounds; NaN lies outside."""
+def within(numbers: np.ndarray, ends: Iterable[tuple[str, float]]) -> np.ndarray:
+    """(n,) bool: which of these numbers lie inside all the ends; NaN lies outside."""
     mask = ~np.isnan(numbers)
-    for operator, bound in bounds.items():
+    for operator, bound in ends:
         with np.errstate(invalid="ignore"):
             mask &= getattr(np, _COMPARISONS[operator])(numbers, bound)
     return mask
@@ -176,3 +197,9 @@ def to_number(value: object) -> float:
         return float(value)  # type: ignore[arg-type]  # whatever cannot be a number is NaN, which equals nothing
     except (TypeError, ValueError):
         return float("nan")
+
+
+def to_instant(value: str) -> float:
+    """The date or time in seconds since 1970, NaN if it is neither."""
+    instant = instant_of(value)
+    return float("nan") if instant is None else instant

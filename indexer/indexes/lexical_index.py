@@ -1,253 +1,261 @@
-"""The lexical index (tantivy): finds the items that have a query's words, misspelt or joined ones too.
+"""The lexical index: finds the items that have a query's words, and scores each of them exactly (BM25F).
 
-The score is the share of the query's words that an item has, each word weighted by its inverse document
-frequency and by the field it stands in, plus at most 0.2 from BM25 to order ties. Unlike a bare BM25 score it is
-comparable between queries, so it can be weighed against a cosine.
+A posting holds the impact of a term on a row, worked out when the index is built; a search adds up the impacts, each
+times the term's inverse document frequency, which `collection_statistics` counts over all segments.
 """
 
-import math
-import re
-from collections.abc import Iterable, Mapping
+import json
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tantivy
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
 
-from magpie.indexer.indexes.fast_arrays import best_first
+from magpie.indexer.indexes.fast_arrays import widened
+from magpie.indexer.text.compounds import Compounds, has_compounds
+from magpie.indexer.text.query_words import Alternative, Languages, Phrase
 
-FIELDS = {"title": 1.0, "attributes": 1.0, "body": 0.5}
-_ANALYZER = "magpie"
-_BM25_SHARE = 0.2
-_BM25_SATURATED = 2.2  # k1 + 1: what one very frequent word can contribute per unit of idf
-_TYPO_WEIGHT = 0.7
-_MAX_QUERY_WORDS = 32
-_CJK_RUN = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
-_HYPHENATED = re.compile(r"\b(\w+)[-‐‑](\w+)\b")
-_POSSESSIVE = re.compile(r"(?<=\w)['’]s\b", re.IGNORECASE)
-_WRITER_BYTES = 64_000_000
-_SMALL_WRITER_BYTES = 16_000_000
+if TYPE_CHECKING:
+    from magpie.indexer.indexes.collection_statistics import LookedUp
+
+FIELDS = ("title", "attributes", "category", "body")
+BREAK = -1  # in a sequence, between values and fields: no phrase goes across
+BODY = -2  # in a sequence, before the body, which is the last field
+_REMEMBERED_PHRASES = 2_000
+_FORMAT = 1
+_TEXTS = ("terms", "words")
+_ARRAYS = ("term_starts", "starts", "rows", "impacts", "row_starts", "sequence", "word_starts", "word_counts")
 
 
 @dataclass(frozen=True)
 class LexicalMatches:
-    """Rows with at least one of the query's words, best first, (n,) int64; scores (n,) float32 in [0, 1.2].
+    """The rows that match a query's words, (n,) int64 ascending, with their scores (n,) float32.
 
-    `words` are the stems of the query's words, `unknown` those that no item has, also not within the edit distance.
+    A score is the BM25 sum divided by that of an item with all the known words in a title of usual length, so it is
+    about 1 for such an item; words that no item has take no part. `words` are the query's words as typed and `unknown`
+    those that no item has; `known_share` is the share of the known ones, weighted by rarity, stop words left out.
     """
 
     rows: np.ndarray
     scores: np.ndarray
     words: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    known_share: float = 0.0
+
+    @property
+    def best(self) -> float:
+        """The best score, 0 without matches."""
+        return float(self.scores.max(initial=0.0))
+
+
+NO_MATCHES = LexicalMatches(np.zeros(0, np.int64), np.zeros(0, np.float32))
+
+
+class SortedWords(Sequence[bytes]):
+    """Words in UTF-8, in ascending order, as one run of bytes: (m + 1,) `starts` say where each begins."""
+
+    def __init__(self, text: bytes, starts: np.ndarray) -> None:
+        self._text, self._starts = text, starts
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+    def __getitem__(self, place: int) -> bytes:  # type: ignore[override]
+        return self._text[self._starts[place] : self._starts[place + 1]]
+
+    def find(self, word: str) -> int:
+        """The place of a word, -1 where it is not here."""
+        wanted = word.encode()
+        place = bisect_left(self, wanted)
+        return place if place < len(self) and self[place] == wanted else -1
+
+    def beginning_with(self, prefix: str) -> range:
+        """The places of the words that begin with a prefix."""
+        wanted = prefix.encode()
+        return range(bisect_left(self, wanted), bisect_left(self, wanted + b"\xff"))
 
 
 @dataclass(frozen=True)
-class _Word:
-    """One word of a query: its stem, its inverse document frequency, and the stems that match it with their weights."""
+class LexicalArrays:
+    """The arrays of an index of n rows and m terms.
 
-    stem: str
-    idf: float
-    variants: tuple[tuple[str, float], ...]
-
-
-class LexicalIndexBuilder:
-    """Writes a lexical index document by document, into an empty folder or (None) into memory.
-
-    A document's row is its place in order.
+    The postings of term t are `rows[starts[t]:starts[t + 1]]` (ascending int32) with `impacts` (float16, 1 for one
+    occurrence in a title of usual length). `sequence[row_starts[r]:row_starts[r + 1]]` are the terms of row r in order.
+    `terms` and `words` (the words as the items have them, in lower case, with `word_counts`) are UTF-8 in ascending
+    order, beginning at `term_starts` and `word_starts`.
     """
 
-    def __init__(self, folder: Path | None) -> None:
-        if folder:
-            folder.mkdir(parents=True, exist_ok=True)
-        self._index = tantivy.Index(_schema(), path=str(folder) if folder else None)
-        self._index.register_tokenizer(_ANALYZER, _analyzer())
-        self._writer = self._index.writer(heap_size=_WRITER_BYTES if folder else _SMALL_WRITER_BYTES, num_threads=1)
-        self._num_documents = 0
-
-    def add(self, fields: Mapping[str, str]) -> None:
-        """Appends one document, its text by field name."""
-        document = tantivy.Document()
-        document.add_unsigned("row", self._num_documents)
-        for name in FIELDS:
-            if fields.get(name):
-                document.add_text(name, _prepare(_with_joined_words(fields[name])))
-        self._writer.add_document(document)
-        self._num_documents += 1
-
-    def finish(self) -> "LexicalIndex":
-        """Makes what was added durable and readable; nothing can be added afterwards."""
-        self._writer.commit()
-        self._writer.wait_merging_threads()
-        return LexicalIndex(self._index)
+    terms: bytes
+    term_starts: np.ndarray
+    starts: np.ndarray
+    rows: np.ndarray
+    impacts: np.ndarray
+    row_starts: np.ndarray
+    sequence: np.ndarray
+    words: bytes
+    word_starts: np.ndarray
+    word_counts: np.ndarray
 
 
 class LexicalIndex:
-    """A lexical index opened for reading; safe to use from many threads."""
+    """A lexical index opened for reading; safe to use from many threads.
 
-    def __init__(self, index: tantivy.Index) -> None:
-        self._analyzer = _analyzer()
-        index.register_tokenizer(_ANALYZER, self._analyzer)
-        index.reload()
-        self._schema = index.schema
-        self._searcher = index.searcher()
+    `average_lengths` are the mean numbers of terms of the fields, `languages` the codes of the items' languages, the
+    usual one first.
+    """
+
+    def __init__(self, arrays: LexicalArrays, average_lengths: Mapping[str, float], languages: tuple[str, ...]) -> None:
+        self._arrays = arrays
+        self._terms = SortedWords(arrays.terms, arrays.term_starts)
+        self.average_lengths = dict(average_lengths)
+        self.language_codes = languages
+        self._phrase = lru_cache(_REMEMBERED_PHRASES)(self._find_phrase)
 
     @classmethod
     def open(cls, folder: Path) -> "LexicalIndex":
-        """The index that a builder wrote into the folder."""
-        return cls(tantivy.Index.open(str(folder)))
+        """The index that `save` wrote; its arrays are mapped from disk. Raises OSError, ValueError, KeyError."""
+        about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+        loaded: dict[str, Any] = {name: (folder / f"{name}.bin").read_bytes() for name in _TEXTS}
+        loaded |= {name: np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in _ARRAYS}
+        return cls(LexicalArrays(**loaded), about["average_lengths"], tuple(about["languages"]))
+
+    def save(self, folder: Path) -> None:
+        """Writes the index into a new folder."""
+        folder.mkdir(parents=True)
+        for name in _ARRAYS:
+            np.save(folder / f"{name}.npy", getattr(self._arrays, name))
+        for name in _TEXTS:
+            (folder / f"{name}.bin").write_bytes(getattr(self._arrays, name))
+        about = {"format": _FORMAT, "average_lengths": self.average_lengths, "languages": self.language_codes}
+        (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
 
     @property
-    def num_documents(self) -> int:
-        return int(self._searcher.num_docs)
-
-    def search(
-        self, text: str, limit: int, allowed: np.ndarray | None = None, right: Iterable[str] = ()
-    ) -> LexicalMatches:
-        """The `limit` best rows among those where `allowed` ((n,) bool) holds; searches deeper until it has them.
-
-        Words that no item has count as misspelt, except those in `right`: "belts" must not find "felt".
-        """
-        words = self._words(text, right)
-        unknown = tuple(w.stem for w in words if not w.variants)
-        stems = tuple(w.stem for w in words)
-        query = self._query(words)
-        if query is None or limit <= 0:
-            return LexicalMatches(np.zeros(0, np.int64), np.zeros(0, np.float32), stems, unknown)
-        depth = limit
-        while True:
-            rows, scores = self._run(query, depth)
-            if allowed is None:
-                break
-            kept = allowed[rows]
-            exhausted = len(rows) < depth
-            rows, scores = rows[kept][:limit], scores[kept][:limit]
-            if exhausted or len(rows) >= limit:
-                break
-            depth *= 8
-        return LexicalMatches(rows, scores, stems, unknown)
-
-    def _run(self, query: tantivy.Query, depth: int) -> tuple[np.ndarray, np.ndarray]:
-        hits = self._searcher.search(query, min(depth, max(1, self.num_documents)), count=False).hits
-        if not hits:
-            return np.zeros(0, np.int64), np.zeros(0, np.float32)
-        scored, addresses = zip(*hits, strict=True)
-        rows = np.array(self._searcher.fast_field_values("row", list(addresses)), np.int64)
-        scores = np.array(scored, np.float32)
-        order = best_first(scores, rows)
-        return rows[order], scores[order]
-
-    def _words(self, text: str, right: Iterable[str]) -> list[_Word]:
-        stems = list(dict.fromkeys(self._analyzer.analyze(_prepare(text))))[:_MAX_QUERY_WORDS]
-        right_stems = set(self._analyzer.analyze(" ".join(right)))
-        return self._join_neighbours([self._word(stem, stem in right_stems) for stem in stems])
-
-    def _word(self, stem: str, is_right: bool) -> _Word:
-        frequency = self._frequency(stem)
-        if frequency:
-            return _Word(stem, self._idf(frequency), ((stem, 1.0),))
-        if is_right:
-            return _Word(stem, self._idf(0), ())
-        misspelt = tuple((near, _TYPO_WEIGHT) for near in self._near_words(stem))
-        return _Word(stem, self._idf(0), misspelt)
-
-    def _join_neighbours(self, words: list[_Word]) -> list[_Word]:
-        """Lets "t shirt" find "tshirt": two words in a row also count as the joined word where the catalogue has it."""
-        joined = list(words)
-        for k in range(len(words) - 1):
-            compound = words[k].stem + words[k + 1].stem
-            if self._frequency(compound):
-                for at in (k, k + 1):
-                    old = joined[at]
-                    joined[at] = _Word(old.stem, old.idf, (*old.variants, (compound, 1.0)))
-        return joined
-
-    def _near_words(self, stem: str) -> list[str]:
-        """The three most frequent words at the smallest edit distance: at most 1, from seven letters on 2."""
-        if len(stem) < 4 or not stem.isalpha() or _CJK_RUN.search(stem):
-            return []
-        reach = 1 if len(stem) < 7 else 2
-        near = process.extract(stem, self._vocabulary, scorer=OSA.distance, score_cutoff=reach, limit=10)
-        best = [word for word, distance, _ in near if distance == near[0][1]]
-        return sorted(best, key=self._frequency, reverse=True)[:3]
+    def num_rows(self) -> int:
+        return len(self._arrays.row_starts) - 1
 
     @cached_property
-    def _vocabulary(self) -> list[str]:
-        terms = {term for name in FIELDS for term, _ in self._searcher.terms_with_prefix(name, "")}
-        return sorted(term for term in terms if len(term) > 3 and term.isalpha())
+    def languages(self) -> Languages:
+        """The languages by which queries are analysed; compounds are split by the words of this index, too."""
+        own = [word for word, _ in self.words()] if any(map(has_compounds, self.language_codes)) else []
+        return Languages(self.language_codes, tuple(Compounds(code, own) for code in self.language_codes))
 
-    def _frequency(self, stem: str) -> int:
-        return max(int(self._searcher.doc_freq(name, stem)) for name in FIELDS)
+    def words(self) -> Iterator[tuple[str, int]]:
+        """The words as items have them, in lower case, with how often they occur; in order of their bytes."""
+        places = SortedWords(self._arrays.words, self._arrays.word_starts)
+        return ((places[k].decode(), n) for k, n in enumerate(self._arrays.word_counts.tolist()))
 
-    def _idf(self, frequency: int) -> float:
-        """Inverse document frequency as in BM25 (Robertson and Zaragoza 2009, eq. 3.3)."""
-        return math.log(1 + (self.num_documents - frequency + 0.5) / (frequency + 0.5))
+    def terms_beginning_with(self, prefix: str, most: int) -> list[str]:
+        """At most `most` terms that begin with a prefix, those of the most rows first."""
+        found = self._terms.beginning_with(prefix)
+        sizes = np.diff(self._arrays.starts[found.start : found.stop + 1])
+        return [self._terms[found.start + at].decode() for at in np.argsort(-sizes, kind="stable")[:most].tolist()]
 
-    def _query(self, words: list[_Word]) -> tantivy.Query | None:
-        total = sum(word.idf for word in words)
-        if not any(word.variants for word in words) or total <= 0:
-            return None
-        clauses = []
-        for word in words:
-            share, choices, bm25 = word.idf / total, [], []
-            for stem, weight in word.variants:
-                for name, field_weight in FIELDS.items():
-                    if not self._searcher.doc_freq(name, stem):
-                        continue  # a clause that matches nothing still costs time
-                    term = tantivy.Query.term_query(self._schema, name, stem)
-                    choices.append(tantivy.Query.const_score_query(term, share * weight * field_weight))
-                    bm25.append(tantivy.Query.boost_query(term, field_weight * _BM25_SHARE / (_BM25_SATURATED * total)))
-            if choices:
-                clauses += [(tantivy.Occur.Should, tantivy.Query.disjunction_max_query(choices))]
-                clauses += [(tantivy.Occur.Should, tantivy.Query.disjunction_max_query(bm25))]
-        return tantivy.Query.boolean_query(clauses)
+    def frequency(self, alternative: Alternative, dead: np.ndarray | None) -> int:
+        """The number of rows that have this alternative, without those that are `dead` ((n,) bool)."""
+        rows, _ = self._postings(alternative)
+        return len(rows) if dead is None else len(rows) - int(np.count_nonzero(dead[rows]))
+
+    def match(self, query: "LookedUp") -> LexicalMatches:
+        """The rows that match a query, with their scores."""
+        scores = np.zeros(self.num_rows, np.float32)
+        matches = np.zeros(self.num_rows, bool)
+        for word in query.words:
+            found = [(alternative.weight, *self._postings(alternative)) for alternative in word.alternatives]
+            found = [each for each in found if len(each[1])]
+            if not found:
+                continue
+            rows, impacts = _best_impacts(found, self.num_rows)
+            scores[rows] += np.float32(word.idf) * impacts
+            if not word.is_optional:
+                matches[rows] = True
+        if not query.has_needed_words:
+            matches[:] = bool(query.phrases)
+        for phrase in query.phrases:
+            matches &= self.having(phrase)
+        for phrase in query.excluded:
+            matches &= ~self.having(phrase, in_body=False)
+        rows = np.flatnonzero(matches)
+        shares = scores[rows] / np.float32(query.attainable or 1.0)
+        return LexicalMatches(rows, shares, query.texts, query.unknown, query.known_share)
+
+    def rows_with_all(self, query: "LookedUp") -> np.ndarray:
+        """The ascending rows that have every needed word of a query; none where no item has one of them."""
+        having = np.full(self.num_rows, not query.unknown)
+        for word in query.words:
+            if not word.is_optional and having.any():
+                has_word = np.zeros(self.num_rows, bool)
+                for alternative in word.alternatives:
+                    has_word[self._postings(alternative)[0]] = True
+                having &= has_word
+        return np.flatnonzero(having)
+
+    def having(self, phrase: Phrase, in_body: bool = True) -> np.ndarray:
+        """(n,) bool: rows that have the phrase, in their body or, without `in_body`, before it."""
+        having = np.zeros(self.num_rows, bool)
+        for terms in phrase.sequences:
+            having[self._phrase(terms, in_body)] = True
+        return having
+
+    def _postings(self, alternative: Alternative) -> tuple[np.ndarray, np.ndarray]:
+        """(m,) ascending rows that have an alternative, and (m,) float32 impacts; of a phrase its least one."""
+        if len(alternative.terms) == 1:
+            return self._postings_of(self._terms.find(alternative.terms[0]))
+        rows = self._phrase(alternative.terms)
+        if not len(rows):
+            return rows, np.zeros(0, np.float32)
+        each = [self._postings_of(self._terms.find(term)) for term in alternative.terms]
+        return rows, np.min([impacts[np.searchsorted(of_term, rows)] for of_term, impacts in each], axis=0)
+
+    def _postings_of(self, term: int) -> tuple[np.ndarray, np.ndarray]:
+        if term < 0:
+            return np.zeros(0, np.int32), np.zeros(0, np.float32)
+        start, end = self._arrays.starts[term], self._arrays.starts[term + 1]
+        return self._arrays.rows[start:end], widened(self._arrays.impacts[start:end])
+
+    def _find_phrase(self, terms: tuple[str, ...], in_body: bool = True) -> np.ndarray:
+        """(m,) ascending rows in which these terms stand side by side in this order, if not `in_body` before it."""
+        numbers = [self._terms.find(term) for term in terms]
+        if min(numbers, default=-1) < 0:
+            return np.zeros(0, np.int32)
+        rows = self._postings_of(numbers[0])[0]
+        for number in numbers[1:]:
+            rows = np.intersect1d(rows, self._postings_of(number)[0], assume_unique=True)
+        starts, ends = self._arrays.row_starts[rows], self._arrays.row_starts[rows + 1]
+        sequence, owners = _slices(self._arrays.sequence, starts, ends)
+        length = len(sequence) - len(numbers) + 1
+        if length <= 0:
+            return np.zeros(0, np.int32)
+        found = owners[:length] == owners[len(numbers) - 1 :]
+        for at, number in enumerate(numbers):
+            found &= sequence[at : at + length] == number
+        if not in_body:
+            bodies = np.flatnonzero(sequence == BODY)
+            body_from = np.full(len(rows), length)
+            body_from[owners[bodies]] = bodies
+            found &= np.arange(length) < body_from[owners[:length]]
+        return rows[np.unique(owners[:length][found])]
 
 
-def stem_words(text: str) -> list[str]:
-    """The stems of a text's words in order, without stop words."""
-    return list(_shared_analyzer().analyze(_prepare(text)))
+def _slices(values: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The values from each start to its end, one after the other, and for each the number of its slice."""
+    lengths = ends - starts
+    owners = np.repeat(np.arange(len(starts)), lengths)
+    before = np.cumsum(lengths) - lengths
+    return values[np.arange(len(owners)) + (starts - before)[owners]], owners
 
 
-@cache
-def _shared_analyzer() -> tantivy.TextAnalyzer:
-    return _analyzer()
-
-
-def _prepare(text: str) -> str:
-    """The text without possessive endings, and CJK runs as overlapping pairs, ready for the analyzer."""
-    if text.isascii():  # nothing else to replace, and a rebuild calls this for every item
-        return _POSSESSIVE.sub("", text) if "'" in text else text
-    return _CJK_RUN.sub(lambda run: f" {' '.join(_pairs(run.group()))} ", _POSSESSIVE.sub("", text))
-
-
-def _with_joined_words(text: str) -> str:
-    """Hyphenated words also as one word and as two."""
-    is_hyphenated = "-" in text or not text.isascii()
-    return _HYPHENATED.sub(r"\1\2 \1 \2", text) if is_hyphenated else text
-
-
-def _pairs(run: str) -> list[str]:
-    return [run[k : k + 2] for k in range(len(run) - 1)] or [run]
-
-
-def _schema() -> tantivy.Schema:
-    builder = tantivy.SchemaBuilder()
-    builder.add_unsigned_field("row", stored=False, indexed=True, fast=True)
-    for name in FIELDS:
-        builder.add_text_field(name, stored=False, tokenizer_name=_ANALYZER, index_option="freq")
-    return builder.build()
-
-
-def _analyzer() -> tantivy.TextAnalyzer:
-    return (
-        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
-        .filter(tantivy.Filter.remove_long(60))
-        .filter(tantivy.Filter.lowercase())
-        .filter(tantivy.Filter.ascii_fold())
-        .filter(tantivy.Filter.stopword("english"))
-        .filter(tantivy.Filter.stemmer("english"))
-        .build()
-    )
+def _best_impacts(
+    found: Sequence[tuple[float, np.ndarray, np.ndarray]], num_rows: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(m,) distinct rows of several (weight, rows, impacts), and (m,) float32: the best weighted impact on each."""
+    weight, rows, impacts = found[0]
+    if len(found) == 1:
+        return rows, impacts if weight == 1 else np.float32(weight) * impacts
+    best = np.zeros(num_rows, np.float32)
+    for weight, rows, impacts in found:
+        best[rows] = np.maximum(best[rows], np.float32(weight) * impacts)
+    rows = np.flatnonzero(best)
+    return rows, best[rows]

@@ -46,9 +46,9 @@ class BuildInputs:
         spec = self.encoder.spec
         return EmbeddingCache(self.settings.embeddings_dir, spec.fingerprint, spec.dim, self.options.full)
 
-    def index_factory(self, num_items: int) -> str:
-        """The FAISS factory string for so many items."""
-        return choose_factory(self.options.index, num_items, self.encoder.spec.dim)
+    def index_factory(self, num_items: int, dim: int) -> str:
+        """The FAISS factory string for so many items of so many dimensions."""
+        return choose_factory(self.options.index, num_items, dim)
 
     def options_to_repeat(self) -> dict[str, str | None]:
         """The options with which a later rebuild makes the same kind of index."""

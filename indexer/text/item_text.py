@@ -60,13 +60,14 @@ class ItemText:
         return [Segment(text, weight) for text, weight in parts if text]
 
     def searched_fields(self) -> dict[str, str]:
-        """The words for the lexical index, by field: title, attributes, body."""
+        """The words for the lexical index, by field: title, attributes, category, body; a value a line."""
         short = [word for word in self.words if len(word) <= 2 * _MAX_ENCODED_VALUE]
         long = [word for word in self.words if len(word) > 2 * _MAX_ENCODED_VALUE]
         return {
             "title": self.title,
-            "attributes": " \n".join([*short, self.category]).strip(),
-            "body": " \n".join([self.description, *long]).strip(),
+            "attributes": "\n".join(short),
+            "category": self.category,
+            "body": "\n".join([self.description, *long]),
         }
 
     def count_descriptive(self, words: frozenset[str]) -> int:

@@ -59,7 +59,7 @@ def follow(delta: Delta, catalogue: Catalogue, changed_items: ChangedItems, num_
     thinned = [segment.without(gone) for segment in delta.segments]
     segments = [segment for place, segment in enumerate(thinned) if place < num_sealed or segment.num_living]
     if items:
-        segments = _with_new(segments, changed_items.index(items), changed_items, num_sealed)
+        segments = _with_new(segments, changed_items.index(items, changes.revision), changed_items, num_sealed)
     return Delta(changes.revision, changes.latest, np.union1d(delta.dead_ids, gone), tuple(segments))
 
 

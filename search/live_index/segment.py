@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from magpie.data.catalogue.attribute_types import Kind
-from magpie.indexer.fusion.average_fusion import PARTS, Fusion, fuse, informativeness
+from magpie.indexer.fusion.average_fusion import PARTS, Fusion, informativeness
 from magpie.indexer.fusion.click_part import ClickPart
+from magpie.indexer.fusion.halves import fuse_halves, halves_of, stand_twice, sum_halves
 from magpie.indexer.indexes.attribute_columns import Columns
 from magpie.indexer.indexes.column_types import NumberColumn
 from magpie.indexer.indexes.lexical_index import LexicalIndex
@@ -43,9 +45,12 @@ class ReferenceSample:
 class Segment:
     """n items with their vectors, indexes and columns; all arrays are in row order.
 
-    `ids` (n,) are ascending `items.id`; `parts` and `fused` (n, dim) unit rows; `dead` (n,) bool marks items that were
+    `ids` (n,) are ascending `items.id`; `parts` (n, dim) unit rows; `dead` (n,) bool marks items that were
     changed or deleted since; `text_weights` (n,) are the weights of the text in fusion; `dominant_colours` (n, 3) uint8
-    those of the first pictures. `fused` is the `fusion` of the parts, moved by `click_part` towards clicked queries.
+    those of the first pictures. `fused` (n, 2·dim) is the `fusion` of the parts side by side, moved by `click_part`
+    towards clicked queries; where an older Magpie built the index, the (n, dim) sums of these halves.
+    Every change of the catalogue up to `revision` is in this segment or an earlier one. `folder` holds its files; None
+    for one that is in memory only, and for the generation.
     """
 
     ids: np.ndarray
@@ -59,6 +64,8 @@ class Segment:
     lexical: LexicalIndex
     columns: Columns
     dead: np.ndarray
+    revision: int = 0
+    folder: Path | None = None
 
     @cached_property
     def prices(self) -> np.ndarray:
@@ -106,12 +113,12 @@ class Segment:
 
     @cached_property
     def with_and_without_words(self) -> tuple[np.ndarray, np.ndarray]:
-        """Two (m, dim) float32 arrays of fused vectors of `whole_rows`: as they are, and as if they had no text."""
+        """Two (m, 2·dim) float32 arrays of fused rows of `whole_rows`: as they are, and as if they had no text."""
         rows = self.whole_rows
         pictures = np.asarray(self.parts["image"][rows], np.float32)
         alone = {"text": np.zeros_like(pictures), "image": pictures}
-        wordless = fuse(self.fusion.contributions(alone, self.text_weights[rows]))
-        return np.asarray(self.fused[rows], np.float32), wordless
+        wordless = fuse_halves(self.fusion.contributions(alone, self.text_weights[rows]))
+        return np.asarray(self.fused[rows], np.float32), wordless if self.has_halves else sum_halves(wordless)
 
     @property
     def num_living(self) -> int:
@@ -157,12 +164,40 @@ class Segment:
         rows = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
         return np.where((self.ids[rows] == ids) & ~self.dead[rows], rows, -1)
 
+    @property
+    def has_halves(self) -> bool:
+        """Whether `fused` has a half for each part; False where an older Magpie built the index."""
+        return bool(self.fused.shape[1] > self.parts["text"].shape[1])
+
+    def own_vectors(self, rows: np.ndarray) -> np.ndarray:
+        """(m, dim) float32 unit vectors of these (m,) rows' items: the sums of their halves, zero without parts."""
+        fused = np.asarray(self.fused[rows], np.float32)
+        return sum_halves(fused) if self.has_halves else fused
+
+    def fused_query(self, query: np.ndarray, text: float = 1.0, image: float = 1.0) -> np.ndarray:
+        """The (dim,) query vector as it is compared with `fused`: each half by its weight."""
+        return stand_twice(query, text, image) if self.has_halves else query * np.float32((text + image) / 2)
+
+    def text_halves(self, rows: np.ndarray) -> np.ndarray:
+        """(m, dim) float32 halves of the texts in the fused rows of these (m,) rows.
+
+        Those of an older Magpie's index are worked out anew: a part without weight was missing or masked.
+        """
+        if self.has_halves:
+            return halves_of(np.asarray(self.fused[rows], np.float32))["text"]
+        weights = self.text_weights[rows]
+        kept = {"text": weights > 0, "image": weights < 1}
+        parts = {name: np.where(kept[name][:, None], self.parts[name][rows], np.float32(0)) for name in PARTS}
+        anew = fuse_halves(self.fusion.contributions(parts, weights))
+        return halves_of(self.click_part.apply(self.ids[rows], anew))["text"]
+
     def vector_of(self, row: int, mode: str) -> np.ndarray | None:
-        """(dim,) float32: the item's part called `mode`, else its fused vector; None where both are missing."""
-        for vectors in (self.parts.get(mode), self.fused):
-            if vectors is not None and vectors[row].any():
-                return np.asarray(vectors[row], np.float32)
-        return None
+        """(dim,) float32: the item's part called `mode`, else its own vector; None where both are missing."""
+        part = self.parts.get(mode)
+        if part is not None and part[row].any():
+            return np.asarray(part[row], np.float32)
+        own = self.own_vectors(np.array([row]))[0]
+        return own if own.any() else None
 
     def parts_of(self, row: int) -> dict[str, np.ndarray]:
         """The (dim,) float32 vectors of the parts that the row's item has."""

@@ -41,7 +41,7 @@ class Preferences:
 
 @dataclass(frozen=True)
 class Located:
-    """Items and where they stand: (n,) place of the segment and row in it, (n, dim) float32 fused vectors."""
+    """Items and where they stand: (n,) place of the segment and row in it, (n, dim) float32 own vectors."""
 
     segments: Sequence[Segment]
     of_segment: np.ndarray
@@ -149,7 +149,7 @@ def preference_gain(
 
 def named_fields(parsed: ParsedQuery, request: SearchRequest, segments: Sequence[Segment]) -> set[str]:
     """Names, in lower case, of the columns of which the query names a value."""
-    phrases = set(_phrases(parsed.corrected or request.text))
+    phrases = set(_phrases(parsed.reading.corrected or request.text))
     return {
         name.casefold()
         for segment in segments
@@ -170,11 +170,11 @@ def locate_chosen(preferences: Preferences, segments: Sequence[Segment]) -> tupl
 
 def locate(segments: Sequence[Segment], of_segment: np.ndarray, rows: np.ndarray) -> Located:
     """These items with their vectors."""
-    dim = segments[0].fused.shape[1]
+    dim = segments[0].parts["text"].shape[1]
     vectors = np.zeros((len(rows), dim), np.float32)
     for number, segment in enumerate(segments):
         mine = of_segment == number
-        vectors[mine] = segment.fused[rows[mine]]
+        vectors[mine] = segment.own_vectors(rows[mine])
     return Located(segments, of_segment, rows, vectors)
 
 

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from magpie.indexer.indexes.lexical_index import stem_words
+from magpie.indexer.text.query_words import stem_words
 from magpie.search.ranker.attribute_tags import Likely
 
 _MOST_WORDS = 8  # of one query; they make 28 pairs

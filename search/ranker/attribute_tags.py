@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from magpie.indexer.indexes.column_types import WordColumn
-from magpie.indexer.indexes.lexical_index import stem_words
+from magpie.indexer.text.query_words import stem_words
 
 _SHARPNESS = 40.0  # of the cosine by which candidates say what the tags of others are
 _TRUSTED = 0.9  # what a tag's own word counts, against what the candidates that look alike have

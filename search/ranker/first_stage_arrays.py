@@ -17,7 +17,7 @@ PLACES = ("rank", "gap", "fit", "conflict")
 class FirstStage:
     """The best candidates of one search in first-stage order, (n,) columns, n at most DEPTH.
 
-    `ids` are `items.id`, `vectors` (n, dim) float32 fused vectors, `query` the (dim,) query vector; `by_text` and
+    `ids` are `items.id`, `vectors` (n, dim) float32 own vectors, `query` the (dim,) query vector; `by_text` and
     `by_image` are the similarities of the parts, 0 where an item lacks one (`has_text`, `has_image`).
     """
 
@@ -74,7 +74,7 @@ def gather_first_stage(order: RankedList, parsed: ParsedQuery) -> FirstStage:
         columns["scores"][mine] = candidates.scores[at]
         columns["similarity"][mine] = candidates.similarity[at]
         columns["words"][mine] = candidates.words[at]
-        columns["vectors"][mine] = segment.fused[rows].astype(np.float32)
+        columns["vectors"][mine] = segment.own_vectors(rows)
         columns["text_weight"][mine] = segment.text_weights[rows]
         columns["price"][mine] = segment.prices[rows]
         tagged.append((mine, rows, segment.columns.grouping))

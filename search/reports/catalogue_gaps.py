@@ -8,6 +8,8 @@ import numpy as np
 from magpie.data.aggregates.demand_counts import WordCount
 from magpie.data.aggregates.item_counts import ItemCount
 from magpie.data.catalogue.catalogue import Catalogue
+from magpie.indexer.indexes.collection_statistics import CollectionStatistics
+from magpie.indexer.text.query_words import analyse_query
 from magpie.search.live_index.segment import Segment
 from magpie.search.reports.exposure_fairness import NONE, Group, group_exposure
 
@@ -22,13 +24,11 @@ class Unseen:
 
 
 def missing_words(words: Sequence[WordCount], segments: Sequence[Segment]) -> list[WordCount]:
-    """The words that no item has, not even in another spelling."""
-    return [one for one in words if all(_lacks(segment, one.word) for segment in segments)]
-
-
-def _lacks(segment: Segment, word: str) -> bool:
-    found = segment.lexical.search(word, 1)
-    return bool(found.words) and set(found.unknown) == set(found.words)
+    """The words that no item has, not even joined or split."""
+    statistics = CollectionStatistics((segment.lexical, segment.dead) for segment in segments)
+    languages = segments[0].lexical.languages
+    looked_up = [(one, statistics.look_up(analyse_query(one.word, languages))) for one in words]
+    return [one for one, found in looked_up if found.texts and not found.words]
 
 
 def find_unseen(

@@ -1,17 +1,18 @@
 """Retrieves what each segment's indexes find for a parsed query: raw neighbours and raw lexical matches, unscored."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from magpie.indexer.indexes.lexical_index import LexicalMatches
+from magpie.indexer.indexes.collection_statistics import CollectionStatistics, LookedUp
+from magpie.indexer.indexes.fast_arrays import best_first
+from magpie.indexer.indexes.lexical_index import NO_MATCHES, LexicalMatches
 from magpie.indexer.indexes.vector_index import Neighbours
+from magpie.indexer.mix.mix import Weights
 from magpie.search.live_index.segment import Segment
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.request import FilterValue
-
-_NO_MATCHES = LexicalMatches(np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True)
@@ -19,15 +20,16 @@ class Retrieved:
     """What one segment's indexes found among the rows that the filters allow.
 
     `neighbours` are the nearest rows with their cosines, by the compared vectors ("fused", "text", "image"); `lexical`
-    the matches of the query's words, `negated` those of each negated phrase; `best_lexical` the best lexical score
-    without filters. `browsed` are all allowed rows (n,), for a request without a query.
+    the matches of the query's words, `negated` those of each negated phrase. `weights` are those of the query's words
+    and vectors, alike for all segments; the similarities with fused rows are weighted by them. `browsed` are all
+    allowed rows (n,), for a request without a query.
     """
 
     segment: Segment
+    weights: Weights
     neighbours: Mapping[str, Neighbours] = field(default_factory=dict)
-    lexical: LexicalMatches = _NO_MATCHES
+    lexical: LexicalMatches = NO_MATCHES
     negated: Sequence[LexicalMatches] = ()
-    best_lexical: float = 0.0
     browsed: np.ndarray | None = None
 
 
@@ -35,40 +37,76 @@ def retrieve(
     segments: Sequence[Segment], parsed: ParsedQuery, filters: Mapping[str, FilterValue], depth: int
 ) -> list[Retrieved]:
     """For each segment the best `depth` rows of each index that the query uses. Raises BadFilter."""
-    return [_retrieve_from(segment, parsed, filters, depth) for segment in segments]
+    statistics = CollectionStatistics((segment.lexical, segment.dead) for segment in segments)
+    words, negated = statistics.look_up(parsed.query_words), [statistics.look_up(one) for one in parsed.not_query_words]
+    asked = _Asked(parsed, weights_of(parsed, words.known_share), words, negated)
+    return [_retrieve_from(segment, asked, filters, depth) for segment in segments]
 
 
-def _retrieve_from(segment: Segment, parsed: ParsedQuery, filters: Mapping[str, FilterValue], depth: int) -> Retrieved:
-    allowed = allowed_rows(segment, filters, parsed.excluded_id)
+@dataclass(frozen=True)
+class _Asked:
+    """What all segments are asked: the query's weights, its words, and those of each negated phrase."""
+
+    parsed: ParsedQuery
+    weights: Weights
+    words: LookedUp
+    negated: Sequence[LookedUp]
+
+
+def weights_of(parsed: ParsedQuery, known_words: float) -> Weights:
+    """The query's weights, where the catalogue has this share of its words."""
+    if not parsed.query_words.words:
+        return parsed.mix.of_vectors()
+    return parsed.mix.of_query(known_words, parsed.known_share)
+
+
+def _retrieve_from(segment: Segment, asked: _Asked, filters: Mapping[str, FilterValue], depth: int) -> Retrieved:
+    parsed, weights = asked.parsed, asked.weights
+    allowed = allowed_rows(segment, filters, parsed)
     if parsed.is_browsing:
-        return Retrieved(segment, browsed=np.arange(len(segment.ids)) if allowed is None else np.flatnonzero(allowed))
-    lexical = _match(segment, parsed, parsed.words, depth, allowed)
-    # without filters, so that the weight of the lexical scores does not depend on them
-    best = _match(segment, parsed, parsed.words, 1, None) if filters else lexical
+        browsed = np.arange(len(segment.ids)) if allowed is None else np.flatnonzero(allowed)
+        return Retrieved(segment, weights, browsed=browsed)
+    lexical, *negated = (segment.lexical.match(each) for each in (asked.words, *asked.negated))
     return Retrieved(
         segment,
-        {name: segment.indexes[name].search(v, depth, allowed) for name, v in _vectors_by_part(parsed).items()},
-        lexical,
-        [_match(segment, parsed, phrase, depth, allowed) for phrase in parsed.not_words],
-        float(best.scores[0]) if len(best.scores) else 0.0,
+        weights,
+        {
+            name: segment.indexes[name].search(v, depth, allowed)
+            for name, v in _vectors_by_part(segment, parsed, weights).items()
+        },
+        _best_of(lexical, depth, allowed),
+        [_best_of(each, depth, allowed) for each in negated],
     )
 
 
-def _vectors_by_part(parsed: ParsedQuery) -> Mapping[str, np.ndarray]:
-    """The (dim,) query vector for each vector index that is searched."""
+def _vectors_by_part(segment: Segment, parsed: ParsedQuery, weights: Weights) -> Mapping[str, np.ndarray]:
+    """The query vector for each vector index that is searched: (dim,), or as the fused rows are compared with it."""
     if parsed.vector is None:
         return {}
-    return {parsed.source: parsed.vector} if parsed.more_like_this is None else parsed.more_like_this.vectors
+    if parsed.more_like_this is not None:
+        return parsed.more_like_this.vectors
+    if parsed.source != "fused":
+        return {parsed.source: parsed.vector}
+    return {"fused": segment.fused_query(parsed.vector, weights.text, weights.image)}
 
 
-def _match(segment: Segment, parsed: ParsedQuery, words: str, depth: int, allowed: np.ndarray | None) -> LexicalMatches:
-    return segment.lexical.search(words, depth, allowed, parsed.right_words) if words else _NO_MATCHES
+def _best_of(matches: LexicalMatches, depth: int, allowed: np.ndarray | None) -> LexicalMatches:
+    """The best `depth` of the matches on allowed rows."""
+    kept = np.arange(len(matches.rows)) if allowed is None else np.flatnonzero(allowed[matches.rows])
+    if len(kept) > depth:
+        kept = kept[best_first(matches.scores[kept], matches.rows[kept])[:depth]]
+    return replace(matches, rows=matches.rows[kept], scores=matches.scores[kept])
 
 
-def allowed_rows(segment: Segment, filters: Mapping[str, FilterValue], excluded_id: int | None) -> np.ndarray | None:
-    """(n,) bool: rows that pass the filters, are living and not excluded; None where all do. Raises BadFilter."""
-    allowed = segment.columns.allowed(filters)
-    excluded = segment.row_of(excluded_id) if excluded_id is not None else None
+def allowed_rows(segment: Segment, filters: Mapping[str, FilterValue], parsed: ParsedQuery) -> np.ndarray | None:
+    """(n,) bool: rows that pass the filters and those of the query's words, have its phrases and nothing that it
+    excludes, are living and not the example; None where all are. Raises BadFilter."""
+    masks = [segment.columns.allowed(filters), segment.columns.allowed(parsed.reading.filters)]
+    masks += [segment.lexical.having(phrase) for phrase in parsed.query_words.phrases]
+    masks += [~segment.lexical.having(phrase, in_body=False) for phrase in parsed.query_words.excluded]
+    given = [mask for mask in masks if mask is not None]
+    allowed = np.logical_and.reduce(given) if given else None
+    excluded = segment.row_of(parsed.excluded_id) if parsed.excluded_id is not None else None
     if segment.dead.any():
         allowed = ~segment.dead if allowed is None else allowed & ~segment.dead
     if excluded is not None:

@@ -23,9 +23,9 @@ def is_confident(
     """
     if not len(ranked.rows):
         return False
-    if len(matches.scores) and float(matches.scores[0]) >= _SHARE_OF_WORDS:
+    if matches.best * matches.known_share >= _SHARE_OF_WORDS:
         return True
     if parsed.known_share < _KNOWN_SHARE:
         return False
-    nearness = float(ranked.similarity[:_NEAREST].mean())
+    nearness = float(ranked.similarity[:_NEAREST].mean()) / ranked.weights.vectors
     return nearness >= calibration["probes_p10"]

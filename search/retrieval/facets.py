@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from magpie.indexer.indexes.attribute_columns import FACET_VALUES, MAX_FACET_VALUES, FilterValue
-from magpie.indexer.indexes.column_types import NumberColumn, WordColumn, words_of
-from magpie.search.histogram import histogram
+from magpie.indexer.indexes.attribute_columns import FACET_VALUES, MAX_FACET_VALUES
+from magpie.indexer.indexes.column_types import NumberColumn, WordColumn
+from magpie.indexer.indexes.field_filter import FilterValue, read_filter
+from magpie.search.histogram import date_histogram, histogram
 from magpie.search.live_index.segment import Segment
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.request import FacetValue, Range
@@ -35,10 +36,8 @@ def count_facets(
     facets = {name: counts for name, counts in own.items() if name not in unfiltered}
     for name, rows in unfiltered.items():
         counts = dict(_count(segments, rows, names).get(name, []))
-        wanted = filters[name]
-        if not isinstance(wanted, Mapping):
-            chosen = {word.casefold() for value in wanted for word in words_of(value)}
-            counts |= {value: n for value, n in own.get(name, []) if value.casefold() in chosen}
+        chosen = {value.casefold() for value in read_filter(name, filters[name]).values}
+        counts |= {value: n for value, n in own.get(name, []) if value.casefold() in chosen}
         if counts:
             facets[name] = _most_frequent(counts)
     return {name: [FacetValue(value, n) for value, n in counts] for name, counts in sorted(facets.items())}
@@ -47,7 +46,7 @@ def count_facets(
 def find_ranges(
     segments: Sequence[Segment], matching: Matching, unfiltered: Mapping[str, Matching]
 ) -> dict[str, Range]:
-    """Smallest and largest value and histogram of each number column among the matching items.
+    """Smallest and largest value and histogram of each column of numbers or dates among the matching items.
 
     `unfiltered` as in `count_facets`.
     """
@@ -55,26 +54,28 @@ def find_ranges(
     for name, rows in unfiltered.items():
         if numbers := _numbers(segments, rows).get(name):
             found[name] = numbers
-    return {name: _range(np.concatenate(numbers)) for name, numbers in sorted(found.items())}
+    dates = {name for segment in segments for name in segment.columns.dates}
+    return {name: _range(np.concatenate(numbers), name in dates) for name, numbers in sorted(found.items())}
 
 
 def find_without_each_filter(
     segments: Sequence[Segment], parsed: ParsedQuery, filters: Mapping[str, FilterValue], depth: int, best: float
 ) -> dict[str, list[np.ndarray]]:
-    """For each filtered field, by segment, the rows that match without the filter on it.
+    """For each field of which values or a range are asked, by segment, the rows that match without the filter on it.
 
     `best` is the best score with all filters, from which matching is decided. Raises BadFilter.
     """
     found = {}
-    for name in filters:
+    for name in (name for name, given in filters.items() if read_filter(name, given).wants_values):
         others = {other: value for other, value in filters.items() if other != name}
         candidates = score(parsed, retrieve(segments, parsed, others, depth))
         found[name] = matching_rows(candidates, parsed.is_browsing, best)
     return found
 
 
-def _range(numbers: np.ndarray) -> Range:
-    return Range(float(numbers.min()), float(numbers.max()), histogram(numbers))
+def _range(numbers: np.ndarray, is_dates: bool) -> Range:
+    spread = date_histogram(numbers) if is_dates else histogram(numbers)
+    return Range(float(numbers.min()), float(numbers.max()), spread, is_dates)
 
 
 def facet_names(segments: Sequence[Segment]) -> frozenset[str]:

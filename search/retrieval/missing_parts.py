@@ -13,8 +13,9 @@ _NEIGHBOURS = 5
 def limit_wordless(segment: Segment, query: np.ndarray, near: Neighbours) -> Neighbours:
     """The neighbours with the similarities of wordless items calibrated and never raised, best first.
 
-    A sample of items with both parts is compared with the (dim,) query twice: as they are, and as if they had no text.
-    The calibration maps mean and standard deviation of the second comparison's best 2 % to those of the first.
+    A sample of items with both parts is compared twice with the query (as `fused_query` gives it): as they are, and as
+    if they had no text. The calibration maps mean and standard deviation of the second comparison's best 2 % to those
+    of the first.
     """
     wordless = segment.is_wordless[near.rows]
     if not wordless.any() or len(segment.whole_rows) < 2 * _FEWEST:

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 from magpie.data.catalogue.catalogue import Catalogue, ItemDraft
+from magpie.data.catalogue.instants import format_instant
 from magpie.data.database.connection import open_database
 from magpie.data.database.tables import items
 from magpie.data.errors import BadFilter, BadPicture, BadQuery, ItemNotFound, NoIndex
 from magpie.data.settings import Settings
 from magpie.indexer.rebuild import rebuild
 from magpie.search.engine import SearchEngine
-from magpie.search.query.autocomplete import complete
 from magpie.search.request import MODES, SearchRequest
 from tests.support.shop import draw
 
@@ -71,6 +71,36 @@ def test_not_pushes_down(engine: SearchEngine) -> None:
     without = ids(engine, text="ball", not_text="red", k=32)
     assert without.index("ball-red") > plain.index("ball-red")
     assert without[0].startswith("ball")
+
+
+def test_a_price_in_the_words_is_a_filter(engine: SearchEngine) -> None:
+    result = engine.search(SearchRequest(text="ball under 8", k=32))
+    assert {hit.item_id for hit in result.hits[:4]} == {"ball-red", "ball-green", "ball-blue", "ball-yellow"}
+    assert all(hit.price is not None and hit.price <= 8 for hit in result.hits)
+    assert [(one.kind, one.text, one.filter) for one in result.understood][:1] == [("price", "under 8", {"lte": 8})]
+    assert result.ranges["price"].maximum <= 8 and sum(one.count for one in result.facets["colour"]) <= result.total
+    assert ids(engine, text="under 8", k=32) == ids(engine, filters={"price": {"lte": 8}}, k=32)
+    assert ids(engine, text="ball under 8", literal=("under 8",), k=32) != [hit.item_id for hit in result.hits]
+    assert engine.search(SearchRequest(text="ball under 8", read=False)).understood == []
+
+
+def test_a_price_in_the_words_and_a_filter_both_hold(engine: SearchEngine) -> None:
+    found = engine.search(SearchRequest(text="under 20", filters={"price": {"gte": 10}}, k=32)).hits
+    assert found and all(hit.price is not None and 10 <= hit.price <= 20 for hit in found)
+
+
+def test_cheaper_than_the_example(engine: SearchEngine) -> None:
+    found = engine.search(SearchRequest(text="cheaper", like="kite-blue", k=32)).hits
+    assert found and all(hit.price is not None and hit.price < 5 + 14 for hit in found)
+
+
+def test_cheap_things_come_first_among_equals(engine: SearchEngine) -> None:
+    hits = engine.search(SearchRequest(text="cheap ring", k=6, explain=True)).hits
+    assert {hit.item_id.split("-")[0] for hit in hits} == {"ring"}
+    added = {hit.price: (hit.explain or {})["price"] for hit in hits}
+    assert [added[price] for price in sorted(added)] == sorted(added.values(), reverse=True)
+    plain = engine.search(SearchRequest(text="ring", explain=True)).hits
+    assert all("price" not in (hit.explain or {}) for hit in plain)
 
 
 def test_not_may_name_several_things(engine: SearchEngine) -> None:
@@ -238,6 +268,43 @@ def test_words_that_turn_into_numbers_are_numbers_in_every_segment(changing, tmp
         engine.search(SearchRequest(filters={"depth": {"lte": 22}}))
 
 
+MADE = ["2026-01-31T23:30:00-02:00", "2026-01-31", "2026-02-01T01:00:00Z", "2026-02-02", "", "soon", "2026-03-01"]
+
+
+def test_dates_are_compared_as_instants_in_every_segment(changing, tmp_path: Path) -> None:
+    engine, catalogue, settings = changing
+    drafts = [ItemDraft(f"d-{n}", "Oak shelf", attributes={"made": made}) for n, made in enumerate(MADE)]
+    drafts += [ItemDraft(f"e-{n}", "Oak shelf", attributes={"made": f"2025-0{n}-01"}) for n in range(1, 9)]
+    catalogue.upsert(drafts[::2], tmp_path)
+    rebuild(settings, catalogue.database)
+    engine.refresh()
+    catalogue.upsert(drafts[1::2], tmp_path)
+    engine.refresh()
+
+    def dates() -> dict[str, object]:
+        shelf = {"title": ["Oak shelf"]}
+        browsed = engine.search(SearchRequest(filters={"made": {"gte": "2026-01-01"}}, k=100))
+        return {
+            "rising": ids(engine, filters=shelf, sort="made", k=100)[8:],
+            "falling": ids(engine, filters=shelf, sort="-made", k=100)[:5],
+            "a day": ids(engine, filters={"made": {"gte": "2026-01-31", "lte": "2026-01-31"}}),
+            "by value": ids(engine, filters={"made": ["2026-02-01T01:30:00Z"]}),
+            "odd": ids(engine, filters={"made": ["soon"]}),
+            "range": browsed.ranges["made"],
+            "facet": browsed.facets["made"][0],
+        }
+
+    before = dates()
+    assert before["rising"] == ["d-1", "d-2", "d-0", "d-3", "d-6", "d-4", "d-5"]
+    assert before["falling"] == ["d-6", "d-3", "d-0", "d-2", "d-1"]
+    assert (before["a day"], before["by value"], before["odd"]) == (["d-1"], ["d-0"], ["d-5"])
+    assert before["range"].is_dates and format_instant(before["range"].maximum) == "2026-03-01"
+    assert format_instant(before["range"].minimum) == "2025-01-01"  # a filter does not narrow its own range
+    rebuild(settings, catalogue.database)
+    engine.refresh()
+    assert dates() == before
+
+
 @pytest.mark.parametrize("rebuilt", [False, True])
 def test_no_stored_value_makes_an_answer_fail(changing, tmp_path: Path, rebuilt: bool) -> None:
     engine, catalogue, settings = changing
@@ -278,11 +345,3 @@ def test_a_changed_item_can_be_liked(changing, tmp_path: Path) -> None:
     catalogue.upsert([ItemDraft(item_id="new", title="Red ball")], tmp_path)
     engine.refresh()
     assert ids(engine, like="new", k=1) == ["ball-red"]
-
-
-def test_completions_are_ordered_by_frequency() -> None:
-    phrases = [("black", 9), ("black shoes", 4), ("blue", 12), ("red", 1), ("shirt", 5), ("shoes", 7)]
-    assert complete(phrases, "bl", 8) == ["blue", "black", "black shoes"]
-    assert complete(phrases, "red sh", 8) == ["red shoes", "red shirt"]
-    assert complete(phrases, "  ", 8) == []
-    assert complete(phrases, "bl", 1) == ["blue"]

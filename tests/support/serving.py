@@ -17,6 +17,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from magpie.data.database.owner_token import make_owner_token
+
 
 class Client(FlaskClient):
     """Reads answers to their end, as clients on a network do, so that files are closed."""
@@ -29,6 +31,14 @@ class Client(FlaskClient):
 def client_of(app: Flask) -> Client:
     """A client of this application, without a network."""
     return Client(app, app.response_class, use_cookies=True)
+
+
+def backend_of(app: Flask) -> Client:
+    """The same as the shop's backend, which speaks for its clients: every request has the owner's token."""
+    client = client_of(app)
+    token = make_owner_token(app.extensions["magpie"].settings.home)
+    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+    return client
 
 
 COMMAND = [sys.executable, "-P", "-m", "magpie"]
@@ -73,7 +83,7 @@ def serving(
         process = subprocess.Popen(
             [*COMMAND, "--home", str(home), *command, "--port", str(port)],
             stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
-            env={**os.environ, "MAGPIE_RATE_LIMIT": "10000 per second", **environment},
+            env={**os.environ, "MAGPIE_RATE_LIMIT": "10000 per second", "MAGPIE_TRUST_LOOPBACK": "1", **environment},
         )  # fmt: skip
     server = Server(home, process, port, log)
     try:

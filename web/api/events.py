@@ -1,5 +1,6 @@
 """POST /api/events: stores UBI events; acknowledged events are on disk, unless the visitor asks for privacy."""
 
+import json
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,6 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import TypeAdapter
 
 from magpie.data.clock import now_ms
-from magpie.data.database.api_tokens import EVENTS
 from magpie.data.errors import BadEvent
 from magpie.data.events.event_validation import validate_event
 from magpie.data.events.ubi import PLENTY, EventRecord, FreeRoom, parse_event
@@ -28,6 +28,7 @@ api = APIBlueprint("api_events", __name__, abp_tags=[_TAG], abp_responses=proble
 # of who has no token of scope `events`
 MAX_EVENTS_BYTES = 1_000_000  # in one request
 ROOM = FreeRoom(attributes=4_096, unnamed=1_024)
+EVENT_BYTES = 400  # of a stored event beside what was sent: its row's other columns and indexes, in SQLite
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 
@@ -47,9 +48,9 @@ def record_events() -> Response:
     if request.mimetype == TEXT:
         current_app.extensions["magpie-origins"].demand_known_page()
     opened = services()
-    is_trusted = _is_trusted(opened)
+    is_trusted = opened.identities.is_vouched_for()
     body = json_body(_ANYTHING, (JSON, TEXT), MAX_BODY_BYTES if is_trusted else MAX_EVENTS_BYTES)
-    records = _parse_events(body, PLENTY if is_trusted else ROOM)
+    records = [_by_asker(opened, record) for record in _parse_events(body, PLENTY if is_trusted else ROOM)]
     opened.home.check()
     for name, deeds in Counter(record.client_id or record.session_id for record in records).items():
         opened.rate_limits.count_client(name, deeds)
@@ -64,6 +65,8 @@ def record_events() -> Response:
             replace(record, filter_reason=reason) if reason else validate_event(record, received, opened.query_ids)
             for record in records
         ]
+    num_bytes = len(json.dumps(body)) + EVENT_BYTES * len(records)
+    opened.log_room.demand(request.remote_addr or "", num_bytes, is_trusted)
     counts = opened.event_log.record_events(records)
     opened.metrics.events.labels("stored").inc(counts.accepted - counts.filtered)
     opened.metrics.events.labels("set aside").inc(counts.filtered)
@@ -71,10 +74,10 @@ def record_events() -> Response:
     return jsonify({"accepted": counts.accepted, "duplicates": counts.duplicates, "stored": True, "detail": "On disk."})
 
 
-def _is_trusted(opened: Services) -> bool:
-    """Whether the sender may report searches that other systems answered, and past days."""
-    bearer = opened.access.bearer()
-    return bearer is not None and bearer.may(EVENTS)
+def _by_asker(opened: Services, record: EventRecord) -> EventRecord:
+    """The event, with where it came from, and under the id that was signed where the client sends a signed one."""
+    asker = opened.identities.asker(record.client_id, record.session_id)
+    return replace(record, client_id=asker.client_id, session_id=asker.session_id, origin=asker.origin)
 
 
 def _parse_events(body: Any, room: FreeRoom) -> list[EventRecord]:

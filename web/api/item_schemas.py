@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, WithJsonSchema, field_validator
 
 from magpie.data.catalogue.items import KNOWN_FIELDS, MAX_ATTRIBUTES, MAX_ID_CHARS, MAX_NAME_CHARS
+from magpie.data.errors import brief
 from magpie.web.api.event_schemas import NO_NUL
-from magpie.web.api.filter_notation import brief
 from magpie.web.api.search_requests import MAX_TEXT, Strict
 
 MAX_BULK_LINES = 10_000

@@ -31,7 +31,7 @@ from magpie.web.services import Services, services
 
 _TAG = Tag(
     name="items",
-    description="The catalogue. Writing needs a token once there is one, and this machine while there is none.",
+    description="The catalogue. Writing needs a token of the scope `write`.",
 )
 
 api = APIBlueprint("api_items", __name__, abp_tags=[_TAG], abp_responses=problem_responses())

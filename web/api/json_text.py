@@ -5,8 +5,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from magpie.data.catalogue.items import MAX_NUMBER
-from magpie.data.errors import BadInput, TooLarge
-from magpie.web.api.filter_notation import brief
+from magpie.data.errors import BadInput, TooLarge, brief
 
 MAX_JSON_DEPTH = 32  # lists and objects within each other
 

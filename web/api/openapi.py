@@ -15,7 +15,13 @@ DESCRIPTION = (
     "Errors are problem details (RFC 9457), media type application/problem+json."
 )
 REF = "#/components/schemas/{model}"
-SECURITY_SCHEMES = {"token": {"type": "http", "scheme": "bearer", "description": "A token, once there is one."}}
+SECURITY_SCHEMES = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token: the owner's, or one of `magpie token create`.",
+    }
+}
 SECURITY: list[dict[str, list[Any]]] = [{"token": []}, {}]
 
 OPEN_PATHS = ("/api/events",)  # a token is optional there: it identifies the sender
@@ -54,7 +60,7 @@ def problem_responses(*more: int) -> dict[int, Any]:
 
 
 def with_tokens_needed(document: dict[str, Any]) -> dict[str, Any]:
-    """The document for a home that has a token: writing and the owner's figures then need one."""
+    """The document of a server that trusts nobody by address: writing and the owner's figures need a token."""
     paths = {
         path: {
             method: {**operation, "security": [one for one in operation["security"] if one]}

@@ -5,14 +5,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from magpie.data.catalogue.items import MAX_NUMBER
-from magpie.data.errors import BadQuery, NotTogether
+from magpie.data.errors import BadQuery, NotTogether, brief
 from magpie.search.request import MODES, RANGE_OPERATORS, SearchRequest
 from magpie.web.api.filter_notation import (
     FIELD_AND_VALUE,
     MAX_FIELDS,
     MAX_FILTER_CHARS,
     MAX_VALUES,
-    brief,
     parse_filter_parameters,
     parse_filters,
 )
@@ -22,11 +21,19 @@ MAX_DEPTH = 10_000
 MAX_TEXT = 1000
 SORTS = [sign + name for name in ("relevance", "price", "title", "newest") for sign in ("", "-")]
 MAX_MEMBERS = 100
+MAX_LITERAL = 20
 MAX_LIST = 1000  # events or items in one request
 MAX_SEARCH_BYTES = 500_000  # of JSON, pictures come in forms
 _TEXT: dict[str, Any] = {"type": "string", "maxLength": MAX_FILTER_CHARS}
 _NUMBER: dict[str, Any] = {"type": "number", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER}
 _VALUE: dict[str, Any] = {"anyOf": [_TEXT, _NUMBER, {"type": "boolean"}]}
+_DATE: dict[str, Any] = {**_TEXT, "description": "A date or time in ISO 8601."}
+_BOUNDS: dict[str, Any] = {name: {"anyOf": [_NUMBER, _DATE]} for name in RANGE_OPERATORS}
+_RANGE: dict[str, Any] = {
+    "type": "object", "minProperties": 1, "additionalProperties": False, "properties": _BOUNDS,
+}  # fmt: skip
+_EXCLUDED: dict[str, Any] = {"anyOf": [_VALUE, _RANGE]}
+_LIST: dict[str, Any] = {"type": "array", "minItems": 1, "maxItems": MAX_VALUES}
 # a search has at least one of these
 ASKING: list[Any] = [
     {"required": ["query"], "properties": {"query": {"pattern": r"\S"}}},
@@ -36,19 +43,24 @@ ASKING: list[Any] = [
 
 FILTERS_SCHEMA: dict[str, Any] = {
     "type": "object",
-    "description": "By field: the wanted values (or-ed), or a range of numbers. Fields are and-ed. The values of all "
-    "fields together are at most 1,000, with 50,000 characters.",
+    "description": "By field: the wanted values (or-ed), or an object of the ends of a range of numbers or dates, of "
+    "what is excluded (`not`), and of whether there is a value (`exists`), which are and-ed. Fields are and-ed. The "
+    "values of all fields together are at most 1,000, with 50,000 characters.",
     "maxProperties": MAX_FIELDS,
     "propertyNames": {"maxLength": MAX_FILTER_CHARS},
     "additionalProperties": {
         "anyOf": [
-            {"type": "array", "minItems": 1, "maxItems": MAX_VALUES, "items": _VALUE},
+            {**_LIST, "items": _VALUE},
             _VALUE,
             {
                 "type": "object",
                 "minProperties": 1,
                 "additionalProperties": False,
-                "properties": dict.fromkeys(RANGE_OPERATORS, _NUMBER),
+                "properties": {
+                    **_BOUNDS,
+                    "not": {"anyOf": [*_EXCLUDED["anyOf"], {**_LIST, "items": _EXCLUDED}]},
+                    "exists": {"type": "boolean"},
+                },
             },
         ]
     },
@@ -62,6 +74,9 @@ Sort = Annotated[
 FilterParameter = Annotated[
     str, WithJsonSchema({"type": "string", "pattern": FIELD_AND_VALUE, "maxLength": MAX_FILTER_CHARS})
 ]
+
+
+LiteralPart = Annotated[str, Field(max_length=MAX_TEXT)]
 
 
 # JSON may write 5 as 5.0, and its schema takes that for an integer
@@ -103,7 +118,8 @@ class SearchQuery(BaseModel):
     )  # fmt: skip
     filter: list[FilterParameter] = Field(
         default_factory=list, max_length=200,
-        description="field:value, repeatable, such as colour:Red; or a range: price:10..50, price:10.. or price:..50.",
+        description="field:value, repeatable, such as colour:Red; or a range of numbers or dates: price:10..50, "
+        "price:10.. or price:..50; -colour:Red excludes, colour:* asks for any value, -colour:* for none.",
     )  # fmt: skip
     explain: bool = Field(False, description="Give the addends of each score by source.")
     like: str | None = Field(None, max_length=MAX_TEXT, description="Id of an item to resemble.")
@@ -115,6 +131,10 @@ class SearchQuery(BaseModel):
     )
     image_weight: float | None = Field(None, ge=0, le=1, description="0: words only … 1: picture only.")
     correct: bool = Field(True, description="Put misspelt words right; false takes them as they are written.")
+    read: bool = Field(True, description="Read prices, exclusions, sizes and the like; false takes all as words.")
+    literal: list[LiteralPart] = Field(
+        default_factory=list, max_length=MAX_LITERAL, description="Parts of the words to take as nothing but words."
+    )
     client_id: str = Field("", max_length=200, description="Who searches, as that client's events say.")
     session_id: str = Field("", max_length=200)
     rerank: bool = Field(True, description="Let what was learned from clicks change the order.")
@@ -123,9 +143,10 @@ class SearchQuery(BaseModel):
 
     def to_request(self) -> SearchRequest:
         """The engine's request. Raises BadQuery or BadFilter."""
-        fields = self.model_dump(exclude={"q", "filter", "not_"})
+        fields = self.model_dump(exclude={"q", "filter", "not_", "literal"})
+        filters = parse_filter_parameters(self.filter)
         return checked(
-            SearchRequest(text=self.q, not_text=self.not_, filters=parse_filter_parameters(self.filter), **fields)
+            SearchRequest(text=self.q, not_text=self.not_, filters=filters, literal=tuple(self.literal), **fields)
         )
 
 
@@ -153,6 +174,10 @@ class SearchBody(Strict):
     )
     image_weight: float | None = Field(None, ge=0, le=1, description="0: words only … 1: picture only.")
     correct: bool = Field(True, description="Put misspelt words right; false takes them as they are written.")
+    read: bool = Field(True, description="Read prices, exclusions, sizes and the like; false takes all as words.")
+    literal: list[LiteralPart] = Field(
+        default_factory=list, max_length=MAX_LITERAL, description="Parts of the words to take as nothing but words."
+    )
     client_id: str = Field("", max_length=200, description="Who searches, as that client's events say.")
     session_id: str = Field("", max_length=200)
     rerank: bool = Field(True, description="Let what was learned from clicks change the order.")
@@ -161,10 +186,15 @@ class SearchBody(Strict):
 
     def to_request(self, picture: bytes | None) -> SearchRequest:
         """The engine's request. Raises BadQuery or BadFilter."""
-        fields = self.model_dump(exclude={"query", "filters", "not_"})
+        fields = self.model_dump(exclude={"query", "filters", "not_", "literal"})
         return checked(
             SearchRequest(
-                text=self.query, not_text=self.not_, filters=parse_filters(self.filters), picture=picture, **fields
+                text=self.query,
+                not_text=self.not_,
+                filters=parse_filters(self.filters),
+                picture=picture,
+                literal=tuple(self.literal),
+                **fields,
             )
         )
 

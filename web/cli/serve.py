@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,12 @@ from magpie.web.cli.output import progress_on_stderr, say
 DEMO = Path(__file__).parents[2] / "data" / "demo"
 
 _PORT = click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+_TRUST_LOOPBACK = click.option(
+    "--trust-loopback",
+    is_flag=True,
+    default=None,
+    help="Let programs on this machine write and read figures without a token.  [env MAGPIE_TRUST_LOOPBACK]",
+)
 
 
 @click.command()
@@ -32,6 +39,7 @@ _PORT = click.option("--port", type=click.IntRange(1, 65535), default=8000, show
     metavar="A B",
     help="Interleave two rankings, to see which one people click more: first-stage, current, or versions of rankers.",
 )
+@_TRUST_LOOPBACK
 @click.pass_context
 def serve(
     ctx: click.Context,
@@ -40,42 +48,28 @@ def serve(
     threads: int | None,
     workers: str | None,
     compare: tuple[str, str] | None,
+    trust_loopback: bool | None,
 ) -> None:
     """Serve the search page and the HTTP interface, until Ctrl-C."""
     from magpie.web.serve import serve as run_server
 
-    settings = open_settings(ctx, threads=threads, workers=workers, compare=" ".join(compare) if compare else None)
+    compared = " ".join(compare) if compare else None
+    settings = open_settings(
+        ctx, threads=threads, workers=workers, compare=compared, trust_loopback=trust_loopback or None
+    )
     if settings.compare:
         from magpie.search.ranker.named_rankings import find_rankings
 
         settings = settings.model_copy(update={"compare": find_rankings(settings, settings.compare)})
-    _warn_of_strangers(settings, host)
-    run_server(settings, host, port, _announce)
-
-
-def _warn_of_strangers(settings: Any, host: str) -> None:
-    """Says what strangers can and cannot do, where they reach the server and there is no token."""
-    from magpie.data.database.connection import open_database
-    from magpie.web.middleware.access import has_tokens, is_loopback
-
-    if is_loopback(host):
-        return
-    database = open_database(settings)
-    try:
-        if not has_tokens(settings, database):
-            say(
-                f"Warning: {host} can be reached from other machines, and there is no token. They can search and send "
-                "events; writing, insights and metrics answer this machine only. `magpie token create` makes a token."
-            )
-    finally:
-        database.close()
+    run_server(settings, host, port, partial(_announce, settings))
 
 
 @click.command()
 @_PORT
 @click.option("--no-serve", is_flag=True, help="Import and index only.")
+@_TRUST_LOOPBACK
 @click.pass_context
-def demo(ctx: click.Context, port: int, no_serve: bool) -> None:
+def demo(ctx: click.Context, port: int, no_serve: bool, trust_loopback: bool | None) -> None:
     """Search the demo catalogue: import it, index it, serve it."""
     from magpie.data.errors import BadFeed
 
@@ -85,7 +79,7 @@ def demo(ctx: click.Context, port: int, no_serve: bool) -> None:
             f"The demo catalogue is not in this installation ({feed} is missing); "
             "`magpie catalog import` takes your own"
         )
-    settings = open_settings(ctx)
+    settings = open_settings(ctx, trust_loopback=trust_loopback or None)
     if no_serve:
         _build_demo(settings, feed)
         return
@@ -107,7 +101,7 @@ def demo(ctx: click.Context, port: int, no_serve: bool) -> None:
     status = subprocess.run(build, check=False).returncode
     if status:
         ctx.exit(status)
-    run_server(settings, "127.0.0.1", port, _announce)
+    run_server(settings, "127.0.0.1", port, partial(_announce, settings))
 
 
 def _build_demo(settings: Any, feed: Path) -> None:
@@ -147,5 +141,11 @@ def _is_indexed(settings: Any, revision: int) -> bool:
     return bool(about["catalogue_revision"] == revision and about["fingerprint"] == encoder.spec.fingerprint)
 
 
-def _announce(url: str) -> None:
+def _announce(settings: Any, url: str) -> None:
+    """Says where the page is; on a terminal also the owner's way in, which no log may hold."""
+    from magpie.data.database.owner_token import make_owner_token
+    from magpie.web.middleware.owner_link import owner_link
+
     click.echo(f"Magpie answers at {url}  (Ctrl-C ends it)")
+    if sys.stdout.isatty():
+        click.echo(f"Insights, once and within an hour: {owner_link(url, make_owner_token(settings.home))}")

@@ -40,7 +40,7 @@ def create(ctx: click.Context, name: str, scopes: tuple[str, ...], as_json: bool
         print_json({"name": name, "scopes": list(scopes), "token": made})
         return
     click.echo(made)
-    say("Keep it safe: it is not shown again. From now on writing, insights and metrics need a token.")
+    say("Keep it safe: it is not shown again.")
 
 
 @token.command("list")
@@ -70,6 +70,24 @@ def revoke(ctx: click.Context, name: str, as_json: bool) -> None:
         print_json({"revoked": name})
     else:
         say(f"The token {name} is revoked.")
+
+
+@token.command()
+@click.option("--url", default="http://127.0.0.1:8000/", show_default=True, help="The address of the search page.")
+@as_json
+@click.pass_context
+def link(ctx: click.Context, url: str, as_json: bool) -> None:
+    """Print a link that lets a browser read the insights; it opens once, within an hour."""
+    from magpie.data.database.owner_token import make_owner_token
+    from magpie.web.middleware.owner_link import owner_link
+
+    if not url.startswith(("http://", "https://")):
+        raise click.BadParameter(f"{url!r} is no address; write http://127.0.0.1:8000/", param_hint="--url")
+    made = owner_link(url, make_owner_token(open_settings(ctx).home))
+    if as_json:
+        print_json({"link": made})
+    else:
+        click.echo(made)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from magpie.data.settings import Settings
 from magpie.web.shared.rate_counters import SharedCounters
 
 _MAX_NAME = 200
+_ONCE = parse("1 per 1 hour")
 
 
 class RateLimits:
@@ -38,6 +39,10 @@ class RateLimits:
         if name:
             said = "came from this client"
             self._count(self._of_client, "client", name[:_MAX_NAME], deeds, said, "MAGPIE_CLIENT_RATE_LIMIT")
+
+    def is_first_use(self, code: str) -> bool:
+        """Whether a code comes for the first time within an hour, to whichever worker."""
+        return self._limiter.hit(_ONCE, "code", code)
 
     def _count(self, limit: RateLimitItem, kind: str, name: str, deeds: int, said: str, setting: str) -> None:
         if not self._limiter.hit(limit, kind, name, cost=deeds):

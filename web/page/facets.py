@@ -1,11 +1,15 @@
 """Prepares facets for the template: links for values with their counts, forms for ranges with histograms."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from magpie.search.request import FacetValue, FilterValue, Range, SearchResult
-from magpie.web.api.filter_notation import format_number
+from magpie.data.catalogue.instants import format_instant, period_of
+from magpie.indexer.indexes.column_types import to_number
+from magpie.indexer.indexes.field_filter import FieldFilter
+from magpie.search.request import FacetValue, Range, SearchResult
+from magpie.web.api.filter_notation import format_number, range_ends
 from magpie.web.page.cards import field_label
 from magpie.web.page.state import PageState
 from magpie.web.page.texts import Text
@@ -61,13 +65,15 @@ class Bar:
 
 @dataclass(frozen=True)
 class RangeForm:
-    """The form of a numeric range: its selected and its possible ends, and the parameters to keep.
+    """The form of a range of numbers or dates: its selected and its possible ends, and the parameters to keep.
 
+    `input_type` is that of the fields in HTML: "number", "date" where all ends are days, "text" where some are times.
     The slider moves over the indexes of `edges`; `low_at` and `high_at` are the handles' indexes.
     """
 
     field: str
     label: str
+    input_type: str
     low: str
     high: str
     minimum: str
@@ -82,15 +88,15 @@ class RangeForm:
 def facet_groups(state: PageState, result: SearchResult, is_confident: bool, text: Text) -> list[FacetGroup]:
     """The facets to show: fields with at least two values, and every field with a selected value.
 
-    A numeric field is shown as a range instead, unless one of its values is selected.
+    A field of numbers or dates is shown as a range instead, unless one of its values is selected.
     """
     groups = []
     facets: Mapping[str, Sequence[FacetValue]] = result.facets if is_confident else {}
-    wanted = {name: value for name, value in state.filters.items() if isinstance(value, list)}
+    wanted = {name: wanted.values for name, wanted in state.filters.items() if wanted.values}
     names = [*facets, *(name for name in wanted if name not in facets)]
     for name in sorted(names, key=lambda name: (name not in wanted, name != "category")):
         found = {value.value: value.count for value in facets.get(name, [])}
-        selected = wanted.get(name, [])
+        selected = wanted.get(name, ())
         spelt = {value.casefold(): value for value in found}  # the engine ignores case
         chosen = {spelt.get(value.casefold(), value): value for value in selected}
         if not selected and (len(found) < 2 or name in result.ranges):
@@ -104,22 +110,15 @@ def facet_groups(state: PageState, result: SearchResult, is_confident: bool, tex
 def range_forms(state: PageState, result: SearchResult, is_confident: bool, text: Text) -> list[RangeForm]:
     """The ranges to show, price first: those with two different ends, and every selected one."""
     ranges = result.ranges if is_confident else {}
-    chosen = {name: value for name, value in state.filters.items() if isinstance(value, Mapping)}
+    chosen = {name: range_ends(wanted.spans[0]) for name, wanted in state.filters.items() if wanted.spans}
     names = [*ranges, *(name for name in chosen if name not in ranges)]
     forms = [
-        _range_form(state, name, ranges.get(name), chosen.get(name, {}), text)
+        _range_form(state, name, ranges.get(name), chosen.get(name, ("", "")), text)
         for name in names
         if name in chosen or ranges[name].minimum != ranges[name].maximum
     ]
     forms.sort(key=lambda form: (form.field != "price", form.field not in chosen))
     return forms[:MAX_RANGES]
-
-
-def range_ends(chosen: FilterValue) -> tuple[str, str]:
-    """Both ends of a range as text, "" for an open end."""
-    if isinstance(chosen, list):
-        return "", ""
-    return format_number(chosen.get("gte", chosen.get("gt"))), format_number(chosen.get("lte", chosen.get("lt")))
 
 
 def _facet_link(state: PageState, name: str, value: str, count: int | None, selected: str | None) -> FacetLink:
@@ -128,24 +127,41 @@ def _facet_link(state: PageState, name: str, value: str, count: int | None, sele
     return FacetLink(value, count, target.url, selected is not None, f"{name}:{value}")
 
 
-def _range_form(state: PageState, name: str, span: Range | None, chosen: Mapping[str, float], text: Text) -> RangeForm:
-    low, high = range_ends(chosen)
+def _range_form(state: PageState, name: str, span: Range | None, ends: tuple[str, str], text: Text) -> RangeForm:
+    low, high = ends
+    others = replace(state.filters.get(name, FieldFilter()), values=(), spans=())
+    is_dates = span.is_dates if span else any(period_of(end) for end in ends)
+    write = format_instant if is_dates else format_number
     edges = span.spread.edges if span else ()
-    low_at = max((at for at, edge in enumerate(edges) if low and edge <= float(low)), default=0)
-    high_at = min((at for at, edge in enumerate(edges) if high and edge >= float(high)), default=len(edges) - 1)
+    least, greatest = (write(span.minimum), write(span.maximum)) if span else ("", "")
+    start, stop = (_place(end, is_dates, at) for at, end in enumerate(ends))
+    low_at = max((at for at, edge in enumerate(edges) if start is not None and edge <= start), default=0)
+    high_at = min((at for at, edge in enumerate(edges) if stop is not None and edge >= stop), default=len(edges) - 1)
+    written = [write(edge) for edge in edges]
+    is_days = all(len(end) == len("2026-01-31") for end in (low, high, *written) if end)
     return RangeForm(
         field=name,
         label=field_label(name, text),
+        input_type=("date" if is_days else "text") if is_dates else "number",
         low=low,
         high=high,
-        minimum=format_number(span.minimum) if span else "",
-        maximum=format_number(span.maximum) if span else "",
-        keep=[pair for pair in state.without_field(name).parameters() if pair[0] != "page"],
+        minimum=least,
+        maximum=greatest,
+        keep=[pair for pair in state.with_filter(name, others).parameters() if pair[0] != "page"],
         bars=_bars(span.spread.counts, low_at, high_at) if span else [],
-        edges=[format_number(edge) for edge in edges],
+        edges=written,
         low_at=low_at,
         high_at=high_at,
     )
+
+
+def _place(end: str, is_dates: bool, at: int) -> float | None:
+    """The end of a range, its first (`at` 0) or last, as a number among the edges; None for an open one."""
+    if is_dates:
+        period = period_of(end)
+        return period[at] if period else None
+    number = to_number(end)
+    return None if math.isnan(number) else number
 
 
 def _bars(counts: Sequence[int], low_at: int, high_at: int) -> list[Bar]:

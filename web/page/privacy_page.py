@@ -10,8 +10,8 @@ from magpie.data.erasure.subject_access import Action, forget_session, read_stor
 from magpie.data.errors import BadInput
 from magpie.web.addresses import search_url
 from magpie.web.api.answer_search import wants_privacy
+from magpie.web.middleware.identity import VISIT_COOKIE
 from magpie.web.page.assets import YEAR_S
-from magpie.web.page.routes import SESSION_COOKIE, session_of_request
 from magpie.web.page.texts import LANGUAGE_COOKIE, LANGUAGES, language_of, texts_for
 from magpie.web.services import services
 
@@ -35,7 +35,7 @@ def choose_language() -> Response:
 def about_me() -> Response:
     """The page that shows what is stored about this browser's session."""
     private = wants_privacy(request.headers)
-    session_id = "" if private else session_of_request()
+    session_id = "" if private else services().identities.visit()
     services().query_log.settle()
     stored = read_stored_data(services().database, session_id)
     titles = _titles([action.item_id for action in stored.actions])
@@ -52,10 +52,10 @@ def forget_me() -> Response:
     opened = services()
     opened.home.check()
     opened.query_log.settle()
-    gone = forget_session(opened.database, session_of_request())
+    gone = forget_session(opened.database, opened.identities.visit())
     page = render_template("me.html", session_id="", is_private=False, stored=None, actions=[], forgotten=gone)
     answer = _unkept(make_response(page))
-    answer.delete_cookie(SESSION_COOKIE)
+    answer.delete_cookie(VISIT_COOKIE)
     return answer
 
 

@@ -1,6 +1,5 @@
 """The search page, the item page and their pictures. Everything works without scripts."""
 
-import re
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -17,6 +16,7 @@ from magpie.search.request import SearchRequest
 from magpie.web.addresses import address_of, item_url, picture_url, upload_url
 from magpie.web.api.answer_search import answer_search, wants_privacy
 from magpie.web.api.request_bodies import uploaded_pictures
+from magpie.web.middleware.identity import VISIT_COOKIE
 from magpie.web.page.assets import YEAR_S
 from magpie.web.page.cards import card_of, field_label, outward_url, price_label, tint_label, value_label
 from magpie.web.page.explanations import explain_hit
@@ -25,11 +25,10 @@ from magpie.web.page.layout import GRID, PHONE_GRID, is_phone
 from magpie.web.page.start_page_rows import rows_for
 from magpie.web.page.state import PageState
 from magpie.web.page.texts import LANGUAGES, Text, language_of, script_texts, texts_for
-from magpie.web.page.view import Found, PageView, view_results
+from magpie.web.page.view import Found, PageView, narrowing_parts, view_results
 from magpie.web.services import services
 
 SIMILAR_SHOWN = 12
-SESSION_COOKIE = "magpie_session"
 TYPING = "X-Magpie-Typing"
 HOUR_S = 3_600
 
@@ -90,7 +89,8 @@ def item_page() -> AnyResponse:
         hits, tint = [], None
     shown = _item_view(item, _text()) | {"tint": tint_label(tint) if tint else ""}
     cards = [card_of(hit) for hit in hits]
-    return make_response(render_template("item.html", item=shown, cards=cards, state=PageState(), view=None))
+    page = render_template("item.html", item=shown, cards=cards, state=PageState(), view=None)
+    return _fresh(make_response(page))
 
 
 @pages.get("/pictures")
@@ -125,12 +125,6 @@ def uploaded_picture(name: str) -> Response:
     return answer
 
 
-def session_of_request() -> str:
-    """The random session id, made by the page's script at the first click; "" before that and without scripts."""
-    given = request.cookies.get(SESSION_COOKIE, "")
-    return given if re.fullmatch(r"[0-9a-f]{32}", given) else ""
-
-
 def install_page_texts(app: Flask) -> None:
     """Gives every template the page's texts in the reader's language, and the functions that write addresses."""
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -144,8 +138,15 @@ def install_page_texts(app: Flask) -> None:
             "script_texts": script_texts(language),
             "language": language,
             "sees_insights": lambda: services().access.allows(READ),
+            "new_visit": _new_visit,
             "languages": {name: one["language_name"] for name, one in LANGUAGES.items()},
         }
+
+
+def _new_visit() -> str:
+    """A signed name for a visit that has none yet, "" for one that has, and for who asks for privacy."""
+    identities = services().identities
+    return "" if wants_privacy(request.headers) or identities.visit() else identities.new_visit()
 
 
 def _answer(state: PageState, template: str) -> AnyResponse:
@@ -166,8 +167,13 @@ def _answer(state: PageState, template: str) -> AnyResponse:
 
 
 def _fresh(answer: Response) -> Response:
-    """The answer, marked to be asked for again and as dependent on language and cookies."""
-    answer.cache_control.no_cache = True
+    """The answer, marked as this visitor's own, to be asked for again, and as dependent on language and cookies.
+
+    It takes back the cookie of a visit that this server did not sign, or long ago: the script then takes a new one.
+    """
+    if request.cookies.get(VISIT_COOKIE) and not services().identities.visit():
+        answer.delete_cookie(VISIT_COOKIE)
+    answer.cache_control.private = answer.cache_control.no_cache = True
     answer.headers["Vary"] = "Accept-Language, Cookie"
     return answer
 
@@ -181,8 +187,8 @@ def _search(state: PageState) -> PageView:
         result,
         liked=opened.catalogue.get(state.like) if state.like else None,
         upload=opened.uploads.get(state.picture) if state.picture else None,
-        wider=relax_filters(opened.engine, state, asked, text) if state.filters and not result.confident else (),
-        rows=rows_for(opened, session_of_request(), private, text) if state.is_start else (),
+        wider=() if result.confident else relax_filters(opened.engine, state, asked, narrowing_parts(result), text),
+        rows=rows_for(opened, opened.identities.visit(), private, text) if state.is_start else (),
     )
     return view_results(state, found, text)
 
@@ -190,7 +196,7 @@ def _search(state: PageState) -> PageView:
 def _request_for(state: PageState) -> SearchRequest:
     """The engine's request for a state, with the visitor's session unless they ask for privacy."""
     part = services().uploads.part(state.picture, state.crop) if state.picture else None
-    session_id = "" if wants_privacy(request.headers) else session_of_request()
+    session_id = "" if wants_privacy(request.headers) else services().identities.visit()
     layout = PHONE_GRID if is_phone(request.headers) else GRID
     return replace(state.to_request(part), session_id=session_id, layout=layout)
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 
 from werkzeug.datastructures import MultiDict
 
-from magpie.data.errors import BadFilter, BadQuery
+from magpie.data.catalogue.instants import period_of
+from magpie.data.errors import BadFilter, BadQuery, brief
+from magpie.indexer.indexes.field_filter import FieldFilter, Span
 from magpie.search.query.negation import split_negated
-from magpie.search.request import FilterValue, SearchRequest
+from magpie.search.request import SearchRequest
 from magpie.web.addresses import search_url
 from magpie.web.api.filter_notation import format_filter_parameters, format_number, parse_filter_parameters
-from magpie.web.api.search_requests import MAX_TEXT, checked
+from magpie.web.api.search_requests import MAX_LITERAL, MAX_TEXT, checked
 from magpie.web.media.upload_store import Crop
 
 PAGE_SIZE = 24
@@ -27,17 +29,19 @@ class PageState:
     """What is searched for, and how many pages of results are shown.
 
     `picture` names an upload, `crop` the part of it to search with; `weight` is the weight of picture or item against
-    words in percent, None for the engine's own; `exact` turns spelling correction off.
+    words in percent, None for the engine's own; `exact` turns spelling correction off; `literal` are parts of the words
+    that are read as nothing but words.
     """
 
     q: str = ""
     exact: bool = False
+    literal: tuple[str, ...] = ()
     like: str = ""
     picture: str = ""
     crop: Crop | None = None
     weight: int | None = None
     avoided: tuple[str, ...] = ()
-    filters: Mapping[str, FilterValue] = field(default_factory=dict)
+    filters: Mapping[str, FieldFilter] = field(default_factory=dict)
     sort: str = "relevance"
     page: int = 1
 
@@ -53,6 +57,7 @@ class PageState:
         return cls(
             q=parameters.get("q", "").strip(),
             exact=parameters.get("exact", "") == "1",
+            literal=_literal(parameters.getlist("literal")),
             like=parameters.get("like", ""),
             picture=parameters.get("picture", ""),
             crop=_crop(parameters.get("crop", "")),
@@ -88,6 +93,7 @@ class PageState:
         pairs = [
             ("q", self.q),
             ("exact", "1" if self.exact and self.q else ""),
+            *(("literal", one) for one in self.literal if self.q),
             ("like", self.like),
             ("picture", self.picture),
         ]
@@ -115,16 +121,20 @@ class PageState:
         return self.but(filters={}, avoided=())
 
     def with_value(self, name: str, value: str) -> "PageState":
-        """This state with one more selected value of a field."""
-        present = self.filters.get(name)
-        values = [*present, value] if isinstance(present, list) else [value]
-        return self.but(filters={**self.filters, name: values})
+        """This state with one more selected value of a field, in the place of a range."""
+        present = self.filters.get(name, FieldFilter())
+        return self.with_filter(name, replace(present, values=(*present.values, value), spans=()))
 
     def without_value(self, name: str, value: str) -> "PageState":
         """This state without one of a field's selected values."""
-        present = self.filters.get(name)
-        rest = [one for one in present if one != value] if isinstance(present, list) else []
-        return self.but(filters={**self.filters, name: rest}) if rest else self.without_field(name)
+        present = self.filters.get(name, FieldFilter())
+        return self.with_filter(name, replace(present, values=tuple(one for one in present.values if one != value)))
+
+    def with_filter(self, name: str, wanted: FieldFilter) -> "PageState":
+        """This state with this filter on a field, without any where it asks nothing."""
+        if wanted == FieldFilter():
+            return self.without_field(name)
+        return self.but(filters={**self.filters, name: wanted})
 
     def without_field(self, name: str) -> "PageState":
         """This state without the filter on a field."""
@@ -136,7 +146,7 @@ class PageState:
         request = SearchRequest(
             text=self.q, picture=picture, like=self.like or None, filters=self.filters, k=PAGE_SIZE * self.page,
             not_text="" if self.is_browsing else ", ".join(self.avoided), sort=self.sort,
-            image_weight=(self.weight or 0) / 100 if is_mixed else None, correct=not self.exact,
+            image_weight=(self.weight or 0) / 100 if is_mixed else None, correct=not self.exact, literal=self.literal,
         )  # fmt: skip
         return request if self.is_browsing else checked(request)
 
@@ -167,26 +177,32 @@ def _avoided(given: Iterable[str]) -> tuple[str, ...]:
     return things
 
 
+def _literal(given: Iterable[str]) -> tuple[str, ...]:
+    parts = tuple(dict.fromkeys(one for one in given if one))
+    if len(parts) > MAX_LITERAL or len("".join(parts)) > MAX_TEXT:
+        raise BadQuery(f"literal: at most {MAX_LITERAL} parts with {MAX_TEXT} characters are taken; leave some out")
+    return parts
+
+
 def _filter_parameters(parameters: "MultiDict[str, str]") -> list[str]:
     """The filter parameters, with the fields of range forms (min:price=10, max:price=50) turned into filters."""
     filters = [one for one in parameters.getlist("filter") if one]
     names = {name[4:] for name in parameters if name.startswith(_BOUND_FIELDS)}
     for name in sorted(names):
-        low, high = (_bound(name, parameters.get(f"{bound}{name}", "")) for bound in _BOUND_FIELDS)
+        low, high = (_bound(name, parameters.get(f"{bound}{name}", "").strip()) for bound in _BOUND_FIELDS)
         if low or high:
-            filters += format_filter_parameters(
-                {name: {bound: float(end) for bound, end in (("gte", low), ("lte", high)) if end}}
-            )
+            filters += format_filter_parameters({name: FieldFilter(spans=(Span((), f"{low}..{high}"),))})
     return filters
 
 
 def _bound(name: str, typed: str) -> str:
-    if not typed.strip():
-        return ""
+    """The end of a range as an address writes it: a number or a date. Raises BadFilter."""
+    if not typed or period_of(typed) is not None:
+        return typed
     try:
         bound = float(typed)
     except ValueError:
         bound = math.nan
     if not math.isfinite(bound):
-        raise BadFilter(f"{name}: {typed[:40]!r} is not a number")
+        raise BadFilter(f"{name}: {brief(typed)} is neither a number nor a date such as 2026-01-31")
     return format_number(bound)

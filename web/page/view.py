@@ -1,13 +1,16 @@
 """Prepares the search page for its template: cards, facets, chips, headline and links."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from magpie.data.catalogue.catalogue import Item
-from magpie.search.request import SearchResult
+from magpie.indexer.indexes.field_filter import FieldFilter, read_filter
+from magpie.search.request import SearchResult, Understood
 from magpie.web.addresses import picture_url, upload_url
+from magpie.web.api.filter_notation import range_ends
 from magpie.web.page.cards import Card, card_of, field_label
-from magpie.web.page.facets import FacetGroup, RangeForm, facet_groups, range_ends, range_forms
+from magpie.web.page.facets import FacetGroup, RangeForm, facet_groups, range_forms
 from magpie.web.page.filter_relaxation import WiderSearch
 from magpie.web.page.start_page_rows import CardRow
 from magpie.web.page.state import MAX_PAGES, PAGE_SIZE, PageState
@@ -51,6 +54,7 @@ class PageView:
     cards: list[Card]
     groups: list[FacetGroup]
     ranges: list[RangeForm]
+    read: list[Chip]
     chips: list[Chip]
     context: list[Chip]
     sorts: list[tuple[str, str]]
@@ -58,6 +62,7 @@ class PageView:
     num_to_come: int
     shown: str
     corrected_url: str
+    meant_url: str
     exact_url: str
 
 
@@ -78,6 +83,7 @@ def view_results(state: PageState, found: Found, text: Text) -> PageView:
         cards=[card_of(hit) for hit in hits],
         groups=facet_groups(state, result, is_confident, text) if has_filters else [],
         ranges=range_forms(state, result, is_confident, text) if has_filters else [],
+        read=_read_chips(state, result, text),
         chips=_chips(state, text),
         context=_context(state, found.liked, text),
         sorts=_sorts(state, result, text),
@@ -85,6 +91,7 @@ def view_results(state: PageState, found: Found, text: Text) -> PageView:
         num_to_come=min(PAGE_SIZE, result.total - len(hits)),
         shown=text("shown_of", shown=f"{len(hits):,}", total=f"{result.total:,}") if result.total > PAGE_SIZE else "",
         corrected_url=state.but(q=result.corrected).url if result.corrected else "",
+        meant_url=state.but(q=result.did_you_mean).url if result.did_you_mean else "",
         exact_url=state.but(exact=True).url,
     )
 
@@ -113,13 +120,62 @@ def _no_headline(state: PageState, text: Text) -> str:
 def _chips(state: PageState, text: Text) -> list[Chip]:
     """A chip for each filter and exclusion."""
     labels = [] if state.is_browsing else [(text("chip_not", text=one), _without(state, one)) for one in state.avoided]
-    for name, value in state.filters.items():
-        field = field_label(name, text)
-        if isinstance(value, list):
-            labels += [(f"{field}: {one}", state.without_value(name, one).url) for one in value]
-        else:
-            labels.append((f"{field}: {_range_label(*range_ends(value), text)}", state.without_field(name).url))
+    for name, wanted in state.filters.items():
+        labels += _filter_labels(state, name, wanted, text)
     return [Chip(label, url, text("remove_filter", filter=label)) for label, url in labels]
+
+
+def _read_chips(state: PageState, result: SearchResult, text: Text) -> list[Chip]:
+    """A chip for each part of the words that narrows or orders the answer; without it they are plain words."""
+    labels: dict[str, str] = {}
+    for one in result.understood:
+        if label := understood_label(one, text):
+            labels.setdefault(one.text, label)
+    return [
+        Chip(label, state.but(literal=(*state.literal, part)).url, text("remove_read", part=part))
+        for part, label in labels.items()
+    ]
+
+
+def narrowing_parts(result: SearchResult) -> list[str]:
+    """The parts of the words that leave items out."""
+    kinds = ("phrase", "exclusion", "price", "measure")
+    return list(dict.fromkeys(one.text for one in result.understood if one.kind in kinds))
+
+
+def understood_label(one: Understood, text: Text) -> str:
+    """What a part of the words was read as, for people; "" for what neither narrows nor orders."""
+    if one.kind == "phrase":
+        return text("chip_phrase", text=", ".join(one.words))
+    if one.kind == "exclusion":
+        return text("chip_not", text=", ".join(one.words))
+    if one.kind == "preference":
+        return text("chip_cheap")
+    if not one.filter:
+        return ""
+    wanted = read_filter(one.field, one.filter)
+    values = [*wanted.values, *(_range_label(*range_ends(span), text) for span in wanted.spans)]
+    return f"{field_label(one.field, text)}: {', '.join(values)}"
+
+
+def _filter_labels(state: PageState, name: str, wanted: FieldFilter, text: Text) -> list[tuple[str, str]]:
+    """For each thing that the filter asks of a field its label, and the address without it."""
+
+    def without(**changes: Any) -> str:
+        return state.with_filter(name, replace(wanted, **changes)).url
+
+    field = field_label(name, text)
+    labels = [(f"{field}: {one}", state.without_value(name, one).url) for one in wanted.values]
+    labels += [(f"{field}: {_range_label(*range_ends(span), text)}", without(spans=())) for span in wanted.spans]
+    for one in wanted.not_values:
+        rest = tuple(other for other in wanted.not_values if other != one)
+        labels.append((text("chip_not", text=f"{field}: {one}"), without(not_values=rest)))
+    for span in wanted.not_spans:
+        label = text("chip_not", text=f"{field}: {_range_label(*range_ends(span), text)}")
+        labels.append((label, without(not_spans=tuple(other for other in wanted.not_spans if other != span))))
+    if wanted.exists is not None:
+        labels.append((text("chip_any" if wanted.exists else "chip_none", field=field), without(exists=None)))
+    return labels
 
 
 def _range_label(low: str, high: str, text: Text) -> str:

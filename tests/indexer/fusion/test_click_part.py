@@ -14,6 +14,7 @@ from magpie.data.events.event_log import EventLog
 from magpie.data.events.ubi import EventRecord, QueryRecord, ShownHit
 from magpie.data.settings import Settings
 from magpie.indexer.fusion.click_part import ClickPart, fit_click_part
+from magpie.indexer.fusion.halves import sum_halves
 from magpie.indexer.generations.store import current_id
 from magpie.indexer.rebuild import rebuild
 from magpie.indexer.vectors import unit_rows
@@ -52,20 +53,23 @@ def test_the_share_is_bounded_and_grows_with_the_weight(part: ClickPart) -> None
 def test_only_items_with_queries_move_and_only_towards_them(part: ClickPart) -> None:
     ids = np.array([5, 6, 7])
     own = unit_rows(np.random.default_rng(0).normal(size=(3, DIM)).astype(np.float32))
-    moved = part.apply(ids, own)
-    np.testing.assert_allclose(np.linalg.norm(moved, axis=1), 1, atol=1e-6)
-    np.testing.assert_array_equal(moved[1], own[1])
+    halves = np.concatenate([0.25 * own, 0.75 * own], axis=1)
+    applied = part.apply(ids, halves)
+    np.testing.assert_array_equal(applied[1], halves[1])
+    moved = sum_halves(applied)
+    np.testing.assert_allclose(applied[:, :DIM] + applied[:, DIM:], moved, atol=1e-6)  # of unit length already
     assert moved[0, 2] > own[0, 2] and moved[2, 0] > own[2, 0]
+    np.testing.assert_allclose(unit_rows(applied[:, DIM:]), own, atol=1e-6)  # a picture says no words
     assert (moved * own).sum(axis=1).min() > 0.95
 
 
 def test_an_item_without_any_part_stays_unfindable(part: ClickPart) -> None:
-    assert not part.apply(np.array([5]), np.zeros((1, DIM), np.float32)).any()
+    assert not part.apply(np.array([5]), np.zeros((1, 2 * DIM), np.float32)).any()
 
 
 def test_a_moved_vector_is_taken_apart_exactly(part: ClickPart) -> None:
     own = unit_rows(np.random.default_rng(1).normal(size=(1, DIM)).astype(np.float32))
-    moved = part.apply(np.array([7]), own)[0]
+    moved = sum_halves(part.apply(np.array([7]), np.concatenate([own, np.zeros_like(own)], axis=1)))[0]
     factor, addend = part.split(7, moved)
     np.testing.assert_allclose(factor * own[0] + addend, moved, atol=1e-6)
     assert part.split(6, moved)[0] == 1

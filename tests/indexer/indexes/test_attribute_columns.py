@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from magpie.data.catalogue.attribute_types import Kind, typed
 from magpie.data.catalogue.catalogue import Item, Value
+from magpie.data.catalogue.instants import instant_of, period_of
 from magpie.data.errors import BadFilter
 from magpie.indexer.indexes.attribute_columns import Columns, check_names
 from magpie.indexer.indexes.attribute_columns_builder import ColumnsBuilder
+from magpie.indexer.indexes.field_filter import FieldFilter, written_span
 
-KINDS = {"year": "number", "colour": "text", "tags": "list", "new": "boolean"}
+KINDS = {"year": "number", "colour": "text", "tags": "list", "new": "boolean", "made": "date"}
 COLOURS = ["Red", "Blue", "dark green"]
 
 
@@ -33,9 +35,9 @@ def built(items: list[Item]) -> Columns:
 
 
 ITEMS = [
-    item(1, 10, "Toys", year=2010, colour="Red", tags=["a", "b"], new=True),
-    item(2, 20.5, "Toys", year=2012, colour="Blue", tags=["b"]),
-    item(3, None, "Home", colour="Red", new=False),
+    item(1, 10, "Toys", year=2010, colour="Red", tags=["a", "b"], new=True, made="2026-01-31"),
+    item(2, 20.5, "Toys", year=2012, colour="Blue", tags=["b"], made="2026-01-31T23:30:00-02:00"),
+    item(3, None, "Home", colour="Red", new=False, made="last year"),
     item(4, 5, year=2012),
 ]
 
@@ -65,6 +67,18 @@ def columns(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         ({"colour": ["Purple"]}, []),
         ({"year": ["not a number"]}, []),
         ({"material": ["wood"]}, []),
+        ({"made": {"gte": "2026-01-31", "lte": "2026-01-31"}}, [0]),
+        ({"made": {"lte": "2026-01-31-02:00"}}, [0, 1]),
+        ({"made": {"gt": "2026-01-31"}}, [1]),
+        ({"made": ["2026-02-01T01:30:00Z"]}, [1]),
+        ({"made": ["Last year"]}, [2]),
+        ({"made": {"not": {"gte": "2026-02-01"}}}, [0, 2, 3]),
+        ({"made": {"exists": False}}, [3]),
+        ({"colour": {"not": ["red"]}}, [1, 3]),
+        ({"colour": {"not": "red", "exists": True}}, [1]),
+        ({"price": {"gte": 5, "not": [{"gte": 10, "lte": 20}, 20.5]}}, [3]),
+        ({"material": {"not": "wood"}, "year": {"exists": True}}, [0, 1, 3]),
+        ({"colour": FieldFilter(spans=(written_span("Red..ish"),), values=("blue",))}, [1]),
     ],
 )
 def test_filters(columns: Columns, filters: dict, rows: list[int]) -> None:
@@ -80,6 +94,9 @@ def test_no_filter_lets_everything_pass(columns: Columns) -> None:
     [
         ({"year": {"near": 3}}, "'near'"),
         ({"year": {"gte": "x"}}, "not a number"),
+        ({"year": {"gte": "2026-01-31"}}, "no range of numbers"),
+        ({"made": {"gte": 2026}}, "no range of dates"),
+        ({"made": FieldFilter(spans=(written_span("2026-01-31..2026-02-30"),))}, "no range of dates"),
         ({"year": {"gte": float("nan")}}, "not a number"),
         ({"year": {}}, "gte"),
         ({"colour": {"gte": 3}}, "holds words"),
@@ -107,7 +124,8 @@ def test_facets_count_like_plain_python(rows: list[tuple[str, list[str]]]) -> No
         assert facets.get(name, []) == expected
 
 
-MIXED: list[Value] = [7, 7.5, -1e308, "about 30", True, False, "2026-03-05", ["x", "y"], "7", "a word", 5e-324]
+MIXED: list[Value] = [7, 7.5, -1e308, 5e-324, "7", "about 30", "a word", True, False, ["x", "y"]]
+MIXED += ["2026-03-05", "2026-03-05T10:00:00+02:00"]
 MIXED_ROWS = st.lists(st.one_of(st.none(), st.sampled_from(MIXED)), max_size=12)
 NAMES = frozenset({"x"})
 
@@ -119,7 +137,7 @@ def of_kind(values: list[Value | None], kind: Kind) -> Columns:
     return builder.build()
 
 
-@given(MIXED_ROWS, st.sampled_from(["number", "text"]), st.sampled_from(["number", "text"]))
+@given(MIXED_ROWS, st.sampled_from(["number", "text", "date"]), st.sampled_from(["number", "text", "date"]))
 def test_columns_of_another_kind_become_what_they_would_have_been_built_as(
     values: list[Value | None], before: Kind, after: Kind
 ) -> None:
@@ -132,6 +150,9 @@ def test_columns_of_another_kind_become_what_they_would_have_been_built_as(
         assert list(turned.allowed(filters)) == list(expected.allowed(filters))
     if after == "number" and values.count(None) < len(values):
         bounds = {"x": {"gte": -1e308, "lt": 7.5}}
+        assert list(turned.allowed(bounds)) == list(expected.allowed(bounds))
+    if after == "date" and values.count(None) < len(values):
+        bounds = {"x": {"gte": "2026-03-05T09:00+02:00", "lt": "2026-03-06"}}
         assert list(turned.allowed(bounds)) == list(expected.allowed(bounds))
 
 
@@ -150,5 +171,29 @@ def test_ranges_leave_out_what_has_no_number(columns: Columns) -> None:
     assert {name: (min(values), max(values)) for name, values in numbers.items()} == {
         "price": (5, 20.5),
         "year": (2010, 2012),
+        "made": (instant_of("2026-01-31"), instant_of("2026-02-01T01:30")),
     }
     assert columns.numbers(np.array([2])) == {}
+
+
+DAYS = [f"2026-0{month}-{day}" for month in (1, 2) for day in ("09", "10", "28")]
+TIMES = [day + time for day in DAYS for time in ("", "T10:00:00+02:00", " 00:00")]
+BOUNDS = st.sampled_from([*TIMES, "2026-01-10+02:00", "2026-02-09Z"])
+
+
+@given(st.lists(st.sampled_from(TIMES), min_size=1, max_size=12), BOUNDS, BOUNDS)
+def test_ranges_of_dates_are_those_of_plain_python(times: list[str], low: str, high: str) -> None:
+    columns = of_kind(list(times), "date")
+    (start, after_start), (end, after_end) = period_of(low), period_of(high)
+    moments = [instant_of(typed(time, "date")) for time in times]
+
+    def rows(**bounds: str) -> list[int]:
+        return list(np.flatnonzero(columns.allowed({"x": bounds})))
+
+    last = (lambda m: m < after_end) if after_end > end else (lambda m: m <= end)
+    assert rows(gte=low, lte=high) == [row for row, m in enumerate(moments) if m >= start and last(m)]
+    assert rows(gt=low, lt=high) == [
+        row for row, m in enumerate(moments) if not m < after_start and m > start and m < end
+    ]
+    span = FieldFilter(spans=(written_span(f"{low} .. {high}"),))
+    assert list(np.flatnonzero(columns.allowed({"x": span}))) == rows(gte=low, lte=high)

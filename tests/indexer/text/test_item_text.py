@@ -59,7 +59,7 @@ def test_every_word_is_searchable_even_where_it_is_not_encoded() -> None:
     care = " ".join(f"word{n}" for n in range(40))
     fields = TextPlan().read(item(1, "Mug", "Deep blue.", "Home > Kitchen", sku="SKU77", care=care)).searched_fields()
     assert fields["title"] == "Mug"
-    assert "SKU77" in fields["attributes"] and "Kitchen" in fields["attributes"]
+    assert "SKU77" in fields["attributes"] and "Kitchen" in fields["category"]
     assert "Deep blue." in fields["body"] and "word39" in fields["body"]
 
 

@@ -15,7 +15,7 @@ from magpie.data.settings import Settings
 from magpie.search.experiments.exploration import WINDOW, Explored, Shares, explore, is_by_somebody
 from magpie.search.request import Hit, SearchRequest, SearchResult
 from magpie.web.app import create_app
-from tests.support.serving import client_of
+from tests.support.serving import backend_of
 from tests.web.api.test_api import stored
 
 SWAPS_ONLY, NEW_ONLY, NEVER = Shares(1.0, 0.0), Shares(0.0, 1.0), Shares(0.0, 0.0)
@@ -153,7 +153,7 @@ def swapping(own_shop: Settings) -> Iterator[Flask]:
 
 
 def test_swaps_are_logged_and_those_without_a_name_never_see_one(swapping: Flask, own_shop: Settings) -> None:
-    client = client_of(swapping)
+    client = backend_of(swapping)
     plain = [hit["item_id"] for hit in client.get("/api/search?q=red+ball&k=8").get_json()["hits"]]
     shown = {}
     for number in range(12):

@@ -20,7 +20,7 @@ from magpie.search.reports.interleaving_report import compare, read_comparisons
 from magpie.search.request import Hit, SearchRequest, SearchResult
 from magpie.web.app import create_app
 from magpie.web.cli.main import FAILED
-from tests.support.serving import client_of
+from tests.support.serving import backend_of
 from tests.web.api.test_api import stored
 from tests.web.cli.test_cli import Run, magpie  # noqa: F401
 
@@ -142,7 +142,7 @@ def comparing(own_shop: Settings) -> Iterator[Flask]:
 
 
 def test_a_comparison_from_search_to_report(comparing: Flask, own_shop: Settings, magpie: Run) -> None:  # noqa: F811
-    client = client_of(comparing)
+    client = backend_of(comparing)
     answer = client.post(
         "/api/search", json={"query": "red ball", "k": 6, "session_id": "s1", "layout": "list"}
     ).get_json()
@@ -165,7 +165,7 @@ def test_a_comparison_from_search_to_report(comparing: Flask, own_shop: Settings
 
 def test_a_comparison_with_a_ranker_that_cannot_be_opened_does_not_begin(own_shop: Settings) -> None:
     app = create_app(own_shop.model_copy(update={"compare": "first-stage 000012-gone"}))
-    client = client_of(app)
+    client = backend_of(app)
     client.post("/api/search", json={"query": "red ball", "session_id": "s1"})
     assert "000012-gone" in " ".join(app.extensions["magpie"].engine.status()["alarms"])
     app.extensions["magpie"].close()

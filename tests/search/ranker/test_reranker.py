@@ -17,7 +17,7 @@ from magpie.data.erasure.erase import forget_client
 from magpie.data.events.event_log import EventLog
 from magpie.data.events.ubi import EventRecord
 from magpie.data.settings import Settings
-from magpie.search.click_models.click_models import PositionModel
+from magpie.search.click_models.click_models import ClickModel
 from magpie.search.click_models.debiased_rates import count_pairs
 from magpie.search.click_models.position_bias import assumed_propensities
 from magpie.search.engine import SearchEngine
@@ -31,6 +31,7 @@ from magpie.search.ranker_training.fit_ranker import fit_ranker
 from magpie.search.ranker_training.train_ranker import train
 from magpie.search.request import Hit, SearchRequest
 from magpie.web.api.answer_search import query_record
+from magpie.web.middleware.identity import NOBODY
 
 QUERY = SearchRequest(text="red", k=20, explain=True)
 
@@ -72,7 +73,7 @@ def favouring(item_id: str, engine: SearchEngine) -> Ranker:
         ["red"], items, [""], [""], zeros, zeros, zeros, zeros, np.arange(number), clicks=clicks, **shown
     )
     found = numbers_of(engine, items)
-    pairs = count_pairs(cells, PositionModel(assumed_propensities()))
+    pairs = count_pairs(cells, ClickModel(assumed_propensities()))
     return fit_ranker(gather_click_statistics(pairs, stages, found), stages)
 
 
@@ -135,7 +136,7 @@ def test_addends_sum_to_falling_scores_and_inputs_are_logged(own_shop: Settings,
     for hit in result.hits:
         assert hit.explain is not None and sum(hit.explain.values()) == pytest.approx(hit.score, abs=1e-5)
     assert result.hits[0].explain is not None and result.hits[0].explain["clicks"] > 0
-    logged = query_record(QUERY, Explored(result), is_typing=False)
+    logged = query_record(QUERY, NOBODY, Explored(result), is_typing=False)
     assert logged.query_attributes["ranker"] == result.ranker
     first = logged.hits[0].features
     assert first is not None and first["first_stage_rank"] == 20

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from magpie.indexer.fusion.halves import stand_twice
 from magpie.indexer.fusion.missing_part_imputation import ImputedAverage
 from magpie.indexer.indexes.attribute_columns import Columns
 from magpie.indexer.indexes.vector_index import EXACT, Neighbours, VectorIndex, build_index
@@ -46,14 +47,15 @@ def wordless_at_the_top(shop: Segment, near: Neighbours) -> float:
 
 def test_they_get_at_most_about_their_share_of_the_top(shop: Segment) -> None:
     queries = unit_rows(np.stack([shop.parts["image"][k * EACH :][:EACH].mean(axis=0) for k in range(KINDS)]))
-    before = [ranked(shop, query) for query in queries.astype(np.float32)]
+    queries = stand_twice(queries.astype(np.float32))
+    before = [ranked(shop, query) for query in queries]
     after = [limit_wordless(shop, query, near) for query, near in zip(queries, before, strict=True)]
     assert np.mean([wordless_at_the_top(shop, near) for near in before]) > 2 * WORDLESS
     assert np.mean([wordless_at_the_top(shop, near) for near in after]) == pytest.approx(WORDLESS, abs=0.1)
 
 
 def test_nobody_gains_and_items_with_words_keep_their_similarity(shop: Segment) -> None:
-    query = np.asarray(shop.fused[7])
+    query = stand_twice(shop.own_vectors(np.array([7]))[0])
     near = ranked(shop, query)
     fair = limit_wordless(shop, query, near)
     assert (np.diff(fair.scores) <= 0).all() and sorted(fair.rows) == sorted(near.rows)
@@ -65,8 +67,9 @@ def test_where_nothing_is_known_of_whole_items_all_stays(shop: Segment) -> None:
     wordless = np.flatnonzero(shop.is_wordless)
     pictures = np.asarray(shop.parts["image"], np.float32)[wordless]
     alone = segment_of(np.zeros_like(pictures), pictures, np.zeros(len(pictures), np.float32))
-    near = ranked(alone, pictures[0])
-    assert limit_wordless(alone, pictures[0], near) is near
+    query = stand_twice(pictures[0])
+    near = ranked(alone, query)
+    assert limit_wordless(alone, query, near) is near
 
 
 def test_an_uploaded_picture_finds_them_within_their_share(shop: Segment) -> None:

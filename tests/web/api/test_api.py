@@ -14,13 +14,15 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
 from magpie.data.database.connection import open_database
-from magpie.data.errors import BadFilter
+from magpie.data.errors import BadFilter, NotTogether
 from magpie.data.events.event_log import EventLog
 from magpie.data.events.pseudonyms import is_pseudonym
 from magpie.data.settings import Settings
+from magpie.indexer.indexes.field_filter import FieldFilter, Span, written_span
 from magpie.web.api.filter_notation import format_filter_parameters, parse_filter_parameters, parse_filters
 from magpie.web.app import create_app
 from magpie.web.page.state import MAX_PAGES, PageState
@@ -127,9 +129,12 @@ def test_nonsense_is_answered_honestly(client: FlaskClient) -> None:
 
 
 def test_suggestions_complete_what_is_typed(client: FlaskClient) -> None:
-    suggestions = client.get("/api/suggest?q=re").get_json()["suggestions"]
-    assert suggestions and all("re" in one.lower() for one in suggestions)
-    assert client.get("/api/suggest?q=").get_json() == {"suggestions": []}
+    answer = client.get("/api/suggest?q=re").get_json()
+    assert answer["suggestions"] and all("re" in one.lower() for one in answer["suggestions"])
+    assert [one["text"] for one in answer["details"]] == answer["suggestions"]
+    red = answer["details"][answer["suggestions"].index("red")]
+    assert (red["kind"], red["field"]) == ("attribute", "colour") and client.get(red["image_url"]).status_code == 200
+    assert client.get("/api/suggest?q=").get_json() == {"suggestions": [], "details": []}
 
 
 def test_an_item_without_a_picture_says_so(client: FlaskClient) -> None:
@@ -207,7 +212,7 @@ def test_whole_numbers_may_come_with_a_point(own_app: Flask, own_shop: Settings)
         (b'{"query": "x", "k": true}', ["k:"]),
         (b'{"query": "x", "page": 2}', ["page:", "unknown"]),
         (b'{"query": "x", "filters": {"year": {"near": 3}}}', ["filters.year", "near", "gte"]),
-        (b'{"query": "x", "filters": {"year": {"gte": "3"}}}', ["filters.year.gte", "number"]),
+        (b'{"query": "x", "filters": {"year": {"gte": true}}}', ["filters.year.gte", "number"]),
         (b'{"query": "x", "filters": {"year": {}}}', ["filters.year", "gte"]),
         (b'{"query": "x", "filters": {"colour": []}}', ["filters.colour", "empty"]),
         (b'{"query": "x", "filters": {"colour": [null]}}', ["filters.colour"]),
@@ -291,35 +296,82 @@ def test_more_than_the_rate_limit_is_refused(own_shop: Settings) -> None:
 # ---- filters in addresses ----
 
 FIELD = st.text(min_size=1, max_size=12)
-FILTERS = st.dictionaries(
-    FIELD,
-    st.lists(st.text(max_size=12), min_size=1, max_size=3, unique=True)
-    | st.fixed_dictionaries({}, optional={name: st.integers(-999, 999).map(float) for name in ("gte", "lte")}).filter(
-        bool
-    ),
-    max_size=4,
-)
+VALUES = st.lists(st.text(max_size=12), max_size=3, unique=True).map(tuple)
+BOUND = st.sampled_from(["", "-5", "2.5", "1e3", "2026-01-31", "2026-01-31T10:00:00+02:00", "cheap"])
+SPANS = st.lists(st.builds("{}..{}".format, BOUND, BOUND).map(written_span), max_size=2).map(tuple)
+FILTER = st.builds(FieldFilter, VALUES, SPANS, VALUES, SPANS, st.sampled_from([None, True, False]))
+FILTERS = st.dictionaries(FIELD, FILTER.filter(lambda one: one != FieldFilter()), max_size=4)
 
 
 @given(FILTERS)
-def test_filters_survive_the_way_through_an_address(filters: dict[str, Any]) -> None:
+def test_filters_survive_the_way_through_an_address(filters: dict[str, FieldFilter]) -> None:
     assert parse_filter_parameters(format_filter_parameters(filters)) == filters
 
 
 @given(FILTERS, st.text(max_size=40), st.integers(1, MAX_PAGES))
-def test_the_page_state_survives_the_way_through_an_address(filters: dict[str, Any], words: str, page: int) -> None:
+def test_the_page_state_survives_the_way_through_an_address(
+    filters: dict[str, FieldFilter], words: str, page: int
+) -> None:
     state = PageState(q=words.strip(), filters=filters, page=page)
-    from werkzeug.datastructures import MultiDict
-
     assert PageState.from_parameters(MultiDict(state.parameters())) == state
 
 
-def test_plain_values_are_taken_as_lists_of_texts() -> None:
-    assert parse_filters({"new": True, "year": 2014, "size": [1.5, "XL"]}) == {
-        "new": ["true"], "year": ["2014"], "size": ["1.5", "XL"],
-    }  # fmt: skip
+def test_plain_values_are_taken_as_texts() -> None:
+    given_values = {"new": True, "year": 2014, "size": [1.5, "XL"], "code": 4006381333931.0}
+    read = {name: wanted.values for name, wanted in parse_filters(given_values).items()}
+    assert read == {"new": ("true",), "year": ("2014",), "size": ("1.5", "XL"), "code": ("4006381333931",)}
     with pytest.raises(BadFilter, match="size"):
         parse_filters({"size": float("nan")})
+
+
+def test_addresses_and_json_exclude_and_ask_for_presence_alike() -> None:
+    written = ["-colour:red", "-colour:blue", "size:*", "-year:*", '\\-odd:"1..2"', '\\-odd:"*"']
+    excluded = {"colour": {"not": ["red", "blue"]}, "size": {"exists": True}, "year": {"exists": False}}
+    assert parse_filter_parameters(written) == parse_filters(excluded | {"-odd": ["1..2", "*"]})
+    spans = parse_filters({"price": {"not": [{"gte": 1, "lt": 5}, 9]}})["price"].not_spans
+    assert spans == (Span((("gte", 1), ("lt", 5))),)
+    with pytest.raises(NotTogether, match="colour"):
+        parse_filter_parameters(["colour:*", "-colour:*"])
+
+
+@pytest.mark.parametrize(
+    ("filters", "status", "words"),
+    [
+        ({"year": {"gte": "soon"}}, 422, ["filters.year.gte", "soon", "ISO 8601"]),
+        ({"year": {"gte": "3"}}, 422, ["filters.year.gte", "number"]),
+        ({"year": {"exists": "maybe"}}, 400, ["filters.year.exists", "maybe"]),
+        ({"year": {"not": []}}, 400, ["filters.year", "empty"]),
+        ({"year": {"not": {"exists": True}}}, 400, ["filters.year", "exists", "gte"]),
+        ({"year": {"gte": "2026-01-31"}}, 422, ["year", "2026-01-31", "numbers"]),
+        ({"price": {"not": {"lt": "2026-01-31"}}}, 422, ["price", "numbers"]),
+    ],
+)
+def test_a_bad_filter_names_the_field_and_the_remedy(
+    client: FlaskClient, filters: dict, status: int, words: list[str]
+) -> None:
+    assert_problem(client.post("/api/search", json={"query": "x", "filters": filters}), status, *words)
+
+
+@pytest.mark.parametrize("written", ["1O..20", "10..2O", "..", "10..20..30", "2026-01-01..", "cheap..dear"])
+def test_a_mistyped_range_is_no_empty_shop(client: FlaskClient, written: str) -> None:
+    for sign in ("", "-"):
+        assert_problem(client.get(f"/api/search?filter={sign}price:{written}"), 422, "price", written, "10..50")
+    assert client.get(f"/?filter=price:{written}").status_code == 422
+    assert client.get(f'/api/search?filter=price:"{written}"').get_json()["total"] == 0
+    assert client.get(f"/api/search?filter=-price:{written}&filter=nothing:1").status_code == 422
+
+
+def test_what_is_excluded_is_left_out_and_may_be_shown_and_removed(client: FlaskClient) -> None:
+    both = client.get("/api/search?filter=-colour:red&filter=-kind:ball&k=100").get_json()["hits"]
+    assert both and not {"Red"} & {hit["attributes"].get("colour") for hit in both}
+    assert PLAIN_ID in {hit["item_id"] for hit in both}  # it has no colour
+    without = client.get("/api/search?filter=-colour:*&k=100").get_json()["hits"]
+    coloured = client.get("/api/search?filter=colour:*&k=100").get_json()["hits"]
+    assert not any("colour" in hit["attributes"] for hit in without) and all(
+        "colour" in h["attributes"] for h in coloured
+    )
+    page = client.get("/?filter=-colour:Red&filter=-price:6..&filter=kind:*").get_data(as_text=True)
+    assert all(label in page for label in ("not Colour: Red", "not Price: from 6", "with Kind"))
 
 
 # ---- behaviour ----
@@ -499,16 +551,16 @@ def test_only_this_machine_writes_while_there_is_no_token(own_app: Flask) -> Non
         {"headers": {"Host": "attacker.example"}},
     ]
     for how in refused:
-        assert_problem(client.put("/api/items/x", json=item, **how), 403, "MAGPIE_API_TOKEN")
-        assert_problem(client.delete("/api/items/ball-red", **how), 403)
-        assert_problem(client.post("/api/items", json=[{"item_id": "x", **item}], **how), 403)
+        assert_problem(client.put("/api/items/x", json=item, **how), 401, "owner-token")
+        assert_problem(client.delete("/api/items/ball-red", **how), 401)
+        assert_problem(client.post("/api/items", json=[{"item_id": "x", **item}], **how), 401)
         assert client.get("/api/items/ball-red", **how).status_code == 200
     for host in ("localhost:8000", "127.0.0.1", "[::1]:8000"):
         assert client.put("/api/items/x", json=item, headers={"Host": host}).status_code in (200, 201)
 
 
 def test_a_token_opens_writing_from_anywhere_and_closes_it_to_all_others(own_shop: Settings) -> None:
-    app = create_app(own_shop.model_copy(update={"api_token": "the-token"}))
+    app = create_app(own_shop.model_copy(update={"api_token": "the-token", "trust_loopback": False}))
     client = client_of(app)
     try:
         for headers in (

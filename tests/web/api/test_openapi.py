@@ -73,10 +73,10 @@ def app(shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture(scope="module")
 def guarded(shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The same application once there is a token."""
+    """The same application where nobody is trusted by address."""
     home = tmp_path_factory.mktemp("guarded") / "home"
     shutil.copytree(shop.home, home)
-    opened = create_app(shop.model_copy(update={"home": home, "api_token": TOKEN}))
+    opened = create_app(shop.model_copy(update={"home": home, "api_token": TOKEN, "trust_loopback": False}))
     yield opened
     opened.extensions["magpie"].close()
 
@@ -127,8 +127,8 @@ def test_the_docs_need_no_network(app: Any, document: dict[str, Any]) -> None:
 
 OPERATIONS = [
     "GET /api/search", "POST /api/search", "GET /api/suggest", "GET /api/items/{item_id}/similar", "GET /api/recommend",
-    "POST /api/events", "GET /api/items/{item_id}", "PUT /api/items/{item_id}", "DELETE /api/items/{item_id}",
-    "POST /api/items", "GET /healthz", "GET /readyz", "GET /metrics",
+    "POST /api/events", "POST /api/clients", "GET /api/items/{item_id}", "PUT /api/items/{item_id}",
+    "DELETE /api/items/{item_id}", "POST /api/items", "GET /healthz", "GET /readyz", "GET /metrics",
 ]  # fmt: skip
 
 
@@ -152,7 +152,13 @@ def test_answers_keep_to_the_document(guarded: Any, name: str) -> None:
     assert min(answered) < 300 or ("{item_id}" in path and method != "PUT")  # ids of items nobody guesses
 
 
-GUARDED = ["PUT /api/items/{item_id}", "DELETE /api/items/{item_id}", "POST /api/items", "GET /metrics"]
+GUARDED = [
+    "PUT /api/items/{item_id}",
+    "DELETE /api/items/{item_id}",
+    "POST /api/items",
+    "POST /api/clients",
+    "GET /metrics",
+]
 
 
 def test_the_document_says_what_needs_a_token(guarded: Any) -> None:

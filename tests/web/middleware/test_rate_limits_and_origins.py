@@ -110,7 +110,7 @@ def test_only_trusted_proxies_say_whose_a_request_is(
 def test_through_a_trusted_proxy_nobody_is_this_machine(settings: Settings) -> None:
     with opened(settings, trusted_proxies="127.0.0.1") as app:
         sent = from_address("127.0.0.1", X_Forwarded_For="127.0.0.1", X_Forwarded_Host="localhost")
-        assert client_of(app).put("/api/items/x", json={"title": "x"}, **sent).status_code == 403
+        assert client_of(app).put("/api/items/x", json={"title": "x"}, **sent).status_code == 401
 
 
 def test_bad_lists_are_named() -> None:
@@ -144,7 +144,7 @@ def test_a_named_site_is_not_let_in_to_write_or_measure(settings: Settings) -> N
             assert "Access-Control-Allow-Origin" not in client.options(address, headers={"Origin": SHOP}).headers
         asked = client.options("/api/items/x", headers={"Origin": SHOP, "Access-Control-Request-Method": "PUT"})
         assert asked.headers["Access-Control-Allow-Methods"] == "GET"
-        assert client.put("/api/items/x", json={"title": "x"}, headers={"Origin": SHOP}).status_code == 403
+        assert client.put("/api/items/x", json={"title": "x"}, headers={"Origin": SHOP}).status_code == 401
 
 
 def test_pictures_may_be_shown_by_other_sites_only_when_some_are_named(settings: Settings) -> None:

@@ -303,7 +303,7 @@ def test_suggestions_are_chosen_with_the_arrow_keys(open_page: Any) -> None:
     box.type("re", delay=20)
     page.wait_for_selector("#suggestions li")
     page.keyboard.press("ArrowDown")
-    chosen = page.locator("#suggestions [aria-selected=true]").inner_text()
+    chosen = page.locator("#suggestions [aria-selected=true]").get_attribute("data-text")
     assert box.get_attribute("aria-activedescendant") == "suggestion-0"
     page.keyboard.press("Enter")
     wait_until(page, "document.getElementById('suggestions').hidden")
@@ -394,7 +394,7 @@ def test_an_opened_hit_is_told_with_its_place(open_page: Any, server: Server) ->
         "object": {"object_id": item_id}, "position": {"ordinal": 2},
     }  # fmt: skip
     (cookie,) = page.context.cookies()
-    assert cookie["value"] == click["session_id"] and cookie["expires"] == -1
+    assert cookie["value"].split(".")[0] == click["session_id"] and cookie["expires"] == -1
     shown = []
     for _ in range(2):  # the order may have learned from the click; it does not change by itself
         page.goto(f"{server.url}/?q=green")

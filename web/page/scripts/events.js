@@ -1,5 +1,5 @@
 // Sends events to the server: impressions, clicks, views and reactions. For visitors who ask for privacy it sends nothing
-// and sets no cookie; the others get a random session id with their first click.
+// and sets no cookie; the others get a random session id with their first click, which the server made and signed.
 
 import { addressOf } from "./addresses.js";
 
@@ -23,12 +23,12 @@ function randomName() {
 
 const knownSession = () => document.cookie.split("; ").find((one) => one.startsWith(COOKIE + "="))?.slice(COOKIE.length + 1) ?? "";
 
+const nameIn = (signed) => signed.split(".")[0];
+
 function session() {
-  const known = knownSession();
-  if (known) return known;
-  const name = randomName();
-  document.cookie = `${COOKIE}=${name}; path=/; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
-  return name;
+  const { visit } = document.body.dataset;
+  if (!knownSession() && visit) document.cookie = `${COOKIE}=${visit}; path=/; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
+  return nameIn(knownSession());
 }
 
 function eventOf(action, about, sessionId, more = {}) {
@@ -85,7 +85,7 @@ function sendImpression(card) {
   const key = about.queryId + "/" + about.itemId;
   if (!about.queryId || seen.has(key)) return;
   seen.add(key);
-  waiting.push(eventOf("impression", about, knownSession()));
+  waiting.push(eventOf("impression", about, nameIn(knownSession())));
 }
 
 const watching = "IntersectionObserver" in window && new IntersectionObserver(noteSeen, { threshold: SEEN_SHARE });
@@ -107,7 +107,7 @@ function watchDwell() {
     if (isSent || document.visibilityState !== "hidden") return;
     isSent = true;
     const about = origin.itemId === item ? origin : { itemId: item };
-    waiting.push(eventOf("view", about, knownSession(), { dwell_ms: Math.round(performance.now() - since) }));
+    waiting.push(eventOf("view", about, nameIn(knownSession()), { dwell_ms: Math.round(performance.now() - since) }));
     send();
   });
 }
