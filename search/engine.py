@@ -3,7 +3,8 @@
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -30,9 +31,15 @@ from magpie.search.query.autocomplete import complete_with_searches
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.ranker.named_rankings import CURRENT, FIRST_STAGE, compared_versions
 from magpie.search.ranker.reranker import Reranked, Reranker
-from magpie.search.request import FacetValue, Hit, Range, SearchRequest, SearchResult
+from magpie.search.request import FacetValue, FilterValue, Hit, Range, SearchRequest, SearchResult
 from magpie.search.retrieval.confidence import is_confident
-from magpie.search.retrieval.facets import count_facets, find_ranges, find_without_each_filter
+from magpie.search.retrieval.facets import (
+    MOST_RECOUNTED,
+    count_facets,
+    fields_to_recount,
+    find_ranges,
+    find_without_each_filter,
+)
 from magpie.search.retrieval.price_preference import prefer_low_prices
 from magpie.search.retrieval.ranked_list import RankedList, check_sort
 from magpie.search.serving import NO_SERVER, Serving, Upkeep, open_serving, serve, with_changes
@@ -92,11 +99,22 @@ class SearchEngine:
             hits=hits,
             facets=facets,
             ranges=ranges,
-            notices=[f"Understood as: {reading.corrected}"] if reading.corrected else [],
+            notices=_notices(request, reading.corrected),
             understood=list(reading.understood),
             corrected=reading.corrected,
             did_you_mean=reading.did_you_mean,
         )
+
+    def totals(self, request: SearchRequest, filters: Sequence[Mapping[str, FilterValue]]) -> list[int]:
+        """How many items match the request with each of these filters in the place of its own, 0 where none answers
+        well; its words are parsed and matched once. Raises as `search`."""
+        serving, before, totals = self.serving, None, []
+        for each in filters:
+            asked = replace(request, filters=each)
+            before = run_first_stage(serving, asked, before=before)
+            total = max(sum(len(rows) for rows in before.matching), min(1, len(before.ranked)))
+            totals.append(total if _confident(asked, before, serving) else 0)
+        return totals
 
     @property
     def fingerprint(self) -> str:
@@ -210,6 +228,17 @@ def check_fields(request: SearchRequest, segments: Sequence[Columns]) -> None:
     check_names(request.filters, segments, "filter")
 
 
+def _notices(request: SearchRequest, corrected: str) -> list[str]:
+    """What the searcher should know of how the request was answered."""
+    notices = [f"Understood as: {corrected}"] if corrected else []
+    if request.facets and (others := fields_to_recount(request.filters)[MOST_RECOUNTED:]):
+        notices.append(
+            f"More than {MOST_RECOUNTED} fields are filtered by: facets and ranges of {', '.join(others)} hold what "
+            "their own filters leave."
+        )
+    return notices
+
+
 def _facets(
     serving: Serving, request: SearchRequest, found: FirstStageResult
 ) -> tuple[dict[str, list[FacetValue]], dict[str, Range]]:
@@ -218,7 +247,9 @@ def _facets(
         return {}, {}
     segments = serving.segments
     try:
-        unfiltered = find_without_each_filter(segments, found.parsed, request.filters, depth_of(request), found.best)
+        unfiltered = find_without_each_filter(
+            found.retrieved, found.parsed, request.filters, depth_of(request), found.best
+        )
         facets = count_facets(segments, serving.facet_names, found.matching, unfiltered, request.filters)
         return facets, find_ranges(segments, found.matching, unfiltered)
     except MagpieError:

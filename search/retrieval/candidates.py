@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from magpie.indexer.indexes.collection_statistics import CollectionStatistics, LookedUp
+from magpie.indexer.indexes.collection_statistics import CollectionStatistics
 from magpie.indexer.indexes.fast_arrays import best_first
 from magpie.indexer.indexes.lexical_index import NO_MATCHES, LexicalMatches
 from magpie.indexer.indexes.vector_index import Neighbours
@@ -20,7 +20,8 @@ class Retrieved:
 
     `neighbours` are the nearest rows with their cosines, by the compared vectors ("fused", "text", "image"); `lexical`
     the matches of the query's words, `negated` those of each negated phrase; `best_lexical` the best lexical score
-    without filters. `browsed` are all allowed rows (n,), for a request without a query.
+    without filters. `browsed` are all allowed rows (n,), for a request without a query;
+    `matched` are the matches of the words and of each negated phrase whatever the filters.
     """
 
     segment: Segment
@@ -29,24 +30,45 @@ class Retrieved:
     negated: Sequence[LexicalMatches] = ()
     best_lexical: float = 0.0
     browsed: np.ndarray | None = None
+    matched: tuple[LexicalMatches, ...] = ()
 
 
 def retrieve(
-    segments: Sequence[Segment], parsed: ParsedQuery, filters: Mapping[str, FilterValue], depth: int
+    segments: Sequence[Segment],
+    parsed: ParsedQuery,
+    filters: Mapping[str, FilterValue],
+    depth: int,
+    before: Sequence[Retrieved] = (),
 ) -> list[Retrieved]:
-    """For each segment the best `depth` rows of each index that the query uses. Raises BadFilter."""
+    """For each segment the best `depth` rows of each index that the query uses. Raises BadFilter.
+
+    `before` is what was retrieved for the same query with other filters, so that its words are not matched again.
+    """
+    matched = [each.matched for each in before] if before else _match_words(segments, parsed)
+    pairs = zip(segments, matched, strict=True)
+    return [_retrieve_from(segment, parsed, words, filters, depth) for segment, words in pairs]
+
+
+def _match_words(segments: Sequence[Segment], parsed: ParsedQuery) -> list[tuple[LexicalMatches, ...]]:
+    """For each segment all matches of the query's words, and those of each negated phrase; none when browsing."""
+    if parsed.is_browsing:
+        return [()] * len(segments)
     statistics = CollectionStatistics((segment.lexical, segment.dead) for segment in segments)
-    words, negated = statistics.look_up(parsed.query_words), [statistics.look_up(one) for one in parsed.not_query_words]
-    return [_retrieve_from(segment, parsed, (words, *negated), filters, depth) for segment in segments]
+    words = [statistics.look_up(one) for one in (parsed.query_words, *parsed.not_query_words)]
+    return [tuple(segment.lexical.match(each) for each in words) for segment in segments]
 
 
 def _retrieve_from(
-    segment: Segment, parsed: ParsedQuery, words: Sequence[LookedUp], filters: Mapping[str, FilterValue], depth: int
+    segment: Segment,
+    parsed: ParsedQuery,
+    matched: tuple[LexicalMatches, ...],
+    filters: Mapping[str, FilterValue],
+    depth: int,
 ) -> Retrieved:
     allowed = allowed_rows(segment, filters, parsed)
     if parsed.is_browsing:
         return Retrieved(segment, browsed=np.arange(len(segment.ids)) if allowed is None else np.flatnonzero(allowed))
-    lexical, *negated = (segment.lexical.match(each) for each in words)
+    lexical, *negated = matched
     return Retrieved(
         segment,
         {
@@ -56,6 +78,7 @@ def _retrieve_from(
         _best_of(lexical, depth, allowed),
         [_best_of(each, depth, allowed) for each in negated],
         lexical.best,
+        matched=matched,
     )
 
 
