@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from magpie.data.aggregates.blocked_phrases import holds_phrase, read_blocked_phrases
 from magpie.data.aggregates.recent_choices import read_recent_choices
 from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.clock import now_ms
@@ -20,14 +21,13 @@ from magpie.data.settings import Settings
 from magpie.indexer.generations.generation import Generation
 from magpie.indexer.generations.store import NO_INDEX, current_id
 from magpie.indexer.indexes.attribute_columns import Columns, check_names
-from magpie.search.click_models.saved_bias import measured_position_bias
+from magpie.search.click_models.saved_bias import flattest_position_bias
 from magpie.search.first_stage import FirstStageResult, depth_of, run_first_stage
 from magpie.search.live_index.hit_store import hit_of
 from magpie.search.live_index.segment import Segment
 from magpie.search.personalisation.freshness import Freshness
 from magpie.search.personalisation.personalise import Preferences, personalise, preferences_of
 from magpie.search.personalisation.popularity import Popularity
-from magpie.search.query.autocomplete import complete_with_searches
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.ranker.named_rankings import CURRENT, FIRST_STAGE, compared_versions
 from magpie.search.ranker.reranker import Reranked, Reranker
@@ -44,8 +44,10 @@ from magpie.search.retrieval.price_preference import prefer_low_prices
 from magpie.search.retrieval.ranked_list import RankedList, check_sort
 from magpie.search.serving import NO_SERVER, Serving, Upkeep, open_serving, serve, with_changes
 from magpie.search.status import describe_status, not_ready
+from magpie.search.suggestions import Suggestion, suggest
 
 log = logging.getLogger(__name__)
+_SPARE_SUGGESTIONS = 20  # that are found beyond those wanted, to take the place of blocked ones
 _CURRENT_GONE = "is gone; the index is served until the server ends, so run `magpie index rebuild`"
 
 
@@ -59,7 +61,7 @@ class SearchEngine:
         self.decoders = Decoders.opened()
         self._catalogue = Catalogue(database, settings, self.decoders.catalogue)
         self._query_ids = open_query_ids(database)
-        self.popularity = Popularity(database, settings.min_clients, partial(measured_position_bias, settings))
+        self.popularity = Popularity(database, settings.min_clients, partial(flattest_position_bias, settings))
         self._serving: Serving | None = None
         self._reranker = Reranker(settings, compared_versions(settings))
         self._freshness = Freshness(self._catalogue, settings.freshness_weight, settings.freshness_half_life_days)
@@ -146,9 +148,15 @@ class SearchEngine:
         """The typed text with its unfinished last word completed from the catalogue's words. Raises NoIndex."""
         return self.serving.query_parser.finish(text, self.serving.segments)
 
-    def suggest(self, prefix: str, limit: int = 8) -> list[str]:
-        """At most `limit` completions of `prefix`: popular searches, then phrases of the catalogue. Raises NoIndex."""
-        return complete_with_searches(self.popularity.searched, self.serving.generation.phrases, prefix, limit)
+    def suggest(self, prefix: str, limit: int = 8) -> list[Suggestion]:
+        """At most `limit` completions of `prefix`, each with an item that has its words; none that the owner blocked.
+
+        Raises NoIndex.
+        """
+        blocked = read_blocked_phrases(self._database)
+        wanted = limit + _SPARE_SUGGESTIONS if blocked else limit
+        found = suggest(self.serving, self.popularity.searched, prefix, wanted)
+        return [one for one in found if not holds_phrase(one[0].text, blocked)][:limit]
 
     def status(self) -> dict[str, Any]:
         """The status as `describe_status` gives it; `ready` is False, with the reason as alarm, without an index."""

@@ -181,6 +181,17 @@ class LexicalIndex:
         shares = scores[rows] / np.float32(query.attainable or 1.0)
         return LexicalMatches(rows, shares, query.texts, query.unknown, query.known_share)
 
+    def rows_with_all(self, query: "LookedUp") -> np.ndarray:
+        """The ascending rows that have every needed word of a query; none where no item has one of them."""
+        having = np.full(self.num_rows, not query.unknown)
+        for word in query.words:
+            if not word.is_optional and having.any():
+                has_word = np.zeros(self.num_rows, bool)
+                for alternative in word.alternatives:
+                    has_word[self._postings(alternative)[0]] = True
+                having &= has_word
+        return np.flatnonzero(having)
+
     def having(self, phrase: Phrase, in_body: bool = True) -> np.ndarray:
         """(n,) bool: rows that have the phrase, in their body or, without `in_body`, before it."""
         having = np.zeros(self.num_rows, bool)

@@ -13,6 +13,7 @@ from magpie.data.settings import Settings
 from magpie.indexer.encoder.encoder import Encoder
 from magpie.indexer.encoder.image_decoding import decode_upload
 from magpie.indexer.generations.generation import Generation
+from magpie.indexer.mix.mix import EVEN, Mix, mix_of
 from magpie.indexer.text.query_words import NO_WORDS, QueryWords, analyse_query, phrase_of, spellings_of
 from magpie.indexer.vectors import unit_rows
 from magpie.search.live_index.segment import Segment, find_row
@@ -41,6 +42,7 @@ class ParsedQuery:
     `query_words` what the lexical index looks up for them, with the phrases that items must and must not have.
     `negation` holds the negated phrases for vectors, `not_query_words` those for the lexical index.
     `known_share` is the share of the words that the encoder's vocabulary knows, 1 without words.
+    `mix` is what words, texts and pictures count: the catalogue's for a query of words, else even.
     `excluded_id` is the example's `items.id`, which is never a hit.
     """
 
@@ -56,6 +58,7 @@ class ParsedQuery:
     is_browsing: bool = False
     shows_picture: bool = False  # the vector comes from an uploaded picture
     known_share: float = 1.0
+    mix: Mix = EVEN
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,7 @@ class QueryParser:
         self._encoder = encoder
         self._decoder = decoder
         self._means = generation.means
+        self._mix = mix_of(generation.manifest)
         self._subspaces = generation.attribute_subspaces
         self._languages = generation.lexical.languages
         self._reader = QueryReader(generation.lexical)
@@ -155,6 +159,7 @@ class QueryParser:
             more_like_this=self._compare(example, reading.words, segments) if example else None,
             negation=self._negate([*negated, *reading.excluded][:MAX_NOT], vector),
             shows_picture=request.picture is not None,
+            mix=self._mix if given is None else EVEN,
         )
 
     def _browse(self, request: SearchRequest, reading: Reading, avoided: str) -> ParsedQuery:

@@ -9,6 +9,7 @@ from magpie.indexer.indexes.collection_statistics import CollectionStatistics
 from magpie.indexer.indexes.fast_arrays import best_first
 from magpie.indexer.indexes.lexical_index import NO_MATCHES, LexicalMatches
 from magpie.indexer.indexes.vector_index import Neighbours
+from magpie.indexer.mix.mix import Weights
 from magpie.search.live_index.segment import Segment
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.request import FilterValue
@@ -19,16 +20,16 @@ class Retrieved:
     """What one segment's indexes found among the rows that the filters allow.
 
     `neighbours` are the nearest rows with their cosines, by the compared vectors ("fused", "text", "image"); `lexical`
-    the matches of the query's words, `negated` those of each negated phrase; `best_lexical` the best lexical score
-    without filters. `browsed` are all allowed rows (n,), for a request without a query;
-    `matched` are the matches of the words and of each negated phrase whatever the filters.
+    the matches of the query's words, `negated` those of each negated phrase, and `matched` both whatever the filters.
+    `weights` are those of the query's words and vectors, alike for all segments; the similarities with fused rows are
+    weighted by them. `browsed` are all allowed rows (n,), for a request without a query.
     """
 
     segment: Segment
+    weights: Weights
     neighbours: Mapping[str, Neighbours] = field(default_factory=dict)
     lexical: LexicalMatches = NO_MATCHES
     negated: Sequence[LexicalMatches] = ()
-    best_lexical: float = 0.0
     browsed: np.ndarray | None = None
     matched: tuple[LexicalMatches, ...] = ()
 
@@ -44,51 +45,63 @@ def retrieve(
 
     `before` is what was retrieved for the same query with other filters, so that its words are not matched again.
     """
-    matched = [each.matched for each in before] if before else _match_words(segments, parsed)
+    if before:
+        weights, matched = before[0].weights, [each.matched for each in before]
+    else:
+        statistics = CollectionStatistics((segment.lexical, segment.dead) for segment in segments)
+        words = [statistics.look_up(one) for one in (parsed.query_words, *parsed.not_query_words)]
+        weights = weights_of(parsed, words[0].known_share)
+        # a request without a query has no words
+        matched = [() if parsed.is_browsing else tuple(map(each.lexical.match, words)) for each in segments]
     pairs = zip(segments, matched, strict=True)
-    return [_retrieve_from(segment, parsed, words, filters, depth) for segment, words in pairs]
+    return [_retrieve_from(segment, _Asked(parsed, weights, own), filters, depth) for segment, own in pairs]
 
 
-def _match_words(segments: Sequence[Segment], parsed: ParsedQuery) -> list[tuple[LexicalMatches, ...]]:
-    """For each segment all matches of the query's words, and those of each negated phrase; none when browsing."""
-    if parsed.is_browsing:
-        return [()] * len(segments)
-    statistics = CollectionStatistics((segment.lexical, segment.dead) for segment in segments)
-    words = [statistics.look_up(one) for one in (parsed.query_words, *parsed.not_query_words)]
-    return [tuple(segment.lexical.match(each) for each in words) for segment in segments]
+@dataclass(frozen=True)
+class _Asked:
+    """What one segment is asked: the query and its weights; the matches of its words and of each negated phrase."""
+
+    parsed: ParsedQuery
+    weights: Weights
+    matched: tuple[LexicalMatches, ...]
 
 
-def _retrieve_from(
-    segment: Segment,
-    parsed: ParsedQuery,
-    matched: tuple[LexicalMatches, ...],
-    filters: Mapping[str, FilterValue],
-    depth: int,
-) -> Retrieved:
+def weights_of(parsed: ParsedQuery, known_words: float) -> Weights:
+    """The query's weights, where the catalogue has this share of its words."""
+    if not parsed.query_words.words:
+        return parsed.mix.of_vectors()
+    return parsed.mix.of_query(known_words, parsed.known_share)
+
+
+def _retrieve_from(segment: Segment, asked: _Asked, filters: Mapping[str, FilterValue], depth: int) -> Retrieved:
+    parsed, weights = asked.parsed, asked.weights
     allowed = allowed_rows(segment, filters, parsed)
     if parsed.is_browsing:
-        return Retrieved(segment, browsed=np.arange(len(segment.ids)) if allowed is None else np.flatnonzero(allowed))
-    lexical, *negated = matched
+        browsed = np.arange(len(segment.ids)) if allowed is None else np.flatnonzero(allowed)
+        return Retrieved(segment, weights, browsed=browsed)
+    lexical, *negated = asked.matched
     return Retrieved(
         segment,
+        weights,
         {
             name: segment.indexes[name].search(v, depth, allowed)
-            for name, v in _vectors_by_part(segment, parsed).items()
+            for name, v in _vectors_by_part(segment, parsed, weights).items()
         },
         _best_of(lexical, depth, allowed),
         [_best_of(each, depth, allowed) for each in negated],
-        lexical.best,
-        matched=matched,
+        matched=asked.matched,
     )
 
 
-def _vectors_by_part(segment: Segment, parsed: ParsedQuery) -> Mapping[str, np.ndarray]:
+def _vectors_by_part(segment: Segment, parsed: ParsedQuery, weights: Weights) -> Mapping[str, np.ndarray]:
     """The query vector for each vector index that is searched: (dim,), or as the fused rows are compared with it."""
     if parsed.vector is None:
         return {}
     if parsed.more_like_this is not None:
         return parsed.more_like_this.vectors
-    return {parsed.source: segment.fused_query(parsed.vector) if parsed.source == "fused" else parsed.vector}
+    if parsed.source != "fused":
+        return {parsed.source: parsed.vector}
+    return {"fused": segment.fused_query(parsed.vector, weights.text, weights.image)}
 
 
 def _best_of(matches: LexicalMatches, depth: int, allowed: np.ndarray | None) -> LexicalMatches:

@@ -19,7 +19,6 @@ from magpie.data.errors import BadFilter, BadPicture, BadQuery, ItemNotFound, No
 from magpie.data.settings import Settings
 from magpie.indexer.rebuild import rebuild
 from magpie.search.engine import SearchEngine
-from magpie.search.query.autocomplete import complete
 from magpie.search.request import MODES, SearchRequest
 from magpie.search.retrieval.facets import MOST_RECOUNTED
 from tests.support.shop import draw
@@ -372,11 +371,3 @@ def test_a_changed_item_can_be_liked(changing, tmp_path: Path) -> None:
     catalogue.upsert([ItemDraft(item_id="new", title="Red ball")], tmp_path)
     engine.refresh()
     assert ids(engine, like="new", k=1) == ["ball-red"]
-
-
-def test_completions_are_ordered_by_frequency() -> None:
-    phrases = [("black", 9), ("black shoes", 4), ("blue", 12), ("red", 1), ("shirt", 5), ("shoes", 7)]
-    assert complete(phrases, "bl", 8) == ["blue", "black", "black shoes"]
-    assert complete(phrases, "red sh", 8) == ["red shoes", "red shirt"]
-    assert complete(phrases, "  ", 8) == []
-    assert complete(phrases, "bl", 1) == ["blue"]

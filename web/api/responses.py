@@ -92,10 +92,20 @@ class SearchAnswer(BaseModel):
     did_you_mean: str = Field("", description="The query as it may have been meant, which was not searched.")
 
 
+class SuggestionAnswer(BaseModel):
+    """What a suggestion is."""
+
+    text: str
+    kind: str = Field(description="search: many people searched it; category, attribute, title: where its words stand.")
+    field: str = Field(description="The category or attribute that it is a value of, empty for others.")
+    image_url: str | None = Field(description="A picture of an item that has all its words.")
+
+
 class SuggestAnswer(BaseModel):
-    """Ways to go on typing, best first."""
+    """Ways to go on typing, best first; for each there is an item that has all its words."""
 
     suggestions: list[str]
+    details: list[SuggestionAnswer]
 
 
 class EventsAnswer(BaseModel):

@@ -134,6 +134,8 @@ CHINESE = {
     "field_category": "类别",
     "field_price": "价格",
     "suggestions": "搜索建议",
+    "kind_search": "热门",
+    "kind_category": "类别",
     "suggestions_count": "{n} 条建议，用方向键选择",
     "recent": "搜索过",
     "recent_clear": "清除最近的搜索",

@@ -134,6 +134,8 @@ ENGLISH = {
     "field_category": "Category",
     "field_price": "Price",
     "suggestions": "Suggestions",
+    "kind_search": "Popular",
+    "kind_category": "Category",
     "suggestions_count": "{n} suggestions, use the arrow keys",
     "recent": "searched before",
     "recent_clear": "Forget recent searches",
