@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -31,7 +31,7 @@ from magpie.search.personalisation.popularity import Popularity
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.ranker.named_rankings import CURRENT, FIRST_STAGE, compared_versions
 from magpie.search.ranker.reranker import Reranked, Reranker
-from magpie.search.request import FacetValue, FilterValue, Hit, Range, SearchRequest, SearchResult
+from magpie.search.request import FacetValue, Hit, Range, SearchRequest, SearchResult
 from magpie.search.retrieval.confidence import is_confident
 from magpie.search.retrieval.facets import (
     MOST_RECOUNTED,
@@ -87,7 +87,7 @@ class SearchEngine:
         check_fields(request, [s.columns for s in segments])
         found = run_first_stage(serving, request, depth_of(request))
         reranked = self._reranker.rerank(found.ranked, request, found.parsed)
-        order = self._personalised(reranked, request, found.parsed, segments)
+        order = self._personalised(reranked, request, found, segments)
         hits = _hits(serving, order, reranked, request, found.parsed)
         facets, ranges = _facets(serving, request, found)
         reading = found.parsed.reading
@@ -107,15 +107,16 @@ class SearchEngine:
             did_you_mean=reading.did_you_mean,
         )
 
-    def totals(self, request: SearchRequest, filters: Sequence[Mapping[str, FilterValue]]) -> list[int]:
-        """How many items match the request with each of these filters in the place of its own, 0 where none answers
-        well; its words are parsed and matched once. Raises as `search`."""
-        serving, before, totals = self.serving, None, []
-        for each in filters:
-            asked = replace(request, filters=each)
-            before = run_first_stage(serving, asked, before=before)
-            total = max(sum(len(rows) for rows in before.matching), min(1, len(before.ranked)))
-            totals.append(total if _confident(asked, before, serving) else 0)
+    def totals(self, requests: Sequence[SearchRequest]) -> list[int]:
+        """How many items match each request, 0 where none answers well; one that differs from the request before it
+        in its filters alone is not parsed, and its words not matched, again. Raises as `search`."""
+        serving, totals = self.serving, list[int]()
+        found: FirstStageResult | None = None
+        for before, request in zip([None, *requests], requests, strict=False):
+            is_alike = before is not None and replace(before, filters=request.filters) == request
+            found = run_first_stage(serving, request, before=found if is_alike else None)
+            total = max(sum(len(rows) for rows in found.matching), min(1, len(found.ranked)))
+            totals.append(total if _confident(request, found, serving) else 0)
         return totals
 
     @property
@@ -213,15 +214,15 @@ class SearchEngine:
         return serving
 
     def _personalised(
-        self, reranked: Reranked, request: SearchRequest, parsed: ParsedQuery, segments: Sequence[Segment]
+        self, reranked: Reranked, request: SearchRequest, found: FirstStageResult, segments: Sequence[Segment]
     ) -> RankedList:
         """The order with addends for low prices (where wished for), freshness and what the searcher prefers; a drawn
         order is left unchanged."""
         if reranked.chances is not None:
             return reranked.order
-        order = prefer_low_prices(reranked.order, request, parsed)
-        order = self._freshness.freshen(order, request, parsed, time.time())
-        return personalise(order, request, parsed, segments, self._preferences(request))
+        order = prefer_low_prices(reranked.order, request, found.parsed, found.matching)
+        order = self._freshness.freshen(order, request, found.parsed, time.time())
+        return personalise(order, request, found.parsed, segments, self._preferences(request))
 
     def _preferences(self, request: SearchRequest) -> Preferences | None:
         """The searcher's preferences from recent choices; None without an id, without choices, or without `rerank`."""

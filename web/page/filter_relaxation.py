@@ -1,6 +1,7 @@
 """Filter relaxation: for filters that leave no result, the searches with one filter less, or with none."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from magpie.search.engine import SearchEngine
 from magpie.search.request import SearchRequest
@@ -8,7 +9,7 @@ from magpie.web.page.cards import field_label
 from magpie.web.page.state import PageState
 from magpie.web.page.texts import Text
 
-_MOST = 3  # filters that are left out for a try; each takes up to half as long as a usual search
+_MOST_FILTERS, _MOST_PARTS = 3, 2  # that are left out for a try, each of which costs as much as half a search
 
 
 @dataclass(frozen=True)
@@ -20,17 +21,23 @@ class WiderSearch:
     total: int
 
 
-def relax_filters(engine: SearchEngine, state: PageState, request: SearchRequest, text: Text) -> list[WiderSearch]:
-    """The searches with one filter less that find something, the most matches first; else the one without filters."""
+def relax_filters(
+    engine: SearchEngine, state: PageState, request: SearchRequest, read: Sequence[str], text: Text
+) -> list[WiderSearch]:
+    """The searches with one filter less that find something, the most matches first; else the one without filters.
+
+    `read` are the parts of the words that narrow the answer; the words without one of them are a search as well.
+    """
     wider = [
         (text("without_filter", filter=field_label(name, text)), state.without_field(name)) for name in state.filters
+    ][:_MOST_FILTERS]
+    wider += [
+        (text("without_part", part=part), state.but(q=" ".join(state.q.replace(part, " ").split())))
+        for part in read[:_MOST_PARTS]
     ]
-    wider = wider[:_MOST]
-    asked = [other.filters for _, other in wider] + ([{}] if len(state.filters) > 1 else [])
-    totals = engine.totals(request, asked)
-    found = [
-        WiderSearch(label, other.url, total) for (label, other), total in zip(wider, totals, strict=False) if total
-    ]
-    if not found and len(state.filters) > 1 and totals[-1]:
-        return [WiderSearch(text("without_filters"), state.but(filters={}).url, totals[-1])]
+    tried = [replace(request, filters=other.filters, text=other.q) for _, other in wider]
+    *totals, of_all = engine.totals([*tried, replace(request, filters={})])
+    found = [WiderSearch(label, other.url, total) for (label, other), total in zip(wider, totals, strict=True) if total]
+    if not found and of_all and len(wider) > 1 and state.filters:
+        return [WiderSearch(text("without_filters"), state.but(filters={}).url, of_all)]
     return sorted(found, key=lambda one: -one.total)
