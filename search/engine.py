@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from magpie.data.aggregates.blocked_phrases import holds_phrase, read_blocked_phrases
 from magpie.data.aggregates.recent_choices import read_recent_choices
 from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.clock import now_ms
@@ -19,7 +20,7 @@ from magpie.data.settings import Settings
 from magpie.indexer.generations.generation import Generation
 from magpie.indexer.generations.store import NO_INDEX, current_id
 from magpie.indexer.indexes.attribute_columns import Columns, check_names
-from magpie.search.click_models.saved_bias import measured_position_bias
+from magpie.search.click_models.saved_bias import flattest_position_bias
 from magpie.search.first_stage import FirstStageResult, depth_of, run_first_stage
 from magpie.search.live_index.hit_store import hit_of
 from magpie.search.live_index.segment import Segment
@@ -39,6 +40,7 @@ from magpie.search.status import describe_status, not_ready
 from magpie.search.suggestions import Suggestion, suggest
 
 log = logging.getLogger(__name__)
+_SPARE_SUGGESTIONS = 20  # that are found beyond those wanted, to take the place of blocked ones
 _CURRENT_GONE = "is gone; the index is served until the server ends, so run `magpie index rebuild`"
 
 
@@ -52,7 +54,7 @@ class SearchEngine:
         self.decoders = Decoders.opened()
         self._catalogue = Catalogue(database, settings, self.decoders.catalogue)
         self._query_ids = open_query_ids(database)
-        self.popularity = Popularity(database, settings.min_clients, partial(measured_position_bias, settings))
+        self.popularity = Popularity(database, settings.min_clients, partial(flattest_position_bias, settings))
         self._serving: Serving | None = None
         self._reranker = Reranker(settings, compared_versions(settings))
         self._freshness = Freshness(self._catalogue, settings.freshness_weight, settings.freshness_half_life_days)
@@ -129,8 +131,14 @@ class SearchEngine:
         return self.serving.query_parser.finish(text, self.serving.segments)
 
     def suggest(self, prefix: str, limit: int = 8) -> list[Suggestion]:
-        """At most `limit` completions of `prefix`, each with an item that has its words. Raises NoIndex."""
-        return suggest(self.serving, self.popularity.searched, prefix, limit)
+        """At most `limit` completions of `prefix`, each with an item that has its words; none that the owner blocked.
+
+        Raises NoIndex.
+        """
+        blocked = read_blocked_phrases(self._database)
+        wanted = limit + _SPARE_SUGGESTIONS if blocked else limit
+        found = suggest(self.serving, self.popularity.searched, prefix, wanted)
+        return [one for one in found if not holds_phrase(one[0].text, blocked)][:limit]
 
     def status(self) -> dict[str, Any]:
         """The status as `describe_status` gives it; `ready` is False, with the reason as alarm, without an index."""

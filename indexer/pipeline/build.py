@@ -10,6 +10,7 @@ from typing import Any
 import faiss
 import numpy as np
 
+from magpie.indexer.draws import draw_keys
 from magpie.indexer.encoder.encode_catalogue import Progress
 from magpie.indexer.fusion.average_fusion import PARTS
 from magpie.indexer.fusion.halves import stand_twice
@@ -70,9 +71,10 @@ def build(inputs: BuildInputs, folder: Path, progress: Progress, times: StageTim
         times.end_stage("texts")
         encoded = encode_items(inputs.encoder, snapshot, cache, progress)
         times.end_stage("pictures")
-        weighed = weigh_parts(encoded.parts, snapshot.num_descriptive, snapshot.columns)
+        keys = draw_keys(snapshot.item_ids)
+        weighed = weigh_parts(encoded.parts, snapshot.num_descriptive, snapshot.columns, keys)
         fused = fuse_items(inputs, snapshot, encoded, weighed)
-        composition = learn_composition(snapshot.columns, weighed.parts, encoded.encode_queries)
+        composition = learn_composition(snapshot.columns, weighed.parts, encoded.encode_queries, keys)
         mix = measure_weights(inputs, snapshot, encoded, weighed, fused, cache)
         confidence = calibrate(snapshot, encoded, fused, Mix(**mix["weights"]), folder)
         times.end_stage("mix")
@@ -110,8 +112,9 @@ class BuiltItems:
         np.save(folder / "text_weights.npy", weighed.text_weights.astype(np.float32))
         np.save(folder / "tints.npy", encoded.dominant_colours)
         for name, rows in {**encoded.parts, "fused": fused.vectors}.items():
-            np.save(folder / f"{name}.npy", rows.astype(np.float16))
-            index = build_index(rows, snapshot.ids, self.factory(*rows.shape))
+            kept = rows.astype(np.float16)  # the index has the same numbers: FAISS rounds in another way
+            np.save(folder / f"{name}.npy", kept)
+            index = build_index(kept, snapshot.ids, self.factory(*rows.shape))
             faiss.write_index(index, str(folder / f"{name}.faiss"))
         encoded.means.save(folder / "means.npz")
         fused.average.save(folder / "imputation.npz")

@@ -89,13 +89,16 @@ class WeighedParts:
         return float(self.text_weights[both].mean()) if both.any() else None
 
 
-def weigh_parts(parts: Mapping[str, np.ndarray], num_descriptive: np.ndarray, columns: Columns) -> WeighedParts:
+def weigh_parts(
+    parts: Mapping[str, np.ndarray], num_descriptive: np.ndarray, columns: Columns, keys: np.ndarray
+) -> WeighedParts:
     """Masks the less credible part of each conflict and weighs the texts by how well they agree with the pictures.
 
-    `parts` are (n, dim) centred unit rows, `num_descriptive` (n,) counts the descriptive words of each text.
+    `parts` are (n, dim) centred unit rows, `num_descriptive` (n,) counts the descriptive words of each text,
+    `keys` (n,) are the items' draw keys.
     """
-    weighing = TextWeighing.fit(parts, num_descriptive)
-    conflicts = find_conflicts(parts, category_numbers(columns))
+    weighing = TextWeighing.fit(parts, num_descriptive, keys)
+    conflicts = find_conflicts(parts, category_numbers(columns), keys)
     masked = conflicts.mask(parts)
     return WeighedParts(masked, weighing.weigh(masked, num_descriptive), weighing, conflicts)
 
@@ -155,11 +158,14 @@ class Composition:
 
 
 def learn_composition(
-    columns: Columns, parts: Mapping[str, np.ndarray], encode_queries: Callable[[list[str]], np.ndarray]
+    columns: Columns,
+    parts: Mapping[str, np.ndarray],
+    encode_queries: Callable[[list[str]], np.ndarray],
+    keys: np.ndarray,
 ) -> Composition:
     """Fits the subspaces of the lexicon's and the columns' words, and tunes the swaps on the catalogue's own items.
 
-    `parts` are (n, dim) centred unit rows by part.
+    `parts` are (n, dim) centred unit rows by part, `keys` (n,) the items' draw keys.
     """
     lexicon = load_lexicon()
     meanings = {
@@ -168,5 +174,5 @@ def learn_composition(
     values = {name: found for name, found in columns.vocabularies().items() if lexicon.slot_of(name) != "kind"}
     gathered = gather_words(meanings, {name: lexicon.slot_of(name) for name in values}, values)
     subspaces = {name: fit_subspace(words, encode_queries(words)) for name, words in gathered.items()}
-    swaps, about = tune_swaps(parts, columns, subspaces, encode_queries)
+    swaps, about = tune_swaps(parts, columns, subspaces, encode_queries, keys)
     return Composition(AttributeSubspaces(subspaces, swaps), about)

@@ -2,13 +2,36 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
+from itertools import zip_longest
 
-from magpie.search.query.catalogue_facts import CatalogueFacts, Measure, aspect_patterns
-from magpie.search.query.query_words import SIGN, any_of, query_words
+from magpie.search.query.catalogue_facts import CatalogueFacts, Measure
+from magpie.search.query.query_words import SIGN, any_of, beginning, ending, query_words
 from magpie.search.query.spans import Span
 
-_NUMBER = rf"(?<![^\W{SIGN}])(?<![.,])\d{{1,9}}(?:[.,]\d{{1,4}})?"
+_NUMBER = re.compile(rf"(?<![^\W{SIGN}])(?<![.,])\d{{1,9}}(?:[.,]\d{{1,4}})?")
+
+
+@dataclass(frozen=True)
+class _Length:
+    """A number of a query with the unit behind it, "" without one."""
+
+    start: int
+    end: int
+    number: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The place of a measure, the bounds that it names in its unit, and the aspect that its operator means, if any."""
+
+    start: int
+    end: int
+    bounds: Mapping[str, float]
+    unit: str
+    aspect: str = ""
 
 
 def find_measures(text: str, facts: CatalogueFacts) -> list[Span]:
@@ -17,23 +40,18 @@ def find_measures(text: str, facts: CatalogueFacts) -> list[Span]:
     The column is the one of the aspect named ("tall" names the height), else the only one of the unit's dimension.
     Where none or several fit, the measure stays words.
     """
-    if not facts.measures or not any(map(str.isdigit, text)):
-        return []
     found: list[Span] = []
-    for bounds, match in _matches(text):
-        if any(match.start() < span.end and span.start < match.end() for span in found):
-            continue
-        dimension, unit = _unit(match.group("unit"))
-        named = [match.groupdict().get(name) for name in ("before", "after")]
-        aspect = next((each for word in named if word and (each := _aspect(word))), _meant(match))
-        measure = _column(facts.measures, dimension, aspect)
-        if measure is None:
-            continue
-        ends = {bound: float(match.group(group).replace(",", ".")) for bound, group in bounds.items()}
-        scaled = {bound: round(number * unit / measure.unit, 6) for bound, number in ends.items()}
-        if len(scaled) == 2:
-            scaled = dict(zip(("gte", "lte"), sorted(scaled.values()), strict=True))
-        found.append(Span("measure", *match.span(), measure.field, scaled))
+    for one in _measures(text) if facts.measures else ():
+        dimension, unit = _unit(one.unit)
+        before, after = ending(text, one.start, _aspects()), beginning(text, one.end, _aspects())
+        in_after = beginning(text, one.end, ["in"])
+        after = after or (beginning(text, in_after[0], _aspects()) if in_after else None)
+        named = after or before
+        measure = _column(facts.measures, dimension, _aspects()[named[1]] if named else one.aspect)
+        if measure is not None:
+            scaled = {bound: round(number * unit / measure.unit, 6) for bound, number in one.bounds.items()}
+            start, end = before[0] if before else one.start, after[0] if after else one.end
+            found.append(Span("measure", start, end, measure.field, scaled))
     return found
 
 
@@ -46,8 +64,7 @@ def find_comparisons(text: str, facts: CatalogueFacts, example: Mapping[str, flo
     found: list[Span] = []
     for is_below, words, pattern in _than_this():
         for match in pattern.finditer(text):
-            aspect = next(aspect for word, aspect in words.items() if re.fullmatch(any_of([word]), match.group()))
-            field = _field_of(aspect, facts.measures, example)
+            field = _field_of(words[match.group()], facts.measures, example)
             if field and not any(span.field == field for span in found):
                 found.append(Span("measure", *match.span(), field, {"lt" if is_below else "gt": example[field]}))
     return found
@@ -76,46 +93,58 @@ def _unit(word: str) -> tuple[str, float]:
     return next((dimension, units[word]) for dimension, units in query_words()["units"].items() if word in units)
 
 
-def _aspect(word: str) -> str:
-    return next((aspect for aspect, pattern in aspect_patterns() if pattern.fullmatch(word)), "")
+def _measures(text: str) -> Iterator[_Found]:
+    """What may be measures that are compared, in order."""
+    lengths = list(_lengths(text))
+    for one, other in zip_longest(lengths, lengths[1:]):
+        found = _range(text, one, other) if other and one.unit in ("", other.unit) else None
+        if found := found or _bound(text, one):
+            yield found
 
 
-def _meant(match: re.Match[str]) -> str:
-    """The aspect that a comparison means by itself: "taller than" is about the height."""
-    said = " ".join((match.groupdict().get("operator") or "").split())
-    words = query_words()["comparisons"]
-    return str(words["below"].get(said) or words["above"].get(said) or "")
+def _lengths(text: str) -> Iterator[_Length]:
+    for match in _NUMBER.finditer(text):
+        unit = beginning(text, match.end(), _units()) or (match.end(), "")
+        yield _Length(match.start(), unit[0], float(match.group().replace(",", ".")), unit[1])
 
 
-def _matches(text: str) -> Iterator[tuple[Mapping[str, str], re.Match[str]]]:
-    for bounds, pattern in _patterns():
-        yield from ((bounds, match) for match in pattern.finditer(text))
+def _range(text: str, one: _Length, other: _Length) -> _Found | None:
+    words, to = query_words()["price"], text[one.end : other.start].strip()
+    low, high = sorted((one.number, other.number))
+    begins = [begin for begin, end in words["between"] if end == to]
+    begin = ending(text, one.start, begins)
+    is_range = other.unit and (begin is not None or to in words["to"])
+    start = begin[0] if begin else one.start
+    return _Found(start, other.end, {"gte": low, "lte": high}, other.unit) if is_range else None
+
+
+def _bound(text: str, one: _Length) -> _Found | None:
+    words = query_words()
+    if not one.unit:
+        return None
+    for bound, below in (("lte", "below"), ("gte", "above")):
+        if after := beginning(text, one.end, words["price"][f"{below}_after"]):
+            return _Found(one.start, after[0], {bound: one.number}, one.unit)
+    compared = words["comparisons"]
+    before = [
+        (operator, below) for below in ("below", "above") if (operator := ending(text, one.start, compared[below]))
+    ]
+    if not before:
+        return None
+    (start, said), below = min(before, key=lambda each: each[0][0])  # "no taller than" before "taller than"
+    bound = "lte" if below == "below" else "gte"
+    return _Found(start, one.end, {bound: one.number}, one.unit, compared[below][said])
 
 
 @cache
-def _patterns() -> tuple[tuple[Mapping[str, str], re.Pattern[str]], ...]:
-    words = query_words()
-    units = sorted((unit for units in words["units"].values() for unit in units), key=len, reverse=True)
-    unit = rf"(?:{'|'.join(map(re.escape, units))})(?![^\W_])"
-    aspects = any_of(word for aspect in words["aspects"].values() for word in aspect)
-    before, after = rf"(?:(?P<before>{aspects})\s*)?", rf"(?:\s*(?:in\s+)?(?P<after>{aspects}))?"
-    both = {"gte": "number", "lte": "number2"}
+def _units() -> tuple[str, ...]:
+    return tuple(unit for units in query_words()["units"].values() for unit in units)
 
-    def _span(begin: str, to: str) -> str:
-        number, number2 = rf"(?P<number>{_NUMBER})\s*(?:{unit})?", rf"(?P<number2>{_NUMBER})\s*(?P<unit>{unit})"
-        return rf"{before}{begin}{number}\s*{to}\s*{number2}{after}"
 
-    patterns: list[tuple[Mapping[str, str], str]] = [
-        (both, _span(rf"{any_of([begin])}\s*", any_of([end]))) for begin, end in words["price"]["between"]
-    ]
-    patterns += [(both, _span("", any_of(words["price"]["to"])))]
-    one = rf"(?P<number>{_NUMBER})\s*(?P<unit>{unit})"
-    for bound, below in (("lte", "below"), ("gte", "above")):
-        patterns += [
-            ({bound: "number"}, rf"{before}(?P<operator>{any_of(words['comparisons'][below])})\s*{one}{after}")
-        ]
-        patterns += [({bound: "number"}, rf"{before}{one}{after}\s*{any_of(words['price'][below + '_after'])}")]
-    return tuple((bounds, re.compile(pattern)) for bounds, pattern in patterns)
+@cache
+def _aspects() -> Mapping[str, str]:
+    """The aspect that each word names: "tall" the height."""
+    return {word: aspect for aspect, words in query_words()["aspects"].items() for word in words}
 
 
 @cache

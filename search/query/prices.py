@@ -2,20 +2,44 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 
 from magpie.search.query.catalogue_facts import WORD, CatalogueFacts
-from magpie.search.query.query_words import SIGN, any_of, query_words
+from magpie.search.query.query_words import SIGN, any_of, beginning, ending, query_words
 from magpie.search.query.spans import Span
 
 FIELD = "price"
-_NUMBER = (
+_NUMBER = re.compile(
     rf"(?<![^\W{SIGN}])(?<![.,])"
     r"(?:\d{1,3}(?:[.,'’]\d{3})+(?:[.,]\d{1,2})?|\d{1,9}(?:[.,]\d{1,2})?)(?:[,.][-–])?"
 )
 # what stands behind a number that counts something else than money
 _COUNTED = re.compile(r"(?!的)[\w%°\"″]|[.,]\d|\s*[x×*/]\s*\d")
-_LETTER = r"[^\W\d_]"
+# operators that compare, that do so only before a currency, and that may also be a word of a title
+_OPERATORS = ("", "with_currency_", "ambiguous_")
+
+
+@dataclass(frozen=True)
+class Amount:
+    """A number of a query with the currency beside it, "" without one, and the place of both."""
+
+    start: int
+    end: int
+    number: float
+    currency: str
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The place of a price, the bounds and the amounts that it names, and its operator, of which kind."""
+
+    start: int
+    end: int
+    bounds: Mapping[str, float]
+    amounts: tuple[Amount, ...]
+    operator: str = ""
+    kind: str = ""
 
 
 def find_prices(text: str, facts: CatalogueFacts) -> list[Span]:
@@ -24,22 +48,16 @@ def find_prices(text: str, facts: CatalogueFacts) -> list[Span]:
     A number without a currency is a price only where nothing that could be counted follows: the end of the query, a
     comma, a word such as "with", an attribute value, or the thing itself where the query begins with the price.
     """
-    if not facts.has_prices or not any(map(str.isdigit, text)):
+    if not facts.has_prices:
         return []
     found: list[Span] = []
-    for bounds, operators, match in _matches(text):
-        amounts = match.groupdict()
-        currency = next((amounts[name] for name in ("pre", "post", "pre2", "post2") if amounts.get(name)), "")
-        if any(match.start() < span.end and span.start < match.end() for span in found):
+    for price in _prices(text, find_amounts(text)):
+        currency = next((amount.currency for amount in price.amounts if amount.currency), "")
+        if not currency and (price.kind == "with_currency_" or not _is_amount(text, price, facts)):
             continue
-        if not currency and (operators == "with_currency" or not _is_amount(text, match, operators, facts)):
-            continue
-        low_high = {name: _amount(amounts[group]) for name, group in bounds.items()}
-        if len(low_high) == 2:
-            low_high = dict(zip(("gte", "lte"), sorted(low_high.values()), strict=True))
-        found.append(Span("price", *match.span(), FIELD, low_high))
+        found.append(Span("price", price.start, price.end, FIELD, price.bounds))
         if len(named := _named(currency) & facts.currencies) and len(facts.currencies) > 1:
-            found.append(Span("price", match.end(), match.end(), "currency", values=tuple(sorted(named))))
+            found.append(Span("price", price.start, price.end, "currency", values=tuple(sorted(named))))
     return found
 
 
@@ -51,18 +69,64 @@ def find_price_preference(text: str, facts: CatalogueFacts) -> list[Span]:
     return [] if facts.says(match.group(), text, match.end()) else [Span("preference", *match.span(), FIELD)]
 
 
-def _is_amount(text: str, match: re.Match[str], operators: str, facts: CatalogueFacts) -> bool:
-    if _COUNTED.match(text, match.end()):
+def find_amounts(text: str) -> list[Amount]:
+    """The numbers of a folded query, with currencies."""
+    amounts = []
+    for match in _NUMBER.finditer(text):
+        after = beginning(text, match.end(), _currencies())
+        before = None if after else ending(text, match.start(), _currencies())
+        start, end = before[0] if before else match.start(), after[0] if after else match.end()
+        amounts.append(Amount(start, end, _amount(match.group()), (after or before or (0, ""))[1]))
+    return amounts
+
+
+def _prices(text: str, amounts: list[Amount]) -> Iterator[_Found]:
+    """What may be prices, in order, each amount in one of them."""
+    words, at = query_words()[FIELD], 0
+    while at < len(amounts):
+        one, other = amounts[at], amounts[at + 1] if at + 1 < len(amounts) else None
+        price = (_range(text, one, other) if other else None) or _bound(text, one, words)
+        at += len(price.amounts) if price else 1
+        if price:
+            yield price
+
+
+def _range(text: str, one: Amount, other: Amount) -> _Found | None:
+    words, between = query_words()[FIELD], text[one.end : other.start].strip()
+    low, high = sorted((one.number, other.number))
+    bounds, pair = {"gte": low, "lte": high}, (one, other)
+    for begin in (begin for begin, to in words["between"] if to == between):
+        if operator := ending(text, one.start, [begin]):
+            return _Found(operator[0], other.end, bounds, pair, begin)
+    return _Found(one.start, other.end, bounds, pair, "", "with_currency_") if between in words["to"] else None
+
+
+def _bound(text: str, one: Amount, words: Mapping[str, list[str]]) -> _Found | None:
+    for bound, below in (("lte", "below"), ("gte", "above")):
+        if after := beginning(text, one.end, words[f"{below}_after"]):
+            return _Found(one.start, after[0], {bound: one.number}, (one,), after[1])
+    before = [
+        (operator, bound, kind)
+        for bound, below in (("lte", "below"), ("gte", "above"))
+        for kind in _OPERATORS
+        if (operator := ending(text, one.start, words[kind + below]))
+    ]
+    if not before:
+        return None
+    (start, said), bound, kind = min(before, key=lambda each: each[0][0])  # "not over" before "over"
+    return _Found(start, one.end, {bound: one.number}, (one,), said, kind)
+
+
+def _is_amount(text: str, price: _Found, facts: CatalogueFacts) -> bool:
+    if _COUNTED.match(text, price.end) or (price.kind == "ambiguous_" and facts.knows(price.operator)):
         return False
-    if operators == "ambiguous" and facts.knows(match.group("operator").strip()):
-        return False
-    rest = text[match.end() :]
+    rest = text[price.end :]
     word = WORD.match(rest.lstrip())
     if word is None or _joining().match(rest.lstrip()):
         return True
     is_unit = any(word.group() in units for units in query_words()["units"].values())
-    is_thing = not WORD.search(text[: match.start()]) and facts.knows(word.group())
-    return not is_unit and (is_thing or facts.value_at(text, match.end() + rest.index(word.group())) is not None)
+    is_thing = not WORD.search(text[: price.start]) and facts.knows(word.group())
+    return not is_unit and (is_thing or facts.value_at(text, price.end + rest.index(word.group())) is not None)
 
 
 def _named(currency: str) -> frozenset[str]:
@@ -78,44 +142,9 @@ def _amount(number: str) -> float:
     return float(f"{digits}.{decimals}") if point else float(digits)
 
 
-def _matches(text: str) -> Iterator[tuple[Mapping[str, str], str, re.Match[str]]]:
-    """Each match with the group of the number that each bound is, and the kind of its operator."""
-    for bounds, operators, pattern in _patterns():
-        yield from ((bounds, operators, match) for match in pattern.finditer(text))
-
-
 @cache
-def _patterns() -> tuple[tuple[Mapping[str, str], str, re.Pattern[str]], ...]:
-    """Operators are "" for those that compare, "with_currency" for those that do so before a currency only, "ambiguous"
-    for those that may also be a word of a title."""
-    words = query_words()[FIELD]
-    first, second = _money("number", "pre", "post"), _money("number2", "pre2", "post2")
-    both = {"gte": "number", "lte": "number2"}
-    patterns: list[tuple[Mapping[str, str], str, str]] = [
-        (both, "", rf"{any_of([begin])}\s*{first}\s*{any_of([end])}\s*{second}") for begin, end in words["between"]
-    ]
-    patterns += [(both, "with_currency", rf"{first}\s*{any_of(words['to'])}\s*{second}")]
-    for bound, below in (("lte", "below"), ("gte", "above")):
-        patterns += [({bound: "number"}, "", rf"{first}\s*(?P<operator>{any_of(words[below + '_after'])})")]
-        for operators, name in (
-            ("", below),
-            ("ambiguous", f"ambiguous_{below}"),
-            ("with_currency", f"with_currency_{below}"),
-        ):
-            patterns += [({bound: "number"}, operators, rf"(?P<operator>{any_of(words[name])})\s*{first}")]
-    return tuple((bounds, operators, re.compile(pattern)) for bounds, operators, pattern in patterns)
-
-
-def _money(number: str, before: str, after: str) -> str:
-    """The pattern of an amount with or without a currency, as groups of these names."""
-    names = sorted({name for names in query_words()["currencies"].values() for name in names}, key=len, reverse=True)
-    signs = "|".join(
-        (rf"(?<!{_LETTER})" if name[0].isalpha() else "")
-        + re.escape(name)
-        + (rf"(?!{_LETTER})" if name[-1].isalpha() and name.isascii() else "")
-        for name in names
-    )
-    return rf"(?:(?P<{before}>{signs})\s*)?(?P<{number}>{_NUMBER})(?:\s*(?P<{after}>{signs}))?"
+def _currencies() -> tuple[str, ...]:
+    return tuple({name for names in query_words()["currencies"].values() for name in names})
 
 
 @cache

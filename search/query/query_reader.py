@@ -1,7 +1,7 @@
 """Reads queries by what is searchable now: the facts of the segments, the words of the generation."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from magpie.indexer.indexes.attribute_columns import Columns
 from magpie.indexer.indexes.collection_statistics import CollectionStatistics
@@ -13,6 +13,7 @@ from magpie.search.query.reading import Reading, ReadingOptions, read_query
 from magpie.search.query.spelling import Speller
 from magpie.search.request import SearchRequest
 
+_REMEMBERED_WORDS = 20_000
 _ALSO_TYPED = "en"  # in shops of any language
 
 
@@ -22,6 +23,7 @@ class QueryReader:
 
     def __init__(self, index: LexicalIndex) -> None:
         self._index = index
+        self._stems = lru_cache(_REMEMBERED_WORDS)(self._analyse)
         self._of_columns: dict[Columns, ColumnFacts] = {}
         self._facts: tuple[tuple[LexicalIndex, ...], CatalogueFacts] | None = None
 
@@ -50,7 +52,7 @@ class QueryReader:
     def _speller(self) -> Speller:
         return Speller(dict(self._index.words()), [*dict.fromkeys([*self._index.language_codes, _ALSO_TYPED])])
 
-    def _stems(self, text: str) -> Sequence[str]:
+    def _analyse(self, text: str) -> Sequence[str]:
         phrase = phrase_of(text, self._index.languages)
         return phrase.sequences[0] if phrase else ()
 

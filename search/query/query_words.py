@@ -26,11 +26,42 @@ def fold(text: str) -> str:
 
 def any_of(words: Iterable[str]) -> str:
     """A pattern of any of these words or phrases, the longest first; a word does not begin or end within another."""
-    return "(?:" + "|".join(_whole(word) for word in sorted(set(words), key=lambda word: (-len(word), word))) + ")"
+    several = sorted(set(words), key=lambda word: (-len(word), word))
+    alone = [word for word in several if not (_is_letter(word[0]) and _is_letter(word[-1]))]
+    within = [word for word in several if _is_letter(word[0]) and _is_letter(word[-1])]
+    # one look behind for all words is quicker than one for each
+    patterns = [_alone(word) for word in alone]
+    patterns += [rf"(?<!\w)(?:{'|'.join(map(re.escape, within))})(?!\w)"] if within else []
+    return f"(?:{'|'.join(patterns)})"
 
 
-def _whole(word: str) -> str:
-    pattern = re.escape(word).replace(r"\ ", r"\s+")
-    before = r"(?<!\w)" if word[0].isalnum() and not _IS_SIGN.match(word[0]) else ""
-    after = r"(?!\w)" if word[-1].isalnum() and not _IS_SIGN.match(word[-1]) else ""
-    return before + pattern + after
+def ending(text: str, end: int, words: Iterable[str]) -> tuple[int, str] | None:
+    """The longest of these words that stands just before `end`, and its start; spaces may stand between."""
+    end -= len(text[:end]) - len(text[:end].rstrip())
+    found = [word for word in words if text.endswith(word, 0, end) and is_whole(text, end - len(word), end)]
+    best = max(found, key=len, default=None)
+    return (end - len(best), best) if best else None
+
+
+def beginning(text: str, start: int, words: Iterable[str]) -> tuple[int, str] | None:
+    """The longest of these words that stands just after `start`, and its end; spaces may stand between."""
+    start += len(text[start:]) - len(text[start:].lstrip())
+    found = [word for word in words if text.startswith(word, start) and is_whole(text, start, start + len(word))]
+    best = max(found, key=len, default=None)
+    return (start + len(best), best) if best else None
+
+
+def is_whole(text: str, start: int, end: int) -> bool:
+    """Whether the part of the text from start to end neither begins nor ends within a word."""
+    begins = start > 0 and _is_letter(text[start]) and _is_letter(text[start - 1])
+    return not begins and not (end < len(text) and _is_letter(text[end - 1]) and _is_letter(text[end]))
+
+
+def _is_letter(character: str) -> bool:
+    """Whether the character is a letter of a script with spaces between words."""
+    return character.isalpha() and not _IS_SIGN.match(character)
+
+
+def _alone(word: str) -> str:
+    before = r"(?<!\w)" if _is_letter(word[0]) else ""
+    return before + re.escape(word) + (r"(?!\w)" if _is_letter(word[-1]) else "")

@@ -69,6 +69,7 @@ class ReadingOptions:
 
 def read_query(text: str, facts: CatalogueFacts, speller: Speller, options: ReadingOptions) -> Reading:
     """The reading of a query. Where nothing is left to search or to filter by, it stays plain words."""
+    text = " ".join(text.split())
     folded = fold(text)
     literal = _places(folded, options.literal)
     spans = _spans(taken(folded, literal), facts, options) if options.read else []
@@ -114,7 +115,7 @@ def _spans(rest: str, facts: CatalogueFacts, options: ReadingOptions) -> list[Sp
 
 def _places(text: str, parts: Iterable[str]) -> list[Span]:
     """Where these parts stand in a folded text."""
-    found = [re.finditer(re.escape(fold(part.strip())), text) for part in parts if part.strip()]
+    found = [re.finditer(re.escape(fold(" ".join(part.split()))), text) for part in parts if part.strip()]
     return [Span("literal", *match.span()) for matches in found for match in matches]
 
 

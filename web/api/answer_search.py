@@ -108,6 +108,7 @@ def answer_recommendation(services: Services, asked: RecommendQuery, private: bo
                 query_attributes=attributes,
                 hits=hits,
                 filter_reason=filter_reason_of_client(),
+                origin=asker.origin,
             ),
         )
     return result
@@ -165,6 +166,7 @@ def query_record(
         query_attributes={name: value for name, value in attributes.items() if value not in (None, "", [], False)},
         hits=hits,
         filter_reason=filter_reason,
+        origin=asker.origin,
     )
 
 

@@ -75,9 +75,9 @@ def record_events() -> Response:
 
 
 def _by_asker(opened: Services, record: EventRecord) -> EventRecord:
-    """The event, under the id that was signed where the client sends a signed one."""
+    """The event, with where it came from, and under the id that was signed where the client sends a signed one."""
     asker = opened.identities.asker(record.client_id, record.session_id)
-    return replace(record, client_id=asker.client_id, session_id=asker.session_id)
+    return replace(record, client_id=asker.client_id, session_id=asker.session_id, origin=asker.origin)
 
 
 def _parse_events(body: Any, room: FreeRoom) -> list[EventRecord]:

@@ -28,7 +28,8 @@ COMMANDS = (
     ["search"], ["recommend"], ["serve"], ["events", "import"], ["events", "export"], ["events", "purge"],
     ["events", "forget"], ["report", "exposure"], ["report", "comparison"], ["train", "encoder"], ["evaluate"],
     ["bench"],
-    ["token", "create"], ["token", "list"], ["token", "revoke"], ["migrate"],
+    ["token", "create"], ["token", "list"], ["token", "revoke"], ["token", "link"],
+    ["suggestions", "block"], ["suggestions", "unblock"], ["suggestions", "list"], ["migrate"],
 )  # fmt: skip
 
 
