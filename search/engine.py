@@ -80,7 +80,7 @@ class SearchEngine:
         check_fields(request, [s.columns for s in segments])
         found = run_first_stage(serving, request, depth_of(request))
         reranked = self._reranker.rerank(found.ranked, request, found.parsed)
-        order = self._personalised(reranked, request, found.parsed, segments)
+        order = self._personalised(reranked, request, found, segments)
         hits = _hits(serving, order, reranked, request, found.parsed)
         facets, ranges = _facets(serving, request, found)
         reading = found.parsed.reading
@@ -195,15 +195,15 @@ class SearchEngine:
         return serving
 
     def _personalised(
-        self, reranked: Reranked, request: SearchRequest, parsed: ParsedQuery, segments: Sequence[Segment]
+        self, reranked: Reranked, request: SearchRequest, found: FirstStageResult, segments: Sequence[Segment]
     ) -> RankedList:
         """The order with addends for low prices (where wished for), freshness and what the searcher prefers; a drawn
         order is left unchanged."""
         if reranked.chances is not None:
             return reranked.order
-        order = prefer_low_prices(reranked.order, request, parsed)
-        order = self._freshness.freshen(order, request, parsed, time.time())
-        return personalise(order, request, parsed, segments, self._preferences(request))
+        order = prefer_low_prices(reranked.order, request, found.parsed, found.matching)
+        order = self._freshness.freshen(order, request, found.parsed, time.time())
+        return personalise(order, request, found.parsed, segments, self._preferences(request))
 
     def _preferences(self, request: SearchRequest) -> Preferences | None:
         """The searcher's preferences from recent choices; None without an id, without choices, or without `rerank`."""

@@ -1,5 +1,6 @@
 """Filter relaxation: for filters that leave no result, the searches with one filter less, or with none."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from magpie.search.engine import SearchEngine
@@ -20,18 +21,26 @@ class WiderSearch:
     total: int
 
 
-def relax_filters(engine: SearchEngine, state: PageState, request: SearchRequest, text: Text) -> list[WiderSearch]:
-    """The searches with one filter less that find something, the most matches first; else the one without filters."""
+def relax_filters(
+    engine: SearchEngine, state: PageState, request: SearchRequest, read: Sequence[str], text: Text
+) -> list[WiderSearch]:
+    """The searches with one filter less that find something, the most matches first; else the one without filters.
+
+    `read` are the parts of the words that narrow the answer; the words without one of them are a search as well.
+    """
     wider = [
         (text("without_filter", filter=field_label(name, text)), state.without_field(name)) for name in state.filters
+    ]
+    wider += [
+        (text("without_part", part=part), state.but(q=" ".join(state.q.replace(part, " ").split()))) for part in read
     ]
     found = [
         WiderSearch(label, other.url, total)
         for label, other in wider[:_MOST]
-        if (total := _count(engine, replace(request, filters=other.filters)))
+        if (total := _count(engine, replace(request, filters=other.filters, text=other.q)))
     ]
     found.sort(key=lambda one: -one.total)
-    if len(state.filters) == 1 or found:
+    if len(wider) == 1 or found or not state.filters:
         return found
     total = _count(engine, replace(request, filters={}))
     return [WiderSearch(text("without_filters"), state.but(filters={}).url, total)] if total else []
