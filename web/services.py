@@ -1,9 +1,11 @@
 """The services that routes use (database, engine, event log, picture stores), opened once and closed together."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -46,6 +48,7 @@ REFRESH_INTERVAL_S = 0.5
 TELL_INTERVAL_S = 1.0
 STOP_WITHIN_S = 5.0
 COUNTING_INTERVAL_S = 60.0
+LEARNING_INTERVAL_S = 3_600.0
 LATELY_MS = 7_200_000
 DAY_MS = 86_400_000
 COUNTING_SHARE = 0.02  # of the time, at most, that counting popularity may take
@@ -232,8 +235,9 @@ def _refresh(services: Services) -> str:
 
 
 def _count_behaviour(services: Services) -> None:
-    """Filters spam and counts popularity, every minute or, when that takes long, less often."""
-    pause = 0.0
+    """Filters spam and counts popularity, every minute or, when that takes long, less often; learns every hour how to
+    recommend."""
+    pause, learned_s = 0.0, -math.inf
     while not services.stopping.wait(pause):
         try:
             started = time.monotonic()
@@ -242,6 +246,10 @@ def _count_behaviour(services: Services) -> None:
                     filter_recent_spam(services.database, now_ms() - LATELY_MS)
                     filter_promotion(services.database, now_ms() - WINDOW_DAYS * DAY_MS)
                 services.engine.popularity.refresh()
+                if started - learned_s > LEARNING_INTERVAL_S:
+                    learned_s = started
+                    with suppress(NoIndex):
+                        services.recommender.learn()
             pause = max(COUNTING_INTERVAL_S, (time.monotonic() - started) / COUNTING_SHARE)
         except Exception as error:
             log.error("summing up behaviour failed; trying again\n%s", safe_traceback(error))

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Integer, and_, cast, delete, func, insert, or_, select
+from sqlalchemy import Connection, Integer, and_, cast, delete, distinct, func, insert, or_, select
 
 from magpie.data.database.connection import Database
 from magpie.data.database.tables import click_cells, click_days, events, impressions, queries
@@ -103,6 +103,15 @@ def refresh_click_aggregates(database: Database) -> DayCounts:
         sums = select(func.count(), func.sum(click_days.c.searches), func.sum(click_days.c.capped))
         found = connection.execute(sums).all()[0]
         return DayCounts(*(int(value or 0) for value in found))
+
+
+def count_people(database: Database) -> int:
+    """How many people searched, by client, else by session; a search of neither counts as one."""
+    actor = actor_of(queries)
+    with database.reading() as connection:
+        known = select(func.count(distinct(actor))).where(~queries.c.set_aside, actor != "")
+        unknown = select(func.count()).select_from(queries).where(~queries.c.set_aside, actor == "")
+        return sum(int(connection.execute(each).scalar_one()) for each in (known, unknown))
 
 
 def drop_changed_days(connection: Connection) -> None:

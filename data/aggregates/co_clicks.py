@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import or_, select
@@ -10,13 +11,21 @@ from magpie.data.aggregates.counted_choices import PEOPLE_OF_BLOCK, counted_choi
 from magpie.data.database.connection import Database
 from magpie.data.database.tables import events
 
-FEWEST_PEOPLE = 2  # fewer would show others what one person chose
 _MOST_CHOICES = 500  # of the item, the latest
 _MOST_ROWS = 20_000
+_MOST_EVENTS = 20_000  # among which the latest visits are looked for
 
 
-def count_co_clicks(database: Database, item_id: str) -> dict[str, int]:
-    """By item id how many people chose both in one session, where at least two did, counted as `people_by_item` does.
+@dataclass(frozen=True)
+class Visit:
+    """The different items that somebody chose in one session, in order."""
+
+    person: str
+    items: tuple[str, ...]
+
+
+def count_co_clicks(database: Database, item_id: str, without: str = "") -> dict[str, int]:
+    """By item id how many people chose both in one session, counted as `people_by_item` does, without one of them.
 
     Where the item's events name no session, all events of their clients count as one.
     """
@@ -31,10 +40,22 @@ def count_co_clicks(database: Database, item_id: str) -> dict[str, int]:
     with database.reading() as connection:
         rows: Sequence[Any] = connection.execute(others).all()
         for other, person, address, block in rows:
-            place = (block, address)
-            people[other][person] = min(place, people[other].get(person, place))
-    counts = {other: _count(of_person.values()) for other, of_person in people.items()}
-    return {other: count for other, count in counts.items() if count >= FEWEST_PEOPLE}
+            if person != without:
+                place = (block, address)
+                people[other][person] = min(place, people[other].get(person, place))
+    return {other: _count(of_person.values()) for other, of_person in people.items()}
+
+
+def read_latest_visits(database: Database, most: int) -> list[Visit]:
+    """At most `most` of the latest visits in which at least two different items were chosen."""
+    latest = counted_choices(events.c.session_id != "").order_by(events.c.id.desc()).limit(_MOST_EVENTS)
+    chosen: dict[tuple[str, str], dict[str, None]] = {}
+    with database.reading() as connection:
+        rows: Sequence[Any] = connection.execute(latest.add_columns(events.c.session_id)).all()
+        for item, person, _, _, session in reversed(rows):
+            chosen.setdefault((session, person), {})[item] = None
+    visits = [Visit(person, tuple(items)) for (_, person), items in chosen.items() if len(items) > 1]
+    return visits[-most:]
 
 
 def _count(places: Collection[tuple[str, str]]) -> int:
