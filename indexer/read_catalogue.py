@@ -137,7 +137,7 @@ class _Rows:
             self.titles.append(item.title)
             self.columns.add(item)
             self.num_descriptive.append(text.count_descriptive(self._words))
-            self.sampler.add(text)
+            self.sampler.add(item.item_id, text)
             self.items.add(len(self.ids) - 1, text)
             sound = [picture for picture in item.pictures if picture.status == "ok"]
             self.pictures.append([picture.content_hash for picture in sound])

@@ -10,6 +10,7 @@ from typing import Any
 import faiss
 import numpy as np
 
+from magpie.indexer.draws import draw_keys
 from magpie.indexer.encoder.encode_catalogue import Progress
 from magpie.indexer.fusion.average_fusion import PARTS
 from magpie.indexer.fusion.halves import stand_twice
@@ -17,13 +18,14 @@ from magpie.indexer.fusion.learned_fusion import LearnedFusion
 from magpie.indexer.fusion.modality_conflicts import describe_conflicts, save_conflicts
 from magpie.indexer.generations.recall_check import measure_recall
 from magpie.indexer.indexes.vector_index import build_index
-from magpie.indexer.pipeline.confidence import calibrate_confidence
+from magpie.indexer.mix.mix import Mix
 from magpie.indexer.pipeline.inputs import BuildInputs
 from magpie.indexer.pipeline.steps import (
     Composition,
     EncodedItems,
     FusedItems,
     WeighedParts,
+    calibrate,
     encode_items,
     fuse_items,
     learn_composition,
@@ -69,10 +71,12 @@ def build(inputs: BuildInputs, folder: Path, progress: Progress, times: StageTim
         times.end_stage("texts")
         encoded = encode_items(inputs.encoder, snapshot, cache, progress)
         times.end_stage("pictures")
-        weighed = weigh_parts(encoded.parts, snapshot.num_descriptive, snapshot.columns)
+        keys = draw_keys(snapshot.item_ids)
+        weighed = weigh_parts(encoded.parts, snapshot.num_descriptive, snapshot.columns, keys)
         fused = fuse_items(inputs, snapshot, encoded, weighed)
-        composition = learn_composition(snapshot.columns, weighed.parts, encoded.encode_queries)
+        composition = learn_composition(snapshot.columns, weighed.parts, encoded.encode_queries, keys)
         mix = measure_weights(inputs, snapshot, encoded, weighed, fused, cache)
+        confidence = calibrate(snapshot, encoded, fused, Mix(**mix["weights"]), folder)
         times.end_stage("mix")
     items = BuiltItems(snapshot, encoded, weighed, fused, composition, inputs.index_factory)
     progress("index", 0, 1)
@@ -82,7 +86,7 @@ def build(inputs: BuildInputs, folder: Path, progress: Progress, times: StageTim
     twice = {kind: stand_twice(rows) for kind, rows in queries.items()}
     recall = measure_recall(folder, snapshot.ids, fused.vectors, twice)
     broken = {snapshot.files[key]: reason for key, reason in encoded.pictures.failures.items()}
-    about = items.describe(inputs) | {"recall": recall, "mix": mix}
+    about = items.describe(inputs) | {"recall": recall, "mix": mix, "confidence": confidence}
     return Built(about, snapshot.texts_encoded, encoded.pictures.num_encoded, broken)
 
 
@@ -108,8 +112,9 @@ class BuiltItems:
         np.save(folder / "text_weights.npy", weighed.text_weights.astype(np.float32))
         np.save(folder / "tints.npy", encoded.dominant_colours)
         for name, rows in {**encoded.parts, "fused": fused.vectors}.items():
-            np.save(folder / f"{name}.npy", rows.astype(np.float16))
-            index = build_index(rows, snapshot.ids, self.factory(*rows.shape))
+            kept = rows.astype(np.float16)  # the index has the same numbers: FAISS rounds in another way
+            np.save(folder / f"{name}.npy", kept)
+            index = build_index(kept, snapshot.ids, self.factory(*rows.shape))
             faiss.write_index(index, str(folder / f"{name}.faiss"))
         encoded.means.save(folder / "means.npz")
         fused.average.save(folder / "imputation.npz")
@@ -135,7 +140,6 @@ class BuiltItems:
             "fingerprint": spec.fingerprint,
             "dim": spec.dim,
             "parts": list(PARTS),
-            "confidence": calibrate_confidence(stand_twice(encoded.synthetic_queries), fused.vectors),
             "fusion": fused.fusion.kind,
             "fusion_weights": {"text": None if mean_weight is None else round(mean_weight, 3)},
             "fusion_judgement": dict(fused.fusion.judgement),

@@ -5,6 +5,7 @@ The order is encode_items, weigh_parts, fuse_items; learn_composition also takes
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,11 @@ from magpie.indexer.fusion.halves import fuse_all, fuse_halves
 from magpie.indexer.fusion.missing_part_imputation import ImputedAverage
 from magpie.indexer.fusion.modality_conflicts import Conflicts, category_numbers, find_conflicts
 from magpie.indexer.indexes.attribute_columns import Columns
+from magpie.indexer.indexes.lexical_index import LexicalIndex
 from magpie.indexer.mix.measure import measure_mix
-from magpie.indexer.mix.mix import silence_of
+from magpie.indexer.mix.mix import Mix, silence_of
 from magpie.indexer.mix.signals import SampledItems
+from magpie.indexer.pipeline.confidence import CalibratedIndex, calibrate_confidence
 from magpie.indexer.pipeline.inputs import BuildInputs
 from magpie.indexer.read_catalogue import Snapshot
 from magpie.indexer.text.lexicon import load_lexicon
@@ -86,13 +89,16 @@ class WeighedParts:
         return float(self.text_weights[both].mean()) if both.any() else None
 
 
-def weigh_parts(parts: Mapping[str, np.ndarray], num_descriptive: np.ndarray, columns: Columns) -> WeighedParts:
+def weigh_parts(
+    parts: Mapping[str, np.ndarray], num_descriptive: np.ndarray, columns: Columns, keys: np.ndarray
+) -> WeighedParts:
     """Masks the less credible part of each conflict and weighs the texts by how well they agree with the pictures.
 
-    `parts` are (n, dim) centred unit rows, `num_descriptive` (n,) counts the descriptive words of each text.
+    `parts` are (n, dim) centred unit rows, `num_descriptive` (n,) counts the descriptive words of each text,
+    `keys` (n,) are the items' draw keys.
     """
-    weighing = TextWeighing.fit(parts, num_descriptive)
-    conflicts = find_conflicts(parts, category_numbers(columns))
+    weighing = TextWeighing.fit(parts, num_descriptive, keys)
+    conflicts = find_conflicts(parts, category_numbers(columns), keys)
     masked = conflicts.mask(parts)
     return WeighedParts(masked, weighing.weigh(masked, num_descriptive), weighing, conflicts)
 
@@ -137,6 +143,12 @@ def measure_weights(
     return measure_mix(items, silence, encoded.encode_queries, encoder.known_share, encoder.spec.model)
 
 
+def calibrate(snapshot: Snapshot, encoded: EncodedItems, fused: FusedItems, mix: Mix, folder: Path) -> dict[str, Any]:
+    """From which evidence on an answer is one: the entry "confidence" of the manifest. The folder has the words."""
+    index = CalibratedIndex(LexicalIndex.open(folder / "words"), fused.vectors, mix, encoded.encode_queries)
+    return calibrate_confidence(index, snapshot.sample.texts, encoded.synthetic_queries, encoded.parts["image"])
+
+
 @dataclass(frozen=True)
 class Composition:
     """What composed queries need: the attribute subspaces with their swaps; `about` compares the swaps by part."""
@@ -146,11 +158,14 @@ class Composition:
 
 
 def learn_composition(
-    columns: Columns, parts: Mapping[str, np.ndarray], encode_queries: Callable[[list[str]], np.ndarray]
+    columns: Columns,
+    parts: Mapping[str, np.ndarray],
+    encode_queries: Callable[[list[str]], np.ndarray],
+    keys: np.ndarray,
 ) -> Composition:
     """Fits the subspaces of the lexicon's and the columns' words, and tunes the swaps on the catalogue's own items.
 
-    `parts` are (n, dim) centred unit rows by part.
+    `parts` are (n, dim) centred unit rows by part, `keys` (n,) the items' draw keys.
     """
     lexicon = load_lexicon()
     meanings = {
@@ -159,5 +174,5 @@ def learn_composition(
     values = {name: found for name, found in columns.vocabularies().items() if lexicon.slot_of(name) != "kind"}
     gathered = gather_words(meanings, {name: lexicon.slot_of(name) for name in values}, values)
     subspaces = {name: fit_subspace(words, encode_queries(words)) for name, words in gathered.items()}
-    swaps, about = tune_swaps(parts, columns, subspaces, encode_queries)
+    swaps, about = tune_swaps(parts, columns, subspaces, encode_queries, keys)
     return Composition(AttributeSubspaces(subspaces, swaps), about)
