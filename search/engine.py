@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -32,7 +33,13 @@ from magpie.search.ranker.named_rankings import CURRENT, FIRST_STAGE, compared_v
 from magpie.search.ranker.reranker import Reranked, Reranker
 from magpie.search.request import FacetValue, Hit, Range, SearchRequest, SearchResult
 from magpie.search.retrieval.confidence import is_confident
-from magpie.search.retrieval.facets import count_facets, find_ranges, find_without_each_filter
+from magpie.search.retrieval.facets import (
+    MOST_RECOUNTED,
+    count_facets,
+    fields_to_recount,
+    find_ranges,
+    find_without_each_filter,
+)
 from magpie.search.retrieval.price_preference import prefer_low_prices
 from magpie.search.retrieval.ranked_list import RankedList, check_sort
 from magpie.search.serving import NO_SERVER, Serving, Upkeep, open_serving, serve, with_changes
@@ -94,11 +101,23 @@ class SearchEngine:
             hits=hits,
             facets=facets,
             ranges=ranges,
-            notices=[f"Understood as: {reading.corrected}"] if reading.corrected else [],
+            notices=_notices(request, reading.corrected),
             understood=list(reading.understood),
             corrected=reading.corrected,
             did_you_mean=reading.did_you_mean,
         )
+
+    def totals(self, requests: Sequence[SearchRequest]) -> list[int]:
+        """How many items match each request, 0 where none answers well; one that differs from the request before it
+        in its filters alone is not parsed, and its words not matched, again. Raises as `search`."""
+        serving, totals = self.serving, list[int]()
+        found: FirstStageResult | None = None
+        for before, request in zip([None, *requests], requests, strict=False):
+            is_alike = before is not None and replace(before, filters=request.filters) == request
+            found = run_first_stage(serving, request, before=found if is_alike else None)
+            total = max(sum(len(rows) for rows in found.matching), min(1, len(found.ranked)))
+            totals.append(total if _confident(request, found, serving) else 0)
+        return totals
 
     @property
     def fingerprint(self) -> str:
@@ -218,6 +237,17 @@ def check_fields(request: SearchRequest, segments: Sequence[Columns]) -> None:
     check_names(request.filters, segments, "filter")
 
 
+def _notices(request: SearchRequest, corrected: str) -> list[str]:
+    """What the searcher should know of how the request was answered."""
+    notices = [f"Understood as: {corrected}"] if corrected else []
+    if request.facets and (others := fields_to_recount(request.filters)[MOST_RECOUNTED:]):
+        notices.append(
+            f"More than {MOST_RECOUNTED} fields are filtered by: facets and ranges of {', '.join(others)} hold what "
+            "their own filters leave."
+        )
+    return notices
+
+
 def _facets(
     serving: Serving, request: SearchRequest, found: FirstStageResult
 ) -> tuple[dict[str, list[FacetValue]], dict[str, Range]]:
@@ -226,7 +256,9 @@ def _facets(
         return {}, {}
     segments = serving.segments
     try:
-        unfiltered = find_without_each_filter(segments, found.parsed, request.filters, depth_of(request), found.best)
+        unfiltered = find_without_each_filter(
+            found.retrieved, found.parsed, request.filters, depth_of(request), found.best
+        )
         facets = count_facets(segments, serving.facet_names, found.matching, unfiltered, request.filters)
         return facets, find_ranges(segments, found.matching, unfiltered)
     except MagpieError:

@@ -35,14 +35,16 @@ def depth_of(request: SearchRequest) -> int:
     return DEPTH if request.offset + request.k <= DEPTH // 2 else DEEP
 
 
-def run_first_stage(serving: Serving, request: SearchRequest, depth: int = DEPTH) -> FirstStageResult:
+def run_first_stage(
+    serving: Serving, request: SearchRequest, depth: int = DEPTH, before: FirstStageResult | None = None
+) -> FirstStageResult:
     """The first stage's result for a request: parse, retrieve, score, match, order.
 
-    `depth` is the number of candidates from each index.
+    `depth` is the number of candidates from each index; `before` the result of the same request with other filters.
     Raises BadQuery, BadFilter, BadPicture, TooLarge, ItemNotFound, UnknownField.
     """
-    parsed = serving.query_parser.parse(request, serving.segments)
-    retrieved = retrieve(serving.segments, parsed, request.filters, depth)
+    parsed = before.parsed if before else serving.query_parser.parse(request, serving.segments)
+    retrieved = retrieve(serving.segments, parsed, request.filters, depth, before.retrieved if before else ())
     candidates = score(parsed, retrieved)
     best = best_score(candidates)
     matching = matching_rows(candidates, parsed.is_browsing, best)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from magpie.indexer.indexes.collection_statistics import CollectionStatistics, LookedUp
+from magpie.indexer.indexes.collection_statistics import CollectionStatistics
 from magpie.indexer.indexes.fast_arrays import best_first
 from magpie.indexer.indexes.lexical_index import NO_MATCHES, LexicalMatches
 from magpie.indexer.indexes.vector_index import Neighbours
@@ -20,9 +20,9 @@ class Retrieved:
     """What one segment's indexes found among the rows that the filters allow.
 
     `neighbours` are the nearest rows with their cosines, by the compared vectors ("fused", "text", "image"); `lexical`
-    the matches of the query's words, `negated` those of each negated phrase. `weights` are those of the query's words
-    and vectors, alike for all segments; the similarities with fused rows are weighted by them. `browsed` are all
-    allowed rows (n,), for a request without a query.
+    the matches of the query's words, `negated` those of each negated phrase, and `matched` both whatever the filters.
+    `weights` are those of the query's words and vectors, alike for all segments; the similarities with fused rows are
+    weighted by them. `browsed` are all allowed rows (n,), for a request without a query.
     """
 
     segment: Segment
@@ -31,26 +31,39 @@ class Retrieved:
     lexical: LexicalMatches = NO_MATCHES
     negated: Sequence[LexicalMatches] = ()
     browsed: np.ndarray | None = None
+    matched: tuple[LexicalMatches, ...] = ()
 
 
 def retrieve(
-    segments: Sequence[Segment], parsed: ParsedQuery, filters: Mapping[str, FilterValue], depth: int
+    segments: Sequence[Segment],
+    parsed: ParsedQuery,
+    filters: Mapping[str, FilterValue],
+    depth: int,
+    before: Sequence[Retrieved] = (),
 ) -> list[Retrieved]:
-    """For each segment the best `depth` rows of each index that the query uses. Raises BadFilter."""
-    statistics = CollectionStatistics((segment.lexical, segment.dead) for segment in segments)
-    words, negated = statistics.look_up(parsed.query_words), [statistics.look_up(one) for one in parsed.not_query_words]
-    asked = _Asked(parsed, weights_of(parsed, words.known_share), words, negated)
-    return [_retrieve_from(segment, asked, filters, depth) for segment in segments]
+    """For each segment the best `depth` rows of each index that the query uses. Raises BadFilter.
+
+    `before` is what was retrieved for the same query with other filters, so that its words are not matched again.
+    """
+    if before:
+        weights, matched = before[0].weights, [each.matched for each in before]
+    else:
+        statistics = CollectionStatistics((segment.lexical, segment.dead) for segment in segments)
+        words = [statistics.look_up(one) for one in (parsed.query_words, *parsed.not_query_words)]
+        weights = weights_of(parsed, words[0].known_share)
+        # a request without a query has no words
+        matched = [() if parsed.is_browsing else tuple(map(each.lexical.match, words)) for each in segments]
+    pairs = zip(segments, matched, strict=True)
+    return [_retrieve_from(segment, _Asked(parsed, weights, own), filters, depth) for segment, own in pairs]
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """What all segments are asked: the query's weights, its words, and those of each negated phrase."""
+    """What one segment is asked: the query and its weights; the matches of its words and of each negated phrase."""
 
     parsed: ParsedQuery
     weights: Weights
-    words: LookedUp
-    negated: Sequence[LookedUp]
+    matched: tuple[LexicalMatches, ...]
 
 
 def weights_of(parsed: ParsedQuery, known_words: float) -> Weights:
@@ -66,7 +79,7 @@ def _retrieve_from(segment: Segment, asked: _Asked, filters: Mapping[str, Filter
     if parsed.is_browsing:
         browsed = np.arange(len(segment.ids)) if allowed is None else np.flatnonzero(allowed)
         return Retrieved(segment, weights, browsed=browsed)
-    lexical, *negated = (segment.lexical.match(each) for each in (asked.words, *asked.negated))
+    lexical, *negated = asked.matched
     return Retrieved(
         segment,
         weights,
@@ -76,6 +89,7 @@ def _retrieve_from(segment: Segment, asked: _Asked, filters: Mapping[str, Filter
         },
         _best_of(lexical, depth, allowed),
         [_best_of(each, depth, allowed) for each in negated],
+        matched=asked.matched,
     )
 
 

@@ -12,10 +12,13 @@ from magpie.search.histogram import date_histogram, histogram
 from magpie.search.live_index.segment import Segment
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.request import FacetValue, Range
-from magpie.search.retrieval.candidates import retrieve
+from magpie.search.retrieval.candidates import Retrieved, retrieve
 from magpie.search.retrieval.ranked_list import matching_rows
 from magpie.search.retrieval.scoring import score
 
+# Fields that a search filters by and whose other values are counted as well. Each takes another retrieval, up to half
+# as long as a usual search; people choose among a handful.
+MOST_RECOUNTED = 6
 # for each segment the (m,) rows that match
 Matching = Sequence[np.ndarray]
 
@@ -59,18 +62,25 @@ def find_ranges(
 
 
 def find_without_each_filter(
-    segments: Sequence[Segment], parsed: ParsedQuery, filters: Mapping[str, FilterValue], depth: int, best: float
+    retrieved: Sequence[Retrieved], parsed: ParsedQuery, filters: Mapping[str, FilterValue], depth: int, best: float
 ) -> dict[str, list[np.ndarray]]:
-    """For each field of which values or a range are asked, by segment, the rows that match without the filter on it.
+    """For each of the first fields of which values or a range are asked, by segment, the rows that match without the
+    filter on it.
 
-    `best` is the best score with all filters, from which matching is decided. Raises BadFilter.
+    `retrieved` is what was found with all filters, `best` the best score of it, from which matching is decided.
+    Raises BadFilter.
     """
-    found = {}
-    for name in (name for name, given in filters.items() if read_filter(name, given).wants_values):
+    found, segments = {}, [each.segment for each in retrieved]
+    for name in fields_to_recount(filters)[:MOST_RECOUNTED]:
         others = {other: value for other, value in filters.items() if other != name}
-        candidates = score(parsed, retrieve(segments, parsed, others, depth))
+        candidates = score(parsed, retrieve(segments, parsed, others, depth, retrieved))
         found[name] = matching_rows(candidates, parsed.is_browsing, best)
     return found
+
+
+def fields_to_recount(filters: Mapping[str, FilterValue]) -> list[str]:
+    """The fields of which values or a range are asked, so that others might be chosen."""
+    return [name for name, given in filters.items() if read_filter(name, given).wants_values]
 
 
 def _range(numbers: np.ndarray, is_dates: bool) -> Range:
