@@ -25,7 +25,7 @@ _INDEX = re.compile(r"(unnamed(: |_)?\d*|column_1|index|level_0|)", re.IGNORECAS
 _ADDRESS = re.compile(r"(https?:)?//\S+|www\.\S+", re.IGNORECASE)
 _SLASH_PATH = re.compile(r"[^/>]+(/[^/>]+)+")
 _OPINIONS = re.compile(r"(reviews?|comments?)\.", re.IGNORECASE)  # of people, whose names are nobody's business
-_CODED = re.compile(r"(.*[\s_.-])?(id|no|nr|num|number|code|key|sku|uuid|guid)|.*[a-z](Id|ID|No|Nr)", re.IGNORECASE)
+_CODED = re.compile(r"(?i:(.*[\s_.-])?(id|no|nr|num|number|code|key|sku|uuid|guid))|.*[a-z](Id|ID|No|Nr)")
 _BRACKETED = re.compile(r".*\[([^\[\]]+)\]")
 _NAMES = re.compile(
     r"artist|author|creator|maker|name|designer|photographer|director|title|address|place|city|location|dimension",
