@@ -10,11 +10,7 @@ from magpie.indexer.indexes.column_types import NumberColumn, WordColumn
 from magpie.indexer.indexes.field_filter import FilterValue, read_filter
 from magpie.search.histogram import date_histogram, histogram
 from magpie.search.live_index.segment import Segment
-from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.request import FacetValue, Range
-from magpie.search.retrieval.candidates import retrieve
-from magpie.search.retrieval.ranked_list import matching_rows
-from magpie.search.retrieval.scoring import score
 
 # for each segment the (m,) rows that match
 Matching = Sequence[np.ndarray]
@@ -59,17 +55,17 @@ def find_ranges(
 
 
 def find_without_each_filter(
-    segments: Sequence[Segment], parsed: ParsedQuery, filters: Mapping[str, FilterValue], depth: int, best: float
+    segments: Sequence[Segment], matching: Matching, filters: Mapping[str, FilterValue]
 ) -> dict[str, list[np.ndarray]]:
-    """For each field of which values or a range are asked, by segment, the rows that match without the filter on it.
+    """For each field of which values or a range are asked, by segment, the `matching` rows that pass the other filters.
 
-    `best` is the best score with all filters, from which matching is decided. Raises BadFilter.
+    Raises BadFilter.
     """
     found = {}
     for name in (name for name, given in filters.items() if read_filter(name, given).wants_values):
         others = {other: value for other, value in filters.items() if other != name}
-        candidates = score(parsed, retrieve(segments, parsed, others, depth))
-        found[name] = matching_rows(candidates, parsed.is_browsing, best)
+        allowed = [segment.columns.allowed(others) for segment in segments]
+        found[name] = [own if rows is None else own[rows[own]] for own, rows in zip(matching, allowed, strict=True)]
     return found
 
 
