@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count, cycle
 
 import numpy as np
 
@@ -9,8 +10,16 @@ from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.request import SearchRequest
 from magpie.search.retrieval.candidates import Retrieved, find_nearest, retrieve
 from magpie.search.retrieval.matching import find_matching
-from magpie.search.retrieval.ranked_list import NEAR, OTHER_MATCH, RELEVANCE, SCORED_MATCH, RankedList, merge
-from magpie.search.retrieval.scoring import Candidates, score
+from magpie.search.retrieval.ranked_list import (
+    NEAR,
+    OTHER_MATCH,
+    OTHER_WORDS,
+    RELEVANCE,
+    SCORED_MATCH,
+    RankedList,
+    merge,
+)
+from magpie.search.retrieval.scoring import Candidates, score, score_rest
 from magpie.search.serving import Serving
 
 
@@ -43,66 +52,73 @@ def run_first_stage(serving: Serving, request: SearchRequest) -> FirstStageResul
     segments = serving.segments
     parsed = serving.query_parser.parse(request, segments)
     retrieved = retrieve(segments, parsed, serving.statistics)
-    candidates = score(parsed, retrieved)
-    matches = find_matching(parsed, retrieved, candidates)
-    unfiltered = [c.rows[is_match] for c, is_match in zip(candidates, matches, strict=True)]
-    tiers = [_tiers(c, is_match) for c, is_match in zip(candidates, matches, strict=True)]
+    scored = score(parsed, retrieved)
+    matches = find_matching(parsed, retrieved, scored)
     allowed = [segment.columns.allowed(request.filters) for segment in segments]
-    lists, tiers = _filtered(candidates, tiers, allowed)
-    matching = [c.rows[of_list < NEAR] for c, of_list in zip(lists, tiers, strict=True)]
-    if request.sort == RELEVANCE and parsed.vector is not None:
-        _append_neighbours(retrieved, parsed, allowed, request.offset + request.k, lists, tiers)
-    return FirstStageResult(parsed, retrieved, candidates, matching, unfiltered, merge(lists, tiers, request.sort))
+    ordered = _Ordered(matches, allowed)
+    ordered.add(scored, SCORED_MATCH, NEAR)
+    wanted = request.offset + request.k
+    if request.sort != RELEVANCE or wanted > ordered.count(SCORED_MATCH):
+        ordered.add(score_rest(parsed, retrieved, scored), OTHER_MATCH, OTHER_WORDS)
+    if request.sort == RELEVANCE and parsed.vector is not None and len(ordered) < wanted:
+        _append_neighbours(retrieved, parsed, ordered, wanted)
+    return FirstStageResult(
+        parsed=parsed,
+        retrieved=retrieved,
+        candidates=scored,
+        matching=[np.flatnonzero(_both(rows, own)) for rows, own in zip(matches, allowed, strict=True)],
+        unfiltered=[np.flatnonzero(rows) for rows in matches],
+        ranked=merge(ordered.lists, ordered.tiers, request.sort),
+    )
 
 
-def _tiers(candidates: Candidates, is_match: np.ndarray) -> np.ndarray:
-    """(n,) int8 tiers of the candidates."""
-    matched = np.where(candidates.is_scored, SCORED_MATCH, OTHER_MATCH)
-    return np.where(is_match, matched, NEAR).astype(np.int8)
+class _Ordered:
+    """Candidates that the filters allow, and their tiers. `matches` and `allowed` are (n,) bool by segment, the latter
+    None for all."""
+
+    def __init__(self, matches: Sequence[np.ndarray], allowed: Sequence[np.ndarray | None]) -> None:
+        self.matches, self.allowed = matches, allowed
+        self.lists: list[Candidates] = []
+        self.tiers: list[np.ndarray] = []
+
+    def __len__(self) -> int:
+        return sum(len(tiers) for tiers in self.tiers)
+
+    def count(self, tier: int) -> int:
+        """The number of candidates of this tier."""
+        return sum(int(np.count_nonzero(tiers == tier)) for tiers in self.tiers)
+
+    def add(self, candidates: Sequence[Candidates], matching: int, other: int) -> None:
+        """Adds those of each segment's candidates that are allowed, in the tier for matching ones or the other one."""
+        for one, matches, allowed in zip(candidates, self.matches, self.allowed, strict=True):
+            kept = one if allowed is None else one.where(allowed[one.rows])
+            self.lists.append(kept)
+            self.tiers.append(np.where(matches[kept.rows], matching, other).astype(np.int16))
 
 
-def _filtered(
-    lists: Sequence[Candidates], tiers: Sequence[np.ndarray], allowed: Sequence[np.ndarray | None]
-) -> tuple[list[Candidates], list[np.ndarray]]:
-    """The candidates that the filters allow ((n,) bool by segment, None for all), and their tiers."""
-    passing = [None if rows is None else rows[c.rows] for c, rows in zip(lists, allowed, strict=True)]
-    kept = [c if passes is None else c.where(passes) for c, passes in zip(lists, passing, strict=True)]
-    return kept, [of_list if p is None else of_list[p] for of_list, p in zip(tiers, passing, strict=True)]
-
-
-def _append_neighbours(
-    retrieved: Sequence[Retrieved],
-    parsed: ParsedQuery,
-    allowed: Sequence[np.ndarray | None],
-    wanted: int,
-    lists: list[Candidates],
-    tiers: list[np.ndarray],
-) -> None:
-    """Appends blocks of the next nearest allowed rows until there are as many candidates as wanted, or no more rows.
+def _append_neighbours(retrieved: Sequence[Retrieved], parsed: ParsedQuery, ordered: _Ordered, wanted: int) -> None:
+    """Adds blocks of the next nearest rows until there are as many candidates as wanted, or no more rows.
 
     Each block is the same for every page.
     """
-    if sum(len(c.rows) for c in lists) >= wanted:
-        return
-    left = [_both(len(found.segment.ids), found.allowed, rows) for found, rows in zip(retrieved, allowed, strict=True)]
-    block, tier = list(lists), NEAR
-    while sum(len(c.rows) for c in lists) < wanted:
-        for rows, candidates in zip(left, block, strict=True):
-            rows[candidates.rows] = False
-        near = find_nearest([found.segment for found in retrieved], parsed, left)
-        found_near = zip(retrieved, left, near, strict=True)
-        block = score(parsed, [Retrieved(found.segment, rows, own) for found, rows, own in found_near])
-        if not any(len(c.rows) for c in block):
+    segments = [found.segment for found in retrieved]
+    left = [_both(~found.segment.dead, found.allowed) for found in retrieved]
+    left = [_both(rows, allowed) for rows, allowed in zip(left, ordered.allowed, strict=True)]
+    for candidates, rows in zip(ordered.lists, cycle(left)):
+        rows[candidates.rows] = False
+    for tier in count(OTHER_WORDS + 1):
+        near = find_nearest(segments, parsed, left)
+        found = zip(segments, left, near, strict=True)
+        block = score(parsed, [Retrieved(segment, rows, own) for segment, rows, own in found])
+        if not any(len(candidates.rows) for candidates in block):
             return
-        tier += 1
-        lists += block
-        tiers += [np.full(len(c.rows), tier, np.int8) for c in block]
+        ordered.add(block, tier, tier)
+        if len(ordered) >= wanted:
+            return
+        for candidates, rows in zip(block, left, strict=True):
+            rows[candidates.rows] = False
 
 
-def _both(number: int, first: np.ndarray | None, second: np.ndarray | None) -> np.ndarray:
-    """(n,) bool, a copy: rows that both masks allow; None allows all."""
-    rows = np.ones(number, bool)
-    for mask in (first, second):
-        if mask is not None:
-            rows &= mask
-    return rows
+def _both(rows: np.ndarray, allowed: np.ndarray | None) -> np.ndarray:
+    """(n,) bool, a copy: the rows that are allowed, too; None allows all."""
+    return rows.copy() if allowed is None else rows & allowed

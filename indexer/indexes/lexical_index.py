@@ -166,7 +166,6 @@ class LexicalIndex:
     def match(self, query: "LookedUp") -> LexicalMatches:
         """The rows that match a query, with their scores."""
         scores, coverage = np.zeros(self.num_rows, np.float32), np.zeros(self.num_rows, np.float32)
-        matches = np.zeros(self.num_rows, bool)
         for word in query.words:
             found = [(alternative.weight, *self._postings(alternative)) for alternative in word.alternatives]
             found = [each for each in found if len(each[1])]
@@ -175,12 +174,10 @@ class LexicalIndex:
             rows, impacts = _best_impacts(found, self.num_rows)
             scores[rows] += np.float32(word.idf) * impacts
             if not word.is_optional:
-                matches[rows] = True
                 coverage[rows] += np.float32(word.idf)
         for terms, gain in query.pairs:
             scores[self._phrase(terms)] += np.float32(gain)
-        if not query.has_needed_words:
-            matches[:] = bool(query.phrases)
+        matches = coverage > 0 if query.has_needed_words else np.full(self.num_rows, bool(query.phrases))
         if (having := self.having_phrases(query)) is not None:
             matches &= having
         rows = np.flatnonzero(matches)

@@ -24,8 +24,8 @@ class Retrieved:
 
     Those, (n,) bool or None for all, are living, not excluded, and have the phrases that the query needs. `neighbours`
     are the nearest rows with their cosines, by the compared vectors ("fused", "text", "image"), at most NEAREST of all
-    segments together. `lexical` are all matches of the query's words; `is_scored` (m,) bool are those of them that
-    are among the SCORED best of all segments. `negated` are the matches of each negated phrase, `best_lexical` is the
+    segments together. `lexical` are all matches of the query's words, `scored` those of them that are among the
+    SCORED best of all segments. `negated` are the matches of each negated phrase, `best_lexical` is the
     best lexical score of all segments.
     """
 
@@ -33,7 +33,7 @@ class Retrieved:
     allowed: np.ndarray | None = None
     neighbours: Mapping[str, Neighbours] = field(default_factory=dict)
     lexical: LexicalMatches = NO_MATCHES
-    is_scored: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    scored: LexicalMatches = NO_MATCHES
     negated: Sequence[LexicalMatches] = ()
     best_lexical: float = 0.0
 
@@ -46,14 +46,15 @@ def retrieve(segments: Sequence[Segment], parsed: ParsedQuery, statistics: Colle
         return [Retrieved(segment, rows) for segment, rows in zip(segments, allowed, strict=True)]
     matches = [_matches_among(segment, words, rows) for segment, rows in zip(segments, allowed, strict=True)]
     ids = [segment.ids[found.rows] for segment, found in zip(segments, matches, strict=True)]
-    is_scored = _best_of_all([found.scores for found in matches], ids, SCORED)
+    kept = _best_of_all([found.scores for found in matches], ids, SCORED)
+    scored = [found if is_best.all() else found.where(is_best) for found, is_best in zip(matches, kept, strict=True)]
     best = max((found.best for found in matches), default=0.0)
     avoided = [
         [_matches_among(segment, one, rows) for one in negated] for segment, rows in zip(segments, allowed, strict=True)
     ]
     near = find_nearest(segments, parsed, allowed)
     return [
-        Retrieved(segment, allowed[k], near[k], matches[k], is_scored[k], avoided[k], best)
+        Retrieved(segment, allowed[k], near[k], matches[k], scored[k], avoided[k], best)
         for k, segment in enumerate(segments)
     ]
 
@@ -109,9 +110,10 @@ def _best_of_all(scores: Sequence[np.ndarray], ids: Sequence[np.ndarray], most: 
     if sum(map(len, scores)) <= most:
         return [np.ones(len(of_segment), bool) for of_segment in scores]
     every = np.concatenate(list(scores))
-    least = np.partition(every, len(every) - most)[len(every) - most]
+    least = np.sort(every)[len(every) - most]  # quicker than np.partition where many are equal
     is_kept = every > least
     tied = np.flatnonzero(every == least)
-    oldest = np.argsort(np.concatenate(list(ids))[tied], kind="stable")
-    is_kept[tied[oldest[: most - np.count_nonzero(is_kept)]]] = True
+    if len(ids) > 1:  # within a segment they are in order of age
+        tied = tied[np.argsort(np.concatenate(list(ids))[tied], kind="stable")]
+    is_kept[tied[: most - np.count_nonzero(is_kept)]] = True
     return np.split(is_kept, np.cumsum([len(of_segment) for of_segment in scores])[:-1])

@@ -10,7 +10,8 @@ from magpie.indexer.indexes.column_types import NumberColumn
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.retrieval.scoring import Candidates
 
-SCORED_MATCH, OTHER_MATCH, NEAR = 0, 1, 2  # tiers; from NEAR on, blocks of ever more distant neighbours
+# tiers; after OTHER_WORDS come blocks of ever more distant neighbours
+SCORED_MATCH, OTHER_MATCH, NEAR, OTHER_WORDS = 0, 1, 2, 3
 NEWEST = "newest"
 RELEVANCE = "relevance"
 

@@ -22,8 +22,7 @@ _QUERIES = "queries"  # the addend of the click part, named only where there is 
 class Candidates:
     """The candidates of one segment in ranking order: (n,) int64 `rows`, and (n,) float32 addends of their scores.
 
-    The addends are `similarity`, `words` (lexical) and `avoided` (negation, never positive). The first `num_scored`
-    have all addends; those after them, in an order of their own, only that of their words.
+    The addends are `similarity`, `words` (lexical) and `avoided` (negation, never positive).
     """
 
     segment: Segment
@@ -31,18 +30,11 @@ class Candidates:
     similarity: np.ndarray
     words: np.ndarray
     avoided: np.ndarray
-    num_scored: int | None = None  # None: all
 
     def where(self, kept: np.ndarray) -> "Candidates":
         """Those of the candidates where `kept` ((n,) bool) holds, in the same order."""
-        num_scored = None if self.num_scored is None else int(np.count_nonzero(kept[: self.num_scored]))
         addends = (self.similarity[kept], self.words[kept], self.avoided[kept])
-        return Candidates(self.segment, self.rows[kept], *addends, num_scored)
-
-    @property
-    def is_scored(self) -> np.ndarray:
-        """(n,) bool: candidates that have all addends."""
-        return np.arange(len(self.rows)) < (len(self.rows) if self.num_scored is None else self.num_scored)
+        return Candidates(self.segment, self.rows[kept], *addends)
 
     @cached_property
     def scores(self) -> np.ndarray:
@@ -100,6 +92,19 @@ def score(parsed: ParsedQuery, retrieved: Sequence[Retrieved]) -> list[Candidate
     return [_score_segment(parsed, found, served) for found in retrieved]
 
 
+def score_rest(parsed: ParsedQuery, retrieved: Sequence[Retrieved], scored: Sequence[Candidates]) -> list[Candidates]:
+    """For each segment the lexical matches that are not among the `scored` candidates, by their words alone."""
+    served, rest = max((found.best_lexical for found in retrieved), default=0.0), []
+    for found, candidates in zip(retrieved, scored, strict=True):
+        is_left = np.ones(len(found.segment.ids), bool)
+        is_left[candidates.rows] = False
+        matches = found.lexical.where(is_left[found.lexical.rows])
+        words = matches.scores if parsed.source == "lexical" else words_score(matches, served)
+        order, zeros = best_first(words, matches.rows), np.zeros(len(words), np.float32)
+        rest.append(Candidates(found.segment, matches.rows[order], zeros, words[order], zeros))
+    return rest
+
+
 def _newest_first(found: Retrieved) -> Candidates:
     rows = np.arange(len(found.segment.ids)) if found.allowed is None else np.flatnonzero(found.allowed)
     zeros = np.zeros(len(rows), np.float32)
@@ -112,8 +117,7 @@ def _score_segment(parsed: ParsedQuery, found: Retrieved, served: float) -> Cand
     `served` is the share of the query's words that the best item of all segments has.
     """
     segment, avoided = found.segment, _best_of_each(found.negated)
-    matches, rest = found.lexical.where(found.is_scored), found.lexical.where(~found.is_scored)
-    near = _similarities(parsed, found)
+    matches, near = found.scored, _similarities(parsed, found)
     is_lexical = parsed.source == "lexical"
     place = _places(matches.rows, near.rows)
     is_near = place >= 0
@@ -139,25 +143,7 @@ def _score_segment(parsed: ParsedQuery, found: Retrieved, served: float) -> Cand
             penalties = parsed.negation.penalties(_own_vectors(segment, parsed, rows)).astype(np.float32)
             against -= penalties * (1 + words)
     order = best_first(similarity + words + against, rows)
-    scored = Candidates(segment, rows[order], similarity[order], words[order], against[order])
-    rest = rest.where(_places(rest.rows, near.rows) < 0)
-    if not len(rest.rows):
-        return scored
-    return _with_rest(scored, rest, rest.scores if is_lexical else words_score(rest, served))
-
-
-def _with_rest(scored: Candidates, rest: LexicalMatches, words: np.ndarray) -> Candidates:
-    """The scored candidates, and after them the other lexical matches by their words alone."""
-    order = best_first(words, rest.rows)
-    zeros = np.zeros(len(order), np.float32)
-    return Candidates(
-        scored.segment,
-        np.concatenate([scored.rows, rest.rows[order]]),
-        np.concatenate([scored.similarity, zeros]),
-        np.concatenate([scored.words, words[order]]),
-        np.concatenate([scored.avoided, zeros]),
-        len(scored.rows),
-    )
+    return Candidates(segment, rows[order], similarity[order], words[order], against[order])
 
 
 def _similarities(parsed: ParsedQuery, found: Retrieved) -> Neighbours:
