@@ -182,6 +182,10 @@ class NotEnoughDisk(Unavailable):
     """The disk has too little space for a write."""
 
 
+class LogFull(Unavailable):
+    """The log has grown as large as the owner lets it."""
+
+
 class HomeReadOnly(Unavailable):
     """The home cannot be written; reading still works."""
 

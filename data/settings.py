@@ -38,6 +38,17 @@ class Settings(BaseSettings):
     client_rate_limit: str = Field(
         "500 per second", min_length=1, description="Most searches and events of one client or session, from anywhere."
     )
+    log_limit_mb: int = Field(
+        50_000,
+        ge=0,
+        description="Size of the database, in MB, from which on nothing more is logged; 0: no limit.",
+    )
+    log_per_day_mb: int = Field(
+        2_000, ge=0, description="Most that is logged within a day without a token, in MB; 0: no limit."
+    )
+    log_per_address_mb: int = Field(
+        200, ge=0, description="Most that is logged of one address within a day without a token, in MB; 0: no limit."
+    )
     trusted_proxies: str | None = Field(
         None, description="Addresses and networks of proxies whose X-Forwarded headers are believed, with commas."
     )

@@ -18,6 +18,7 @@ from magpie.indexer.indexes.attribute_columns_builder import ColumnsBuilder
 from magpie.indexer.indexes.lexical_index import LexicalIndex
 from magpie.indexer.indexes.lexical_index_builder import LexicalIndexBuilder
 from magpie.indexer.indexes.stored_hits import StoredHitsWriter
+from magpie.indexer.mix.sample_queries import ItemSampler
 from magpie.indexer.text.completion_phrases import PhraseCounter
 from magpie.indexer.text.item_text import ItemText, TextPlan, TextPlanBuilder
 from magpie.indexer.text.languages import language_of
@@ -41,6 +42,7 @@ class Snapshot:
     files: dict[str, str]  # by content hash
     num_descriptive: np.ndarray  # (n,) number of descriptive words of each text
     synthetic_queries: np.ndarray  # (q, dim) unit rows
+    sample: ItemSampler  # items whose texts are kept, to measure the mix
     texts_encoded: int
 
 
@@ -88,6 +90,7 @@ def read_catalogue(
         files=rows.files,
         num_descriptive=np.array(rows.num_descriptive, np.int64),
         synthetic_queries=encode_texts(encoder, rows.sampler.texts, cache)[0],
+        sample=rows.items,
         texts_encoded=vectors.num_encoded,
     )
 
@@ -118,7 +121,7 @@ class _Rows:
     """Gathers what is kept in memory of each item, in row order."""
 
     def __init__(self, columns: ColumnsBuilder) -> None:
-        self.columns, self.sampler = columns, QuerySampler()
+        self.columns, self.sampler, self.items = columns, QuerySampler(), ItemSampler()
         self.ids: list[int] = []
         self.item_ids: list[str] = []
         self.titles: list[str] = []
@@ -134,7 +137,8 @@ class _Rows:
             self.titles.append(item.title)
             self.columns.add(item)
             self.num_descriptive.append(text.count_descriptive(self._words))
-            self.sampler.add(text)
+            self.sampler.add(item.item_id, text)
+            self.items.add(len(self.ids) - 1, text)
             sound = [picture for picture in item.pictures if picture.status == "ok"]
             self.pictures.append([picture.content_hash for picture in sound])
             self.files.update((picture.content_hash, picture.file) for picture in sound)

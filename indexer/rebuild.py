@@ -34,6 +34,7 @@ class RebuildReport:
     fusion: str
     recall: dict[str, float]
     golden: dict[str, Any]
+    mix: dict[str, Any]
     seconds: float
     seconds_by_stage: dict[str, float]
 
@@ -118,6 +119,7 @@ def report(generation: str, manifest: Mapping[str, Any], built: Built, times: St
         fusion=manifest["fusion"],
         recall=manifest["recall"],
         golden=manifest["golden"],
+        mix=manifest["mix"],
         seconds=round(times.total_s, 2),
         seconds_by_stage=times.by_stage,
     )

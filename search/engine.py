@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from magpie.data.aggregates.blocked_phrases import holds_phrase, read_blocked_phrases
 from magpie.data.aggregates.recent_choices import read_recent_choices
 from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.clock import now_ms
@@ -19,25 +20,27 @@ from magpie.data.settings import Settings
 from magpie.indexer.generations.generation import Generation
 from magpie.indexer.generations.store import NO_INDEX, current_id
 from magpie.indexer.indexes.attribute_columns import Columns, check_names
-from magpie.search.click_models.saved_bias import measured_position_bias
+from magpie.search.click_models.saved_bias import flattest_position_bias
 from magpie.search.first_stage import FirstStageResult, run_first_stage
 from magpie.search.live_index.hit_store import hit_of
 from magpie.search.live_index.segment import Segment
 from magpie.search.personalisation.freshness import Freshness
 from magpie.search.personalisation.personalise import Preferences, personalise, preferences_of
 from magpie.search.personalisation.popularity import Popularity
-from magpie.search.query.autocomplete import complete_with_searches
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.ranker.named_rankings import CURRENT, FIRST_STAGE, compared_versions
 from magpie.search.ranker.reranker import Reranked, Reranker
 from magpie.search.request import FacetValue, Hit, Range, SearchRequest, SearchResult
 from magpie.search.retrieval.confidence import is_confident
 from magpie.search.retrieval.facets import count_facets, find_ranges, find_without_each_filter
+from magpie.search.retrieval.price_preference import prefer_low_prices
 from magpie.search.retrieval.ranked_list import RankedList, check_sort
 from magpie.search.serving import NO_SERVER, Serving, Upkeep, open_serving, serve, with_changes
 from magpie.search.status import describe_status, not_ready
+from magpie.search.suggestions import Suggestion, suggest
 
 log = logging.getLogger(__name__)
+_SPARE_SUGGESTIONS = 20  # that are found beyond those wanted, to take the place of blocked ones
 _CURRENT_GONE = "is gone; the index is served until the server ends, so run `magpie index rebuild`"
 
 
@@ -51,7 +54,7 @@ class SearchEngine:
         self.decoders = Decoders.opened()
         self._catalogue = Catalogue(database, settings, self.decoders.catalogue)
         self._query_ids = open_query_ids(database)
-        self.popularity = Popularity(database, settings.min_clients, partial(measured_position_bias, settings))
+        self.popularity = Popularity(database, settings.min_clients, partial(flattest_position_bias, settings))
         self._serving: Serving | None = None
         self._reranker = Reranker(settings, compared_versions(settings))
         self._freshness = Freshness(self._catalogue, settings.freshness_weight, settings.freshness_half_life_days)
@@ -80,6 +83,7 @@ class SearchEngine:
         order = self._personalised(reranked, request, found.parsed, segments)
         hits = _hits(serving, order, reranked, request, found.parsed)
         facets, ranges = _facets(serving, request, found)
+        reading = found.parsed.reading
         return SearchResult(
             query_id=self._query_ids.new(),
             generation=serving.generation.id,
@@ -90,8 +94,10 @@ class SearchEngine:
             hits=hits,
             facets=facets,
             ranges=ranges,
-            notices=[f"Understood as: {found.parsed.corrected}"] if found.parsed.corrected else [],
-            corrected=found.parsed.corrected,
+            notices=[f"Understood as: {reading.corrected}"] if reading.corrected else [],
+            understood=list(reading.understood),
+            corrected=reading.corrected,
+            did_you_mean=reading.did_you_mean,
         )
 
     @property
@@ -122,11 +128,17 @@ class SearchEngine:
 
     def finish(self, text: str) -> str:
         """The typed text with its unfinished last word completed from the catalogue's words. Raises NoIndex."""
-        return self.serving.query_parser.finish(text)
+        return self.serving.query_parser.finish(text, self.serving.segments)
 
-    def suggest(self, prefix: str, limit: int = 8) -> list[str]:
-        """At most `limit` completions of `prefix`: popular searches, then phrases of the catalogue. Raises NoIndex."""
-        return complete_with_searches(self.popularity.searched, self.serving.generation.phrases, prefix, limit)
+    def suggest(self, prefix: str, limit: int = 8) -> list[Suggestion]:
+        """At most `limit` completions of `prefix`, each with an item that has its words; none that the owner blocked.
+
+        Raises NoIndex.
+        """
+        blocked = read_blocked_phrases(self._database)
+        wanted = limit + _SPARE_SUGGESTIONS if blocked else limit
+        found = suggest(self.serving, self.popularity.searched, prefix, wanted)
+        return [one for one in found if not holds_phrase(one[0].text, blocked)][:limit]
 
     def status(self) -> dict[str, Any]:
         """The status as `describe_status` gives it; `ready` is False, with the reason as alarm, without an index."""
@@ -185,10 +197,12 @@ class SearchEngine:
     def _personalised(
         self, reranked: Reranked, request: SearchRequest, parsed: ParsedQuery, segments: Sequence[Segment]
     ) -> RankedList:
-        """The order with addends for freshness and the searcher's preferences; a drawn order is left unchanged."""
+        """The order with addends for low prices (where wished for), freshness and what the searcher prefers; a drawn
+        order is left unchanged."""
         if reranked.chances is not None:
             return reranked.order
-        order = self._freshness.freshen(reranked.order, request, parsed, time.time())
+        order = prefer_low_prices(reranked.order, request, parsed)
+        order = self._freshness.freshen(order, request, parsed, time.time())
         return personalise(order, request, parsed, segments, self._preferences(request))
 
     def _preferences(self, request: SearchRequest) -> Preferences | None:

@@ -101,15 +101,15 @@ def _append_neighbours(retrieved: Sequence[Retrieved], parsed: ParsedQuery, orde
 
     Each block is the same for every page.
     """
-    segments = [found.segment for found in retrieved]
+    segments, weights = [found.segment for found in retrieved], retrieved[0].weights
     left = [_both(~found.segment.dead, found.allowed) for found in retrieved]
     left = [_both(rows, allowed) for rows, allowed in zip(left, ordered.allowed, strict=True)]
     for candidates, rows in zip(ordered.lists, cycle(left)):
         rows[candidates.rows] = False
     for tier in count(OTHER_WORDS + 1):
-        near = find_nearest(segments, parsed, left)
+        near = find_nearest(segments, parsed, weights, left)
         found = zip(segments, left, near, strict=True)
-        block = score(parsed, [Retrieved(segment, rows, own) for segment, rows, own in found])
+        block = score(parsed, [Retrieved(segment, weights, rows, own) for segment, rows, own in found])
         if not any(len(candidates.rows) for candidates in block):
             return
         ordered.add(block, tier, tier)

@@ -11,7 +11,17 @@ from magpie.data.catalogue.items import Value
 from magpie.indexer.indexes.field_filter import RANGE_OPERATORS, FilterValue
 from magpie.search.histogram import Histogram
 
-__all__ = ["MODES", "RANGE_OPERATORS", "FacetValue", "FilterValue", "Hit", "Range", "SearchRequest", "SearchResult"]
+__all__ = [
+    "MODES",
+    "RANGE_OPERATORS",
+    "FacetValue",
+    "FilterValue",
+    "Hit",
+    "Range",
+    "SearchRequest",
+    "SearchResult",
+    "Understood",
+]
 
 MODES = ("hybrid", "fused", "text", "image", "lexical")
 
@@ -24,6 +34,8 @@ class SearchRequest:
     `sort` is "relevance", "price", "title", "newest" or an attribute's name, with "-" before it for descending.
     `image_weight` runs from 0 (words only) to 1 (picture only); None lets the engine decide.
     `correct` is False for who insists on the words as they are written: none is then taken for a misspelling.
+    `read` is False for who wants no part of the words read as a price, an exclusion or the like; `literal` are parts of
+    the words that are read as nothing but words.
     `draw`, where it is given, is a seed by which the ranker draws the order from what it believes of each item.
     `layout` says how the hits will be laid out, for the log: people look differently at a grid and at a list.
     `ranker` names a version under rankers/ that is to reorder in the place of the published one.
@@ -42,6 +54,8 @@ class SearchRequest:
     explain: bool = False
     image_weight: float | None = None
     correct: bool = True
+    read: bool = True
+    literal: tuple[str, ...] = ()
     client_id: str = ""
     session_id: str = ""
     rerank: bool = True
@@ -98,9 +112,24 @@ class Range:
 
 
 @dataclass(frozen=True)
+class Understood:
+    """A part of the query, `text`, that was read as something.
+
+    `kind` is "phrase" or "exclusion" (of `words`), "price" or "measure" (a `field` that keeps to a `filter`),
+    "preference" (for low prices), "value" (`words` are the value of `field`) or "asking" (which says nothing)."""
+
+    kind: str
+    text: str
+    field: str = ""
+    filter: Mapping[str, float] | list[str] | None = None
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class SearchResult:
     """The answer to one request. `total` counts the items that match; `confident` is False when none answers well;
-    `corrected` is the query as it was understood, "" where that is as it came."""
+    `understood` are the parts of the query that were read as something, `corrected` is the query with misspelt words
+    put right, "" where none was; `did_you_mean` the same where that is unsure, and was not searched."""
 
     query_id: str
     generation: str
@@ -112,4 +141,6 @@ class SearchResult:
     facets: dict[str, list[FacetValue]] = field(default_factory=dict)
     ranges: dict[str, Range] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    understood: list[Understood] = field(default_factory=list)
     corrected: str = ""
+    did_you_mean: str = ""

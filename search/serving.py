@@ -23,10 +23,12 @@ from magpie.search.live_index.delta_builder import ChangedItems
 from magpie.search.live_index.hit_store import HitStore
 from magpie.search.live_index.resume import resume
 from magpie.search.live_index.segment import Segment
+from magpie.search.query.autocomplete import Completer
 from magpie.search.query.parse_query import QueryParser
 from magpie.search.retrieval.facets import facet_names
 
 SERVER_CATCH_UP_S = 2.0  # what is left comes while it answers
+_MOST_VALUES = 5_000  # of a column whose values are named beside suggestions
 log = logging.getLogger(__name__)
 
 
@@ -54,6 +56,7 @@ class Serving:
     generation: Generation
     encoder: Encoder
     query_parser: QueryParser
+    completer: Completer
     segments: list[Segment]
     delta: Delta
     changed_items: ChangedItems
@@ -117,6 +120,7 @@ def serve(
         generation,
         encoder,
         query_parser,
+        Completer(generation.phrases, _fields_of_values(main)),
         [main],
         no_changes(generation.catalogue_revision),
         changed_items,
@@ -197,3 +201,14 @@ def main_segment(generation: Generation) -> Segment:
         columns=generation.columns,
         dead=np.zeros(generation.num_items, bool),
     )
+
+
+def _fields_of_values(segment: Segment) -> dict[str, str]:
+    """The field of each value of the categories and attributes, in lower case; of two, the shorter name."""
+    vocabularies = segment.columns.vocabularies(_MOST_VALUES)
+    return {
+        value.casefold(): name
+        for name in sorted(vocabularies, key=lambda name: (-len(name), name))
+        if name != "title"
+        for value in vocabularies[name]
+    }

@@ -19,10 +19,10 @@ FORBIDDEN = {
 # from below to above: a module imports from its own room and from those before it
 ROOMS = {
     "data": "errors clock settings home pictures database catalogue feeds events aggregates spam erasure backup",
-    "indexer": "vectors memory paired_test text indexes encoder fusion composition read_catalogue generations "
-    "labelling encoder_training fusion_training pipeline rebuild",
+    "indexer": "vectors memory draws paired_test text indexes encoder fusion composition mix read_catalogue "
+    "generations labelling encoder_training fusion_training pipeline rebuild",
     "search": "histogram request confidence_intervals live_index click_models query retrieval serving first_stage "
-    "ranker personalisation experiments status engine ranker_training recommendations evaluation reports",
+    "ranker personalisation experiments status suggestions engine ranker_training recommendations evaluation reports",
     "web": "addresses shared media background middleware services api page insights app server serve cli",
 }
 

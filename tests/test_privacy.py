@@ -33,6 +33,7 @@ from magpie.data.spam.click_spam import filter_spam
 from magpie.search.personalisation.popularity import Popularity
 from magpie.search.ranker.ranker_store import is_stale
 from magpie.web.app import create_app
+from tests.support.older_database import undo_origins
 from tests.support.serving import client_of
 
 CLIENT = "kim.visitor-4711"
@@ -284,6 +285,7 @@ def test_what_an_older_magpie_kept_is_dropped(settings: Settings) -> None:
         connection.execute(
             insert(events).values(**event_values(EventRecord("click", event_attributes=fields), b"1" * 16))
         )
+        undo_origins(connection)
         connection.execute(text("UPDATE alembic_version SET version_num = '0007_items_since'"))
     database.close()
     assert ADDRESS.encode() in bytes_of(settings.home)

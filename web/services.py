@@ -1,9 +1,11 @@
 """The services that routes use (database, engine, event log, picture stores), opened once and closed together."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,6 +36,7 @@ from magpie.web.media.picture_store import PictureStore
 from magpie.web.media.upload_store import UploadStore
 from magpie.web.middleware.access import Access
 from magpie.web.middleware.identity import Identities
+from magpie.web.middleware.log_room import LogRoom
 from magpie.web.middleware.metrics import Metrics
 from magpie.web.middleware.rate_limits import RateLimits
 from magpie.web.shared.state import SharedState
@@ -42,8 +45,10 @@ log = logging.getLogger(__name__)
 
 PATIENCE_S = 3.0  # how long a request waits for the database's write lock; meanwhile its thread answers no search
 REFRESH_INTERVAL_S = 0.5
+TELL_INTERVAL_S = 1.0
 STOP_WITHIN_S = 5.0
 COUNTING_INTERVAL_S = 60.0
+LEARNING_INTERVAL_S = 3_600.0
 LATELY_MS = 7_200_000
 DAY_MS = 86_400_000
 COUNTING_SHARE = 0.02  # of the time, at most, that counting popularity may take
@@ -76,6 +81,7 @@ class Services:
     access: Access
     identities: Identities
     rate_limits: RateLimits
+    log_room: LogRoom
     stopping: threading.Event
     background: list[threading.Thread]
 
@@ -116,7 +122,8 @@ def open_services(settings: Settings, shared: SharedState | None = None) -> Serv
     query_log = QueryLogWriter(event_log, has_others=shared.workers > 1)
     refreshing = JobHealth("Taking up changes and new indexes", 20 * REFRESH_INTERVAL_S)
     counting = JobHealth("Counting what people did", 3 * COUNTING_INTERVAL_S)
-    status = partial(_status, engine, (home, refreshing, counting, query_log, auto_rebuild))
+    log_room = LogRoom(settings, database, shared.counters)
+    status = partial(_status, engine, (home, refreshing, counting, query_log, auto_rebuild, log_room), shared)
     access = Access(settings, database)
     services = Services(
         settings=settings,
@@ -139,10 +146,13 @@ def open_services(settings: Settings, shared: SharedState | None = None) -> Serv
         access=access,
         identities=Identities(access, read_signing_key(database)),
         rate_limits=RateLimits(settings, shared.counters),
+        log_room=log_room,
         stopping=threading.Event(),
         background=[],
     )
     jobs = [("refresh", partial(_watch_generations, services)), ("counting", partial(_count_behaviour, services))]
+    if shared.workers > 1:
+        jobs.append(("alarms", partial(_tell_alarms, services)))
     if shared.is_first:
         jobs.append(("auto-rebuild", partial(auto_rebuild.run, services.stopping)))
     for name, work in jobs:
@@ -162,9 +172,22 @@ class _HasAlarms(Protocol):
     def alarms(self) -> Sequence[str]: ...
 
 
-def _status(engine: SearchEngine, watched: Sequence[_HasAlarms]) -> dict[str, Any]:
+def _status(engine: SearchEngine, watched: Sequence[_HasAlarms], shared: SharedState) -> dict[str, Any]:
+    """The engine's status, with the alarms of what is watched here, and those that other workers have told."""
     status = engine.status()
-    return {**status, "alarms": [*status["alarms"], *(alarm for one in watched for alarm in one.alarms)]}
+    own = [alarm for one in watched for alarm in one.alarms]
+    return {**status, "alarms": list(dict.fromkeys([*status["alarms"], *own, *shared.alarms_of_others()]))}
+
+
+def _tell_alarms(services: Services) -> None:
+    """Tells the other workers what goes wrong in the background of this one."""
+    said: list[str] = []
+    while not services.stopping.wait(TELL_INTERVAL_S):
+        jobs = (services.refreshing, services.counting, services.query_log)
+        alarms = [alarm for job in jobs for alarm in job.alarms]
+        if alarms != said:
+            services.shared.tell_alarms(alarms)
+            said = alarms
 
 
 def _watch_home(settings: Settings, database: Database) -> OpenedHome:
@@ -212,8 +235,9 @@ def _refresh(services: Services) -> str:
 
 
 def _count_behaviour(services: Services) -> None:
-    """Filters spam and counts popularity, every minute or, when that takes long, less often."""
-    pause = 0.0
+    """Filters spam and counts popularity, every minute or, when that takes long, less often; learns every hour how to
+    recommend."""
+    pause, learned_s = 0.0, -math.inf
     while not services.stopping.wait(pause):
         try:
             started = time.monotonic()
@@ -222,6 +246,10 @@ def _count_behaviour(services: Services) -> None:
                     filter_recent_spam(services.database, now_ms() - LATELY_MS)
                     filter_promotion(services.database, now_ms() - WINDOW_DAYS * DAY_MS)
                 services.engine.popularity.refresh()
+                if started - learned_s > LEARNING_INTERVAL_S:
+                    learned_s = started
+                    with suppress(NoIndex):
+                        services.recommender.learn()
             pause = max(COUNTING_INTERVAL_S, (time.monotonic() - started) / COUNTING_SHARE)
         except Exception as error:
             log.error("summing up behaviour failed; trying again\n%s", safe_traceback(error))

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 
 from magpie.data.aggregates.click_aggregates import ClickAggregates
-from magpie.search.click_models.position_bias import POSITIONS, strata_of
+from magpie.search.click_models.position_bias import POSITIONS, strata_of, tables_of
 
 _FEWEST_CLICKS = 3
 _SMOOTHNESS = 3.0
@@ -20,8 +20,7 @@ def measure_by_pairs(cells: ClickAggregates) -> np.ndarray:
     ranker, with its variance (Greenland and Robins, Biometrics 1985); the logarithms of the propensities are fitted to
     all ratios by weighted least squares, weakly smooth in the logarithm of the position.
     """
-    strata = strata_of(cells)
-    seen, clicks = strata.shown, strata.clicked
+    seen, clicks = tables_of(strata_of(cells))
     normal, right = np.zeros((POSITIONS, POSITIONS)), np.zeros(POSITIONS)
     for a, b in combinations(range(POSITIONS), 2):
         both = (seen[:, a] > 0) & (seen[:, b] > 0)

@@ -17,7 +17,7 @@ import numpy as np
 from scipy import stats
 
 from magpie.data.aggregates.click_aggregates import ClickAggregates
-from magpie.search.click_models.click_models import fit_cascade
+from magpie.search.click_models.click_models import ClickModel, fit_cascade
 from magpie.search.click_models.position_bias import assumed_propensities, measure_propensities
 from magpie.search.ranker.gamma_posterior import fit_kappa, gamma_posterior, rates_by_rank
 
@@ -81,16 +81,14 @@ def by_position(theta: np.ndarray) -> Looks:
     return lambda clicked, attraction: np.broadcast_to(theta[:PAGE], clicked.shape)
 
 
-def by_cascade(goes_on: float, after_click: float) -> Looks:
-    """Down the page with the chance `goes_on`, after a click with `after_click` (Chapelle and Zhang 2009)."""
+def by_model(model: ClickModel) -> Looks:
+    """As a click model examines each position below the last click above."""
 
     def looks(clicked: np.ndarray, attraction: np.ndarray) -> np.ndarray:
-        chance = np.ones(clicked.shape)
-        for place in range(1, PAGE):
-            above, attracts = chance[:, place - 1], attraction[:, place - 1]
-            still = above * (1 - attracts) / np.maximum(1 - above * attracts, 1e-9)
-            chance[:, place] = np.where(clicked[:, place - 1] > 0, after_click, goes_on * still)
-        return np.maximum(chance, 1e-3)
+        position = np.arange(1, PAGE + 1)
+        last = np.maximum.accumulate(np.where(clicked > 0, position, 0), axis=1)
+        after = np.concatenate([np.zeros((len(last), 1), np.int64), last[:, :-1]], axis=1)
+        return np.clip(model.examination(np.broadcast_to(position, clicked.shape), after), 1e-3, 1)
 
     return looks
 
@@ -137,15 +135,15 @@ def best_strength(pages: Pages, looks: Looks) -> float:
 
 def compare_models(early: Pages, late: Pages) -> None:
     cells = cells_of(early)
-    theta, cascade = measure_propensities(cells).theta, fit_cascade(cells)
+    curve = measure_propensities(cells)
+    theta, cascade = curve.theta, fit_cascade(cells, curve)
     models: dict[str, Looks] = {
         "position, measured": by_position(theta),
         "position, 1 / position": by_position(assumed_propensities().theta),
         "no browsing (all looked at)": by_position(np.ones(PAGE)),
-        "cascade, one click": by_cascade(1.0, 0.0),
-        "dynamic Bayesian network": by_cascade(cascade.after_skip, cascade.after_click),
+        "cascade (position and last click above)": by_model(cascade),
     }
-    print(f"goes on after a skip {cascade.after_skip:.3f}, after a click {cascade.after_click:.3f}")
+    print(f"after a click: {cascade.as_dict()}")
     print(f"looked at: {theta[:PAGE].round(3)}")
     print("| model | nats a page | against position, measured | p (paired t) | prior |\n|---|---|---|---|---|")
     base = None

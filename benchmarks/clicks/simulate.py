@@ -32,7 +32,7 @@ def main() -> None:
     asked, held_out = world.split(given.seed)
     learned = learn_from(world, browse(world, asked, given.searches, behaviour, given.seed), behaviour)
     facts = learned.facts
-    print(f"{behaviour.name}, {facts['clicks']:,} clicks; likelier model: {facts['likelier']}")
+    print(f"{behaviour.name}, {facts['clicks']:,} clicks; model: {facts['model']}")
     if facts["propensity_error"] is not None:
         print(f"propensities off by {facts['propensity_error']:.3f} (RMSE, positions 1 to 10)")
     print(f"gate: {facts['verdict']['reason']}")

@@ -11,9 +11,8 @@ from people import Behaviour, World
 from threadpoolctl import threadpool_limits
 
 from magpie.data.aggregates.click_aggregates import ClickAggregates
-from magpie.search.click_models.click_models import PositionModel, choose_click_model
+from magpie.search.click_models.click_models import as_clicked, choose_click_model
 from magpie.search.click_models.debiased_rates import count_pairs
-from magpie.search.click_models.position_bias import POSITIONS, Propensities
 from magpie.search.ranker.click_statistics import gather_click_statistics
 from magpie.search.ranker.ranker import Ranker
 from magpie.search.ranker_training.fit_ranker import fit_ranker
@@ -63,7 +62,7 @@ def learn_from(world: World, cells: ClickAggregates, behaviour: Behaviour) -> Le
         None if behaviour.cascade else round(float(np.sqrt(np.mean((theta[:10] - truth) ** 2))), 4)
         for theta in (report.propensities.theta, measure_by_pairs(cells))
     )
-    facts = {"clicks": cells.num_clicks, "likelier": report.likelier, "verdict": verdict.as_dict()}
+    facts = {"clicks": cells.num_clicks, "model": report.model.name, "verdict": verdict.as_dict()}
     facts |= {"propensity_error": error, "propensity_error_by_pairs": by_pairs}
     facts |= {"learn_s": seconds[0], "learn_cpu_s": seconds[1], "refit_cpu_s": refit}
     return Learned(orders, facts, ranker)
@@ -71,10 +70,8 @@ def learn_from(world: World, cells: ClickAggregates, behaviour: Behaviour) -> Le
 
 def train_naive(world: World, cells: ClickAggregates) -> Ranker:
     """The same ranker from clicks as they are, as if every position were looked at alike."""
-    as_clicked = PositionModel(Propensities(np.ones(POSITIONS), np.zeros(POSITIONS), 0))
-    return fit_ranker(
-        gather_click_statistics(count_pairs(cells, as_clicked), world.stages, world.numbers), world.stages
-    )
+    pairs = count_pairs(cells, as_clicked())
+    return fit_ranker(gather_click_statistics(pairs, world.stages, world.numbers), world.stages)
 
 
 def by_raw_rate(world: World, cells: ClickAggregates) -> Orders:

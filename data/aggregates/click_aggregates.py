@@ -12,15 +12,16 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Integer, and_, cast, delete, func, insert, or_, select
+from sqlalchemy import Connection, Integer, and_, cast, delete, distinct, func, insert, or_, select
 
 from magpie.data.database.connection import Database
 from magpie.data.database.tables import click_cells, click_days, events, impressions, queries
-from magpie.data.events.actor import actor_of
+from magpie.data.events.actor import actor_of, person_of
 from magpie.data.events.query_normalisation import query_key
 
 DAY_MS = 86_400_000
 SEARCHES_PER_ACTOR = 3  # of one query on one day; further ones are not counted
+SEARCHES_OF_BLOCK = 10  # the same of one block of addresses, without a token's word
 CLICK = "click"
 CONVERSIONS = ("add_to_cart", "purchase")
 _BATCH = 20_000
@@ -104,6 +105,15 @@ def refresh_click_aggregates(database: Database) -> DayCounts:
         return DayCounts(*(int(value or 0) for value in found))
 
 
+def count_people(database: Database) -> int:
+    """How many people searched, by client, else by session; a search of neither counts as one."""
+    actor = actor_of(queries)
+    with database.reading() as connection:
+        known = select(func.count(distinct(actor))).where(~queries.c.set_aside, actor != "")
+        unknown = select(func.count()).select_from(queries).where(~queries.c.set_aside, actor == "")
+        return sum(int(connection.execute(each).scalar_one()) for each in (known, unknown))
+
+
 def drop_changed_days(connection: Connection) -> None:
     """Deletes the counts of every day whose log changed, so that erased events are in no sum."""
     wanted = _signatures(connection)
@@ -181,23 +191,32 @@ def _count_day(connection: Connection, day: int, signature: str | None) -> None:
 def _counted_searches(
     connection: Connection, day: int, is_counted: Callable[[str], bool] = lambda actor: True
 ) -> tuple[dict[int, tuple[str, str, str]], int]:
-    """(ranker, layout, query key) by `queries.id` of each search that counts, and how many were beyond the cap.
+    """(ranker, layout, query key) by `queries.id` of each search that counts, and how many were beyond the caps.
 
     Searches of actors for whom `is_counted` is false are left out.
     """
     found: dict[int, tuple[str, str, str]] = {}
-    of_actor: dict[tuple[str, str], int] = defaultdict(int)
+    of_source: dict[tuple[str, str, str], int] = defaultdict(int)
     capped = 0
-    columns = (queries.c.id, queries.c.user_query, actor_of(queries).label("actor"), queries.c.query_attributes)
+    actor, person = actor_of(queries).label("actor"), person_of(queries).label("person")
+    origin = queries.c.address, queries.c.block
+    columns = (queries.c.id, queries.c.user_query, actor, person, *origin, queries.c.query_attributes)
     chosen = select(*columns).where(_of(day), ~queries.c.set_aside, queries.c.user_query != "").order_by(queries.c.id)
     for row in connection.execute(chosen):
         attributes, key = json.loads(row.query_attributes), query_key(row.user_query)
         if not key or not _is_plain(attributes) or not is_counted(row.actor):
             continue
-        of_actor[row.actor, key] += 1
-        if row.actor and of_actor[row.actor, key] > SEARCHES_PER_ACTOR:
+        sources = (
+            ("person", row.person, SEARCHES_PER_ACTOR),
+            ("address", row.address, SEARCHES_PER_ACTOR),
+            ("block", row.block, SEARCHES_OF_BLOCK),
+        )
+        bounded = [(kind, name, most) for kind, name, most in sources if name]
+        if any(of_source[kind, name, key] >= most for kind, name, most in bounded):
             capped += 1
             continue
+        for kind, name, _ in bounded:
+            of_source[kind, name, key] += 1
         found[row.id] = (str(attributes.get("ranker", "")), str(attributes.get("layout", "")), key)
     return found, capped
 

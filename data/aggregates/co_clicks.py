@@ -1,33 +1,65 @@
 """Counts co-clicks: for an item, what the same people chose in the same session, and how many did."""
 
-from sqlalchemy import text
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from magpie.data.aggregates.item_counts import CHOICES
+from sqlalchemy import or_, select
+
+from magpie.data.aggregates.counted_choices import PEOPLE_OF_BLOCK, counted_choices
 from magpie.data.database.connection import Database
+from magpie.data.database.tables import events
 
-FEWEST_PEOPLE = 2  # fewer would show others what one person chose
 _MOST_CHOICES = 500  # of the item, the latest
 _MOST_ROWS = 20_000
-
-_ACTIONS = ", ".join(f"'{name}'" for name in CHOICES)
-_TOGETHER = text(
-    "WITH chosen AS (SELECT session_id, client_id FROM events WHERE object_id = :item AND NOT set_aside "
-    f"AND action_name IN ({_ACTIONS}) ORDER BY id DESC LIMIT {_MOST_CHOICES}) "
-    "SELECT DISTINCT other.object_id, CASE WHEN other.client_id <> '' THEN other.client_id ELSE other.session_id END "
-    "FROM events other WHERE NOT other.set_aside AND other.object_id NOT IN ('', :item) "
-    f"AND other.action_name IN ({_ACTIONS}) AND (other.session_id IN (SELECT session_id FROM chosen "
-    "WHERE session_id <> '') OR other.client_id IN (SELECT client_id FROM chosen WHERE client_id <> '' "
-    f"AND session_id = '')) LIMIT {_MOST_ROWS}"
-)
+_MOST_EVENTS = 20_000  # among which the latest visits are looked for
 
 
-def count_co_clicks(database: Database, item_id: str) -> dict[str, int]:
-    """By item id how many people chose both in one session, where at least two did.
+@dataclass(frozen=True)
+class Visit:
+    """The different items that somebody chose in one session, in order."""
+
+    person: str
+    items: tuple[str, ...]
+
+
+def count_co_clicks(database: Database, item_id: str, without: str = "") -> dict[str, int]:
+    """By item id how many people chose both in one session, counted as `people_by_item` does, without one of them.
 
     Where the item's events name no session, all events of their clients count as one.
     """
-    people: dict[str, set[str]] = {}
+    of_item = counted_choices(events.c.object_id == item_id).order_by(events.c.id.desc()).limit(_MOST_CHOICES)
+    chosen = of_item.with_only_columns(events.c.session_id, events.c.client_id).cte("chosen")
+    together = or_(
+        events.c.session_id.in_(select(chosen.c.session_id).where(chosen.c.session_id != "")),
+        events.c.client_id.in_(select(chosen.c.client_id).where(chosen.c.client_id != "", chosen.c.session_id == "")),
+    )
+    others = counted_choices(events.c.object_id != item_id, together).distinct().limit(_MOST_ROWS)
+    people: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
     with database.reading() as connection:
-        for other, person in connection.execute(_TOGETHER, {"item": item_id}):
-            people.setdefault(other, set()).add(person)
-    return {other: len(who) for other, who in people.items() if len(who) >= FEWEST_PEOPLE}
+        rows: Sequence[Any] = connection.execute(others).all()
+        for other, person, address, block in rows:
+            if person != without:
+                place = (block, address)
+                people[other][person] = min(place, people[other].get(person, place))
+    return {other: _count(of_person.values()) for other, of_person in people.items()}
+
+
+def read_latest_visits(database: Database, most: int) -> list[Visit]:
+    """At most `most` of the latest visits in which at least two different items were chosen."""
+    latest = counted_choices(events.c.session_id != "").order_by(events.c.id.desc()).limit(_MOST_EVENTS)
+    chosen: dict[tuple[str, str], dict[str, None]] = {}
+    with database.reading() as connection:
+        rows: Sequence[Any] = connection.execute(latest.add_columns(events.c.session_id)).all()
+        for item, person, _, _, session in reversed(rows):
+            chosen.setdefault((session, person), {})[item] = None
+    visits = [Visit(person, tuple(items)) for (_, person), items in chosen.items() if len(items) > 1]
+    return visits[-most:]
+
+
+def _count(places: Collection[tuple[str, str]]) -> int:
+    """How many people with these blocks and addresses count."""
+    vouched = sum(not block for block, _ in places)
+    of_block = Counter(block for block, _ in set(places) if block)
+    return vouched + sum(min(number, PEOPLE_OF_BLOCK) for number in of_block.values())

@@ -1,27 +1,36 @@
 """Counts how often each item was shown lately, at which positions, and how many people chose it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import and_, func, select, text
+from sqlalchemy import Connection, Select, and_, func, select, text
 
+from magpie.data.aggregates.counted_choices import (
+    CHOICES,
+    EXPOSURE_OF_BLOCK,
+    PEOPLE_OF_BLOCK,
+    capped,
+    counted_choices,
+    people_by_item,
+)
 from magpie.data.database.connection import Database
 from magpie.data.database.tables import events, impressions, queries
 from magpie.data.events.actor import actor_of
-
-CHOICES = ("click", "add_to_cart", "purchase")  # actions that count as choosing the item
 
 
 @dataclass(frozen=True)
 class ItemCount:
     """`shown` impressions, their `exposure` (an impression at position k counts 1/k), and `people` who chose it.
 
-    1/k stands in for the propensity of a position: it needs no clicks to be known.
+    1/k stands in for the propensity of a position: it needs no clicks to be known. `excess` is the exposure that blocks
+    of addresses brought beyond EXPOSURE_OF_BLOCK each, which does not count against the people.
     """
 
     shown: int = 0
     exposure: float = 0.0
     people: int = 0
+    excess: float = 0.0
 
 
 def count_items(database: Database, since_ms: int) -> dict[str, ItemCount]:
@@ -29,24 +38,33 @@ def count_items(database: Database, since_ms: int) -> dict[str, ItemCount]:
 
     A person counts once for an item, whatever they do with it, so that nobody makes an item popular alone.
     """
-    actions = ", ".join(f"'{name}'" for name in CHOICES)
-    shown = text(
-        "SELECT i.item_id, count(*), sum(1.0 / i.position) FROM queries q JOIN impressions i ON i.query = q.id "
-        "WHERE q.timestamp >= :since AND NOT q.set_aside GROUP BY i.item_id"
+    of_block = (
+        select(
+            impressions.c.item_id,
+            queries.c.block,
+            func.count().label("shown"),
+            func.sum(1.0 / impressions.c.position).label("exposure"),
+        )
+        .join(queries, queries.c.id == impressions.c.query)
+        .where(queries.c.timestamp >= since_ms, ~queries.c.set_aside)
+        .group_by(impressions.c.item_id, queries.c.block)
+        .subquery()
     )
-    chosen = text(
-        "SELECT object_id, count(DISTINCT CASE WHEN client_id <> '' THEN client_id ELSE session_id END) FROM events "
-        f"WHERE timestamp >= :since AND NOT set_aside AND object_id <> '' AND action_name IN ({actions}) "
-        "GROUP BY object_id"
-    )
+    counted = func.sum(capped(of_block.c.block, of_block.c.exposure, EXPOSURE_OF_BLOCK))
+    sums = func.sum(of_block.c.shown), func.sum(of_block.c.exposure), counted
+    shown = select(of_block.c.item_id, *sums).group_by(of_block.c.item_id)
+    chosen = people_by_item(counted_choices(events.c.timestamp >= since_ms))
     with database.reading() as connection:
-        impressions = {row[0]: (row[1], float(row[2])) for row in connection.execute(shown, {"since": since_ms})}
-        people = {row[0]: row[1] for row in connection.execute(chosen, {"since": since_ms})}
-    nothing = (0, 0.0)
-    return {
-        item_id: ItemCount(*impressions.get(item_id, nothing), people.get(item_id, 0))
-        for item_id in impressions.keys() | people.keys()
-    }
+        looks: Sequence[Any] = connection.execute(shown).all()
+        choices: Sequence[Any] = connection.execute(chosen).all()
+    seen = {row[0]: row[1:] for row in looks}
+    people = {row[0]: int(row[1]) for row in choices}
+    return {item_id: _count(seen.get(item_id), people.get(item_id, 0)) for item_id in seen.keys() | people.keys()}
+
+
+def _count(seen: Sequence[Any] | None, people: int) -> ItemCount:
+    shown, exposure, counted = seen or (0, 0.0, 0.0)
+    return ItemCount(int(shown), float(exposure), people, float(exposure) - float(counted))
 
 
 @dataclass(frozen=True)
@@ -60,22 +78,32 @@ class PlaceCount:
 
 
 def count_places(database: Database, since_ms: int) -> list[PlaceCount]:
-    """The counts of every item at every position since then, without filtered records."""
-    actions = ", ".join(f"'{name}'" for name in CHOICES)
-    shown = text(
-        "SELECT i.item_id, i.position, count(*) FROM queries q JOIN impressions i ON i.query = q.id "
-        "WHERE q.timestamp >= :since AND NOT q.set_aside GROUP BY i.item_id, i.position"
+    """The counts of every item at every position since then, without filtered records; at one place no more of a
+    block of addresses than it may weigh in popularity."""
+    place = impressions.c.item_id, impressions.c.position, queries.c.block
+    searches = impressions.join(queries, queries.c.id == impressions.c.query)
+    is_counted = and_(queries.c.timestamp >= since_ms, ~queries.c.set_aside)
+    is_choice = and_(
+        events.c.query_id == queries.c.query_id,
+        events.c.object_id == impressions.c.item_id,
+        events.c.action_name.in_(CHOICES),
+        ~events.c.set_aside,
     )
-    chosen = text(
-        "SELECT i.item_id, i.position, count(DISTINCT q.id) FROM events e JOIN queries q ON q.query_id = e.query_id "
-        "JOIN impressions i ON i.query = q.id AND i.item_id = e.object_id "
-        f"WHERE q.timestamp >= :since AND NOT q.set_aside AND NOT e.set_aside AND e.action_name IN ({actions}) "
-        "GROUP BY i.item_id, i.position"
-    )
+    shown = select(*place, func.count().label("number")).select_from(searches).where(is_counted).group_by(*place)
+    number = func.count(queries.c.id.distinct()).label("number")
+    chosen = select(*place, number).select_from(searches.join(events, is_choice)).where(is_counted).group_by(*place)
     with database.reading() as connection:
-        clicks = {(row[0], row[1]): row[2] for row in connection.execute(chosen, {"since": since_ms})}
-        found = connection.execute(shown, {"since": since_ms}).all()
-    return [PlaceCount(row[0], row[1], row[2], clicks.get((row[0], row[1]), 0)) for row in found]
+        clicks = _by_place(connection, chosen, PEOPLE_OF_BLOCK)
+        found = _by_place(connection, shown, int(EXPOSURE_OF_BLOCK))
+    return [PlaceCount(*place, number, clicks.get(place, 0)) for place, number in found.items()]
+
+
+def _by_place(connection: Connection, counted: Select[Any], most: int) -> dict[tuple[str, int], int]:
+    """By item and position the numbers of all blocks together, of each at most so many."""
+    each = counted.subquery()
+    number = func.sum(capped(each.c.block, each.c.number, most))
+    rows = connection.execute(select(each.c.item_id, each.c.position, number).group_by(each.c.item_id, each.c.position))
+    return {(row[0], row[1]): int(row[2]) for row in rows}
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, distinct, func, or_, select
 
-from magpie.data.aggregates.item_counts import CHOICES
+from magpie.data.aggregates.counted_choices import CHOICES
 from magpie.data.database.connection import Database
 from magpie.data.database.tables import events, impressions, queries
-from magpie.data.events.actor import actor_of
+from magpie.data.events.actor import person_of
 
 MOST_POSITIONS = 20
 
@@ -28,7 +28,7 @@ def count_positions(database: Database, since_ms: int, min_people: int) -> list[
     # as in click_cells: other orders than by relevance, and pictures, say nothing about the ranking of words
     plain = _plain(since_ms)
     shown = (
-        select(impressions.c.position, func.count(), func.count(distinct(func.nullif(actor_of(queries), ""))))
+        select(impressions.c.position, func.count(), func.count(distinct(func.nullif(person_of(queries), ""))))
         .join(queries, queries.c.id == impressions.c.query)
         .where(plain, impressions.c.position <= MOST_POSITIONS)
         .group_by(impressions.c.position)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, func, select
 
-from magpie.data.aggregates.item_counts import CHOICES
+from magpie.data.aggregates.counted_choices import CHOICES
 from magpie.data.database.connection import Database
 from magpie.data.database.tables import events, impressions, queries
-from magpie.data.events.actor import actor_of
+from magpie.data.events.actor import person_of
 from magpie.data.events.pseudonyms import SPAN_DAYS
 from magpie.data.events.query_normalisation import query_key
 
@@ -26,7 +26,8 @@ _BATCH = 2_000
 class Searches:
     """(n,) columns in order of arrival, of searches that are not filtered, not half-typed, and no further pages.
 
-    `day` counts from 1970; `person` numbers clients, or sessions where no client is known, -1 where neither is known;
+    `day` counts from 1970; `person` numbers clients, or sessions where no client is known, -1 where neither is known,
+    and as one all that come from one address without a proof;
     `query` and `ranker` are indices into `queries` and `rankers`; `is_answered` is whether the answer was confident;
     `clicked` is the position of the topmost hit that was clicked, put into the cart or bought, 0 without any.
     """
@@ -77,7 +78,7 @@ def read_searches(database: Database, since_ms: int) -> Searches:
         select(
             queries.c.id,
             queries.c.timestamp,
-            actor_of(queries).label("source"),
+            person_of(queries).label("source"),
             queries.c.user_query,
             queries.c.application,
             queries.c.query_attributes,

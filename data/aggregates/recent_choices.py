@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from magpie.data.aggregates.item_counts import CHOICES
+from magpie.data.aggregates.counted_choices import CHOICES
 from magpie.data.database.connection import Database
 from magpie.data.events.pseudonyms import pseudonyms_of
 
@@ -15,12 +15,12 @@ BOUGHT = ("purchase",)
 _ACTIONS = ", ".join(f"'{name}'" for name in CHOICES)
 _RECENT = (
     "SELECT e.id, i.id, e.action_name, e.timestamp, e.session_id FROM events e JOIN items i ON i.item_id = e.object_id "
-    f"WHERE e.{{column}} = {{mark}} AND e.action_name IN ({_ACTIONS}) AND NOT e.set_aside "
+    f"WHERE e.{{column}} = {{mark}} AND e.action_name IN ({_ACTIONS}) AND NOT e.set_aside AND e.is_proved "
     f"ORDER BY e.id DESC LIMIT {MOST_CHOICES}"
 )
 _CHOSEN = (
     "SELECT DISTINCT i.id FROM events e JOIN items i ON i.item_id = e.object_id "
-    "WHERE e.{column} = {mark} AND e.action_name IN ({actions}) AND NOT e.set_aside"
+    "WHERE e.{column} = {mark} AND e.action_name IN ({actions}) AND NOT e.set_aside AND e.is_proved"
 )
 
 
@@ -35,7 +35,8 @@ class RecentChoice:
 
 
 def read_recent_choices(database: Database, session_id: str, client_id: str) -> list[RecentChoice]:
-    """The last 60 choices of this session and this client, newest first. Items that are gone are left out.
+    """The last 60 choices of this session and this client, newest first. Items that are gone are left out, and so is
+    what somebody sent in this name without a proof.
 
     Every search of somebody who has a name waits for this: it takes two look-ups in an index and one for each salt.
     """

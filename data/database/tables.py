@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     false,
     select,
+    true,
     update,
 )
 
@@ -135,6 +136,9 @@ queries = Table(
     Column("extra", Text, nullable=False),  # JSON object: fields of the record that have no column
     Column("set_aside", Boolean, nullable=False, server_default=false()),
     Column("reason", Text, nullable=False),
+    Column("address", String(32), nullable=False, server_default=""),  # keyed hashes: events/origin.py
+    Column("block", String(32), nullable=False, server_default=""),
+    Column("is_proved", Boolean, nullable=False, server_default=true()),  # whose name it carries
     sqlite_autoincrement=True,
 )
 
@@ -170,6 +174,9 @@ events = Table(
     Column("extra", Text, nullable=False),
     Column("set_aside", Boolean, nullable=False, server_default=false()),
     Column("reason", Text, nullable=False),
+    Column("address", String(32), nullable=False, server_default=""),  # keyed hashes: events/origin.py
+    Column("block", String(32), nullable=False, server_default=""),
+    Column("is_proved", Boolean, nullable=False, server_default=true()),  # whose name it carries
     sqlite_autoincrement=True,
 )
 
@@ -198,6 +205,15 @@ click_days = Table(
     Column("signature", Text, nullable=False),  # of the log's rows of that day when they were counted
     Column("searches", Integer, nullable=False),
     Column("capped", Integer, nullable=False),  # searches beyond what one source may weigh
+)
+
+
+# What the owner does not want to be suggested to anybody, in words that are normalised
+blocked_phrases = Table(
+    "blocked_phrases",
+    metadata,
+    Column("phrase", String(200), primary_key=True),
+    Column("created_at", BigInteger, nullable=False),  # milliseconds since 1970
 )
 
 

@@ -1,4 +1,4 @@
-"""Replaces client ids by pseudonyms before they are stored, under a salt that changes and is thrown away.
+"""Replaces client ids and addresses by keyed hashes before they are stored, under a salt that is thrown away later.
 
 A pseudonym is a keyed BLAKE2b hash of the id. The key is a random salt, one for each span of 30 days, and chosen by
 when something happened, so that the same record always gets the same pseudonym. Once a salt is deleted, nobody can
@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from magpie.data.clock import now_ms
 from magpie.data.database.tables import client_salts
+from magpie.data.events.origin import Origin
 from magpie.data.events.ubi import EventRecord, QueryRecord
 
 SPAN_DAYS = 30
@@ -33,16 +34,13 @@ def is_pseudonym(client_id: str) -> bool:
 
 
 def with_pseudonyms(connection: Connection, records: Sequence[R]) -> list[R]:
-    """The records with their client ids replaced; those that are pseudonyms already stay.
+    """The records with their client ids and origins replaced; client ids that are pseudonyms already stay.
 
     Needs a writing connection: the first record of a span makes its salt.
     """
     salts = _salts_for(connection, {record.timestamp_ms // SPAN_MS for record in records if _is_open(record)})
     return [
-        replace(record, client_id=_pseudonym(record.client_id, salts[record.timestamp_ms // SPAN_MS]))
-        if _is_open(record)
-        else record
-        for record in records
+        _hidden(record, salts[record.timestamp_ms // SPAN_MS]) if _is_open(record) else record for record in records
     ]
 
 
@@ -61,7 +59,27 @@ def drop_old_salts(connection: Connection, before_ms: int | None = None) -> int:
 
 
 def _is_open(record: QueryRecord | EventRecord) -> bool:
+    return _has_open_client(record) or bool(record.origin.block)
+
+
+def _has_open_client(record: QueryRecord | EventRecord) -> bool:
     return bool(record.client_id) and not is_pseudonym(record.client_id)
+
+
+def _hidden(record: R, salt: bytes) -> R:
+    client_id = _pseudonym(record.client_id, salt) if _has_open_client(record) else record.client_id
+    return replace(record, client_id=client_id, origin=_hidden_origin(record.origin, salt))
+
+
+def _hidden_origin(origin: Origin, salt: bytes) -> Origin:
+    """Keyed hashes of address and block, 32 hexadecimal digits each; what is vouched for has neither."""
+    if not origin.block:
+        return origin
+    address, block = (
+        blake2b(text.encode(), key=salt, person=name, digest_size=16).hexdigest()
+        for name, text in ((b"address", origin.address), (b"block", origin.block))
+    )
+    return Origin(address, block, origin.is_proved)
 
 
 def _pseudonym(client_id: str, salt: bytes) -> str:

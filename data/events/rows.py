@@ -22,6 +22,9 @@ def query_values(record: QueryRecord) -> dict[str, Any]:
         "extra": _JSON.encode(record.extra),
         "set_aside": bool(record.filter_reason),
         "reason": record.filter_reason,
+        "address": record.origin.address,
+        "block": record.origin.block,
+        "is_proved": record.origin.is_proved,
     }
 
 
@@ -54,6 +57,9 @@ def event_values(record: EventRecord, dedup_key: bytes) -> dict[str, Any]:
         "extra": _JSON.encode(record.extra),
         "set_aside": bool(record.filter_reason),
         "reason": record.filter_reason,
+        "address": record.origin.address,
+        "block": record.origin.block,
+        "is_proved": record.origin.is_proved,
     }
 
 

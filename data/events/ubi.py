@@ -14,6 +14,7 @@ from typing import Any
 from magpie.data.clock import now_ms
 from magpie.data.errors import BadEvent
 from magpie.data.events.filter_reasons import BOT
+from magpie.data.events.origin import VOUCHED, Origin
 from magpie.data.events.personal_fields import without_personal_fields
 
 _LIMITS = {
@@ -67,7 +68,7 @@ class ShownHit:
 
 @dataclass(frozen=True)
 class QueryRecord:
-    """One answered search. `filter_reason` says why it counts in nothing, "" if it counts."""
+    """One answered search from `origin`. `filter_reason` says why it counts in nothing, "" if it counts."""
 
     query_id: str
     user_query: str = ""
@@ -79,11 +80,12 @@ class QueryRecord:
     query_attributes: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     filter_reason: str = ""
+    origin: Origin = VOUCHED
 
 
 @dataclass(frozen=True)
 class EventRecord:
-    """One thing that a person did. `filter_reason` says why it counts in nothing, "" if it counts."""
+    """One thing that a person did. `filter_reason` and `origin` as of a `QueryRecord`."""
 
     action_name: str
     query_id: str = ""
@@ -99,6 +101,7 @@ class EventRecord:
     event_id: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
     filter_reason: str = ""
+    origin: Origin = VOUCHED
 
     def dedup_key(self) -> bytes:
         """16 bytes, the same for the same event sent again: its id, or all of its content where it has none."""
@@ -116,7 +119,7 @@ def parse_query(raw: object, received_ms: int | None = None) -> QueryRecord:
     Where it has no timestamp, `received_ms` stands in; without that, it is needed.
     """
     values, is_program = without_personal_fields(_object(raw))
-    known = {name: _text(values, name) for name in _QUERY_FIELDS}
+    known: dict[str, Any] = {name: _text(values, name) for name in _QUERY_FIELDS}
     if not known["query_id"]:
         raise BadEvent("query_id: is needed")
     attributes, hits = _attributes(values, "query_attributes", PLENTY.attributes), _hits(values)
@@ -137,7 +140,7 @@ def parse_event(raw: object, received_ms: int | None = None, room: FreeRoom = PL
     Where it has no timestamp, `received_ms` stands in; without that, it is needed.
     """
     values, is_program = without_personal_fields(_object(raw))
-    known = {name: _text(values, name) for name in _EVENT_FIELDS}
+    known: dict[str, Any] = {name: _text(values, name) for name in _EVENT_FIELDS}
     if not known["action_name"]:
         raise BadEvent('action_name: is needed, such as "click", "view" or "purchase"')
     attributes = _attributes(values, "event_attributes", room.attributes)

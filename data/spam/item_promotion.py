@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from sqlalchemy import Connection, func, select
 
-from magpie.data.aggregates.item_counts import CHOICES
+from magpie.data.aggregates.counted_choices import CHOICES
 from magpie.data.database.tables import events
 from magpie.data.events.actor import actor_of
 

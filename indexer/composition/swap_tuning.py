@@ -5,6 +5,7 @@ the relevant items are those that differ from the first in just that way. Two th
 amounts for each part, and the last third tests whether they beat a full swap.
 """
 
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from magpie.indexer.composition.attribute_subspaces import Subspace, SubspaceSwap
+from magpie.indexer.draws import in_random_order
 from magpie.indexer.indexes.attribute_columns import Columns
 from magpie.indexer.indexes.column_types import WordColumn
 from magpie.indexer.paired_test import Comparison, ndcg
@@ -35,30 +37,30 @@ class Pair:
     answers: np.ndarray
 
 
-def find_pairs(columns: Columns, subspaces: Mapping[str, Subspace]) -> tuple[np.ndarray, list[Pair]]:
-    """(m,) rows of the items that are ranked, and the queries.
+def find_pairs(columns: Columns, subspaces: Mapping[str, Subspace], keys: np.ndarray) -> tuple[np.ndarray, list[Pair]]:
+    """(m,) rows of the items that are ranked, and the queries, drawn by the items' draw keys (n,).
 
     Items are compared by their kind and by the lexicon's other slots (colour, gender, material, pattern).
     Without a column for the kind of thing there are no queries.
     """
-    chance = np.random.default_rng(0)
     slots = _columns_by_slot(columns)
     names = [name for name in slots if name in subspaces]
     if _KIND not in slots or not names:
         return np.zeros(0, np.int64), []
     codes = np.stack([slots[name].first_codes() for name in (_KIND, *names)], axis=1)
     described = np.flatnonzero(codes[:, 0] >= 0)
-    pool = chance.permutation(described)[:_POOL]
+    pool = in_random_order(described, keys)[:_POOL]
     pairs: list[Pair] = []
     for base in pool:
         known = np.flatnonzero(codes[base, 1:] >= 0) + 1
         if len(pairs) == _MOST_PAIRS or not len(known):
             continue
-        slot = int(chance.choice(known))
+        chance = random.Random(int(keys[base]))
+        slot = chance.choice(known.tolist())
         is_same = codes[pool] == codes[base]
         others = np.delete(is_same, slot, axis=1).all(axis=1) & ~is_same[:, slot] & (codes[pool, slot] >= 0)
         if others.any():
-            wanted = codes[chance.choice(pool[others]), slot]
+            wanted = codes[chance.choice(pool[others].tolist()), slot]
             word = slots[names[slot - 1]].vocabulary[wanted]
             pairs.append(Pair(int(base), names[slot - 1], word, pool[others & (codes[pool, slot] == wanted)]))
     return pool, pairs
@@ -69,12 +71,14 @@ def tune_swaps(
     columns: Columns,
     subspaces: Mapping[str, Subspace],
     encode: Callable[[list[str]], np.ndarray],
+    keys: np.ndarray,
 ) -> tuple[dict[str, SubspaceSwap], dict[str, Any]]:
     """The swap of each part for which one beats a full swap, and the comparisons for the manifest.
 
-    `parts` are (n, dim) centred unit rows; `encode` turns t words into (t, dim) centred unit rows of queries.
+    `parts` are (n, dim) centred unit rows; `encode` turns t words into (t, dim) centred unit rows of queries, and
+    `keys` (n,) are the items' draw keys.
     """
-    pool, pairs = find_pairs(columns, subspaces)
+    pool, pairs = find_pairs(columns, subspaces, keys)
     if len(pairs) < _FEWEST_PAIRS:
         return {}, {}
     words = sorted({pair.word for pair in pairs})

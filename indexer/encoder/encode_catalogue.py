@@ -38,7 +38,8 @@ def encode_texts(encoder: Encoder, texts: Sequence[str], cache: EmbeddingCache) 
     found = cache.get_many(list(key_of.values()))
     missing = [text for text, key in key_of.items() if key not in found]
     if missing:
-        vectors = encoder.encode_texts(missing)
+        # as the cache will give them, so that an index is the same whether its texts were cached or not
+        vectors = np.asarray(encoder.encode_texts(missing), np.float16).astype(np.float32)
         keys = [key_of[text] for text in missing]
         cache.put_many(keys, vectors)
         found.update(zip(keys, vectors, strict=True))

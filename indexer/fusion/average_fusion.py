@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from magpie.indexer.draws import random_partners
 from magpie.indexer.vectors import unit_rows
 
 PARTS = ("text", "image")
@@ -83,13 +84,12 @@ class TextWeighing:
     low: float = _LOW
 
     @classmethod
-    def fit(cls, parts: Mapping[str, np.ndarray], num_descriptive: np.ndarray) -> "TextWeighing":
-        """Learns the scale from the items that have both parts; (n, dim) centred unit rows by part."""
+    def fit(cls, parts: Mapping[str, np.ndarray], num_descriptive: np.ndarray, keys: np.ndarray) -> "TextWeighing":
+        """Learns the scale from the items that have both parts; (n, dim) centred unit rows by part, (n,) draw keys."""
         rows = np.flatnonzero(parts["text"].any(axis=1) & parts["image"].any(axis=1))
         if len(rows) < _FEWEST_PAIRS:
             return cls(0.0, 1.0, 1.0, 1.0)
-        shuffled = np.random.default_rng(0).permutation(rows)
-        random_pairs = np.einsum("nd,nd->n", parts["text"][rows], parts["image"][shuffled])
+        random_pairs = np.einsum("nd,nd->n", parts["text"][rows], parts["image"][random_partners(rows, keys)])
         mean, deviation = float(random_pairs.mean()), max(float(random_pairs.std()), 1e-3)
         own = (np.einsum("nd,nd->n", parts["text"][rows], parts["image"][rows]) - mean) / deviation
         low = _LOW_WITHOUT_WORDS if float((num_descriptive[rows] > 0).mean()) >= _SHARE_UNDERSTOOD else _LOW

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from magpie.indexer.draws import random_partners
 from magpie.indexer.indexes.attribute_columns import Columns
 from magpie.indexer.indexes.column_types import WordColumn
 
@@ -55,15 +56,17 @@ class Conflicts:
         return {"flagged": len(self.rows), "precision": self.precision}
 
 
-def find_conflicts(parts: Mapping[str, np.ndarray], categories: np.ndarray) -> Conflicts:
-    """The items whose parts contradict each other: `parts` are (n, dim) centred unit rows, `categories` (n,) ints."""
+def find_conflicts(parts: Mapping[str, np.ndarray], categories: np.ndarray, keys: np.ndarray) -> Conflicts:
+    """The items whose parts contradict each other: `parts` are (n, dim) centred unit rows, `categories` (n,) ints.
+
+    Random pairs, to compare with, are drawn by `keys` (n,).
+    """
     agreement = np.einsum("nd,nd->n", parts["text"], parts["image"])
     rows = np.flatnonzero(parts["text"].any(axis=1) & parts["image"].any(axis=1))
     if len(rows) < _FEWEST_PAIRS:
         return Conflicts(rows[:0], agreement[:0], np.zeros(0, bool), None)
     scale = _Scale.fit(agreement[rows], categories[rows])
-    shuffled = np.random.default_rng(0).permutation(rows)
-    random_pairs = np.einsum("nd,nd->n", parts["text"][rows], parts["image"][shuffled])
+    random_pairs = np.einsum("nd,nd->n", parts["text"][rows], parts["image"][random_partners(rows, keys)])
     own, order = scale.rank(agreement[rows]), np.argsort(scale.rank(agreement[rows]), kind="stable")
     tail = _sound_tail(own, scale.rank(random_pairs))
     precision = 1 - len(rows) * tail.share_below(own[order]) / np.arange(1, len(rows) + 1)
@@ -227,3 +230,8 @@ def load_conflicts(folder: Path) -> list[dict[str, Any]]:
     """The conflicts that `save_conflicts` wrote. Raises OSError, ValueError."""
     conflicts: list[dict[str, Any]] = json.loads((folder / "conflicts.json").read_text(encoding="utf-8"))
     return conflicts
+
+
+def masked_parts(conflicts: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The part that `Conflicts.mask` masked of each item in conflict, by item id."""
+    return {one["item_id"]: "image" if one["suspect"] == "picture" else "text" for one in conflicts}

@@ -112,6 +112,11 @@ class Columns:
             mask &= ~_rows_of(column, *sort_out(name, column, wanted.not_values, wanted.not_spans))
         return mask
 
+    def first_word(self, name: str, row: int) -> str:
+        """The first value of a row in a column of words, "" without one."""
+        column = self._columns.get(name)
+        return next(iter(column.words(row)), "") if isinstance(column, WordColumn) else ""
+
     def facets(self, rows: np.ndarray, names: frozenset[str], most: int | None) -> dict[str, list[tuple[str, int]]]:
         """By column of these names the (value, count) pairs of the `most` frequent values in these rows, of all where
         it is None, the most frequent first; columns without any value in these rows are left out."""

@@ -15,7 +15,7 @@ from magpie.indexer.indexes.lexical_index import LexicalIndex
 from magpie.indexer.text.query_words import Alternative, Phrase, QueryWord, QueryWords
 from magpie.indexer.text.tokens import strip_marks
 
-_SIDE_BY_SIDE = 0.1  # of the weights of two words that an item has side by side
+SIDE_BY_SIDE = 0.1  # of the weights of two words that an item has side by side
 _REMEMBERED_TERMS = 20_000
 _MOST_CONTINUATIONS = 50  # terms that a word with `is_prefix` may go on to
 
@@ -127,4 +127,4 @@ def _pairs(words: Sequence[KnownWord | None]) -> Iterator[tuple[tuple[str, str],
         if first and second and len(first.alternatives[0].terms) == len(second.alternatives[0].terms) == 1:
             terms = (first.alternatives[0].terms[0], second.alternatives[0].terms[0])
             if terms[0] != terms[1]:
-                yield terms, _SIDE_BY_SIDE * (first.idf + second.idf)
+                yield terms, SIDE_BY_SIDE * (first.idf + second.idf)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FIELDS = ("title", "attributes", "category", "body")
 BREAK = -1  # in a sequence, between values and fields: no phrase goes across
+BODY = -2  # in a sequence, before the body, which is the last field
 _REMEMBERED_PHRASES = 2_000
 _FORMAT = 1
 _TEXTS = ("terms", "words")
@@ -191,16 +192,27 @@ class LexicalIndex:
             return None
         having = np.ones(self.num_rows, bool)
         for phrase in query.phrases:
-            having &= self._having(phrase)
+            having &= self.having(phrase)
         for phrase in query.excluded:
-            having &= ~self._having(phrase)
+            having &= ~self.having(phrase, in_body=False)
         return having
 
-    def _having(self, phrase: Phrase) -> np.ndarray:
-        """(n,) bool: rows that have the phrase."""
+    def rows_with_all(self, query: "LookedUp") -> np.ndarray:
+        """The ascending rows that have every needed word of a query; none where no item has one of them."""
+        having = np.full(self.num_rows, not query.unknown)
+        for word in query.words:
+            if not word.is_optional and having.any():
+                has_word = np.zeros(self.num_rows, bool)
+                for alternative in word.alternatives:
+                    has_word[self._postings(alternative)[0]] = True
+                having &= has_word
+        return np.flatnonzero(having)
+
+    def having(self, phrase: Phrase, in_body: bool = True) -> np.ndarray:
+        """(n,) bool: rows that have the phrase, in their body or, without `in_body`, before it."""
         having = np.zeros(self.num_rows, bool)
         for terms in phrase.sequences:
-            having[self._phrase(terms)] = True
+            having[self._phrase(terms, in_body)] = True
         return having
 
     def _postings(self, alternative: Alternative) -> tuple[np.ndarray, np.ndarray]:
@@ -219,8 +231,8 @@ class LexicalIndex:
         start, end = self._arrays.starts[term], self._arrays.starts[term + 1]
         return self._arrays.rows[start:end], widened(self._arrays.impacts[start:end])
 
-    def _find_phrase(self, terms: tuple[str, ...]) -> np.ndarray:
-        """(m,) ascending rows in which these terms stand side by side in this order."""
+    def _find_phrase(self, terms: tuple[str, ...], in_body: bool = True) -> np.ndarray:
+        """(m,) ascending rows in which these terms stand side by side in this order, if not `in_body` before it."""
         numbers = [self._terms.find(term) for term in terms]
         if min(numbers, default=-1) < 0:
             return np.zeros(0, np.int32)
@@ -235,6 +247,11 @@ class LexicalIndex:
         found = owners[:length] == owners[len(numbers) - 1 :]
         for at, number in enumerate(numbers):
             found &= sequence[at : at + length] == number
+        if not in_body:
+            bodies = np.flatnonzero(sequence == BODY)
+            body_from = np.full(len(rows), length)
+            body_from[owners[bodies]] = bodies
+            found &= np.arange(length) < body_from[owners[:length]]
         return rows[np.unique(owners[:length][found])]
 
 

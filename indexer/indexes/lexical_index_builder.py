@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from magpie.indexer.indexes.lexical_index import BREAK, FIELDS, LexicalArrays, LexicalIndex
+from magpie.indexer.indexes.lexical_index import BODY, BREAK, FIELDS, LexicalArrays, LexicalIndex
 from magpie.indexer.text.analysis import TokenTerms, analyse_token
 from magpie.indexer.text.compounds import Compounds, has_compounds
 from magpie.indexer.text.languages import guess_language
@@ -20,6 +20,7 @@ FIELD_WEIGHTS = {"title": 2.0, "attributes": 2.0, "category": 2.0, "body": 0.5}
 LENGTH_INFLUENCE = {"title": 0.5, "attributes": 0.5, "category": 0.5, "body": 0.75}  # b of BM25
 SATURATION = 1.2  # k1 of BM25
 _CHUNK_TOKENS = 1_000_000
+_MARKS = {("", "\n"): 0, ("", "\f"): 1}  # tokens that stand for BREAK and BODY
 _FEWEST_OF_LANGUAGE = 0.01  # share of the items from which queries are read in an item's own language, too
 
 
@@ -49,7 +50,7 @@ class LexicalIndexBuilder:
 
     def __init__(self, like: LexicalIndex | None = None, language: str = "") -> None:
         self._like, self._language = like, language
-        self._numbers: dict[tuple[str, str], int] = {("", "\n"): 0}
+        self._numbers: dict[tuple[str, str], int] = dict(_MARKS)
         self._by_language: dict[str, dict[str, int]] = {}
         self._tokens, self._ends = array("i"), array("q")
         self._languages: list[str] = []
@@ -58,6 +59,8 @@ class LexicalIndexBuilder:
         """Appends one document, its text by field; lines of a field are values apart. `language` is its own."""
         numbers, tokens = self._by_language.setdefault(language, {}), self._tokens
         for name in FIELDS:
+            if name == FIELDS[-1] and fields.get(name):
+                tokens.append(1)
             for line in fields.get(name, "").split("\n"):
                 for token in split_tokens(line):
                     number = numbers.get(token)
@@ -115,14 +118,14 @@ class LexicalIndexBuilder:
         languages = {code or usual for code, _ in self._numbers}
         splits = {code: Compounds(code, own).split for code in languages if has_compounds(code)}
         analysed = [
-            analyse_token(token, code or usual, splits.get(code or usual)) if token != "\n" else TokenTerms((), ())
+            analyse_token(token, code or usual, splits.get(code or usual)) if token.strip() else TokenTerms((), ())
             for code, token in self._numbers
         ]
         terms = {term for each in analysed for term in (*each.sequence, *(other for other, _ in each.others))}
         vocabulary = sorted(terms, key=str.encode)
         places = {term: place for place, term in enumerate(vocabulary)}
         sequences = [[(places[term], 1.0) for term in each.sequence] for each in analysed]
-        sequences[0] = [(BREAK, 0.0)]
+        sequences[: len(_MARKS)] = [[(BREAK, 0.0)], [(BODY, 0.0)]]
         return vocabulary, _csr(sequences), _csr([[(places[t], w) for t, w in each.others] for each in analysed])
 
 
@@ -142,7 +145,7 @@ def _packed(words: list[str]) -> tuple[bytes, np.ndarray]:
 def _field_lengths(tokens: np.ndarray, ends: np.ndarray, sequences: _Expansion) -> np.ndarray:
     """(n, fields) numbers of terms in the sequences of the fields."""
     lengths = np.diff(sequences.starts)
-    lengths[0] = 0  # breaks
+    lengths[: len(_MARKS)] = 0
     total = np.concatenate([[0], np.cumsum(lengths[tokens])])
     return np.diff(total[ends.ravel()], prepend=0).reshape(ends.shape)
 

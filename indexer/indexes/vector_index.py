@@ -71,7 +71,7 @@ def empty_index(dim: int, factory: str) -> faiss.Index:
 
 
 def build_index(vectors: np.ndarray, ids: np.ndarray, factory: str) -> faiss.Index:
-    """An inner-product index over (n, dim) float32 rows, whose FAISS ids are the items' ids ((n,) int64)."""
+    """An inner-product index over (n, dim) float rows, whose FAISS ids are the items' ids ((n,) int64)."""
     index = empty_index(vectors.shape[1], factory)
     rows = np.ascontiguousarray(vectors, np.float32)
     if not index.is_trained:
@@ -81,8 +81,18 @@ def build_index(vectors: np.ndarray, ids: np.ndarray, factory: str) -> faiss.Ind
             )
         _train(index, rows)
     if len(rows):
-        index.add_with_ids(rows, ids)
+        _add(index, rows, ids)
     return index
+
+
+def _add(index: faiss.Index, rows: np.ndarray, ids: np.ndarray) -> None:
+    """A graph is built by one thread: by several, its links follow from which of them is first."""
+    threads = faiss.omp_get_max_threads()
+    limit_threads(1 if isinstance(faiss.downcast_index(index.index), faiss.IndexHNSW) else threads)
+    try:
+        index.add_with_ids(rows, ids)
+    finally:
+        limit_threads(threads)
 
 
 def _train(index: faiss.Index, rows: np.ndarray) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from heapq import heappush, heapreplace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from magpie.data.catalogue.items import KNOWN_FIELDS, Label
 from magpie.data.database.connection import Database
 from magpie.data.errors import BadSetting
 from magpie.data.settings import Settings
+from magpie.indexer.draws import draw_key
 from magpie.indexer.encoder.embedding_cache import EmbeddingCache
 from magpie.indexer.encoder.encode_catalogue import Progress, encode_texts, pool_texts
 from magpie.indexer.encoder.encoder import Encoder
@@ -75,19 +77,24 @@ class _Known:
 class _Sorted:
     """The indexed items by whether the attribute is known; a sample of the known ones."""
 
-    known: list[Item] = field(default_factory=list)
+    drawn: list[tuple[int, int, Item]] = field(default_factory=list)  # a heap: the negative key, `items.id`, the item
     num_known: int = 0
     missing: list[int] = field(default_factory=list)  # items.id
     not_indexed: int = 0
-    _random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
     def keep_known(self, item: Item) -> None:
-        """Reservoir sampling (Vitter 1985, algorithm R)."""
+        """Keeps the items with the least draw keys."""
         self.num_known += 1
-        if len(self.known) < _MOST_KNOWN:
-            self.known.append(item)
-        elif (place := int(self._random.integers(self.num_known))) < _MOST_KNOWN:
-            self.known[place] = item
+        entry = (-draw_key(item.item_id), item.id, item)
+        if len(self.drawn) < _MOST_KNOWN:
+            heappush(self.drawn, entry)
+        elif entry[:2] > self.drawn[0][:2]:
+            heapreplace(self.drawn, entry)
+
+    @property
+    def known(self) -> list[Item]:
+        """The sample of the known ones, in random order."""
+        return [item for _, _, item in sorted(self.drawn, key=lambda entry: entry[:2])]
 
 
 def label_items(
@@ -174,7 +181,6 @@ def _read_known(
 ) -> _Known:
     """The known items' vectors, their texts encoded anew as if the attribute were missing."""
     name, values = asked
-    items = sorted(items, key=lambda item: item.id)
     hidden = [replace(item, attributes={k: v for k, v in item.attributes.items() if k != name}) for item in items]
     texts, _ = pool_texts(encoder, cache, [generation.text_plan.read(item).segments() for item in hidden])
     rows = generation.rows_of(np.array([item.id for item in items], np.int64))

@@ -10,6 +10,7 @@ from typing import Any
 import faiss
 import numpy as np
 
+from magpie.indexer.draws import draw_keys
 from magpie.indexer.encoder.encode_catalogue import Progress
 from magpie.indexer.fusion.average_fusion import PARTS
 from magpie.indexer.fusion.halves import stand_twice
@@ -27,6 +28,7 @@ from magpie.indexer.pipeline.steps import (
     encode_items,
     fuse_items,
     learn_composition,
+    measure_weights,
     weigh_parts,
 )
 from magpie.indexer.read_catalogue import Snapshot, read_catalogue
@@ -68,9 +70,12 @@ def build(inputs: BuildInputs, folder: Path, progress: Progress, times: StageTim
         times.end_stage("texts")
         encoded = encode_items(inputs.encoder, snapshot, cache, progress)
         times.end_stage("pictures")
-        weighed = weigh_parts(encoded.parts, snapshot.num_descriptive, snapshot.columns)
+        keys = draw_keys(snapshot.item_ids)
+        weighed = weigh_parts(encoded.parts, snapshot.num_descriptive, snapshot.columns, keys)
         fused = fuse_items(inputs, snapshot, encoded, weighed)
-        composition = learn_composition(snapshot.columns, weighed.parts, encoded.encode_queries)
+        composition = learn_composition(snapshot.columns, weighed.parts, encoded.encode_queries, keys)
+        mix = measure_weights(inputs, snapshot, encoded, weighed, fused, cache)
+        times.end_stage("mix")
     items = BuiltItems(snapshot, encoded, weighed, fused, composition, inputs.index_factory)
     progress("index", 0, 1)
     items.write(folder)
@@ -79,7 +84,7 @@ def build(inputs: BuildInputs, folder: Path, progress: Progress, times: StageTim
     twice = {kind: stand_twice(rows) for kind, rows in queries.items()}
     recall = measure_recall(folder, snapshot.ids, fused.vectors, twice)
     broken = {snapshot.files[key]: reason for key, reason in encoded.pictures.failures.items()}
-    about = items.describe(inputs) | {"recall": recall}
+    about = items.describe(inputs) | {"recall": recall, "mix": mix}
     return Built(about, snapshot.texts_encoded, encoded.pictures.num_encoded, broken)
 
 
@@ -105,8 +110,9 @@ class BuiltItems:
         np.save(folder / "text_weights.npy", weighed.text_weights.astype(np.float32))
         np.save(folder / "tints.npy", encoded.dominant_colours)
         for name, rows in {**encoded.parts, "fused": fused.vectors}.items():
-            np.save(folder / f"{name}.npy", rows.astype(np.float16))
-            index = build_index(rows, snapshot.ids, self.factory(*rows.shape))
+            kept = rows.astype(np.float16)  # the index has the same numbers: FAISS rounds in another way
+            np.save(folder / f"{name}.npy", kept)
+            index = build_index(kept, snapshot.ids, self.factory(*rows.shape))
             faiss.write_index(index, str(folder / f"{name}.faiss"))
         encoded.means.save(folder / "means.npz")
         fused.average.save(folder / "imputation.npz")
@@ -122,8 +128,7 @@ class BuiltItems:
         """The manifest's description of the build."""
         spec, encoded, weighed, fused = inputs.encoder.spec, self.encoded, self.weighed, self.fused
         present = {name: np.asarray(encoded.parts[name].any(axis=1)) for name in PARTS}
-        both = present["text"] & present["image"]
-        mean_weight = round(float(weighed.text_weights[both].mean()), 3) if both.any() else None
+        mean_weight = weighed.mean_text_weight
         pictures = encoded.pictures
         return {
             "items": len(self.snapshot.ids),
@@ -135,7 +140,7 @@ class BuiltItems:
             "parts": list(PARTS),
             "confidence": calibrate_confidence(stand_twice(encoded.synthetic_queries), fused.vectors),
             "fusion": fused.fusion.kind,
-            "fusion_weights": {"text": mean_weight},
+            "fusion_weights": {"text": None if mean_weight is None else round(mean_weight, 3)},
             "fusion_judgement": dict(fused.fusion.judgement),
             "clicked_items": len(fused.click_part.ids),
             "index": self.factory(*fused.vectors.shape),

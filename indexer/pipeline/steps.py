@@ -4,7 +4,7 @@ The order is encode_items, weigh_parts, fuse_items; learn_composition also takes
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,14 +19,18 @@ from magpie.indexer.encoder.encode_catalogue import (
     encode_missing_pictures,
     encode_texts,
     pool_pictures,
+    pool_texts,
 )
 from magpie.indexer.encoder.encoder import Encoder
 from magpie.indexer.fusion.average_fusion import Fusion, Means, TextWeighing, estimate_means
 from magpie.indexer.fusion.click_part import ClickPart, fit_click_part
-from magpie.indexer.fusion.halves import fuse_all
+from magpie.indexer.fusion.halves import fuse_all, fuse_halves
 from magpie.indexer.fusion.missing_part_imputation import ImputedAverage
 from magpie.indexer.fusion.modality_conflicts import Conflicts, category_numbers, find_conflicts
 from magpie.indexer.indexes.attribute_columns import Columns
+from magpie.indexer.mix.measure import measure_mix
+from magpie.indexer.mix.mix import silence_of
+from magpie.indexer.mix.signals import SampledItems
 from magpie.indexer.pipeline.inputs import BuildInputs
 from magpie.indexer.read_catalogue import Snapshot
 from magpie.indexer.text.lexicon import load_lexicon
@@ -75,14 +79,23 @@ class WeighedParts:
     weighing: TextWeighing
     conflicts: Conflicts
 
+    @property
+    def mean_text_weight(self) -> float | None:
+        """The mean weight of the texts of items with both parts, None without such items."""
+        both = self.parts["text"].any(axis=1) & self.parts["image"].any(axis=1)
+        return float(self.text_weights[both].mean()) if both.any() else None
 
-def weigh_parts(parts: Mapping[str, np.ndarray], num_descriptive: np.ndarray, columns: Columns) -> WeighedParts:
+
+def weigh_parts(
+    parts: Mapping[str, np.ndarray], num_descriptive: np.ndarray, columns: Columns, keys: np.ndarray
+) -> WeighedParts:
     """Masks the less credible part of each conflict and weighs the texts by how well they agree with the pictures.
 
-    `parts` are (n, dim) centred unit rows, `num_descriptive` (n,) counts the descriptive words of each text.
+    `parts` are (n, dim) centred unit rows, `num_descriptive` (n,) counts the descriptive words of each text,
+    `keys` (n,) are the items' draw keys.
     """
-    weighing = TextWeighing.fit(parts, num_descriptive)
-    conflicts = find_conflicts(parts, category_numbers(columns))
+    weighing = TextWeighing.fit(parts, num_descriptive, keys)
+    conflicts = find_conflicts(parts, category_numbers(columns), keys)
     masked = conflicts.mask(parts)
     return WeighedParts(masked, weighing.weigh(masked, num_descriptive), weighing, conflicts)
 
@@ -107,6 +120,26 @@ def fuse_items(inputs: BuildInputs, snapshot: Snapshot, encoded: EncodedItems, w
     return FusedItems(vectors, fusion, average, click_part)
 
 
+def measure_weights(
+    inputs: BuildInputs,
+    snapshot: Snapshot,
+    encoded: EncodedItems,
+    weighed: WeighedParts,
+    fused: FusedItems,
+    cache: EmbeddingCache,
+) -> Mapping[str, Any]:
+    """The mix of words, texts and pictures, measured on sampled items: the entry "mix" of the manifest."""
+    rows, texts, encoder = np.array(snapshot.sample.rows, np.int64), snapshot.sample.texts, inputs.encoder
+    spoken = [replace(text, description="").segments() for text in texts]
+    text_vectors = encoded.means.centre("text", pool_texts(encoder, cache, spoken)[0])
+    parts = {name: vectors[rows] for name, vectors in weighed.parts.items()}
+    parts["text"] = np.where(parts["text"].any(axis=1, keepdims=True), text_vectors, 0).astype(np.float32)
+    undescribed = fuse_halves(fused.fusion.contributions(parts, weighed.text_weights[rows]))
+    items = SampledItems(texts, fused.vectors[rows], undescribed, encoded.parts["image"][rows])
+    silence = silence_of(weighed.mean_text_weight, weighed.weighing.typical)
+    return measure_mix(items, silence, encoded.encode_queries, encoder.known_share, encoder.spec.model)
+
+
 @dataclass(frozen=True)
 class Composition:
     """What composed queries need: the attribute subspaces with their swaps; `about` compares the swaps by part."""
@@ -116,11 +149,14 @@ class Composition:
 
 
 def learn_composition(
-    columns: Columns, parts: Mapping[str, np.ndarray], encode_queries: Callable[[list[str]], np.ndarray]
+    columns: Columns,
+    parts: Mapping[str, np.ndarray],
+    encode_queries: Callable[[list[str]], np.ndarray],
+    keys: np.ndarray,
 ) -> Composition:
     """Fits the subspaces of the lexicon's and the columns' words, and tunes the swaps on the catalogue's own items.
 
-    `parts` are (n, dim) centred unit rows by part.
+    `parts` are (n, dim) centred unit rows by part, `keys` (n,) the items' draw keys.
     """
     lexicon = load_lexicon()
     meanings = {
@@ -129,5 +165,5 @@ def learn_composition(
     values = {name: found for name, found in columns.vocabularies().items() if lexicon.slot_of(name) != "kind"}
     gathered = gather_words(meanings, {name: lexicon.slot_of(name) for name in values}, values)
     subspaces = {name: fit_subspace(words, encode_queries(words)) for name, words in gathered.items()}
-    swaps, about = tune_swaps(parts, columns, subspaces, encode_queries)
+    swaps, about = tune_swaps(parts, columns, subspaces, encode_queries, keys)
     return Composition(AttributeSubspaces(subspaces, swaps), about)

@@ -124,6 +124,14 @@ def phrase_of(text: str, languages: Languages = ENGLISH) -> Phrase | None:
     return Phrase(text, tuple(sequences)) if any(sequences) else None
 
 
+def spellings_of(text: str, languages: Languages = ENGLISH) -> Phrase | None:
+    """The phrase that these words make, of a single word all spellings ("tshirt", "t shirt"); None without words."""
+    phrase, words = phrase_of(text, languages), analyse_query(text, languages).words
+    if phrase is None or len(words) != 1:
+        return phrase
+    return Phrase(text, tuple(dict.fromkeys([*phrase.sequences, *(each.terms for each in words[0].alternatives)])))
+
+
 def alternatives_of(text: str, languages: Languages = ENGLISH, weight: float = 1.0) -> tuple[Alternative, ...]:
     """The alternatives that a synonym of one or more words gives a word of a query."""
     phrase = phrase_of(text, languages)

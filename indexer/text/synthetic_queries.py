@@ -5,7 +5,9 @@ Each is a window of a title's words or a pair of attribute values, as people typ
 
 import random
 from dataclasses import dataclass, field
+from heapq import heappush, heapreplace
 
+from magpie.indexer.draws import draw_key
 from magpie.indexer.text.item_text import ItemText
 
 NUM_QUERIES = 256
@@ -13,25 +15,29 @@ NUM_QUERIES = 256
 
 @dataclass
 class QuerySampler:
-    """Draws queries from items one by one (reservoir sampling, Vitter 1985, algorithm R); seeded."""
+    """Draws queries about the items with the least draw keys, whatever the order in which they come."""
 
-    texts: list[str] = field(default_factory=list)
-    _seen: int = 0
-    _random: random.Random = field(default_factory=lambda: random.Random(20_250_801))
+    _drawn: list[tuple[int, str, str]] = field(default_factory=list)  # a heap of the negative key, the id, the query
 
-    def add(self, text: ItemText) -> None:
+    @property
+    def texts(self) -> list[str]:
+        """The queries, at most NUM_QUERIES."""
+        return [query for _, _, query in sorted(self._drawn, reverse=True)]
+
+    def add(self, item_id: str, text: ItemText) -> None:
         """Considers one item."""
         if not (text.title or text.values):
             return
-        self._seen += 1
-        if len(self.texts) < NUM_QUERIES:
-            self.texts.append(self._query_about(text))
-        elif (place := self._random.randrange(self._seen)) < NUM_QUERIES:
-            self.texts[place] = self._query_about(text)
+        key = draw_key(item_id)
+        if len(self._drawn) < NUM_QUERIES:
+            heappush(self._drawn, (-key, item_id, _query_about(text, key)))
+        elif -key > self._drawn[0][0]:
+            heapreplace(self._drawn, (-key, item_id, _query_about(text, key)))
 
-    def _query_about(self, text: ItemText) -> str:
-        words = text.title.split()
-        if text.values and (not words or self._random.random() < 0.5):
-            return " ".join(self._random.sample(text.values, min(2, len(text.values))))
-        start = self._random.randrange(max(1, len(words) - 2))
-        return " ".join(words[start : start + 3])
+
+def _query_about(text: ItemText, key: int) -> str:
+    chance, words = random.Random(key), text.title.split()
+    if text.values and (not words or chance.random() < 0.5):
+        return " ".join(chance.sample(text.values, min(2, len(text.values))))
+    start = chance.randrange(max(1, len(words) - 2))
+    return " ".join(words[start : start + 3])

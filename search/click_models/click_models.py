@@ -1,34 +1,68 @@
-"""Two click models, position-based and cascade, and their comparison on held-out clicks."""
+"""Three click models (position-based, cascade, trust bias), compared by how well they foretell later clicks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from magpie.data.aggregates.click_aggregates import ClickAggregates
+from magpie.search.click_models.conditional_poisson import Strata, fit
 from magpie.search.click_models.layout_bias import measure_by_layout
-from magpie.search.click_models.position_bias import Propensities, measure_propensities
+from magpie.search.click_models.position_bias import (
+    POSITIONS,
+    Propensities,
+    count_pairs_of_positions,
+    curve_of,
+    measure_propensities,
+    strata_of,
+    stratum_of,
+)
 
+POSITION, CASCADE, TRUST = "position", "cascade", "trust"
 _HELD_OUT_SHARE = 1 / 3
-_CLEARLY = 2.0  # standard errors by which the cascade must win: the position model explains itself more easily
+_CLEARLY = 2.0  # standard errors by which another model must win: the position model explains itself more easily
 _FEWEST_CLICKS = 1_000
-_REACH = 100
-_POWER_IN_CASCADES = 0.5
+_AFTER_DEVIATION = 2.0  # of the logarithm of what a click above changes, before anything is known
+_TRUSTS = (0.05, 0.1, 0.2, 0.4)  # clicks on what was looked at in the first place and does not fit, that are tried
+_RATE_PRIOR = 5.0  # exposures by which an item's rate is drawn towards its query's
 
 
 @dataclass(frozen=True)
-class PositionModel:
-    """The position-based model: a position is examined with its own probability, whatever was clicked before.
+class ClickModel:
+    """How likely a shown item is examined: by its position, and (cascade) by the last click above it.
 
-    Layouts in `by_layout` have probabilities of their own. Exposures take the probabilities to a `power`, below 1 where
-    the cascade explains clicks better.
+    Layouts in `by_layout` have curves of their own. Below a click, examination changes by the factor exp(level + slope
+    log(distance)), `after_click` (user browsing model: Dupret and Piwowarski 2008, with these two parameters). With
+    `trust`, what is examined at position k is clicked `trust` / k more often than it is wanted (affine correction:
+    Vardasbi et al. 2020).
     """
 
     propensities: Propensities
     by_layout: Mapping[str, Propensities] = field(default_factory=dict)
-    power: float = 1.0
-    name = "position"
+    after_click: tuple[float, float] | None = None
+    trust: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return CASCADE if self.after_click else TRUST if self.trust else POSITION
+
+    @cached_property
+    def flattest(self) -> "ClickModel":
+        """The same with the upper ends of its curves' bands."""
+        layouts = {name: curve.flattest for name, curve in self.by_layout.items()}
+        return replace(self, propensities=self.propensities.flattest, by_layout=layouts)
+
+    @cached_property
+    def cautious(self) -> "ClickModel":
+        """The model to learn under: the upper ends of the bands of those curves that are not measured."""
+        layouts = {name: curve.cautious for name, curve in self.by_layout.items()}
+        return replace(self, propensities=self.propensities.cautious, by_layout=layouts)
+
+    def examination(self, position: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """(n,) probability that an item at this position is examined, given the last click above it (0: none)."""
+        return np.asarray(self.propensities.at(position) * self._after(position, after))
 
     def exposure(self, cells: ClickAggregates) -> np.ndarray:
         """(n,) impressions of each cell times their probability of being examined."""
@@ -37,128 +71,130 @@ class PositionModel:
             if layout in self.by_layout:
                 own = cells.layout == number
                 looked_at[own] = self.by_layout[layout].at(cells.position[own])
-        return cells.impressions * looked_at**self.power
+        return np.asarray(cells.impressions * looked_at * self._after(cells.position, cells.after))
 
-    def examination(self, position: np.ndarray, after: np.ndarray) -> np.ndarray:
-        """(n,) probability that an item at this position is examined."""
-        return self.propensities.at(position)
+    def trusted(self, cells: ClickAggregates) -> np.ndarray:
+        """(n,) clicks of each cell that are owed to its position and not to the item."""
+        return np.asarray(self.exposure(cells) * self.trust / cells.position)
 
-    def as_dict(self) -> dict[str, Any]:
-        return {"model": self.name, "power": self.power}
-
-
-@dataclass(frozen=True)
-class CascadeModel:
-    """People examine hits from the top down, and go on with one probability after a skip, another after a click.
-
-    The dynamic Bayesian network of Chapelle and Zhang (2009) with one satisfaction for all items. Given the last click
-    above, the probability of examination follows from the number of hits skipped since. `attraction` is the mean
-    probability of a click on an examined hit.
-    """
-
-    after_skip: float
-    after_click: float
-    attraction: float
-    name = "cascade"
-
-    def exposure(self, cells: ClickAggregates) -> np.ndarray:
-        """(n,) impressions of each cell times their probability of being examined."""
-        return cells.impressions * self.examination(cells.position, cells.after)
-
-    def examination(self, position: np.ndarray, after: np.ndarray) -> np.ndarray:
-        """(n,) probability that an item at this position is examined, given the last click above it (0: none)."""
-        from_top, from_click = self._falls(1.0), self._falls(self.after_click)
-        since = np.minimum(np.maximum(position - after - 1, 0), _REACH - 1)
-        return np.where(after == 0, from_top[since], from_click[since])
-
-    def _falls(self, start: float) -> np.ndarray:
-        """(_REACH,) the probability that the first, second, … hit is examined while none is clicked."""
-        chances = [start]
-        while len(chances) < _REACH:
-            last, liked = chances[-1], min(self.attraction, 0.999)  # a fit tries extremes too
-            chances.append(max(self.after_skip * last * (1 - liked) / (1 - last * liked), 1e-4))
-        return np.array(chances)
+    def _after(self, position: np.ndarray, after: np.ndarray) -> np.ndarray | float:
+        if self.after_click is None:
+            return 1.0
+        level, slope = self.after_click
+        return np.where(after > 0, np.exp(level + slope * np.log(np.maximum(position - after, 1))), 1.0)
 
     def as_dict(self) -> dict[str, Any]:
-        values = {"after_skip": self.after_skip, "after_click": self.after_click, "attraction": self.attraction}
-        return {"model": self.name} | {name: round(value, 4) for name, value in values.items()}
+        shown: dict[str, Any] = {"model": self.name}
+        if self.after_click:
+            shown["after_click"] = [round(value, 4) for value in self.after_click]
+        return shown | ({"trust": self.trust} if self.trust else {})
 
 
-ClickModel = PositionModel | CascadeModel
+def as_clicked() -> ClickModel:
+    """The model that takes clicks as they are: every position is examined alike."""
+    return ClickModel(Propensities(np.ones(POSITIONS), np.zeros((POSITIONS, POSITIONS)), 0))
 
 
 @dataclass(frozen=True)
 class ClickModelReport:
-    """The model that serves, the parameters of both, and the cascade's advantage on held-out clicks.
+    """The model that is learned from, the position-based curve, and the others' advantages on held-out clicks.
 
-    `advantage` is in nats a click, with its standard error over queries; both are None while the log is too short.
+    `advantages` are in nats a click over the position-based model, each with its standard error over queries; empty
+    while the log is too short. `is_refuted` where clicks contradicted the measured curve, so that it is assumed again.
     """
 
-    model: PositionModel
+    model: ClickModel
     propensities: Propensities
-    cascade: CascadeModel | None
-    advantage: float | None
-    advantage_se: float | None
-    by_layout: Mapping[str, Propensities] = field(default_factory=dict)
+    advantages: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    is_refuted: bool = False
 
     @property
-    def likelier(self) -> str:
-        """The model that explains the later days' clicks better, the simpler one where that is not sure."""
-        wins = self.advantage is not None and self.advantage > _CLEARLY * (self.advantage_se or 0.0)
-        return CascadeModel.name if wins else PositionModel.name
+    def by_layout(self) -> Mapping[str, Propensities]:
+        return self.model.by_layout
 
     def as_dict(self) -> dict[str, Any]:
-        shown: dict[str, Any] = {
+        return {
             "chosen": self.model.name,
-            "power": self.model.power,
-            "likelier": self.likelier,
+            "how": "measured" if self.propensities.is_measured else "assumed",
+            "refuted": self.is_refuted,
             "propensities": self.propensities.as_dict(),
             "layouts": {name: measured.as_dict() for name, measured in self.by_layout.items()},
-        }
-        if self.cascade is not None:
-            shown |= {"cascade": self.cascade.as_dict(), "cascade_advantage": self.advantage}
-            shown |= {"cascade_advantage_se": self.advantage_se}
-        return shown
+            "advantages": {name: {"nats": gain, "se": error} for name, (gain, error) in self.advantages.items()},
+        } | self.model.as_dict()
 
 
 def choose_click_model(cells: ClickAggregates) -> ClickModelReport:
-    """The position-based model, and the cascade compared with it by the likelihood of the later days' clicks.
+    """The position-based model, or another one where it explains the later days' clicks clearly better.
 
-    Both are fitted to the earlier days. The position-based model serves even where the cascade explains clicks better,
-    since a cascade with one attraction for all items falls too steeply. But then exposures take the square root of the
-    probabilities: how far people look differs from list to list, so a click far down says less (docs/notes/clicks.md).
+    All are fitted to the earlier days and judged by where the later days' clicks on each item fell, given their number:
+    however much an item is liked cancels out. Only the position-based model has a curve for each layout.
     """
-    propensities = measure_propensities(cells)
-    by_layout = measure_by_layout(cells, propensities)
-    position = PositionModel(propensities, by_layout)
     early, late = split_by_day(cells, _HELD_OUT_SHARE)
+    propensities = measure_propensities(cells)
+    position = ClickModel(propensities, measure_by_layout(cells, propensities))
     if min(early.num_clicks, late.num_clicks) < _FEWEST_CLICKS:
-        return ClickModelReport(position, propensities, None, None, None, by_layout)
-    cascade = fit_cascade(early)
-    sooner = measure_propensities(early)
-    contenders = (PositionModel(sooner, measure_by_layout(early, sooner)), cascade)
-    by_position, by_cascade = (_likelihood_by_query(late, one) for one in contenders)
-    gains, clicks = by_cascade - by_position, np.bincount(late.query, late.clicks, len(late.queries))
-    advantage = float(gains.sum() / clicks.sum())
-    deviation = float(np.sqrt(((gains - advantage * clicks) ** 2).sum()) / clicks.sum())
-    report = ClickModelReport(position, propensities, cascade, round(advantage, 5), round(deviation, 5), by_layout)
-    if report.likelier == PositionModel.name:
-        return report
-    return replace(report, model=replace(position, power=_POWER_IN_CASCADES))
+        return ClickModelReport(position, propensities)
+    clicks = np.bincount(late.query, late.clicks, len(late.queries))
+    curve = measure_propensities(early)
+    sooner = ClickModel(curve, measure_by_layout(early, curve))
+    base = _likelihood_by_query(early, late, sooner)
+    advantages, best, fits = {}, position, {CASCADE: fit_cascade, TRUST: fit_trust}
+    for name, fit_model in fits.items():
+        other = fit_model(early, curve)
+        gains = _likelihood_by_query(early, late, other) - base
+        gain = float(gains.sum() / clicks.sum())
+        error = float(np.sqrt(((gains - gain * clicks) ** 2).sum()) / clicks.sum())
+        advantages[name] = round(gain, 5), round(error, 5)
+    winner = max(advantages, key=lambda name: advantages[name][0])
+    if advantages[winner][0] > _CLEARLY * advantages[winner][1]:
+        best = fits[winner](cells, propensities)
+    return ClickModelReport(best, propensities, advantages)
 
 
-def fit_cascade(cells: ClickAggregates) -> CascadeModel:
-    """The cascade under which the clicks are likeliest, given how many each item got for each query."""
-    from scipy.optimize import minimize  # here: a server that has no ranker does without it
+def fit_cascade(cells: ClickAggregates, curve: Propensities) -> ClickModel:
+    """The model in which a click above changes examination, around a position-based `curve`.
 
-    exposures = _Exposures.of(cells)
+    What a click above changes is measured without any swap, since the same item at the same position is shown below a
+    click in one search and not in another; the curve then is that of positions with no click above.
+    """
+    near = cells.where(cells.position <= POSITIONS)
+    size, stratum = POSITIONS + 1, stratum_of(near)
+    codes, row = np.unique((stratum * size + near.position) * size + near.after, return_inverse=True)
+    shown, clicked = (np.bincount(row, x, len(codes)) for x in (near.impressions, near.clicks))
+    query = np.zeros(len(codes), np.int64)
+    query[row] = near.query
+    above, after = np.divmod(codes, size)
+    of_stratum, position = np.divmod(above, size)
+    distance = np.where(after > 0, np.log(np.maximum(position - after, 1)), 0.0)
+    design = np.column_stack([np.eye(POSITIONS)[:, 1:][position - 1], after > 0, distance])
+    logs = np.log(np.arange(2, POSITIONS + 1))
+    precision = np.zeros((POSITIONS + 1, POSITIONS + 1))
+    precision[:-2, :-2] = np.linalg.inv(np.outer(logs, logs) + 0.05 * np.eye(len(logs)))
+    precision[-2:, -2:] = np.eye(2) / _AFTER_DEVIATION**2
+    start = np.append(-logs, [0.0, 0.0])
+    found = fit(Strata.of(of_stratum, design, shown, clicked, query), start, precision, start)
+    level, slope = found.coefficients[-2:]
+    return ClickModel(curve_of(found, curve.num_pairs), after_click=(float(level), float(slope)))
 
-    def loss(logits: np.ndarray) -> float:
-        model = CascadeModel(*(float(value) for value in 1 / (1 + np.exp(-logits))))
-        return -float(exposures.likelihood_by_query(model.examination).sum()) + 0.1 * float((logits**2).sum())
 
-    found = minimize(loss, np.array([2.0, 0.0, -1.5]), method="Nelder-Mead", options={"maxfev": 200, "xatol": 0.01})
-    return CascadeModel(*(float(value) for value in 1 / (1 + np.exp(-found.x))))
+def fit_trust(cells: ClickAggregates, curve: Propensities) -> ClickModel:
+    """The likeliest model with some trust in high positions.
+
+    Each item's rate is taken from its clicks under the `curve`, less what trust explains of them, and the curve is
+    fitted again with what trust adds at each position (one step of the alternation of Vardasbi et al. 2020).
+    """
+    best, most = ClickModel(curve, trust=_TRUSTS[0]), -np.inf
+    for trust in _TRUSTS:
+        model = ClickModel(curve, trust=trust)
+        rates = _rates(cells, cells, model)
+        raised = replace(cells, impressions=cells.impressions * (1 + trust / cells.position / rates))
+        strata = strata_of(raised)
+        model = ClickModel(measure_propensities(raised), trust=trust)
+        logs = np.log(model.propensities.theta[1:])
+        likelihood = float(strata.likelihood_by_group(logs, len(cells.queries)).sum())
+        if likelihood > most:
+            best, most = model, likelihood
+    return replace(best, propensities=replace(best.propensities, num_pairs=count_pairs_of_positions(strata_of(cells))))
 
 
 def split_by_day(cells: ClickAggregates, late_share: float) -> tuple[ClickAggregates, ClickAggregates]:
@@ -171,39 +207,28 @@ def split_by_day(cells: ClickAggregates, late_share: float) -> tuple[ClickAggreg
     return cells.where(early[place]), cells.where(~early[place])
 
 
-def _likelihood_by_query(cells: ClickAggregates, model: ClickModel) -> np.ndarray:
-    """(queries,) the conditional Poisson log-likelihood of the positions of an item's clicks, given their number.
+def _rates(cells: ClickAggregates, known: ClickAggregates, model: ClickModel) -> np.ndarray:
+    """(n,) the rate at which each cell's item is wanted for its query, by the clicks of `known` cells."""
+    width = max(len(cells.items), 1)
+    size = len(cells.queries) * width
+    pair = known.query * width + known.item
+    looks, owed = model.exposure(known), model.trusted(known)
+    queries = len(cells.queries)
+    usual = (known.clicks - owed).sum() / max(looks.sum(), 1e-9)
+    of_query = (np.bincount(known.query, known.clicks - owed, queries) + _RATE_PRIOR * usual) / (
+        np.bincount(known.query, looks, queries) + _RATE_PRIOR
+    )
+    clicks, exposure = np.bincount(pair, known.clicks - owed, size), np.bincount(pair, looks, size)
+    mine = cells.query * width + cells.item
+    drawn = clicks[mine] + _RATE_PRIOR * of_query[cells.query]
+    return np.asarray(np.maximum(drawn / (exposure[mine] + _RATE_PRIOR), 1e-3))
 
-    The clicks on an item fall on its exposures in proportion to these, however much the item is liked, so only the
-    model of examination is judged.
-    """
-    exposure = model.exposure(cells)
-    _, pair = np.unique(cells.query * max(len(cells.items), 1) + cells.item, return_inverse=True)
+
+def _likelihood_by_query(early: ClickAggregates, late: ClickAggregates, model: ClickModel) -> np.ndarray:
+    """(queries,) the conditional Poisson log-likelihood of where an item's later clicks fell, given their number."""
+    exposure = model.exposure(late)
+    if model.trust:
+        exposure = exposure * (1 + model.trust / late.position / _rates(late, early, model))
+    _, pair = np.unique(late.query * max(len(late.items), 1) + late.item, return_inverse=True)
     share = exposure / np.bincount(pair, exposure)[pair] if len(exposure) else exposure
-    return np.bincount(cells.query, cells.clicks * np.log(np.maximum(share, 1e-12)), len(cells.queries))
-
-
-@dataclass(frozen=True)
-class _Exposures:
-    """ClickAggregates without their days and rankers, (n,) columns; `pair` numbers the (query, item)."""
-
-    num_queries: int
-    query: np.ndarray
-    pair: np.ndarray
-    position: np.ndarray
-    after: np.ndarray
-    impressions: np.ndarray
-    clicks: np.ndarray
-
-    @classmethod
-    def of(cls, cells: ClickAggregates) -> "_Exposures":
-        keys = np.stack([cells.query, cells.item, cells.position, cells.after])
-        (query, item, position, after), place = np.unique(keys, axis=1, return_inverse=True)
-        impressions, clicks = (np.bincount(place, x, len(query)) for x in (cells.impressions, cells.clicks))
-        _, pair = np.unique(query * max(len(cells.items), 1) + item, return_inverse=True)
-        return cls(len(cells.queries), query, pair, position, after, impressions, clicks)
-
-    def likelihood_by_query(self, examination: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
-        exposure = self.impressions * examination(self.position, self.after)
-        share = exposure / np.bincount(self.pair, exposure)[self.pair] if len(exposure) else exposure
-        return np.bincount(self.query, self.clicks * np.log(np.maximum(share, 1e-12)), self.num_queries)
+    return np.bincount(late.query, late.clicks * np.log(np.maximum(share, 1e-12)), len(late.queries))

@@ -55,6 +55,8 @@ def count_pairs(cells: ClickAggregates, model: ClickModel) -> Pairs:
     fading = 0.5 ** ((newest - cells.day) / HALF_LIFE_DAYS)
     looked_at = model.exposure(cells)
     keys, pair = np.unique(cells.query * max(len(cells.items), 1) + cells.item, return_inverse=True)
-    sums = [np.bincount(pair, fading * x, len(keys)) for x in (looked_at, cells.clicks, cells.conversions)]
+    clicks = cells.clicks - model.trusted(cells)
+    sums = [np.bincount(pair, fading * x, len(keys)) for x in (looked_at, clicks, cells.conversions)]
+    sums[1] = np.maximum(sums[1], 0.0)
     query, item = np.divmod(keys, max(len(cells.items), 1))
     return Pairs(cells.queries, cells.items, query, item, *sums)

@@ -11,12 +11,14 @@ _DIFFERENCE = 0.3  # by which the logarithms of two layouts' propensities differ
 
 def measure_by_layout(cells: ClickAggregates, pooled: Propensities) -> dict[str, Propensities]:
     """Propensities by the name of the layout, for those with enough clicks and comparisons; the `pooled` ones are for
-    all others.
+    all others, and for a layout that is the only one.
 
-    Each is drawn towards the pooled curve, position by position in proportion to the variances (empirical Bayes): few
-    clicks in a layout leave the pooled curve, many give the layout its own.
+    Each is drawn towards the pooled curve in proportion to the precisions (empirical Bayes): few clicks in a layout
+    leave the pooled curve, many give the layout its own.
     """
-    found = {}
+    found: dict[str, Propensities] = {}
+    if len(np.unique(cells.layout)) < 2:
+        return found
     for number, name in enumerate(cells.layouts):
         own = cells.where(cells.layout == number)
         if not name or own.num_clicks < FEWEST_CLICKS:
@@ -28,10 +30,11 @@ def measure_by_layout(cells: ClickAggregates, pooled: Propensities) -> dict[str,
 
 
 def draw_towards(own: Propensities, pooled: Propensities) -> Propensities:
-    """The mean of both curves' logarithms by their precision, with the first position at 1 and never rising."""
-    own_variance, pooled_variance = ((each.se / each.theta) ** 2 + 1e-9 for each in (own, pooled))
-    pooled_variance = pooled_variance + _DIFFERENCE**2
-    share = pooled_variance / (own_variance + pooled_variance)
-    logs = share * np.log(own.theta) + (1 - share) * np.log(pooled.theta)
-    theta = np.minimum.accumulate(np.exp(logs - logs[0]))
-    return Propensities(theta, theta * np.sqrt(own_variance * share), own.num_pairs)
+    """The mean of both curves' logarithms by their precision, with the first position at 1."""
+    jitter = 1e-9 * np.eye(len(own.theta) - 1)
+    of_own = np.linalg.inv(own.covariance[1:, 1:] + jitter)
+    of_pooled = np.linalg.inv(pooled.covariance[1:, 1:] + _DIFFERENCE**2 * np.eye(len(jitter)))
+    covariance = np.zeros_like(own.covariance)
+    covariance[1:, 1:] = np.linalg.inv(of_own + of_pooled)
+    logs = covariance[1:, 1:] @ (of_own @ np.log(own.theta[1:]) + of_pooled @ np.log(pooled.theta[1:]))
+    return Propensities(np.exp(np.append(0.0, logs)), covariance, own.num_pairs)

@@ -2,12 +2,14 @@
 
 Nobody clicks what they do not look at. So at positions that few people examine, an item with more clicks than
 examinations is promoted by bots, however well these imitate people. Its clicks and impressions at such positions are
-left out, since nothing tells which of them are people's.
+left out, since nothing tells which of them are people's. Looks are counted under the flattest curve of the band, since
+too low a curve would make promoters of honest people; where even so many clicks are beyond looks, it is the curve that
+they refute.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,12 +17,14 @@ from magpie.data.aggregates.click_aggregates import ClickAggregates, count_click
 from magpie.data.aggregates.item_counts import PlaceCount, count_actors
 from magpie.data.database.connection import Database
 from magpie.search.click_models.click_models import ClickModel, ClickModelReport, choose_click_model
+from magpie.search.click_models.position_bias import assumed_propensities
 
 OVERCLICKED = "clicks on items that have more of them than looks"
 FEWEST_CLICKS = 20  # on an item, below which it is not judged
 _SELDOM = 0.5  # probability of examination above which an item may well have as many clicks as examinations
 _MARGIN = 1.25  # by which the estimate of examinations may be too low
 _SURELY = 5.0  # standard deviations of a count
+_REFUTING, _FEWEST_REFUTING = 0.1, 5  # of the items judged: promoters push few, so more beyond looks refute the curve
 _CHOICES_BESIDE = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 
 
@@ -41,10 +45,14 @@ def without_promoters(
     At positions that few examine, such an item keeps the clicks of actors who clicked enough other items. Enough is the
     least number at which the item has no more clicks than examinations. Where no number does, all of its clicks and
     impressions at these positions are left out.
+    Where more than _REFUTING of the items have clicks beyond looks, none is left out: the curve is refuted and assumed.
     """
     left_out = _left_out(cells, click_models.model)
     items = [cells.items[item] for item in np.unique(cells.item[left_out])]
-    found = [one for item in items if (one := _find_promoters(database, item, click_models.model)) is not None]
+    if len(items) > max(_REFUTING * _count_judged(cells, click_models.model), _FEWEST_REFUTING):
+        assumed = assumed_propensities()
+        return cells, replace(click_models, model=ClickModel(assumed), propensities=assumed, is_refuted=True)
+    found = [one for item in items if (one := _find_promoters(database, cells, item, click_models.model)) is not None]
     if not found:
         return cells.where(~left_out), click_models
     promoters = frozenset().union(*(one.promoters for one in found))
@@ -57,17 +65,26 @@ def without_promoters(
     return kept, click_models
 
 
+def _count_judged(cells: ClickAggregates, model: ClickModel) -> int:
+    """How many items have enough clicks at positions that few examine."""
+    seldom = model.flattest.examination(cells.position, cells.after) < _SELDOM
+    return int((np.bincount(cells.item[seldom], cells.clicks[seldom]) >= FEWEST_CLICKS).sum())
+
+
 def _seldom_seen(cells: ClickAggregates, items: Sequence[str], model: ClickModel) -> np.ndarray:
     """(n,) whether a cell is one of these items at a position that few examine."""
     is_one = np.array([name in items for name in cells.items], bool)[cells.item]
-    return np.asarray(is_one & (model.examination(cells.position, cells.after) < _SELDOM))
+    return np.asarray(is_one & (model.flattest.examination(cells.position, cells.after) < _SELDOM))
 
 
-def _find_promoters(database: Database, item_id: str, model: ClickModel) -> PromotedItem | None:
+def _find_promoters(database: Database, cells: ClickAggregates, item_id: str, model: ClickModel) -> PromotedItem | None:
     """The promoters of the item, None where the number of other clicks does not tell them apart."""
     counts = count_actors(database, item_id)
     position = np.array([one.position for one in counts], np.int64)
-    looks = model.examination(position, np.zeros(len(counts), np.int64))
+    own = cells.where(cells.item == cells.items.index(item_id))
+    size = int(max(position.max(initial=0), own.position.max(initial=0))) + 1
+    shown, seen = (np.bincount(own.position, x, size) for x in (own.impressions, model.flattest.exposure(own)))
+    looks = (seen / np.maximum(shown, 1))[position]
     beside, clicks = (np.array([getattr(one, name) for one in counts], float) for name in ("beside", "clicks"))
     looked_at = looks * np.array([one.impressions for one in counts], float)
     for fewest in _CHOICES_BESIDE:
@@ -86,7 +103,7 @@ def without_overclicked(cells: ClickAggregates, model: ClickModel) -> ClickAggre
 
 
 def _left_out(cells: ClickAggregates, model: ClickModel) -> np.ndarray:
-    looks = model.examination(cells.position, cells.after)
+    looks = model.flattest.examination(cells.position, cells.after)
     seldom = looks < _SELDOM
     items = cells.item[seldom]
     clicks = np.bincount(items, cells.clicks[seldom], len(cells.items))
@@ -95,7 +112,7 @@ def _left_out(cells: ClickAggregates, model: ClickModel) -> np.ndarray:
 
 
 def overclicked_items(counts: Iterable[PlaceCount], theta: np.ndarray) -> frozenset[str]:
-    """The promoted items by their counts at each position; `theta` (POSITIONS,) is how likely each is examined."""
+    """The promoted items by their counts at each position; `theta` (POSITIONS,) is how likely each is looked at."""
     clicks: dict[str, int] = defaultdict(int)
     looks: dict[str, float] = defaultdict(float)
     for count in counts:

@@ -44,14 +44,15 @@ def save_position_bias(settings: Settings, cells: ClickAggregates, propensities:
         counted |= {"first_day": int(cells.day.min()), "last_day": int(cells.day.max())}
     settings.rankers_dir.mkdir(parents=True, exist_ok=True)
     beside = settings.rankers_dir / f"{_FILE}.new"
-    beside.write_text(json.dumps(propensities.as_dict() | counted), encoding="utf-8")
+    curve = propensities.as_dict() | {"covariance": propensities.covariance.round(6).tolist()}
+    beside.write_text(json.dumps(curve | counted), encoding="utf-8")
     beside.replace(settings.rankers_dir / _FILE)
 
 
-def measured_position_bias(settings: Settings) -> np.ndarray | None:
-    """(POSITIONS,) how likely each position is looked at, None where that was never measured."""
+def flattest_position_bias(settings: Settings) -> np.ndarray | None:
+    """(POSITIONS,) how likely each position is looked at, at most, None where that was never measured."""
     found = read_position_bias(settings).propensities
-    return found.theta if found.is_measured else None
+    return found.flattest.theta if found.is_measured else None
 
 
 def read_position_bias(settings: Settings) -> PositionBias:
@@ -60,7 +61,9 @@ def read_position_bias(settings: Settings) -> PositionBias:
         kept = json.loads((settings.rankers_dir / _FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return PositionBias(assumed_propensities())
-    measured = Propensities(np.array(kept["theta"]), np.array(kept["se"]), kept["pairs"])
+    theta = np.array(kept["theta"])
+    errors = np.diag((np.array(kept["se"]) / theta) ** 2)  # of a file that an older Magpie wrote
+    measured = Propensities(theta, np.array(kept.get("covariance", errors)), kept["pairs"])
     return PositionBias(
         measured,
         kept["days"],

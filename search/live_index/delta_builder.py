@@ -23,6 +23,7 @@ from magpie.indexer.encoder.image_decoding import decode_views
 from magpie.indexer.encoder.video_pooling import pool_frames
 from magpie.indexer.fusion.average_fusion import PARTS
 from magpie.indexer.fusion.halves import fuse_halves
+from magpie.indexer.fusion.modality_conflicts import load_conflicts, masked_parts
 from magpie.indexer.generations.generation import Generation
 from magpie.indexer.indexes.attribute_columns_builder import ColumnsBuilder
 from magpie.indexer.indexes.lexical_index_builder import LexicalIndexBuilder
@@ -35,6 +36,7 @@ from magpie.search.live_index.segment_files import SavedSegment, SegmentFiles
 
 SAVED_FROM = 1_000  # items; a segment of fewer is in memory only, and indexed again within a second
 _READ_AT_ONCE = 500
+_ROUNDING = 1e-3  # of a vector that was kept as float16
 log = logging.getLogger(__name__)
 
 
@@ -67,6 +69,7 @@ class ChangedItems:
         self._generation = generation
         self._encoder = encoder
         self._decoder = decoder
+        self._masked_parts = masked_parts(load_conflicts(generation.folder))
 
     def index(self, items: Sequence[Item], revision: int) -> Segment:
         """A segment of these items, which must be in ascending `items.id`; encodes what the cache lacks.
@@ -79,11 +82,29 @@ class ChangedItems:
         parts = {name: generation.means.centre(name, encoded[name]) for name in PARTS}
         words = load_lexicon().single_words()
         num_descriptive = np.array([text.count_descriptive(words) for text in texts])
-        weights = generation.text_weighing.weigh(parts, num_descriptive)
-        fused = fuse_halves(generation.fusion.contributions(parts, weights))
         ids = np.array([item.id for item in items], np.int64)
+        weighed = self._mask_conflicts(items, ids, parts)
+        weights = generation.text_weighing.weigh(weighed, num_descriptive)
+        fused = fuse_halves(generation.fusion.contributions(weighed, weights))
         vectors = _Vectors(parts, generation.click_part.apply(ids, fused), weights, dominant_colours)
         return self._assemble(lambda: items, lambda _: vectors, revision, len(items))
+
+    def _mask_conflicts(
+        self, items: Sequence[Item], ids: np.ndarray, parts: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """The parts, with zero rows for those that are in conflict in the generation and are the same still."""
+        masked = {name: rows.copy() for name, rows in parts.items()}
+        for row, (item, id_) in enumerate(zip(items, ids, strict=True)):
+            suspect = self._masked_parts.get(item.item_id)
+            if suspect is None:
+                continue
+            before = self._generation.rows_of(np.array([id_]))
+            if len(before) and all(self._is_as_before(name, before[0], parts[name][row]) for name in parts):
+                masked[suspect][row] = 0
+        return masked
+
+    def _is_as_before(self, name: str, row: int, vector: np.ndarray) -> bool:
+        return bool(np.allclose(self._generation.parts[name][row], vector, rtol=0, atol=_ROUNDING))
 
     def merge(self, segments: Sequence[Segment]) -> Segment | None:
         """One segment of the living items of these, without encoding again; None where there are none."""
@@ -163,7 +184,7 @@ class ChangedItems:
             dominant_colours=vectors.dominant_colours,
             fusion=self._generation.fusion,
             click_part=self._generation.click_part,
-            indexes={name: VectorIndex(build_index(rows[name], ids, EXACT), ids, kept[name]) for name in rows},
+            indexes={name: VectorIndex(build_index(kept[name], ids, EXACT), ids, kept[name]) for name in rows},
             lexical=lexical.finish(),
             columns=columns.build(),
             dead=np.zeros(len(ids), bool),

@@ -176,7 +176,7 @@ class Segment:
 
     def fused_query(self, query: np.ndarray, text: float = 1.0, image: float = 1.0) -> np.ndarray:
         """The (dim,) query vector as it is compared with `fused`: each half by its weight."""
-        return stand_twice(query, text, image) if self.has_halves else query
+        return stand_twice(query, text, image) if self.has_halves else query * np.float32((text + image) / 2)
 
     def text_halves(self, rows: np.ndarray) -> np.ndarray:
         """(m, dim) float32 halves of the texts in the fused rows of these (m,) rows.

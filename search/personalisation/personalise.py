@@ -149,7 +149,7 @@ def preference_gain(
 
 def named_fields(parsed: ParsedQuery, request: SearchRequest, segments: Sequence[Segment]) -> set[str]:
     """Names, in lower case, of the columns of which the query names a value."""
-    phrases = set(_phrases(parsed.corrected or request.text))
+    phrases = set(_phrases(parsed.reading.corrected or request.text))
     return {
         name.casefold()
         for segment in segments

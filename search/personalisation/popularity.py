@@ -93,9 +93,9 @@ class Popularity:
 def click_rates(counts: Mapping[str, ItemCount]) -> dict[str, float]:
     """By item id the people who chose it for each time it was looked at, drawn towards the rate of all items."""
     people = sum(count.people for count in counts.values())
-    usual = people / max(1.0, sum(count.exposure for count in counts.values()))
+    usual = people / max(1.0, sum(count.exposure - count.excess for count in counts.values()))
     return {
-        item_id: (count.people + _DOUBT * usual) / (max(count.exposure, count.people) + _DOUBT)
+        item_id: (count.people + _DOUBT * usual) / (max(count.exposure - count.excess, count.people) + _DOUBT)
         for item_id, count in counts.items()
         if count.people
     }

@@ -1,7 +1,7 @@
 """Parses a search request completely, so that retrieval and scoring interpret nothing."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -13,13 +13,15 @@ from magpie.data.settings import Settings
 from magpie.indexer.encoder.encoder import Encoder
 from magpie.indexer.encoder.image_decoding import decode_upload
 from magpie.indexer.generations.generation import Generation
-from magpie.indexer.text.lexicon import load_lexicon
-from magpie.indexer.text.query_words import NO_WORDS, QueryWords, analyse_query
+from magpie.indexer.mix.mix import EVEN, Mix, mix_of
+from magpie.indexer.text.query_words import NO_WORDS, QueryWords, analyse_query, phrase_of, spellings_of
 from magpie.indexer.vectors import unit_rows
 from magpie.search.live_index.segment import Segment, find_row
+from magpie.search.query.autocomplete import finish_word
 from magpie.search.query.more_like_this import Example, MoreLikeThis, compare_with
 from magpie.search.query.negation import Negation, negate, split_negated
-from magpie.search.query.spelling import Speller
+from magpie.search.query.query_reader import QueryReader
+from magpie.search.query.reading import PLAIN, Reading
 from magpie.search.request import MODES, SearchRequest
 
 MAX_K = 1000
@@ -36,9 +38,11 @@ class ParsedQuery:
     `vector` is the (dim,) unit query vector, None for a lexical search and for browsing.
     `source` names the vectors that it is compared with: "fused", "text" or "image"; "lexical" for none.
     `more_like_this` replaces that comparison by one part by part, where there is an example.
-    `words` are the words that are searched, `query_words` what the lexical index looks up for them.
+    `reading` is what the request's words mean. `words` are those that are searched, "" where only vectors are compared,
+    `query_words` what the lexical index looks up for them, with the phrases that items must and must not have.
     `negation` holds the negated phrases for vectors, `not_query_words` those for the lexical index.
-    `known_share` is the share of the text that the encoder's vocabulary knows, 1 without a text.
+    `known_share` is the share of the words that the encoder's vocabulary knows, 1 without words.
+    `mix` is what words, texts and pictures count: the catalogue's for a query of words, else even.
     `excluded_id` is the example's `items.id`, which is never a hit.
     """
 
@@ -46,37 +50,26 @@ class ParsedQuery:
     vector: np.ndarray | None = None
     more_like_this: MoreLikeThis | None = None
     negation: Negation | None = None
+    reading: Reading = PLAIN
     words: str = ""
     query_words: QueryWords = NO_WORDS
     not_query_words: tuple[QueryWords, ...] = ()
     excluded_id: int | None = None
     is_browsing: bool = False
     shows_picture: bool = False  # the vector comes from an uploaded picture
-    corrected: str = ""  # the query after spelling correction, where that changed it
     known_share: float = 1.0
-
-
-@dataclass(frozen=True)
-class NormalisedText:
-    """The words of a request: `text` and the negated `avoided` as given, `understood` after spelling correction.
-
-    `searched` and `not_searched` are the words for the lexical index, "" where only vectors are compared.
-    """
-
-    text: str
-    understood: str
-    avoided: str
-    searched: str
-    not_searched: str
+    mix: Mix = EVEN
 
 
 @dataclass(frozen=True)
 class _Given:
-    """The given picture or item: its (dim,) vector, the part that this is of, and all parts of an item."""
+    """The given picture or item: its (dim,) vector, the part that this is of, all parts of an item and its numbers by
+    field."""
 
     vector: np.ndarray
     part: str
     example: Example | None = None
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 def check_request(request: SearchRequest) -> None:
@@ -114,9 +107,11 @@ class QueryParser:
         self._encoder = encoder
         self._decoder = decoder
         self._means = generation.means
+        self._mix = mix_of(generation.manifest)
         self._subspaces = generation.attribute_subspaces
-        self._speller = make_speller(generation.phrases)
         self._languages = generation.lexical.languages
+        self._reader = QueryReader(generation.lexical)
+        self._phrases = generation.phrases
         self._catalogue = catalogue
         self._settings = settings
         self._encode_once = lru_cache(_REMEMBERED_QUERIES)(self._encode)
@@ -127,66 +122,58 @@ class QueryParser:
         vector.flags.writeable = False
         return np.asarray(vector)
 
-    def finish(self, text: str) -> str:
+    def finish(self, text: str, segments: list[Segment]) -> str:
         """The text with its unfinished last word completed to the most frequent word of the catalogue."""
-        return self._speller.finish(text)
+        return finish_word(self._phrases, text, self._reader.facts_of(segments).knows)
 
     def parse(self, request: SearchRequest, segments: list[Segment]) -> ParsedQuery:
         """The parsed request. Raises BadQuery, NotTogether, BadPicture, TooLarge, ItemNotFound, DecoderBusy."""
         check_request(request)
-        return self._parse(request, self._normalise(request), segments)
-
-    def _normalise(self, request: SearchRequest) -> NormalisedText:
-        text, avoided = request.text.strip(), request.not_text.strip()
-        is_hybrid = request.mode == "hybrid" and request.picture is None and not request.like
-        corrected = self._speller.correct(text) if request.correct else text
-        is_searched = is_hybrid or request.mode == "lexical"
-        return NormalisedText(
-            text=text,
-            understood=corrected,
-            avoided=avoided,
-            searched=corrected if is_searched else "",
-            not_searched=avoided if is_searched else "",
-        )
-
-    def _parse(self, request: SearchRequest, normalised: NormalisedText, segments: list[Segment]) -> ParsedQuery:
-        text, understood = normalised.text, normalised.understood
         given, excluded = self._given(request, segments)
-        if not text and given is None:
-            return self._browse(request, normalised.avoided)
-        if request.mode == "lexical" and not text:
+        reading = self._reader.read(request, segments, given.numbers if given else {})
+        avoided = self._reader.spelt(request.not_text.strip(), segments) if request.correct else request.not_text
+        if not reading.words and given is None:
+            return self._browse(request, reading, avoided)
+        if request.mode == "lexical" and not reading.words:
             raise NotTogether("The lexical mode searches words, and there are none; give a query or another mode.")
+        is_searched = request.mode == "lexical" or (request.mode == "hybrid" and given is None)
+        words, negated = reading.words if is_searched else "", split_negated(avoided)
         lexical = ParsedQuery(
             "lexical",
-            words=normalised.searched,
-            query_words=analyse_query(normalised.searched, self._languages),
-            not_query_words=tuple(
-                analyse_query(one, self._languages) for one in split_negated(normalised.not_searched)
-            ),
+            reading=reading,
+            words=words,
+            query_words=self._query_words(words, reading),
+            not_query_words=tuple(analyse_query(one, self._languages) for one in negated) if is_searched else (),
             excluded_id=excluded,
-            known_share=self._known_share(request.text) if request.text else 1.0,
-            corrected=understood if understood != text else "",
+            known_share=self._known_share(reading.words) if reading.words else 1.0,
         )
         if request.mode == "lexical":
             return lexical
         source = request.mode if request.mode in ("text", "image") else "fused"
-        vector = self._combine(understood, given, request.image_weight)
+        vector = self._combine(reading.words, given, request.image_weight)
         example = given.example if given and source == "fused" and request.image_weight is None else None
         return replace(
             lexical,
             source=source,
             vector=vector,
-            more_like_this=self._compare(example, understood, segments) if example else None,
-            negation=self._negate(normalised.avoided, vector),
+            more_like_this=self._compare(example, reading.words, segments) if example else None,
+            negation=self._negate([*negated, *reading.excluded][:MAX_NOT], vector),
             shows_picture=request.picture is not None,
+            mix=self._mix if given is None else EVEN,
         )
 
-    def _browse(self, request: SearchRequest, avoided: str) -> ParsedQuery:
-        if avoided:
+    def _browse(self, request: SearchRequest, reading: Reading, avoided: str) -> ParsedQuery:
+        if avoided.strip():
             raise NotTogether("There is only something to avoid; say also what to look for.")
-        if request.filters or request.mode == "hybrid":
-            return ParsedQuery("fused", is_browsing=True)
+        if request.filters or request.mode == "hybrid" or reading.narrows:
+            words = self._query_words("", reading)
+            return ParsedQuery("fused", reading=reading, query_words=words, is_browsing=True)
         raise NotTogether(f"The mode {request.mode!r} needs a query, a picture or an item to resemble.")
+
+    def _query_words(self, words: str, reading: Reading) -> QueryWords:
+        phrases = [phrase for one in reading.phrases if (phrase := phrase_of(one, self._languages))]
+        excluded = [phrase for one in reading.excluded if (phrase := spellings_of(one, self._languages))]
+        return analyse_query(words, self._languages).with_phrases(phrases, excluded)
 
     def _given(self, request: SearchRequest, segments: list[Segment]) -> tuple[_Given | None, int | None]:
         """The picture or item that the request gives as an example, and the item's `items.id`."""
@@ -202,8 +189,9 @@ class QueryParser:
         if place is None or vector is None:
             raise ItemNotIndexed(f"Item {request.like!r} has neither words nor a picture in the index yet.")
         segment, row = place
-        informativeness = float(segment.informativeness(np.array([row]))[0])
-        return _Given(vector, request.mode, Example(segment.parts_of(row), informativeness)), found[request.like]
+        example = Example(segment.parts_of(row), float(segment.informativeness(np.array([row]))[0]))
+        numbers = {name: float(found[0]) for name, found in segment.columns.numbers(np.array([row])).items()}
+        return _Given(vector, request.mode, example, numbers), found[request.like]
 
     def _compare(self, example: Example, text: str, segments: list[Segment]) -> MoreLikeThis:
         words = self.encode_text(text) if text else None
@@ -234,15 +222,7 @@ class QueryParser:
             return self._subspaces.compose(given.vector, text, words, given.part)
         return unit_rows((image_weight * given.vector + (1 - image_weight) * words)[None])[0]
 
-    def _negate(self, avoided: str, vector: np.ndarray) -> Negation | None:
-        phrases = split_negated(self._speller.correct(avoided))
+    def _negate(self, phrases: Sequence[str], vector: np.ndarray) -> Negation | None:
         if not phrases:
             return None
         return Negation(tuple(negate(one, self.encode_text(one), vector, self._subspaces) for one in phrases))
-
-
-def make_speller(phrases: Sequence[tuple[str, int]]) -> Speller:
-    """A speller with the single words of the catalogue's `phrases` (phrase, count), and the lexicon's words."""
-    lexicon = load_lexicon()
-    words = (word for entries in lexicon.entries.values() for entry in entries.values() for word in entry.words)
-    return Speller({phrase: count for phrase, count in phrases if " " not in phrase}, words)

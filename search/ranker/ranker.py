@@ -70,14 +70,9 @@ class Ranker:
         scores = self._guarded(rates, key, values, float(own.exposure.sum()))
         return np.argsort(-scores[:, : self.depth], axis=1, kind="stable")
 
-    def order_as_new(self, stage: FirstStage, key: str) -> np.ndarray:
-        """(n,) the order that the query would get without clicks of its own."""
-        values = self.features(stage, key)
-        return self.order_by_rates(self.expected_rates(key, values), key, values)
-
-    def order_by_rates(self, rates: np.ndarray, key: str, values: np.ndarray) -> np.ndarray:
-        """The same order from given expected rates."""
-        return np.argsort(-self._guarded(rates, key, values, 0.0)[: self.depth], kind="stable")
+    def scores_as_new(self, key: str, values: np.ndarray) -> np.ndarray:
+        """(n,) the scores that the candidates would get without clicks of the query's own."""
+        return self._guarded(self.expected_rates(key, values), key, values, 0.0)
 
     def expected_rates(self, key: str, values: np.ndarray) -> np.ndarray:
         """(n,) expected rates relative to the query's usual one, without the query's own clicks."""

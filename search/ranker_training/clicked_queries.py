@@ -7,7 +7,7 @@ from magpie.data.aggregates.clicked_queries import ClickedQuery, clicked_queries
 from magpie.data.database.connection import Database
 from magpie.data.settings import Settings
 from magpie.data.spam.click_spam import filter_spam
-from magpie.search.click_models.click_models import PositionModel
+from magpie.search.click_models.click_models import ClickModel
 from magpie.search.click_models.overclicked_items import without_overclicked
 from magpie.search.click_models.position_bias import measure_propensities
 
@@ -26,6 +26,6 @@ def gather_clicked_queries(settings: Settings, database: Database) -> dict[str, 
 
 
 def _measured(cells: ClickAggregates) -> tuple[ClickAggregates, np.ndarray]:
-    """The cells without promoted items, and the propensities measured on all cells."""
+    """The cells without promoted items, and the propensities measured on all cells, the flattest where none are."""
     propensities = measure_propensities(cells)
-    return without_overclicked(cells, PositionModel(propensities)), propensities.theta
+    return without_overclicked(cells, ClickModel(propensities)), propensities.cautious.theta

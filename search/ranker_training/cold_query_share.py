@@ -5,45 +5,30 @@ from dataclasses import replace
 
 import numpy as np
 
-from magpie.search.ranker.first_stage_arrays import FirstStage
+from magpie.search.click_models.click_models import ClickModel
 from magpie.search.ranker.ranker import LEAST_SHARE, Ranker
-from magpie.search.ranker_training.off_policy_gate import ALIKE, Estimate, estimate
+from magpie.search.ranker_training.off_policy_gate import ALIKE, SHOWN, Estimate, JudgingDays, estimate, places_of
 
 SHARES = (LEAST_SHARE, 0.3, 0.45, 0.6)
-_MORE_HARMED = 1.25  # times as many queries as where the trees are not followed at all
+_MORE_HARMED = 0.05  # of the queries, beside those that are harmed where the trees are not followed at all
 
 
-def with_new_share(ranker: Ranker, stages: Mapping[str, FirstStage], position_bias: np.ndarray) -> Ranker:
+def with_new_share(ranker: Ranker, values: Mapping[str, np.ndarray], days: JudgingDays, model: ClickModel) -> Ranker:
     """The ranker with the largest share of SHARES that harms few left-out queries and gains no less than a share of 0.
 
-    Each known query is ordered by what was learned without it, and the order is judged by the query's own clicks, as in
-    the off-policy gate. The lift alone would choose too large a share: trees promote items that are liked for every
-    query, and the count of harmed queries shows that before the lift does. `position_bias` as in
-    `off_policy_gate.estimate`.
+    Each query is ordered by what was learned without it, and the order is judged by the query's own clicks on these
+    `days`. The lift alone would choose too large a share: trees promote items that are liked for every query, and the
+    count of harmed queries shows that before the lift does. `values` are the features by query.
     """
-    known = {}
-    for key in ranker.statistics.queries:
-        if key in stages:
-            values = ranker.features(stages[key], key)
-            known[key] = values, ranker.expected_rates(key, values)
-    found = {share: _as_new(replace(ranker, new_share=share), stages, position_bias, known) for share in (0.0, *SHARES)}
+    found: dict[float, Estimate] = {}
+    for share in (0.0, *SHARES):
+        contender = replace(ranker, new_share=share)
+        places = {key: places_of(contender.scores_as_new(key, values[key]), SHOWN) for key in days.keys}
+        found[share] = estimate(places, days, model, ALIKE)
     none = found[0.0]
     harmless = [
         share
         for share in SHARES
-        if found[share].harmed <= _MORE_HARMED * none.harmed and found[share].lift >= none.lift
+        if found[share].harmed <= none.harmed + _MORE_HARMED and found[share].lift >= none.lift
     ]
     return replace(ranker, new_share=max(harmless, default=LEAST_SHARE))
-
-
-def _as_new(
-    ranker: Ranker,
-    stages: Mapping[str, FirstStage],
-    position_bias: np.ndarray,
-    known: Mapping[str, tuple[np.ndarray, np.ndarray]],
-) -> Estimate:
-    def order(stage: FirstStage, key: str) -> np.ndarray:
-        values, rates = known[key]
-        return ranker.order_by_rates(rates, key, values)
-
-    return estimate(order, ranker, ranker.statistics, stages, position_bias, ALIKE)

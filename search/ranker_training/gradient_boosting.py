@@ -69,8 +69,8 @@ def grow_trees(rows: Rows, folds: int) -> Trees:
 
 
 def _grow(rows: Rows) -> Forest:
-    """Poisson regression of clicks on clicks due, as rates with weights; without rows all rates are usual."""
-    if len(rows.values):
+    """Poisson regression of clicks on clicks due, as rates with weights; without clicks all rates are usual."""
+    if rows.clicks.sum() > 0:
         values, rates, weights = rows.values, rows.clicks / rows.due, rows.weights
     else:
         values, rates, weights = np.ones((_FEW_ROWS, len(NAMES))), *np.ones((2, _FEW_ROWS))

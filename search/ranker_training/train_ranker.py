@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from magpie.data.aggregates.click_aggregates import ClickAggregates, read_click_aggregates, refresh_click_aggregates
+from magpie.data.aggregates.click_aggregates import (
+    ClickAggregates,
+    count_people,
+    read_click_aggregates,
+    refresh_click_aggregates,
+)
 from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
@@ -17,10 +22,9 @@ from magpie.data.events.query_normalisation import query_key
 from magpie.data.home.locks import lock_home
 from magpie.data.settings import Settings
 from magpie.data.spam.click_spam import count_filtered, filter_spam
-from magpie.search.click_models.click_models import ClickModelReport, PositionModel, choose_click_model, split_by_day
+from magpie.search.click_models.click_models import ClickModel, ClickModelReport, choose_click_model, split_by_day
 from magpie.search.click_models.debiased_rates import Pairs, count_pairs
 from magpie.search.click_models.overclicked_items import OVERCLICKED, without_promoters
-from magpie.search.click_models.position_bias import POSITIONS, Propensities
 from magpie.search.click_models.saved_bias import save_position_bias
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.ranker.click_statistics import gather_click_statistics
@@ -29,12 +33,28 @@ from magpie.search.ranker.ranker import FEWEST_CLICKS, Ranker
 from magpie.search.ranker.ranker_store import drop_stale_rankers, publish_ranker, save_ranker
 from magpie.search.ranker_training.cold_query_share import with_new_share
 from magpie.search.ranker_training.fit_ranker import fit_ranker
-from magpie.search.ranker_training.off_policy_gate import Contenders, Verdict, judge
+from magpie.search.ranker_training.off_policy_gate import (
+    ALIKE,
+    DEPTHS,
+    LEAST_COVERAGE,
+    Estimate,
+    JudgingDays,
+    Swapped,
+    Verdict,
+    compare_swapped,
+    decide,
+    estimate,
+    is_doubted,
+    places_of,
+)
+from magpie.search.ranker_training.placebo import dealt_by_position
 from magpie.search.request import SearchRequest
 from magpie.search.retrieval.ranked_list import RankedList
 
+FEWEST_PEOPLE = 10
 MOST_QUERIES = 1_000  # those with the most exposures are searched again for their features
-_LATER_SHARE = 0.25
+_LATER_SHARE = 0.3  # of the clicks, by which a ranker is judged
+_CHOOSING_SHARE = 0.2  # of the earlier clicks, by which its depth is chosen
 Progress = Callable[[str, int, int], None]
 FirstStageSearch = Callable[[SearchRequest], tuple[ParsedQuery, RankedList]]
 
@@ -90,7 +110,7 @@ def train(
         save_position_bias(settings, cells, click_models.propensities)
         aim = cells.with_conversions(settings.conversion_weight)
         pairs = count_pairs(aim, click_models.model)
-        version, verdict = None, _too_few(cells)
+        version, verdict = None, _too_few(cells, count_people(database))
         if verdict is None:
             stages = _first_stages(first_stage, pairs, on_progress)
             numbers = Catalogue(database, settings).ids_of(pairs.items)
@@ -107,11 +127,15 @@ def train(
     return TrainingReport(version, verdict.is_better, data, aside, click_models, verdict, seconds)
 
 
-def _too_few(cells: ClickAggregates) -> Verdict | None:
+def _too_few(cells: ClickAggregates, people: int) -> Verdict | None:
     if cells.num_clicks < FEWEST_CLICKS:
         return Verdict(False, f"There are {cells.num_clicks:,} clicks to learn from; {FEWEST_CLICKS:,} are needed.")
     if len(np.unique(cells.day)) < 2:
         return Verdict(False, "All clicks are of one day; a later day is needed to judge by.")
+    if people < FEWEST_PEOPLE:
+        return Verdict(False, f"All searches are of {people} people; {FEWEST_PEOPLE} are needed, since tastes differ.")
+    if len(np.unique(cells.position)) < 2:
+        return Verdict(False, "Every hit was shown at one position; nothing tells which order would be better.")
     return None
 
 
@@ -128,26 +152,79 @@ def _first_stages(first_stage: FirstStageSearch, pairs: Pairs, on_progress: Prog
     return stages
 
 
+@dataclass(frozen=True)
+class _Trial:
+    """A ranker trained on the earlier days, and what the later days say of it."""
+
+    ranker: Ranker
+    known: Estimate
+    new: Estimate
+    swapped: Swapped
+    clicks: float
+
+
 def learn(
     cells: ClickAggregates, click_models: ClickModelReport, stages: Mapping[str, FirstStage], numbers: Mapping[str, int]
 ) -> tuple[Ranker, Verdict]:
-    """The ranker of all cells and the off-policy gate's verdict on it; `numbers` gives `items.id` by item id."""
+    """The ranker of all cells and the off-policy gate's verdict on it; `numbers` gives `items.id` by item id.
+
+    The ranker of the earlier days is judged by the later days' clicks under a curve of their own. What the same
+    training gains from clicks that were dealt out by position alone is the placebo that it must exceed. Where the curve
+    is not measured, rankers learn under the flattest of its band, so that nothing rises that another curve of the band
+    would not raise.
+    """
+    trial = _try(cells, stages, numbers)
+    placebo = _try(dealt_by_position(cells), stages, numbers, trial.ranker)
+    is_measured = click_models.propensities.is_measured
+    is_better, reason = decide(trial.known, placebo.known, trial.swapped, is_measured, trial.clicks)
+    serves_new = is_better and not is_doubted(trial.new, placebo.new)
+    whole = _fit(cells, click_models.model, stages, numbers)
+    depth = trial.ranker.depth
+    whole = replace(whole, depth=depth, new_share=trial.ranker.new_share, serves_new_queries=serves_new)
+    estimates = (trial.known, trial.new, placebo.known, trial.swapped)
+    return whole, Verdict(is_better, reason, depth, serves_new, *estimates)
+
+
+def _fit(
+    cells: ClickAggregates, model: ClickModel, stages: Mapping[str, FirstStage], numbers: Mapping[str, int]
+) -> Ranker:
+    return fit_ranker(gather_click_statistics(count_pairs(cells, model.cautious), stages, numbers), stages)
+
+
+def _try(
+    cells: ClickAggregates, stages: Mapping[str, FirstStage], numbers: Mapping[str, int], like: Ranker | None = None
+) -> _Trial:
+    """A ranker of the earlier days, its depth and its share for new queries chosen on days that it did not learn from
+    (or those of the ranker `like`), judged on the latest days."""
     early, late = split_by_day(cells, _LATER_SHARE)
-    known = gather_click_statistics(count_pairs(early, click_models.model), stages, numbers)
-    later = gather_click_statistics(count_pairs(late, click_models.model), {}, numbers)
-    position_bias = click_models.propensities.theta * _reach(cells)
-    earlier = with_new_share(fit_ranker(known, stages), stages, position_bias)
-    as_clicked = PositionModel(Propensities(np.ones(POSITIONS), np.zeros(POSITIONS), 0))
-    naive, whole = (
-        fit_ranker(gather_click_statistics(count_pairs(part, model), stages, numbers), stages)
-        for part, model in ((early, as_clicked), (cells, click_models.model))
+    first, choosing = split_by_day(early, _CHOOSING_SHARE)
+    if not first.num_clicks:
+        first = early
+    not_learned_from = cells.where(cells.day > first.day.max(initial=0))
+    model = choose_click_model(early).model
+    ranker = _fit(first, model, stages, numbers)
+    later, chosen_on, unseen, always = (
+        JudgingDays.of(part, stages, numbers) for part in (late, choosing, not_learned_from, cells)
     )
-    naive, whole = replace(naive, new_share=earlier.new_share), with_new_share(whole, stages, position_bias)
-    verdict = judge(Contenders(earlier, naive, whole), later, stages, position_bias)
-    return replace(whole, depth=verdict.depth, serves_new_queries=verdict.serves_new_queries), verdict
-
-
-def _reach(cells: ClickAggregates) -> np.ndarray:
-    """(POSITIONS,) how often each position is shown, relative to the first."""
-    shown = np.bincount(cells.position, cells.impressions, POSITIONS + 1)[1 : POSITIONS + 1]
-    return np.minimum(shown / max(shown[0], 1.0), 1.0)
+    keys = always.keys
+    values = {key: ranker.features(stages[key], key) for key in keys}
+    ranker = replace(ranker, new_share=like.new_share) if like else with_new_share(ranker, values, always, model)
+    scores = {key: ranker.scores(stages[key], key, values[key]) for key in keys}
+    if like is None:
+        by_depth = {
+            depth: estimate({key: places_of(scores[key], depth) for key in chosen_on.keys}, chosen_on, model)
+            for depth in DEPTHS
+        }
+        covered = [depth for depth in DEPTHS if by_depth[depth].coverage >= LEAST_COVERAGE]
+        ranker = replace(ranker, depth=max(covered or DEPTHS[-1:], key=lambda depth: by_depth[depth].lower))
+    else:
+        ranker = replace(ranker, depth=like.depth)
+    known = {key: places_of(scores[key], ranker.depth) for key in later.keys}
+    new = {key: places_of(ranker.scores_as_new(key, values[key]), ranker.depth) for key in keys}
+    return _Trial(
+        ranker,
+        estimate(known, later, model),
+        estimate(new, always, model, ALIKE),
+        compare_swapped({key: places_of(scores[key], ranker.depth) for key in unseen.keys}, unseen),
+        later.num_clicks,
+    )

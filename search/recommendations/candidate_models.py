@@ -1,4 +1,4 @@
-"""Scores items to recommend: similar items, co-clicks, shared attributes of recent choices, popularity."""
+"""Scores the items that may be recommended: what goes with somebody's choices, or what is popular."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,14 +17,23 @@ from magpie.search.personalisation.personalise import (
 )
 
 _NEIGHBOURS = 100  # of each item that recommendations start from
-_STARTS = 10  # strongest choices whose neighbours become candidates
+STARTS = 10  # strongest choices whose neighbours become candidates
 _POPULAR = 100
-_TOGETHER = 1.0  # weight of co-clicks
-_TASTE = 0.3  # weight of attributes that the choices share
-_POPULARITY = 0.1
-_SHARPNESS = 10.0  # inverse temperature of attention over the choices
+_UNKNOWN_PEOPLE = 5.0  # by whom each item counts as chosen, with nothing else: rare items have few friends for sure
+_ONE_PERSON = 0.2  # of a person, that a pair counts which nobody else chose: nobody alone brings an item to the front
+_SHARPNESS = 5.0  # of the cosine: what looks alike counts, what has a little in common does not
+_AGREEING = 0.5  # of likeness, for all attributes on which the choices agree
+_POPULARITY = 1e-3  # decides only where nothing else does
 _RELEVANCE = 0.7  # against diversity
 NEW_EVERY = 5  # every fifth place among popular items goes to a hardly shown one
+
+
+@dataclass(frozen=True)
+class Mix:
+    """What likeness counts beside co-clicks (None: likeness alone), and the people by whom a pair is doubted."""
+
+    likeness: float | None = 0.1
+    doubt: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -36,66 +45,86 @@ class Recommended:
     new: tuple[int, ...] = ()
 
 
-def together_scores(together: Mapping[str, int], item_id: str, counts: Mapping[str, ItemCount]) -> dict[str, float]:
-    """Co-click scores from 0 to 1 by item id: both / sqrt(own · other), shrunk by both / (both + 2) where few did.
+def together_scores(
+    together: Mapping[str, int], item_id: str, counts: Mapping[str, ItemCount], doubt: float
+) -> dict[str, float]:
+    """Co-click scores by item id: the cosine both / sqrt(own · other), shrunk by (both - .8) / (both + doubt).
 
-    `together` is the number of people who chose both, `counts` has the number of people of each item.
+    `together` is the number of people who chose both, `counts` has the number of people of each item. As if every item
+    had been chosen by _UNKNOWN_PEOPLE more with nothing else, one person brings two rare items hardly together.
     """
     own = max(1, counts.get(item_id, ItemCount()).people)
     scores = {}
     for other, both in together.items():
-        people = max(both, counts.get(other, ItemCount()).people)
-        scores[other] = min(1.0, both / (max(own, both) * people) ** 0.5) * both / (both + 2)
+        people = max(both, counts.get(other, ItemCount()).people) + _UNKNOWN_PEOPLE
+        scores[other] = both / ((max(own, both) + _UNKNOWN_PEOPLE) * people) ** 0.5
+        scores[other] *= (both - 1 + _ONE_PERSON) / (both + doubt)
     return scores
 
 
-def recommend_beside(
-    segments: Sequence[Segment], id_: int, together: Mapping[int, float], excluded: set[int], k: int
-) -> Recommended:
-    """The best `k` items beside an item: by cosine of fused vectors plus co-click score.
+@dataclass(frozen=True)
+class Candidates:
+    """What may be recommended for some choices: (m,) `items.id`, and (m,) likeness to the choices by their weights.
 
-    `together` are co-click scores by `items.id`. Neither the item itself nor `excluded` ones are recommended.
+    Likeness is exp(5 (cosine - 1)) of the fused vectors, summed over the choices, and as much again, halved, for having
+    the attribute values on which the choices agree.
     """
-    near = _neighbours(segments, [id_])
-    candidates = _candidates(segments, near | set(together), excluded | {id_})
-    own, _ = locate_chosen(Preferences(np.array([id_]), np.ones(1, np.float32)), segments)
-    alike = candidates.vectors @ own.vectors[0] if len(own) else np.zeros(len(candidates))
-    ids = ids_of(candidates)
-    scores = alike + _TOGETHER * np.array([together.get(int(one), 0.0) for one in ids])
-    best = np.lexsort((ids, -scores))[:k]
-    return Recommended(ids[best], scores[best])
+
+    ids: np.ndarray
+    likeness: np.ndarray
+    choices: np.ndarray  # (h,) `items.id`
+    weights: np.ndarray  # (h,)
+
+    def scores(self, together: Mapping[int, Mapping[int, float]], likeness: float | None) -> np.ndarray:
+        """(m,) the co-click scores with the choices (`together`, by the choice's and the item's `items.id`), by their
+        weights, and what likeness counts beside them (None: likeness alone)."""
+        if likeness is None:
+            return self.likeness
+        total = likeness * self.likeness
+        for one, weight in zip(self.choices.tolist(), self.weights.tolist(), strict=True):
+            known = together.get(one, {})
+            total = total + weight * np.array([known.get(int(id_), 0.0) for id_ in self.ids])
+        return total
 
 
-def recommend_for_preferences(
+def find_candidates(
+    segments: Sequence[Segment], preferences: Preferences, others: set[int], excluded: set[int]
+) -> Candidates | None:
+    """The neighbours of the strongest choices, and `others`, without choices and `excluded` items; None where no choice
+    is indexed any more."""
+    chosen, weights = locate_chosen(preferences, segments)
+    if not len(chosen):
+        return None
+    choices = ids_of(chosen)
+    strongest = np.argsort(-weights, kind="stable")[:STARTS]
+    near = _neighbours(segments, choices[strongest].tolist())
+    found = _candidates(segments, near | others, excluded | set(preferences.ids.tolist()))
+    likeness = np.exp(_SHARPNESS * (found.vectors @ chosen.vectors.T - 1)) @ weights
+    likeness = likeness + _AGREEING * weights.sum() * _shared_attributes(found, chosen, weights)
+    return Candidates(ids_of(found), likeness, choices, weights)
+
+
+def recommend_for_choices(
     segments: Sequence[Segment],
     preferences: Preferences,
-    together: Mapping[int, float],
+    together: Mapping[int, Mapping[int, float]],
     popularity: Mapping[int, float],
     excluded: set[int],
     k: int,
+    likeness: float | None,
 ) -> Recommended:
-    """The best `k` items for somebody's choices, diversified; neither a choice nor an `excluded` item.
+    """The best `k` items for somebody's choices, by co-clicks and likeness; neither a choice nor an `excluded` item.
 
-    The score is the sum of attention over the choices (Zhou et al., Deep interest network, 2018, without its network),
-    shared attributes, co-click scores (`together`) and `popularity` (0 to 1), both by `items.id`. Empty where no choice
-    is indexed any more.
+    `popularity` (0 to 1, by `items.id`) decides between equal ones. Empty where no choice is indexed any more.
     """
-    chosen, weights = locate_chosen(preferences, segments)
-    if not len(chosen):
+    others = set(popularity).union(*together.values())
+    found = find_candidates(segments, preferences, others, excluded)
+    if found is None:
         return Recommended(np.zeros(0, np.int64), np.zeros(0))
-    strongest = np.argsort(-weights, kind="stable")[:_STARTS]
-    near = _neighbours(segments, ids_of(chosen)[strongest].tolist())
-    candidates = _candidates(
-        segments, near | set(together) | set(popularity), excluded | {int(one) for one in preferences.ids}
-    )
-    ids = ids_of(candidates)
-    scores = _attention(candidates.vectors, chosen.vectors, weights) + _TASTE * _shared_attributes(
-        candidates, chosen, weights
-    )
-    scores += _TOGETHER * np.array([together.get(int(one), 0.0) for one in ids])
-    scores += _POPULARITY * np.array([popularity.get(int(one), 0.0) for one in ids])
-    order = diversify(scores, candidates.vectors, k)
-    return Recommended(ids[order], scores[order])
+    liked = np.array([popularity.get(int(one), 0.0) for one in found.ids])
+    scores = found.scores(together, likeness) + _POPULARITY * liked
+    best = np.lexsort((found.ids, -scores))[:k]
+    return Recommended(found.ids[best], scores[best])
 
 
 def recommend_popular(
@@ -147,13 +176,6 @@ def ids_of(items: Located) -> np.ndarray:
     return ids
 
 
-def _attention(candidates: np.ndarray, chosen: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(n,) each candidate's attention-weighted mean cosine with the choices."""
-    cosines = candidates @ chosen.T
-    attention = weights * np.exp(_SHARPNESS * (cosines - 1))
-    return np.asarray((attention * cosines).sum(axis=1) / attention.sum(axis=1), np.float64)
-
-
 def _shared_attributes(candidates: Located, chosen: Located, weights: np.ndarray) -> np.ndarray:
     """(n,) from 0 to 1: how far each candidate has the attribute values that the choices agree on."""
     suits, agreements = np.zeros(len(candidates)), 0.0
@@ -177,11 +199,12 @@ def _neighbours(segments: Sequence[Segment], ids: Sequence[int]) -> set[int]:
 
 def _candidates(segments: Sequence[Segment], ids: set[int], excluded: set[int]) -> Located:
     kept = np.array(sorted(ids - excluded), np.int64)
-    places = [
-        (number, row) for one in kept for number, s in enumerate(segments) if (row := s.row_of(int(one))) is not None
-    ]
-    of_segment, rows = np.array(places, np.int64).reshape(-1, 2).T
-    return locate(segments, of_segment, rows)
+    of_segment, rows = np.full((2, len(kept)), -1)
+    for number, segment in enumerate(segments):
+        own = segment.rows_of(kept)
+        of_segment[own >= 0], rows[own >= 0] = number, own[own >= 0]
+    there = np.flatnonzero(rows >= 0)
+    return locate(segments, of_segment[there], rows[there])
 
 
 def _unit(scores: np.ndarray) -> np.ndarray:

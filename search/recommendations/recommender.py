@@ -1,7 +1,7 @@
 """Recommends hits for a person or beside an item, from the index, the click log and the catalogue."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -19,18 +19,19 @@ from magpie.data.events.signed_query_ids import open_query_ids
 from magpie.search.engine import SearchEngine
 from magpie.search.live_index.hit_store import hit_of
 from magpie.search.live_index.segment import dominant_colour_of
-from magpie.search.personalisation.personalise import preferences_of
+from magpie.search.personalisation.personalise import Preferences, preferences_of
 from magpie.search.recommendations.candidate_models import (
+    STARTS,
+    Mix,
     Recommended,
-    recommend_beside,
-    recommend_for_preferences,
+    recommend_for_choices,
     recommend_popular,
     together_scores,
 )
+from magpie.search.recommendations.learned_mix import learn_mix
 from magpie.search.request import SearchResult
 
 _MOST_POPULAR = 300
-_STARTS = 5  # latest choices whose co-clicks count
 _WAITING = 100  # newest items, and as many random ones, among which cold items are looked for
 
 
@@ -50,6 +51,12 @@ class Recommender:
         self._catalogue = catalogue
         self._engine = engine
         self._query_ids = open_query_ids(database)
+        self._mix = Mix()
+
+    def learn(self) -> Mix:
+        """Learns from the log's latest visits how to mix likeness and co-clicks, and returns that. Raises NoIndex."""
+        self._mix = learn_mix(self._database, self._catalogue, self._engine.serving.segments, self._engine.popularity)
+        return self._mix
 
     def beside(self, item_id: str, k: int = 10, client_id: str = "", session_id: str = "") -> Recommendation:
         """At most `k` items similar to an item or chosen together with it, without items that this client bought.
@@ -60,41 +67,43 @@ class Recommender:
         if item_id not in found:
             raise ItemNotFound(f"There is no item {item_id!r} to recommend for.")
         bought = chosen_items(self._database, session_id, client_id, BOUGHT)
-        together = self._together([item_id])
-        return self._present(
-            recommend_beside(self._engine.serving.segments, found[item_id], together, bought, k), "recommend-item"
-        )
+        this = Preferences(np.array([found[item_id]]), np.ones(1, np.float32))
+        return self._present(self._for_choices(this, {}, bought, k), "recommend-item")
 
     def for_person(self, client_id: str, session_id: str = "", k: int = 10) -> Recommendation:
         """At most `k` items for a person's recent choices, without the chosen ones; popular items without choices.
 
         Raises NoIndex.
         """
-        segments = self._engine.serving.segments
         rates = self._engine.popularity.rates
         popular = self._by_number(dict(nlargest(max(_MOST_POPULAR, 2 * k), rates.items(), key=lambda pair: pair[1])))
         preferences = preferences_of(read_recent_choices(self._database, session_id, client_id), now_ms())
         chosen = chosen_items(self._database, session_id, client_id)
         if preferences is not None:
-            latest = self._catalogue.get_many([int(one) for one in preferences.ids[:_STARTS]])
-            together = self._together([item.item_id for item in latest.values()])
             highest = max(popular.values(), default=1.0)
             liked = {one: rate / highest for one, rate in popular.items()}
-            found = recommend_for_preferences(segments, preferences, together, liked, chosen, k)
+            found = self._for_choices(preferences, liked, chosen, k)
             if len(found.ids):
                 return self._present(found, "recommend-taste")
         cold = self._cold_items(client_id or session_id)
-        return self._present(recommend_popular(segments, popular, cold, chosen, k), "recommend-popular")
+        shown = recommend_popular(self._engine.serving.segments, popular, cold, chosen, k)
+        return self._present(shown, "recommend-popular")
 
-    def _together(self, item_ids: Sequence[str]) -> dict[int, float]:
-        """Co-click scores with these items, from 0 to 1 by `items.id`; the highest where several apply."""
-        best: dict[str, float] = {}
-        for item_id in item_ids:
-            people = count_co_clicks(self._database, item_id)
-            scores = together_scores(people, item_id, self._engine.popularity.counts)
-            scores = {other: score for other, score in scores.items() if other not in self._engine.popularity.promoted}
-            best |= {other: max(score, best.get(other, 0.0)) for other, score in scores.items()}
-        return self._by_number(best)
+    def _for_choices(
+        self, preferences: Preferences, popularity: Mapping[int, float], excluded: set[int], k: int
+    ) -> Recommended:
+        strongest = preferences.ids[np.argsort(-preferences.weights, kind="stable")[:STARTS]]
+        starts = self._catalogue.get_many([int(one) for one in strongest])
+        together = {number: self._together(item.item_id) for number, item in starts.items()}
+        segments = self._engine.serving.segments
+        return recommend_for_choices(segments, preferences, together, popularity, excluded, k, self._mix.likeness)
+
+    def _together(self, item_id: str) -> dict[int, float]:
+        """Co-click scores with this item by `items.id`, without promoted items."""
+        popularity = self._engine.popularity
+        people = count_co_clicks(self._database, item_id)
+        scores = together_scores(people, item_id, popularity.counts, self._mix.doubt)
+        return self._by_number({other: score for other, score in scores.items() if other not in popularity.promoted})
 
     def _cold_items(self, who: str) -> list[int]:
         """The `items.id` of hardly shown items in random order, the same for a person all day; none without an id."""

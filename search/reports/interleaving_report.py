@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import and_, select
 
-from magpie.data.aggregates.item_counts import CHOICES
+from magpie.data.aggregates.counted_choices import CHOICES
 from magpie.data.database.connection import Database
 from magpie.data.database.tables import events, impressions, queries
 from magpie.search.experiments.interleaving import SECOND

@@ -15,8 +15,8 @@ from magpie.search.ranker.ranker_store import current_ranker, ranker_versions, r
 class Standing:
     """A trained ranker and the gate's estimates of the clicks that it gains over no re-ranking, as shares.
 
-    `known` is for queries that the log knows, `as_clicked` the same for a twin that takes clicks as they are, so with
-    their bias; both are None where there were too few clicks to judge. `queries` is how many were compared.
+    `known` is for queries that the log knows, `placebo` what the same training gains from clicks in which nobody
+    prefers anything; both are None where there were too few clicks to judge. `queries` is how many were compared.
     """
 
     version: str
@@ -24,7 +24,7 @@ class Standing:
     is_serving: bool
     reason: str
     known: Interval | None
-    as_clicked: Interval | None
+    placebo: Interval | None
     queries: int
 
     @property
@@ -55,16 +55,20 @@ def read_standings(settings: Settings) -> list[Standing]:
 
 def _standing(version: str, manifest: dict[str, Any], serving: str | None) -> Standing:
     report = manifest["report"]
-    known, naive = report.get("known"), report.get("naive")
+    known, placebo = report.get("known"), report.get("placebo")
     return Standing(
         version=version,
         created_at=manifest["created_at"],
         is_serving=version == serving,
         reason=report["reason"],
-        known=around(known["lift"], known["se"]) if known else None,
-        as_clicked=around(naive["lift"], naive["se"]) if naive else None,
+        known=_interval(known),
+        placebo=_interval(placebo),
         queries=known["queries"] if known else 0,
     )
+
+
+def _interval(estimate: dict[str, Any] | None) -> Interval | None:
+    return Interval(*(estimate[name] for name in ("lift", "lower", "upper"))) if estimate else None
 
 
 def count_ranker_use(searches: Searches, min_people: int) -> list[RankerUse]:

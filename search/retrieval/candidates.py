@@ -11,6 +11,7 @@ import numpy as np
 from magpie.indexer.indexes.collection_statistics import CollectionStatistics, LookedUp
 from magpie.indexer.indexes.lexical_index import NO_MATCHES, LexicalMatches
 from magpie.indexer.indexes.vector_index import Neighbours
+from magpie.indexer.mix.mix import Weights
 from magpie.search.live_index.segment import Segment
 from magpie.search.query.parse_query import ParsedQuery
 
@@ -22,50 +23,60 @@ SCORED = 1_000  # lexical matches that get all addends; the others are ordered b
 class Retrieved:
     """What one segment's indexes found among its `allowed` rows.
 
-    Those, (n,) bool or None for all, are living, not excluded, and have the phrases that the query needs. `neighbours`
-    are the nearest rows with their cosines, by the compared vectors ("fused", "text", "image"), at most NEAREST of all
-    segments together. `lexical` are all matches of the query's words, `scored` those of them that are among the
-    SCORED best of all segments. `negated` are the matches of each negated phrase, `best_lexical` is the
-    best lexical score of all segments.
+    Those, (n,) bool or None for all, are living, not the example, and pass what the query's words ask: filters,
+    phrases, exclusions. `weights` are those of the query's words and vectors, alike for all segments. `neighbours` are
+    the nearest rows with their cosines, by the compared vectors ("fused", "text", "image"; fused ones are weighted), at
+    most NEAREST of all segments together. `lexical` are all matches of the query's words, `scored` those of them that
+    are among the SCORED best of all segments. `negated` are the matches of each negated phrase.
     """
 
     segment: Segment
+    weights: Weights
     allowed: np.ndarray | None = None
     neighbours: Mapping[str, Neighbours] = field(default_factory=dict)
     lexical: LexicalMatches = NO_MATCHES
     scored: LexicalMatches = NO_MATCHES
     negated: Sequence[LexicalMatches] = ()
-    best_lexical: float = 0.0
 
 
 def retrieve(segments: Sequence[Segment], parsed: ParsedQuery, statistics: CollectionStatistics) -> list[Retrieved]:
-    """For each segment what its indexes find for the query; `statistics` are those of all segments."""
+    """For each segment what its indexes find; `statistics` are those of all segments. Raises BadFilter."""
     words, negated = statistics.look_up(parsed.query_words), [statistics.look_up(one) for one in parsed.not_query_words]
+    weights = weights_of(parsed, words.known_share)
     allowed = [_allowed_rows(segment, parsed, words) for segment in segments]
     if parsed.is_browsing:
-        return [Retrieved(segment, rows) for segment, rows in zip(segments, allowed, strict=True)]
+        return [Retrieved(segment, weights, rows) for segment, rows in zip(segments, allowed, strict=True)]
     matches = [_matches_among(segment, words, rows) for segment, rows in zip(segments, allowed, strict=True)]
     ids = [segment.ids[found.rows] for segment, found in zip(segments, matches, strict=True)]
     kept = _best_of_all([found.scores for found in matches], ids, SCORED)
     scored = [found if is_best.all() else found.where(is_best) for found, is_best in zip(matches, kept, strict=True)]
-    best = max((found.best for found in matches), default=0.0)
     avoided = [
         [_matches_among(segment, one, rows) for one in negated] for segment, rows in zip(segments, allowed, strict=True)
     ]
-    near = find_nearest(segments, parsed, allowed)
+    near = find_nearest(segments, parsed, weights, allowed)
     return [
-        Retrieved(segment, allowed[k], near[k], matches[k], scored[k], avoided[k], best)
+        Retrieved(segment, weights, allowed[k], near[k], matches[k], scored[k], avoided[k])
         for k, segment in enumerate(segments)
     ]
 
 
+def weights_of(parsed: ParsedQuery, known_words: float) -> Weights:
+    """The query's weights, where the catalogue has this share of its words."""
+    if not parsed.query_words.words:
+        return parsed.mix.of_vectors()
+    return parsed.mix.of_query(known_words, parsed.known_share)
+
+
 def find_nearest(
-    segments: Sequence[Segment], parsed: ParsedQuery, allowed: Sequence[np.ndarray | None]
+    segments: Sequence[Segment], parsed: ParsedQuery, weights: Weights, allowed: Sequence[np.ndarray | None]
 ) -> list[dict[str, Neighbours]]:
     """For each segment the nearest of its `allowed` rows ((n,) bool, None for all), by the compared vectors; of all
     segments together at most NEAREST by each."""
     found = [
-        {name: segment.indexes[name].search(v, NEAREST, rows) for name, v in _vectors_by_part(segment, parsed).items()}
+        {
+            name: segment.indexes[name].search(vector, NEAREST, rows)
+            for name, vector in _vectors_by_part(segment, parsed, weights).items()
+        }
         for segment, rows in zip(segments, allowed, strict=True)
     ]
     for name in found[0] if len(segments) > 1 else ():
@@ -76,13 +87,15 @@ def find_nearest(
     return found
 
 
-def _vectors_by_part(segment: Segment, parsed: ParsedQuery) -> Mapping[str, np.ndarray]:
+def _vectors_by_part(segment: Segment, parsed: ParsedQuery, weights: Weights) -> Mapping[str, np.ndarray]:
     """The query vector for each vector index that is searched: (dim,), or as the fused rows are compared with it."""
     if parsed.vector is None:
         return {}
     if parsed.more_like_this is not None:
         return parsed.more_like_this.vectors
-    return {parsed.source: segment.fused_query(parsed.vector) if parsed.source == "fused" else parsed.vector}
+    if parsed.source != "fused":
+        return {parsed.source: parsed.vector}
+    return {"fused": segment.fused_query(parsed.vector, weights.text, weights.image)}
 
 
 def _matches_among(segment: Segment, words: LookedUp, allowed: np.ndarray | None) -> LexicalMatches:
@@ -94,8 +107,11 @@ def _matches_among(segment: Segment, words: LookedUp, allowed: np.ndarray | None
 
 
 def _allowed_rows(segment: Segment, parsed: ParsedQuery, words: LookedUp) -> np.ndarray | None:
-    """(n,) bool: rows that are living, not excluded, and have the phrases that the query needs; None where all are."""
-    allowed = segment.lexical.having_phrases(words)
+    """(n,) bool: rows that pass the filters of the query's words, have its phrases and nothing that it excludes, are
+    living and not the example; None where all are. Raises BadFilter."""
+    masks = (segment.columns.allowed(parsed.reading.filters), segment.lexical.having_phrases(words))
+    given = [mask for mask in masks if mask is not None]
+    allowed = np.logical_and.reduce(given) if given else None
     excluded = segment.row_of(parsed.excluded_id) if parsed.excluded_id is not None else None
     if segment.dead.any():
         allowed = ~segment.dead if allowed is None else allowed & ~segment.dead

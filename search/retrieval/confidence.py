@@ -27,5 +27,5 @@ def is_confident(
         return True
     if parsed.known_share < _KNOWN_SHARE:
         return False
-    nearness = float(ranked.similarity[:_NEAREST].mean())
+    nearness = float(ranked.similarity[:_NEAREST].mean()) / ranked.weights.vectors
     return nearness >= calibration["probes_p10"]

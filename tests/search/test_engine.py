@@ -18,7 +18,6 @@ from magpie.data.errors import BadFilter, BadPicture, BadQuery, ItemNotFound, No
 from magpie.data.settings import Settings
 from magpie.indexer.rebuild import rebuild
 from magpie.search.engine import SearchEngine
-from magpie.search.query.autocomplete import complete
 from magpie.search.request import MODES, SearchRequest
 from tests.support.shop import draw
 
@@ -72,6 +71,36 @@ def test_not_pushes_down(engine: SearchEngine) -> None:
     without = ids(engine, text="ball", not_text="red", k=32)
     assert without.index("ball-red") > plain.index("ball-red")
     assert without[0].startswith("ball")
+
+
+def test_a_price_in_the_words_is_a_filter(engine: SearchEngine) -> None:
+    result = engine.search(SearchRequest(text="ball under 8", k=32))
+    assert {hit.item_id for hit in result.hits[:4]} == {"ball-red", "ball-green", "ball-blue", "ball-yellow"}
+    assert all(hit.price is not None and hit.price <= 8 for hit in result.hits)
+    assert [(one.kind, one.text, one.filter) for one in result.understood][:1] == [("price", "under 8", {"lte": 8})]
+    assert result.ranges["price"].maximum <= 8 and sum(one.count for one in result.facets["colour"]) <= result.total
+    assert ids(engine, text="under 8", k=32) == ids(engine, filters={"price": {"lte": 8}}, k=32)
+    assert ids(engine, text="ball under 8", literal=("under 8",), k=32) != [hit.item_id for hit in result.hits]
+    assert engine.search(SearchRequest(text="ball under 8", read=False)).understood == []
+
+
+def test_a_price_in_the_words_and_a_filter_both_hold(engine: SearchEngine) -> None:
+    found = engine.search(SearchRequest(text="under 20", filters={"price": {"gte": 10}}, k=32)).hits
+    assert found and all(hit.price is not None and 10 <= hit.price <= 20 for hit in found)
+
+
+def test_cheaper_than_the_example(engine: SearchEngine) -> None:
+    found = engine.search(SearchRequest(text="cheaper", like="kite-blue", k=32)).hits
+    assert found and all(hit.price is not None and hit.price < 5 + 14 for hit in found)
+
+
+def test_cheap_things_come_first_among_equals(engine: SearchEngine) -> None:
+    hits = engine.search(SearchRequest(text="cheap ring", k=6, explain=True)).hits
+    assert {hit.item_id.split("-")[0] for hit in hits} == {"ring"}
+    added = {hit.price: (hit.explain or {})["price"] for hit in hits}
+    assert [added[price] for price in sorted(added)] == sorted(added.values(), reverse=True)
+    plain = engine.search(SearchRequest(text="ring", explain=True)).hits
+    assert all("price" not in (hit.explain or {}) for hit in plain)
 
 
 def test_not_may_name_several_things(engine: SearchEngine) -> None:
@@ -316,11 +345,3 @@ def test_a_changed_item_can_be_liked(changing, tmp_path: Path) -> None:
     catalogue.upsert([ItemDraft(item_id="new", title="Red ball")], tmp_path)
     engine.refresh()
     assert ids(engine, like="new", k=1) == ["ball-red"]
-
-
-def test_completions_are_ordered_by_frequency() -> None:
-    phrases = [("black", 9), ("black shoes", 4), ("blue", 12), ("red", 1), ("shirt", 5), ("shoes", 7)]
-    assert complete(phrases, "bl", 8) == ["blue", "black", "black shoes"]
-    assert complete(phrases, "red sh", 8) == ["red shoes", "red shirt"]
-    assert complete(phrases, "  ", 8) == []
-    assert complete(phrases, "bl", 1) == ["blue"]

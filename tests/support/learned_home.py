@@ -38,8 +38,8 @@ def teach(settings: Settings) -> None:
     engine = SearchEngine(settings, database)
     engine.refresh()
     for lift in (0.02, 0.05):
-        known, naive = Estimate(lift, 0.01, 0.9, 0.05, 40), Estimate(2 * lift, 0.01, 0.9, 0.05, 40)
-        report = {"reason": "It is better on later days.", "known": known.as_dict(), "naive": naive.as_dict()}
+        known, placebo = (Estimate(one, one - 0.01, one + 0.01, 0.9, 0.05, 0.1, 40) for one in (lift, 0.0))
+        report = {"reason": "It is better on later days.", "known": known.as_dict(), "placebo": placebo.as_dict()}
         version = save_ranker(settings, favouring("ball-red", engine), engine.fingerprint, report)
     publish_ranker(settings, version)
     engine.close()

@@ -1,6 +1,8 @@
 """Answers a search or a recommendation for the API and the page: runs it, counts it, logs it, renders it as JSON."""
 
+import json
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,13 +10,14 @@ from flask import request as http_request
 from werkzeug.datastructures import Headers
 
 from magpie.data.catalogue.instants import format_instant
+from magpie.data.database.api_tokens import EVENTS
 from magpie.data.events.filter_reasons import BOT
 from magpie.data.events.personal_fields import is_crawler
 from magpie.data.events.ubi import QueryRecord, ShownHit
 from magpie.search.experiments.exploration import Explored, Shares, explore, is_by_somebody
 from magpie.search.experiments.interleaving import Interleaved, interleave
 from magpie.search.ranker.named_rankings import check_rankings
-from magpie.search.request import Hit, Range, SearchRequest, SearchResult
+from magpie.search.request import Hit, Range, SearchRequest, SearchResult, Understood
 from magpie.web.addresses import picture_url
 from magpie.web.api.filter_notation import format_filter_parameters
 from magpie.web.api.search_requests import RecommendQuery
@@ -23,6 +26,12 @@ from magpie.web.services import Services
 
 APPLICATION = "magpie"
 MAX_LOGGED_BYTES = 400  # of a search's filters, and of what it is not to be about; twice of its words
+# Hits that the log keeps: those of the page's first screens, which are what people see. Programs ask for up to 1,000.
+FEWEST_LOGGED_HITS = 24  # a page's, however large their ids and the ranker's inputs
+MOST_LOGGED_HITS = 96
+MAX_HIT_BYTES = 3_000  # of the further ones
+QUERY_BYTES = 500  # of a logged search without words, attributes and hits: its row and indexes, in SQLite
+_ROW_BYTES = 32  # of a hit without id and inputs, in SQLite
 
 
 def wants_privacy(headers: Headers) -> bool:
@@ -51,7 +60,7 @@ def answer_search(services: Services, request: SearchRequest, private: bool, is_
     services.metrics.search_seconds.observe(time.perf_counter() - started)
     services.metrics.searches.labels(_kind(request), str(result.confident).lower()).inc()
     if is_logged:
-        services.query_log.add(query_record(request, asker, shown, is_typing, filter_reason_of_client()))
+        log_search(services, query_record(request, asker, shown, is_typing, filter_reason_of_client()))
     return result
 
 
@@ -86,9 +95,11 @@ def answer_recommendation(services: Services, asked: RecommendQuery, private: bo
     if asker.client_id or asker.session_id:
         attributes: dict[str, Any] = {"ranker": result.ranker, "generation": result.generation, "k": asked.k}
         attributes |= {"item": asked.item} if asked.item else {}
-        attributes |= {"new_positions": list(found.new_positions)} if found.new_positions else {}
-        hits = tuple(ShownHit(hit.item_id, hit.position, hit.score) for hit in result.hits)
-        services.query_log.add(
+        new = [position for position in found.new_positions if position <= MOST_LOGGED_HITS]
+        attributes |= {"new_positions": new} if new else {}
+        hits = logged_hits([ShownHit(hit.item_id, hit.position, hit.score) for hit in result.hits])
+        log_search(
+            services,
             QueryRecord(
                 query_id=result.query_id,
                 client_id=asker.client_id,
@@ -97,9 +108,22 @@ def answer_recommendation(services: Services, asked: RecommendQuery, private: bo
                 query_attributes=attributes,
                 hits=hits,
                 filter_reason=filter_reason_of_client(),
-            )
+                origin=asker.origin,
+            ),
         )
     return result
+
+
+def log_search(services: Services, record: QueryRecord) -> None:
+    """Logs the search beside the answer, unless the log has no more room for it, which the metrics count."""
+    num_bytes = QUERY_BYTES + len(record.user_query.encode()) + len(json.dumps(dict(record.query_attributes)))
+    num_bytes += sum(map(_hit_bytes, record.hits))
+    bearer = services.access.bearer()
+    is_trusted = bearer is not None and bearer.may(EVENTS)
+    if services.log_room.has_room(http_request.remote_addr or "", num_bytes, is_trusted):
+        services.query_log.add(record)
+    else:
+        services.metrics.unlogged.inc()
 
 
 def query_record(
@@ -125,6 +149,14 @@ def query_record(
         "total": result.total,
         **shown.attributes,
     }
+    hits = logged_hits(
+        [
+            ShownHit(hit.item_id, hit.position, hit.score, propensity, hit.inputs)
+            for hit, propensity in zip(result.hits, propensities, strict=True)
+        ]
+    )
+    if isinstance(shown, Interleaved):
+        attributes["teams"] = shown.teams[: len(hits)]
     return QueryRecord(
         query_id=result.query_id,
         user_query=_cut(request.text, 2 * MAX_LOGGED_BYTES),
@@ -132,12 +164,26 @@ def query_record(
         session_id=asker.session_id,
         application=APPLICATION,
         query_attributes={name: value for name, value in attributes.items() if value not in (None, "", [], False)},
-        hits=tuple(
-            ShownHit(hit.item_id, hit.position, hit.score, propensity, hit.inputs)
-            for hit, propensity in zip(result.hits, propensities, strict=True)
-        ),
+        hits=hits,
         filter_reason=filter_reason,
+        origin=asker.origin,
     )
+
+
+def logged_hits(shown: Sequence[ShownHit]) -> tuple[ShownHit, ...]:
+    """The first of the shown hits: at least a page of them, more as long as they are small."""
+    kept, used_bytes = 0, 0
+    for hit in shown[:MOST_LOGGED_HITS]:
+        used_bytes += _hit_bytes(hit)
+        if kept >= FEWEST_LOGGED_HITS and used_bytes > MAX_HIT_BYTES:
+            break
+        kept += 1
+    return tuple(shown[:kept])
+
+
+def _hit_bytes(hit: ShownHit) -> int:
+    inputs = len(json.dumps(dict(hit.features))) if hit.features else 0
+    return _ROW_BYTES + len(hit.item_id.encode(errors="replace")) + inputs
 
 
 def _logged_filters(request: SearchRequest) -> dict[str, Any]:
@@ -171,8 +217,18 @@ def result_as_dict(result: SearchResult) -> dict[str, Any]:
         },
         "ranges": {name: _range_as_dict(span) for name, span in result.ranges.items()},
         "notices": result.notices,
+        "understood": [_understood_as_dict(one) for one in result.understood],
         "corrected": result.corrected,
+        "did_you_mean": result.did_you_mean,
     }
+
+
+def _understood_as_dict(one: Understood) -> dict[str, Any]:
+    """One part of the query as JSON; what it has nothing of is left out."""
+    about: dict[str, Any] = {"kind": one.kind, "text": one.text}
+    about |= {"field": one.field} if one.field else {}
+    about |= {"filter": one.filter} if one.filter else {}
+    return about | ({"words": list(one.words)} if one.words else {})
 
 
 def _range_as_dict(span: Range) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """POST /api/events: stores UBI events; acknowledged events are on disk, unless the visitor asks for privacy."""
 
+import json
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -27,6 +28,7 @@ api = APIBlueprint("api_events", __name__, abp_tags=[_TAG], abp_responses=proble
 # of who has no token of scope `events`
 MAX_EVENTS_BYTES = 1_000_000  # in one request
 ROOM = FreeRoom(attributes=4_096, unnamed=1_024)
+EVENT_BYTES = 400  # of a stored event beside what was sent: its row's other columns and indexes, in SQLite
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 
@@ -63,6 +65,8 @@ def record_events() -> Response:
             replace(record, filter_reason=reason) if reason else validate_event(record, received, opened.query_ids)
             for record in records
         ]
+    num_bytes = len(json.dumps(body)) + EVENT_BYTES * len(records)
+    opened.log_room.demand(request.remote_addr or "", num_bytes, is_trusted)
     counts = opened.event_log.record_events(records)
     opened.metrics.events.labels("stored").inc(counts.accepted - counts.filtered)
     opened.metrics.events.labels("set aside").inc(counts.filtered)
@@ -71,9 +75,9 @@ def record_events() -> Response:
 
 
 def _by_asker(opened: Services, record: EventRecord) -> EventRecord:
-    """The event, under the id that was signed where the client sends a signed one."""
+    """The event, with where it came from, and under the id that was signed where the client sends a signed one."""
     asker = opened.identities.asker(record.client_id, record.session_id)
-    return replace(record, client_id=asker.client_id, session_id=asker.session_id)
+    return replace(record, client_id=asker.client_id, session_id=asker.session_id, origin=asker.origin)
 
 
 def _parse_events(body: Any, room: FreeRoom) -> list[EventRecord]:

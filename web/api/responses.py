@@ -64,6 +64,16 @@ class RangeAnswer(BaseModel):
     histogram: HistogramAnswer
 
 
+class UnderstoodAnswer(BaseModel):
+    """A part of the query that was read as something."""
+
+    kind: str = Field(description="phrase, exclusion, price, measure, preference, value or asking.")
+    text: str = Field(description="The part, as it was written; `literal` takes it as plain words.")
+    field: str | None = Field(None, description="The field that is meant.")
+    filter: dict[str, float] | list[str] | None = Field(None, description="What the field must be, as a filter.")
+    words: list[str] | None = Field(None, description="The words of a phrase, an exclusion or a value.")
+
+
 class SearchAnswer(BaseModel):
     """The answer to a search."""
 
@@ -77,13 +87,25 @@ class SearchAnswer(BaseModel):
     facets: dict[str, list[FacetAnswer]]
     ranges: dict[str, RangeAnswer]
     notices: list[str] = Field(description="What the searcher should know about this answer.")
-    corrected: str = Field("", description="The query as it was understood, where a word was misspelt.")
+    understood: list[UnderstoodAnswer] = Field(description="The parts of the query that were read as something.")
+    corrected: str = Field("", description="The query with misspelt words put right, where there are any.")
+    did_you_mean: str = Field("", description="The query as it may have been meant, which was not searched.")
+
+
+class SuggestionAnswer(BaseModel):
+    """What a suggestion is."""
+
+    text: str
+    kind: str = Field(description="search: many people searched it; category, attribute, title: where its words stand.")
+    field: str = Field(description="The category or attribute that it is a value of, empty for others.")
+    image_url: str | None = Field(description="A picture of an item that has all its words.")
 
 
 class SuggestAnswer(BaseModel):
-    """Ways to go on typing, best first."""
+    """Ways to go on typing, best first; for each there is an item that has all its words."""
 
     suggestions: list[str]
+    details: list[SuggestionAnswer]
 
 
 class EventsAnswer(BaseModel):

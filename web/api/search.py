@@ -7,6 +7,7 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import TypeAdapter
 
 from magpie.data.errors import BadPicture
+from magpie.web.addresses import picture_url
 from magpie.web.api.answer_search import answer_recommendation, answer_search, result_as_dict, wants_privacy
 from magpie.web.api.item_schemas import ItemPath
 from magpie.web.api.items import get_item, is_part_of_the_id
@@ -49,7 +50,7 @@ def search_by_body() -> Response:
     """Answers a search sent as JSON, or as a form with the file `image`."""
     picture = None
     if is_multipart():
-        body = form_body(SearchBody, json_fields=("filters",))
+        body = form_body(SearchBody, json_fields=("filters", "literal"))
         uploads = uploaded_pictures(limit=1)
         picture = uploads[0] if uploads else None
         if picture == b"":
@@ -65,7 +66,17 @@ def search_by_body() -> Response:
 def suggest(query: SuggestQuery) -> Response:
     """Suggests whole queries for what was typed so far."""
     prefix = query.q.strip()
-    return jsonify({"suggestions": services().engine.suggest(prefix, query.limit) if prefix else []})
+    found = services().engine.suggest(prefix, query.limit) if prefix else []
+    details = [
+        {
+            "text": one.text,
+            "kind": one.kind,
+            "field": one.field,
+            "image_url": picture_url(item.item_id, item.image) if item and item.image else None,
+        }
+        for one, item in found
+    ]
+    return jsonify({"suggestions": [one.text for one, _ in found], "details": details})
 
 
 @api.get("/api/items/<path:item_id>/similar", summary="Items like this one", responses={200: SearchAnswer})

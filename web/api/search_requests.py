@@ -21,6 +21,7 @@ MAX_DEPTH = 10_000
 MAX_TEXT = 1000
 SORTS = [sign + name for name in ("relevance", "price", "title", "newest") for sign in ("", "-")]
 MAX_MEMBERS = 100
+MAX_LITERAL = 20
 MAX_LIST = 1000  # events or items in one request
 MAX_SEARCH_BYTES = 500_000  # of JSON, pictures come in forms
 _TEXT: dict[str, Any] = {"type": "string", "maxLength": MAX_FILTER_CHARS}
@@ -75,6 +76,9 @@ FilterParameter = Annotated[
 ]
 
 
+LiteralPart = Annotated[str, Field(max_length=MAX_TEXT)]
+
+
 # JSON may write 5 as 5.0, and its schema takes that for an integer
 Whole = Annotated[int, BeforeValidator(lambda value: int(value) if _is_whole(value) else value)]
 
@@ -127,6 +131,10 @@ class SearchQuery(BaseModel):
     )
     image_weight: float | None = Field(None, ge=0, le=1, description="0: words only … 1: picture only.")
     correct: bool = Field(True, description="Put misspelt words right; false takes them as they are written.")
+    read: bool = Field(True, description="Read prices, exclusions, sizes and the like; false takes all as words.")
+    literal: list[LiteralPart] = Field(
+        default_factory=list, max_length=MAX_LITERAL, description="Parts of the words to take as nothing but words."
+    )
     client_id: str = Field("", max_length=200, description="Who searches, as that client's events say.")
     session_id: str = Field("", max_length=200)
     rerank: bool = Field(True, description="Let what was learned from clicks change the order.")
@@ -135,9 +143,10 @@ class SearchQuery(BaseModel):
 
     def to_request(self) -> SearchRequest:
         """The engine's request. Raises BadQuery or BadFilter."""
-        fields = self.model_dump(exclude={"q", "filter", "not_"})
+        fields = self.model_dump(exclude={"q", "filter", "not_", "literal"})
+        filters = parse_filter_parameters(self.filter)
         return checked(
-            SearchRequest(text=self.q, not_text=self.not_, filters=parse_filter_parameters(self.filter), **fields)
+            SearchRequest(text=self.q, not_text=self.not_, filters=filters, literal=tuple(self.literal), **fields)
         )
 
 
@@ -165,6 +174,10 @@ class SearchBody(Strict):
     )
     image_weight: float | None = Field(None, ge=0, le=1, description="0: words only … 1: picture only.")
     correct: bool = Field(True, description="Put misspelt words right; false takes them as they are written.")
+    read: bool = Field(True, description="Read prices, exclusions, sizes and the like; false takes all as words.")
+    literal: list[LiteralPart] = Field(
+        default_factory=list, max_length=MAX_LITERAL, description="Parts of the words to take as nothing but words."
+    )
     client_id: str = Field("", max_length=200, description="Who searches, as that client's events say.")
     session_id: str = Field("", max_length=200)
     rerank: bool = Field(True, description="Let what was learned from clicks change the order.")
@@ -173,10 +186,15 @@ class SearchBody(Strict):
 
     def to_request(self, picture: bytes | None) -> SearchRequest:
         """The engine's request. Raises BadQuery or BadFilter."""
-        fields = self.model_dump(exclude={"query", "filters", "not_"})
+        fields = self.model_dump(exclude={"query", "filters", "not_", "literal"})
         return checked(
             SearchRequest(
-                text=self.query, not_text=self.not_, filters=parse_filters(self.filters), picture=picture, **fields
+                text=self.query,
+                not_text=self.not_,
+                filters=parse_filters(self.filters),
+                picture=picture,
+                literal=tuple(self.literal),
+                **fields,
             )
         )
 

@@ -1,12 +1,13 @@
 """`magpie index`: build an index of the catalogue, check it, switch between generations."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import click
 
 from magpie.web.cli.main import open_settings
-from magpie.web.cli.output import as_json, print_facts, print_json, progress_on_stderr, say
+from magpie.web.cli.output import as_json, print_facts, print_json, print_table, progress_on_stderr, say
 
 
 @click.group()
@@ -57,7 +58,7 @@ def rebuild(ctx: click.Context, /, factory: str, accept_worse: bool, as_json: bo
         return
     facts = report.as_dict()
     warning = warn_of_recall(facts)
-    broken = facts.pop("pictures_broken")
+    broken, mix = facts.pop("pictures_broken"), facts.pop("mix")
     print_facts(facts)
     if report.is_taken_over:
         say("Nothing has changed since the last rebuild, so its files are used again; --full builds them anew.")
@@ -65,6 +66,7 @@ def rebuild(ctx: click.Context, /, factory: str, accept_worse: bool, as_json: bo
         say(f"{len(broken)} pictures could not be decoded, for instance {next(iter(broken.items()))}")
     if warning:
         say(warning)
+    click.echo(mix["verdict"])
 
 
 @index.command()
@@ -82,7 +84,13 @@ def status(ctx: click.Context, as_json: bool) -> None:
     described = describe_current(settings)
     with closing(open_database(settings)) as database:
         described["stale"] = is_stale(described, forgotten_at(database))
-    _show(described, as_json)
+    if as_json:
+        print_json(described)
+        return
+    mix = described.pop("mix", None)
+    print_facts(described)
+    if mix:
+        _show_mix(mix)
 
 
 @index.command()
@@ -114,6 +122,16 @@ def prune(ctx: click.Context, keep: int, as_json: bool) -> None:
     from magpie.indexer.generations.store import prune as prune_generations
 
     _show({"deleted": prune_generations(open_settings(ctx), keep)}, as_json)
+
+
+def _show_mix(mix: Mapping[str, Any]) -> None:
+    """The mean nDCG@10 of the mix and of each part by kind of query, and the verdict."""
+    judged = mix["judgement"]
+    if judged:
+        parts = ("mix", "words", "text", "image")
+        rows = [[kind, str(of["queries"]), *(f"{of[part]:.3f}" for part in parts)] for kind, of in judged.items()]
+        print_table(("kind of query", "queries", *parts), rows, right=("queries", *parts))
+    click.echo(mix["verdict"])
 
 
 def _show(facts: dict[str, object], as_json: bool) -> None:

@@ -24,6 +24,11 @@ _COMMANDS = {
     "serve": ("magpie.web.cli.serve", "serve", "Serve the search page and the HTTP interface."),
     "events": ("magpie.web.cli.events", "events", "Import, export and delete searches and events."),
     "token": ("magpie.web.cli.token", "token", "Create, list and revoke the tokens for writing and reading figures."),
+    "suggestions": (
+        "magpie.web.cli.suggestions",
+        "suggestions",
+        "Block what is suggested to people who type.",
+    ),
     "train": ("magpie.web.cli.train", "train", "Train an encoder, a ranker or the fusion of texts and pictures."),
     "report": ("magpie.web.cli.report", "report", "Report clicks, exposure and compared rankings."),
     "backup": ("magpie.web.cli.backup", "backup", "Write the whole home into one file."),

@@ -153,12 +153,14 @@ def clicks_report(settings: "Settings", database: "Database") -> dict[str, Any]:
 
 
 def _print_positions(browsing: dict[str, Any]) -> None:
+    from magpie.search.reports.learning_in_words import describe_browsing
+
     found = browsing["propensities"]
-    how = "measured" if found["measured"] else "assumed"
-    click.echo(f"\nHow likely each position is looked at ({how}; clicks follow the {browsing['likelier']} model):")
+    click.echo("\n" + "\n".join(describe_browsing(browsing)))
     pairs = list(enumerate(zip(found["theta"], found["se"], strict=True), 1))
+    how = "looked at" if found["measured"] else "assumed"
     rows = [[str(position), f"{theta:.3f}", f"± {error:.3f}"] for position, (theta, error) in pairs[:10]]
-    print_table(["position", "looked at", ""], rows, right=["position", "looked at"])
+    print_table(["position", how, ""], rows, right=["position", how])
     for layout, own in browsing["layouts"].items():
         click.echo(f"in {layout}: " + " ".join(f"{theta:.3f}" for theta in own["theta"][:10]))
     click.echo()

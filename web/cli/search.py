@@ -1,6 +1,6 @@
 """`magpie search`, `recommend` and `evaluate`: searching without a server."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from magpie.web.cli.output import as_json, print_facts, print_json, print_table,
 
 if TYPE_CHECKING:
     from magpie.search.engine import SearchEngine
-    from magpie.search.request import SearchResult
+    from magpie.search.request import SearchResult, Understood
 
 MODES = ("hybrid", "fused", "text", "image", "lexical")
 
@@ -29,6 +29,8 @@ MODES = ("hybrid", "fused", "text", "image", "lexical")
     metavar="FIELD=VALUE",
     help="Repeatable; price=10..50 is a range, -colour=red excludes, colour=* asks for any value.",
 )
+@click.option("--read/--no-read", default=True, help="Whether prices, exclusions and the like are read in TEXT.")
+@click.option("--literal", multiple=True, metavar="PART", help="A part of TEXT to take as plain words. Repeatable.")
 @click.option("-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="Hits wanted.")
 @click.option("--offset", type=click.IntRange(0), default=0, help="Hits to skip.")
 @click.option("--mode", type=click.Choice(MODES), default="hybrid", show_default=True)
@@ -188,3 +190,16 @@ def _print_result(result: "SearchResult") -> None:
     click.echo(f"{len(result.hits)} of {result.total:,}, {result.took_ms:.1f} ms")
     for notice in result.notices:
         click.echo(notice)
+    if result.did_you_mean:
+        click.echo(f"Did you mean: {result.did_you_mean}")
+    for one in result.understood:
+        click.echo(f"Read {one.text!r} as {_meaning(one)}")
+
+
+def _meaning(one: "Understood") -> str:
+    """What a part of the query was read as, in words: `price: at most 50`, `exclusion: glass`."""
+    words = {"gte": "at least", "gt": "more than", "lte": "at most", "lt": "less than"}
+    if isinstance(one.filter, Mapping):
+        limits = (f"{words[operator]} {end:g}" for operator, end in one.filter.items())
+        return f"{one.field}: {', '.join(limits)}"
+    return f"{one.field or one.kind}: {', '.join(one.words or one.filter or [one.kind])}"

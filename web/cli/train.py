@@ -75,6 +75,7 @@ def ranker(ctx: click.Context, as_json: bool) -> None:
     from magpie.data.database.connection import open_database
     from magpie.search.engine import SearchEngine
     from magpie.search.ranker_training.train_ranker import train as train_ranker
+    from magpie.search.reports.learning_in_words import describe_training
 
     settings = open_settings(ctx)
     database = open_database(settings)
@@ -88,8 +89,10 @@ def ranker(ctx: click.Context, as_json: bool) -> None:
         database.close()
     if as_json:
         print_json(report)
-    else:
-        print_facts(report)
+        return
+    for sentence in describe_training(report):
+        click.echo(sentence)
+    print_facts({"version": report["version"] or "none", "seconds": report["seconds"]})
 
 
 @train.command()

@@ -82,7 +82,7 @@ def _examination(figures: Figures) -> Draw:
 def _rankers(figures: Figures) -> Draw:
     found = figures.learned.standings
     names = [one.number for one in found]
-    return draw_gains(names, [one.known for one in found], [one.as_clicked for one in found])
+    return draw_gains(names, [one.known for one in found], [one.placebo for one in found])
 
 
 _DRAWN: dict[str, Callable[[Figures], Draw]] = {

@@ -12,6 +12,7 @@ from flask import request
 from itsdangerous import BadSignature, TimestampSigner
 
 from magpie.data.database.api_tokens import EVENTS
+from magpie.data.events.origin import VOUCHED, Origin, origin_of
 from magpie.data.events.pseudonyms import SPAN_DAYS, SPANS_KEPT
 from magpie.web.middleware.access import Access
 
@@ -21,12 +22,14 @@ SIGNED_S = SPANS_KEPT * SPAN_DAYS * 86_400  # as long as the log can tell that t
 
 @dataclass(frozen=True)
 class Asker:
-    """The names that the log keeps, and those of them that are proved, each "" where there is none."""
+    """The names that the log keeps, those of them that are proved, each "" where there is none, and where they came
+    from."""
 
     client_id: str = ""
     session_id: str = ""
     known_client: str = ""
     known_session: str = ""
+    origin: Origin = VOUCHED
 
 
 NOBODY = Asker()
@@ -46,7 +49,9 @@ class Identities:
             return Asker(client_id, session_id, client_id, session_id)
         known_client = _name_in(self._clients, client_id)
         known_session = session_id if session_id and session_id == self.visit() else ""
-        return Asker(known_client or client_id, session_id, known_client, known_session)
+        is_proved = bool(known_client if client_id else known_session)
+        origin = origin_of(request.remote_addr or "", is_proved)
+        return Asker(known_client or client_id, session_id, known_client, known_session, origin)
 
     def is_vouched_for(self) -> bool:
         """Whether the current request has a token whose bearer speaks for its clients."""

@@ -36,6 +36,10 @@ class Metrics:
         self.events = Counter(
             "magpie_events", "Behaviour events, by what became of them.", ["outcome"], registry=self.registry
         )
+        self.unlogged = Counter(
+            "magpie_unlogged_searches", "Searches answered and not logged, for want of room in the log.",
+            registry=self.registry,
+        )  # fmt: skip
         self.errors = Counter("magpie_errors", "Answers of status 500 and above.", ["route"], registry=self.registry)
         self.refused = Counter(
             "magpie_refused", "Requests that never reached the application: too many at once, too large, too slow.",

@@ -8,7 +8,7 @@ from magpie.web.page.texts import Text
 from magpie.web.services import Services
 
 WIDEST = 100.0  # units of the drawing
-_SOURCES = ("lexical", "text", "image", "queries", "clicks", "session", "freshness", "not")
+_SOURCES = ("lexical", "text", "image", "queries", "clicks", "session", "freshness", "price", "not")
 _DEEPEST = 100  # hits are looked for at least so deep: exploration may have lifted one from there
 _TELLING = 0.005  # of the largest share
 

@@ -14,7 +14,7 @@ from magpie.search.query.negation import split_negated
 from magpie.search.request import SearchRequest
 from magpie.web.addresses import search_url
 from magpie.web.api.filter_notation import format_filter_parameters, format_number, parse_filter_parameters
-from magpie.web.api.search_requests import MAX_TEXT, checked
+from magpie.web.api.search_requests import MAX_LITERAL, MAX_TEXT, checked
 from magpie.web.media.upload_store import Crop
 
 PAGE_SIZE = 24
@@ -29,11 +29,13 @@ class PageState:
     """What is searched for, and how many pages of results are shown.
 
     `picture` names an upload, `crop` the part of it to search with; `weight` is the weight of picture or item against
-    words in percent, None for the engine's own; `exact` turns spelling correction off.
+    words in percent, None for the engine's own; `exact` turns spelling correction off; `literal` are parts of the words
+    that are read as nothing but words.
     """
 
     q: str = ""
     exact: bool = False
+    literal: tuple[str, ...] = ()
     like: str = ""
     picture: str = ""
     crop: Crop | None = None
@@ -55,6 +57,7 @@ class PageState:
         return cls(
             q=parameters.get("q", "").strip(),
             exact=parameters.get("exact", "") == "1",
+            literal=_literal(parameters.getlist("literal")),
             like=parameters.get("like", ""),
             picture=parameters.get("picture", ""),
             crop=_crop(parameters.get("crop", "")),
@@ -90,6 +93,7 @@ class PageState:
         pairs = [
             ("q", self.q),
             ("exact", "1" if self.exact and self.q else ""),
+            *(("literal", one) for one in self.literal if self.q),
             ("like", self.like),
             ("picture", self.picture),
         ]
@@ -142,7 +146,7 @@ class PageState:
         request = SearchRequest(
             text=self.q, picture=picture, like=self.like or None, filters=self.filters, k=PAGE_SIZE * self.page,
             not_text="" if self.is_browsing else ", ".join(self.avoided), sort=self.sort,
-            image_weight=(self.weight or 0) / 100 if is_mixed else None, correct=not self.exact,
+            image_weight=(self.weight or 0) / 100 if is_mixed else None, correct=not self.exact, literal=self.literal,
         )  # fmt: skip
         return request if self.is_browsing else checked(request)
 
@@ -171,6 +175,13 @@ def _avoided(given: Iterable[str]) -> tuple[str, ...]:
     if len(", ".join(things)) > MAX_TEXT:
         raise BadQuery(f"not: at most {MAX_TEXT} characters are taken; shorten it")
     return things
+
+
+def _literal(given: Iterable[str]) -> tuple[str, ...]:
+    parts = tuple(dict.fromkeys(one for one in given if one))
+    if len(parts) > MAX_LITERAL or len("".join(parts)) > MAX_TEXT:
+        raise BadQuery(f"literal: at most {MAX_LITERAL} parts with {MAX_TEXT} characters are taken; leave some out")
+    return parts
 
 
 def _filter_parameters(parameters: "MultiDict[str, str]") -> list[str]:

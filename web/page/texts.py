@@ -14,7 +14,17 @@ LANGUAGE_COOKIE = "magpie_language"
 # texts that the scripts use
 _SCRIPT_TEXTS = (
     *("failed", "searching", "suggestions_count", "recent", "recent_clear", "recent_remove", "listening", "no_speech"),
-    *("noted_up", "noted_down", "noted_none", "loading", "up_to", "crop_changed", "no_camera"),
+    *(
+        "noted_up",
+        "noted_down",
+        "noted_none",
+        "loading",
+        "kind_search",
+        "kind_category",
+        "up_to",
+        "crop_changed",
+        "no_camera",
+    ),
 )
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from magpie.data.catalogue.catalogue import Item
-from magpie.indexer.indexes.field_filter import FieldFilter
-from magpie.search.request import SearchResult
+from magpie.indexer.indexes.field_filter import FieldFilter, read_filter
+from magpie.search.request import SearchResult, Understood
 from magpie.web.addresses import picture_url, upload_url
 from magpie.web.api.filter_notation import range_ends
 from magpie.web.page.cards import Card, card_of, field_label
@@ -54,6 +54,7 @@ class PageView:
     cards: list[Card]
     groups: list[FacetGroup]
     ranges: list[RangeForm]
+    read: list[Chip]
     chips: list[Chip]
     context: list[Chip]
     sorts: list[tuple[str, str]]
@@ -61,6 +62,7 @@ class PageView:
     num_to_come: int
     shown: str
     corrected_url: str
+    meant_url: str
     exact_url: str
 
 
@@ -81,6 +83,7 @@ def view_results(state: PageState, found: Found, text: Text) -> PageView:
         cards=[card_of(hit) for hit in hits],
         groups=facet_groups(state, result, is_confident, text) if has_filters else [],
         ranges=range_forms(state, result, is_confident, text) if has_filters else [],
+        read=_read_chips(state, result, text),
         chips=_chips(state, text),
         context=_context(state, found.liked, text),
         sorts=_sorts(state, result, text),
@@ -88,6 +91,7 @@ def view_results(state: PageState, found: Found, text: Text) -> PageView:
         num_to_come=min(PAGE_SIZE, result.total - len(hits)),
         shown=text("shown_of", shown=f"{len(hits):,}", total=f"{result.total:,}") if result.total > PAGE_SIZE else "",
         corrected_url=state.but(q=result.corrected).url if result.corrected else "",
+        meant_url=state.but(q=result.did_you_mean).url if result.did_you_mean else "",
         exact_url=state.but(exact=True).url,
     )
 
@@ -119,6 +123,30 @@ def _chips(state: PageState, text: Text) -> list[Chip]:
     for name, wanted in state.filters.items():
         labels += _filter_labels(state, name, wanted, text)
     return [Chip(label, url, text("remove_filter", filter=label)) for label, url in labels]
+
+
+def _read_chips(state: PageState, result: SearchResult, text: Text) -> list[Chip]:
+    """A chip for each part of the words that narrows or orders the answer; without it they are plain words."""
+    labels = {one.text: label for one in reversed(result.understood) if (label := understood_label(one, text))}
+    return [
+        Chip(label, state.but(literal=(*state.literal, part)).url, text("remove_read", part=part))
+        for part, label in reversed(labels.items())
+    ]
+
+
+def understood_label(one: Understood, text: Text) -> str:
+    """What a part of the words was read as, for people; "" for what neither narrows nor orders."""
+    if one.kind == "phrase":
+        return text("chip_phrase", text=", ".join(one.words))
+    if one.kind == "exclusion":
+        return text("chip_not", text=", ".join(one.words))
+    if one.kind == "preference":
+        return text("chip_cheap")
+    if not one.filter:
+        return ""
+    wanted = read_filter(one.field, one.filter)
+    values = [*wanted.values, *(_range_label(*range_ends(span), text) for span in wanted.spans)]
+    return f"{field_label(one.field, text)}: {', '.join(values)}"
 
 
 def _filter_labels(state: PageState, name: str, wanted: FieldFilter, text: Text) -> list[tuple[str, str]]:

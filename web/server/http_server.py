@@ -17,6 +17,7 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
 from magpie.web.server.connection import SMALL_BYTES, Connection
+from magpie.web.server.latest_idle import LatestIdle
 from magpie.web.server.refusals import MAX_HEAD_BYTES, TOO_MUCH_HELD
 
 MAX_CONNECTIONS = 1_000
@@ -58,6 +59,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
         most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._max_connections = max(10, min(MAX_CONNECTIONS, most_files - SPARE_FILES))
         dispatcher = ThreadedTaskDispatcher()
+        dispatcher.queue_cv = LatestIdle(dispatcher.lock)
         dispatcher.set_thread_count(threads)
         address = listener.getsockname()
         super().__init__(

@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ class SharedState:
     counters: SharedCounters
     uploads: UploadMemory
     alarms: SharedTexts
+    job_alarms: tuple[SharedTexts, ...]  # of each worker's background
     metrics_folder: Path | None  # of prometheus_client's multiprocess mode; None for one worker
     number: int = 0
 
@@ -33,11 +35,21 @@ class SharedState:
     def among(cls, workers: int) -> "SharedState":
         """For so many workers."""
         folder = Path(tempfile.mkdtemp(prefix="magpie-metrics-", dir=_memory_folder())) if workers > 1 else None
-        return cls(workers, ConnectionCounts(workers), SharedCounters(), UploadMemory(), SharedTexts(), folder)
+        jobs = tuple(SharedTexts() for _ in range(workers))
+        return cls(workers, ConnectionCounts(workers), SharedCounters(), UploadMemory(), SharedTexts(), jobs, folder)
 
     def of_worker(self, number: int) -> "SharedState":
-        """The same, as one of the workers has it."""
+        """The same, as one of the workers has it; what one of this number told before it ended is forgotten."""
+        self.job_alarms[number].write([])
         return replace(self, number=number)
+
+    def tell_alarms(self, alarms: Sequence[str]) -> None:
+        """Tells all workers what goes wrong in this one."""
+        self.job_alarms[self.number].write(alarms)
+
+    def alarms_of_others(self) -> list[str]:
+        """What goes wrong in the other workers."""
+        return [alarm for number, told in enumerate(self.job_alarms) if number != self.number for alarm in told.read()]
 
     def close(self) -> None:
         """Removes what outlives the processes."""

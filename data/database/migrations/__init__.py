@@ -1,3 +1,3 @@
 """Schema changes in order, applied when a database is opened."""
 
-HEAD = "0009_kind_counts"  # the newest revision in versions/; a test compares them
+HEAD = "0010_origins"  # the newest revision in versions/; a test compares them

@@ -21,6 +21,7 @@ from magpie.data.errors import BadItem, BadSetting, ItemNotFound
 from magpie.data.feeds.export_catalogue import export_catalogue
 from magpie.data.feeds.import_feed import import_feed
 from tests.support.fresh_catalogue import fresh_catalogue
+from tests.support.older_database import undo_origins
 
 pytestmark = pytest.mark.every_database
 
@@ -373,6 +374,7 @@ def test_kinds_of_an_older_database_are_those_of_its_values(catalogue: Catalogue
             text("CREATE TABLE attribute_kinds (name VARCHAR(256) PRIMARY KEY, kind VARCHAR(8) NOT NULL)")
         )
         connection.execute(text("INSERT INTO attribute_kinds VALUES ('x', 'list')"))
+        undo_origins(connection)
         connection.execute(text("UPDATE alembic_version SET version_num = '0008_personal_fields'"))
     open_database(catalogue.settings).close()
     assert (catalogue.attribute_kinds(), catalogue.odd_values()) == expected == ({"x": "number"}, {"x": 4})

@@ -91,7 +91,7 @@ def test_who_pushes_from_hiding_is_found_by_what_else_they_do(database: Database
     theirs, before = (each.where(each.item == each.items.index(TARGET)) for each in (kept, honest))
     assert 0 < theirs.impressions.sum() < before.impressions.sum()
     assert theirs.num_clicks <= before.num_clicks
-    assert browsing.likelier == choose_click_model(honest).likelier
+    assert browsing.model.name == choose_click_model(honest).model.name
 
 
 def test_where_nobody_pushes_everybody_judges(database: Database) -> None:

@@ -8,6 +8,7 @@ import pytest
 from magpie.data.catalogue.catalogue import Item
 from magpie.indexer.composition.attribute_subspaces import Subspace, SubspaceSwap, fit_subspace
 from magpie.indexer.composition.swap_tuning import find_pairs, tune_swaps
+from magpie.indexer.draws import draw_keys
 from magpie.indexer.indexes.attribute_columns import Columns
 from magpie.indexer.indexes.attribute_columns_builder import ColumnsBuilder
 from magpie.indexer.vectors import unit_rows
@@ -49,6 +50,10 @@ def columns_of(rows: list[dict[str, str]]) -> Columns:
     return builder.build()
 
 
+def keys_of(rows: list[dict[str, str]]) -> np.ndarray:
+    return draw_keys(map(str, range(1, len(rows) + 1)))
+
+
 def vectors_of(rows: list[dict[str, str]], colour: float) -> np.ndarray:
     """Things whose colour is this long beside their kind, each a little different."""
     kinds = {kind: AXES[10 + k] for k, kind in enumerate(KINDS)}
@@ -68,7 +73,7 @@ def encode(words: list[str]) -> np.ndarray:
 
 def test_a_pair_differs_in_one_attribute_alone(subspaces: dict[str, Subspace]) -> None:
     rows = attributes()
-    pool, pairs = find_pairs(columns_of(rows), subspaces)
+    pool, pairs = find_pairs(columns_of(rows), subspaces, keys_of(rows))
     assert len(pool) == NUM_ITEMS and len(pairs) >= 200
     for pair in pairs:
         assert pair.subspace == "colour" and pair.word != rows[pair.base]["colour"]
@@ -82,14 +87,14 @@ def test_where_the_words_for_colours_tell_of_things_too_less_is_swapped() -> Non
     words = COLOURS | things
     subspaces = {"colour": fit_subspace(list(words), np.stack(list(words.values())))}
     rows = attributes()
-    swaps, about = tune_swaps({"image": vectors_of(rows, 0.8)}, columns_of(rows), subspaces, encode)
+    swaps, about = tune_swaps({"image": vectors_of(rows, 0.8)}, columns_of(rows), subspaces, encode, keys_of(rows))
     assert swaps["image"].taken < 1
     assert about["image"]["learned"] > about["image"]["in_full"] + 0.02 and about["image"]["p"] < 0.01
 
 
 def test_where_nothing_is_better_all_is_swapped(subspaces: dict[str, Subspace]) -> None:
     rows = attributes()
-    swaps, about = tune_swaps({"text": vectors_of(rows, 1.0)}, columns_of(rows), subspaces, encode)
+    swaps, about = tune_swaps({"text": vectors_of(rows, 1.0)}, columns_of(rows), subspaces, encode, keys_of(rows))
     assert swaps == {}
     assert {"taken": 1.0, "given": 1.0}.items() <= about["text"].items()
 
@@ -97,5 +102,5 @@ def test_where_nothing_is_better_all_is_swapped(subspaces: dict[str, Subspace]) 
 def test_without_a_column_for_the_kind_of_thing_nothing_is_learned(subspaces: dict[str, Subspace]) -> None:
     rows = attributes()
     unkinded = columns_of([{"colour": row["colour"]} for row in rows])
-    assert tune_swaps({"text": vectors_of(rows, 0.4)}, unkinded, subspaces, encode) == ({}, {})
+    assert tune_swaps({"text": vectors_of(rows, 0.4)}, unkinded, subspaces, encode, keys_of(rows)) == ({}, {})
     assert SubspaceSwap() == SubspaceSwap(1.0, 1.0)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from magpie.indexer.draws import draw_keys
 from magpie.indexer.fusion.average_fusion import Means, TextWeighing, estimate_means, fuse
 from magpie.indexer.fusion.missing_part_imputation import plain_average
 from magpie.indexer.vectors import unit_rows
@@ -70,9 +71,9 @@ def test_a_text_that_names_several_things_counts_whatever_the_picture_says() -> 
 def test_pictures_that_the_encoder_does_not_understand_do_not_silence_the_texts() -> None:
     rng = np.random.default_rng(2)
     text, image = (unit_rows(rng.standard_normal((400, 32)).astype(np.float32)) for _ in range(2))
-    weights = TextWeighing.fit({"text": text, "image": image}, np.zeros(len(text))).weigh(
-        {"text": text, "image": image}, np.zeros(len(text))
-    )
+    weights = TextWeighing.fit(
+        {"text": text, "image": image}, np.zeros(len(text)), draw_keys(map(str, range(len(text))))
+    ).weigh({"text": text, "image": image}, np.zeros(len(text)))
     assert weights.min() > 0.4
 
 
@@ -83,9 +84,9 @@ def test_a_text_that_says_nothing_gets_little_weight(informative: bool) -> None:
     noise = unit_rows(rng.standard_normal((300, 32)).astype(np.float32))
     text = unit_rows(image + 0.5 * noise)
     text[150:] = noise[150:]  # half of the items have texts that do not go with their picture
-    weights = TextWeighing.fit({"text": text, "image": image}, np.zeros(len(text))).weigh(
-        {"text": text, "image": image}, np.zeros(len(text))
-    )
+    weights = TextWeighing.fit(
+        {"text": text, "image": image}, np.zeros(len(text)), draw_keys(map(str, range(len(text))))
+    ).weigh({"text": text, "image": image}, np.zeros(len(text)))
     assert (weights[:150].mean() > 2 * weights[150:].mean()) if informative else (weights[150:].mean() < 0.25)
 
 
@@ -94,8 +95,8 @@ def test_where_the_lexicon_knows_the_language_a_silent_text_must_agree_better() 
     image = unit_rows(rng.standard_normal((300, 32)).astype(np.float32))
     text = unit_rows(image + 0.8 * unit_rows(rng.standard_normal((300, 32)).astype(np.float32)) * rng.random((300, 1)))
     parts, named = {"text": text.astype(np.float32), "image": image}, np.zeros(300, int)
-    foreign = TextWeighing.fit(parts, named).weigh(parts, named)
+    foreign = TextWeighing.fit(parts, named, draw_keys(map(str, range(len(named))))).weigh(parts, named)
     named[:100] = 1
-    understood = TextWeighing.fit(parts, named).weigh(parts, named)
+    understood = TextWeighing.fit(parts, named, draw_keys(map(str, range(len(named))))).weigh(parts, named)
     assert (understood <= foreign).all()
     assert understood.mean() < foreign.mean()

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from magpie.indexer.draws import draw_keys
 from magpie.indexer.fusion.modality_conflicts import (
     category_numbers,
     describe_conflicts,
@@ -16,6 +17,7 @@ from magpie.indexer.indexes.attribute_columns_builder import ColumnsBuilder
 from magpie.indexer.vectors import unit_rows
 
 COUNT = 1200
+KEYS = draw_keys(map(str, range(COUNT)))
 ALL_ONE = np.zeros(COUNT, np.int64)
 IDS = [f"id{n}" for n in range(COUNT)]
 TITLES = [f"Thing {n}" for n in range(COUNT)]
@@ -44,7 +46,7 @@ def exchange(vectors: np.ndarray, share: float) -> np.ndarray:
 def test_exchanged_pictures_are_found_with_the_precision_that_is_stated(share: float) -> None:
     torn, kinds = parts(0.3)
     is_wrong = exchange(torn["image"], share)
-    found = find_conflicts(torn, kinds)
+    found = find_conflicts(torn, kinds, KEYS)
     assert found.precision is not None and found.precision >= 0.9
     assert is_wrong[found.rows].mean() == pytest.approx(found.precision, abs=0.12)
     assert is_wrong[found.rows].sum() / is_wrong.sum() > 0.6
@@ -55,18 +57,18 @@ def test_exchanged_pictures_are_found_with_the_precision_that_is_stated(share: f
 def test_texts_that_do_not_fit_their_category_are_blamed_themselves() -> None:
     torn, kinds = parts(0.3)
     is_wrong = exchange(torn["text"], 0.05)
-    found = find_conflicts(torn, kinds)
+    found = find_conflicts(torn, kinds, KEYS)
     assert found.is_picture_masked[is_wrong[found.rows]].mean() < 0.5
 
 
 def test_a_sound_catalogue_has_next_to_none() -> None:
-    assert len(find_conflicts(*parts(0.3)).rows) <= 0.005 * COUNT
+    assert len(find_conflicts(*parts(0.3), KEYS).rows) <= 0.005 * COUNT
 
 
 def test_texts_that_say_nothing_contradict_nothing() -> None:
     vague, kinds = parts()
     vague["text"][100:] = unit_rows(np.random.default_rng(2).standard_normal((COUNT - 100, 32)).astype(np.float32))
-    found = find_conflicts(vague, kinds)
+    found = find_conflicts(vague, kinds, KEYS)
     assert len(found.rows) == 0 and found.precision is None
 
 
@@ -74,7 +76,7 @@ def test_an_item_without_a_picture_contradicts_nothing() -> None:
     torn, kinds = parts(0.3)
     torn["image"][::2] = 0
     exchange(torn["image"], 0.05)
-    assert torn["image"][find_conflicts(torn, kinds).rows].any(axis=1).all()
+    assert torn["image"][find_conflicts(torn, kinds, KEYS).rows].any(axis=1).all()
 
 
 def test_agreement_is_ranked_within_the_category() -> None:
@@ -83,8 +85,8 @@ def test_agreement_is_ranked_within_the_category() -> None:
     loose = kinds == 0
     noise = unit_rows(np.random.default_rng(3).standard_normal((COUNT, 32)).astype(np.float32))
     torn["text"][loose] = unit_rows(torn["text"][loose] + 1.2 * noise[loose])
-    flagged = find_conflicts(torn, kinds).rows
-    lumped = find_conflicts(torn, ALL_ONE).rows
+    flagged = find_conflicts(torn, kinds, KEYS).rows
+    lumped = find_conflicts(torn, ALL_ONE, KEYS).rows
     assert loose[flagged].sum() <= max(3, loose[lumped].sum())
     assert len(flagged) <= 0.01 * COUNT
 
@@ -92,7 +94,7 @@ def test_agreement_is_ranked_within_the_category() -> None:
 def test_the_less_credible_part_counts_as_missing() -> None:
     torn, _ = parts(0.3)
     exchange(torn["image"], 0.02)
-    found = find_conflicts(torn, np.full(COUNT, -1))
+    found = find_conflicts(torn, np.full(COUNT, -1), KEYS)
     assert found.is_picture_masked.all()  # without categories
     masked = found.mask(torn)
     assert not masked["image"][found.rows].any()
@@ -103,7 +105,7 @@ def test_the_less_credible_part_counts_as_missing() -> None:
 def test_conflicts_are_described_and_kept(tmp_path: Path) -> None:
     torn, kinds = parts(0.3)
     exchange(torn["image"], 0.02)
-    found = find_conflicts(torn, kinds)
+    found = find_conflicts(torn, kinds, KEYS)
     described = describe_conflicts(found, torn["image"], IDS, TITLES)
     first = int(found.rows[0])
     assert described[0]["item_id"] == IDS[first]

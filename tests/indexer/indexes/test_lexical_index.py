@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from magpie.indexer.indexes.collection_statistics import CollectionStatistics
+from magpie.indexer.indexes.collection_statistics import SIDE_BY_SIDE, CollectionStatistics
 from magpie.indexer.indexes.fast_arrays import best_first
 from magpie.indexer.indexes.lexical_index import LexicalIndex, LexicalMatches
 from magpie.indexer.indexes.lexical_index_builder import FIELD_WEIGHTS, SATURATION, LexicalIndexBuilder
-from magpie.indexer.text.query_words import QueryWords, analyse_query, phrase_of
+from magpie.indexer.text.query_words import QueryWords, analyse_query, phrase_of, spellings_of
 
 TITLES = [
     "Red running shoes for women",  # 0
@@ -132,7 +132,7 @@ def test_the_score_is_bm25f_over_what_can_be_attained(index: LexicalIndex) -> No
 
     impact = saturated(once) / saturated(FIELD_WEIGHTS["title"])
     scores = dict(zip(*rows_and_scores(matches_of(index, "black watch")), strict=True))
-    assert scores[2] == pytest.approx(impact, rel=2e-3)  # both words, in half precision
+    assert scores[2] == pytest.approx(impact + SIDE_BY_SIDE, rel=2e-3)  # both words, in half precision
     umbrella = dict(zip(*rows_and_scores(matches_of(index, "black umbrella")), strict=True))
     assert umbrella[6] == pytest.approx(impact * idf[1] / (idf[1] + idf[2]), rel=2e-3)  # one of two
 
@@ -171,6 +171,22 @@ def test_phrases_are_needed_and_excluded_exactly() -> None:
     assert found(index, QueryWords(phrases=(phrase,))) == [0]
     assert found(index, analyse_query("red").with_phrases([phrase])) == [0]
     assert found(index, analyse_query("vase").with_phrases(excluded=[glass])) == [4]
+
+
+def test_what_is_excluded_may_stand_in_the_body() -> None:
+    builder = LexicalIndexBuilder()
+    builder.add({"title": "Blue vase", "body": "Looks like cut glass."})
+    builder.add({"title": "Vase", "attributes": "cut glass\nblue", "body": "For tulips."})
+    index, glass = builder.finish(), phrase_of("cut glass")
+    assert glass and found(index, QueryWords(phrases=(glass,))) == [0, 1]
+    assert found(index, analyse_query("vase").with_phrases(excluded=[glass])) == [0]
+    assert index.having(glass, in_body=False).tolist() == [False, True]
+
+
+def test_all_spellings_of_a_word_are_excluded() -> None:
+    shirt = spellings_of("tshirt")
+    index = build(["Blue T-shirt", "Blue tshirt", "Blue t shirt", "Blue shirt"])
+    assert shirt and found(index, analyse_query("blue").with_phrases(excluded=[shirt])) == [3]
 
 
 def test_no_phrase_goes_across_values() -> None:

@@ -17,7 +17,7 @@ from magpie.data.erasure.erase import forget_client
 from magpie.data.events.event_log import EventLog
 from magpie.data.events.ubi import EventRecord
 from magpie.data.settings import Settings
-from magpie.search.click_models.click_models import PositionModel
+from magpie.search.click_models.click_models import ClickModel
 from magpie.search.click_models.debiased_rates import count_pairs
 from magpie.search.click_models.position_bias import assumed_propensities
 from magpie.search.engine import SearchEngine
@@ -73,7 +73,7 @@ def favouring(item_id: str, engine: SearchEngine) -> Ranker:
         ["red"], items, [""], [""], zeros, zeros, zeros, zeros, np.arange(number), clicks=clicks, **shown
     )
     found = numbers_of(engine, items)
-    pairs = count_pairs(cells, PositionModel(assumed_propensities()))
+    pairs = count_pairs(cells, ClickModel(assumed_propensities()))
     return fit_ranker(gather_click_statistics(pairs, stages, found), stages)
 
 

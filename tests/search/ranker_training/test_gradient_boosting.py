@@ -5,20 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from magpie.search.click_models.click_models import PositionModel, split_by_day
+from magpie.search.click_models.click_models import ClickModel, split_by_day
 from magpie.search.click_models.debiased_rates import count_pairs
-from magpie.search.click_models.position_bias import POSITIONS, measure_propensities
+from magpie.search.click_models.position_bias import measure_propensities
 from magpie.search.ranker.click_statistics import FOLDS, ClickStatistics, gather_click_statistics
 from magpie.search.ranker.features import NAMES
 from magpie.search.ranker.ranker import LEAST_SHARE
 from magpie.search.ranker_training.cold_query_share import SHARES, with_new_share
 from magpie.search.ranker_training.fit_ranker import fit_ranker, training_rows
 from magpie.search.ranker_training.gradient_boosting import Rows, grow_trees
+from magpie.search.ranker_training.off_policy_gate import JudgingDays
 from tests.support.clicked_world import World, browse, make_world
 
 pytestmark = pytest.mark.slow
-
-LOOKS = 1 / np.arange(1, POSITIONS + 1)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +29,7 @@ def world() -> World:
 def halves(world: World) -> tuple[ClickStatistics, ClickStatistics]:
     """The statistics of the earlier and of the later days."""
     cells = browse(world, 8_000)
-    model = PositionModel(measure_propensities(cells))
+    model = ClickModel(measure_propensities(cells))
     early, late = split_by_day(cells, 0.25)
     return tuple(  # type: ignore[return-value]
         gather_click_statistics(count_pairs(part, model), stages, world.numbers)
@@ -76,11 +75,13 @@ def test_without_rows_all_rates_are_alike(rows: Rows) -> None:
 def test_trees_are_followed_for_new_queries_as_far_as_left_out_ones_say(world: World) -> None:
     cells = browse(world, 8_000)
     statistics = gather_click_statistics(
-        count_pairs(cells, PositionModel(measure_propensities(cells))), world.stages, world.numbers
+        count_pairs(cells, ClickModel(measure_propensities(cells))), world.stages, world.numbers
     )
     ranker = fit_ranker(statistics, world.stages)
-    good = with_new_share(ranker, world.stages, LOOKS)
+    values = {key: ranker.features(stage, key) for key, stage in world.stages.items()}
+    judges = JudgingDays.of(cells, world.stages, world.numbers), ClickModel(measure_propensities(cells))
+    good = with_new_share(ranker, values, *judges)
     assert good.new_share in SHARES and good.statistics is ranker.statistics
     forests = [replace(forest, leaves=-4 * forest.leaves) for forest in ranker.trees.forests]  # most is least
     bad = replace(ranker, trees=replace(ranker.trees, forests=forests))
-    assert with_new_share(bad, world.stages, LOOKS).new_share == LEAST_SHARE
+    assert with_new_share(bad, values, *judges).new_share == LEAST_SHARE

@@ -34,7 +34,7 @@ def test_intervals_of_estimates() -> None:
 
 
 def test_clicks_per_look_divide_by_looks_and_keep_both_doubts() -> None:
-    looks = PositionBias(Propensities(np.array([1.0, 0.5]), np.array([0.0, 0.1]), 1))
+    looks = PositionBias(Propensities(np.array([1.0, 0.5]), np.diag([0.0, 0.2**2]), 1))
     first, second = click_through([PositionCount(1, 100, 9, 25), PositionCount(2, 100, 9, 16)], looks)
     assert (first.raw.value, first.debiased.value) == (0.25, 0.25)
     assert second.debiased.value == pytest.approx(0.16 / 0.5)
@@ -79,10 +79,10 @@ def test_rankings_are_told_apart_by_people(database: Database) -> None:
 def test_standings_come_from_the_manifests(settings: Settings) -> None:
     folder = settings.rankers_dir / "000001-20260101T000000"
     folder.mkdir(parents=True)
-    known = '{"lift": 0.1, "se": 0.02, "queries": 40}'
-    report = f'{{"publish": true, "reason": "Better.", "known": {known}, "new": null, "naive": null}}'
+    known = '{"lift": 0.1, "lower": 0.06, "upper": 0.14, "queries": 40}'
+    report = f'{{"publish": true, "reason": "Better.", "known": {known}, "new": null, "placebo": null}}'
     (folder / "manifest.json").write_text(f'{{"created_at": "2026-01-01T00:00:00+00:00", "report": {report}}}')
     (settings.rankers_dir / "CURRENT").write_text(folder.name)
     (standing,) = read_standings(settings)
-    assert (standing.is_serving, standing.number, standing.queries, standing.as_clicked) == (True, "1", 40, None)
-    assert standing.known is not None and standing.known.low == pytest.approx(0.1 - Z * 0.02)
+    assert (standing.is_serving, standing.number, standing.queries, standing.placebo) == (True, "1", 40, None)
+    assert standing.known is not None and standing.known.low == 0.06

@@ -129,9 +129,12 @@ def test_nonsense_is_answered_honestly(client: FlaskClient) -> None:
 
 
 def test_suggestions_complete_what_is_typed(client: FlaskClient) -> None:
-    suggestions = client.get("/api/suggest?q=re").get_json()["suggestions"]
-    assert suggestions and all("re" in one.lower() for one in suggestions)
-    assert client.get("/api/suggest?q=").get_json() == {"suggestions": []}
+    answer = client.get("/api/suggest?q=re").get_json()
+    assert answer["suggestions"] and all("re" in one.lower() for one in answer["suggestions"])
+    assert [one["text"] for one in answer["details"]] == answer["suggestions"]
+    red = answer["details"][answer["suggestions"].index("red")]
+    assert (red["kind"], red["field"]) == ("attribute", "colour") and client.get(red["image_url"]).status_code == 200
+    assert client.get("/api/suggest?q=").get_json() == {"suggestions": [], "details": []}
 
 
 def test_an_item_without_a_picture_says_so(client: FlaskClient) -> None:

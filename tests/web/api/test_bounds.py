@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from magpie.data.database.api_tokens import create_token
 from magpie.data.database.connection import open_database
 from magpie.data.errors import BadFilter, BadInput, TooLarge
+from magpie.data.events.ubi import ShownHit
 from magpie.data.settings import Settings
 from magpie.indexer.rebuild import rebuild
 from magpie.search.query.parse_query import MAX_NOT
+from magpie.web.api.answer_search import FEWEST_LOGGED_HITS, MAX_HIT_BYTES, logged_hits
 from magpie.web.api.events import MAX_EVENTS_BYTES, ROOM
 from magpie.web.api.filter_notation import (
     MAX_FIELDS,
@@ -230,6 +232,39 @@ def test_what_is_logged_of_a_search_is_bounded(client: Client, asked: dict[str, 
     assert words.startswith(kept["user_query"])
     attributes = kept["query_attributes"]
     assert len(attributes.get("filters", [])) + attributes.get("filters_left_out", 0) == len(asked["colours"]) + 1
+
+
+@pytest.mark.parametrize(
+    ("id_chars", "num_features", "expected"),
+    [
+        (8, 0, MAX_HIT_BYTES // 40),
+        (300, 0, FEWEST_LOGGED_HITS),
+        (8, 40, FEWEST_LOGGED_HITS),
+        (0, 0, MAX_HIT_BYTES // 32),
+    ],
+)
+def test_so_many_hits_are_logged(id_chars: int, num_features: int, expected: int) -> None:
+    inputs = {f"input {n}": 0.1 for n in range(num_features)}
+    hits = [ShownHit("x" * id_chars, place, 1.0, None, inputs) for place in range(1, 1001)]
+    assert logged_hits(hits) == tuple(hits[:expected])
+    assert logged_hits(hits[:7]) == tuple(hits[:7])
+
+
+def test_searches_of_any_kind_add_little_to_the_log(client: Client) -> None:
+    opened = client.application.extensions["magpie"]
+
+    def growth(body: dict[str, Any]) -> int:
+        before = (opened.settings.home / "magpie.db").stat().st_size
+        for n in range(20):
+            assert send(client, body | {"query": f"{body['query']} {n}"}).status_code == 200
+        opened.query_log.settle()
+        with opened.database.reading() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        return (opened.settings.home / "magpie.db").stat().st_size - before
+
+    usual = growth({"query": "red ball", "k": 10})
+    for body in ({"k": 1000}, {"k": 1000, "explain": True, "client_id": "c", "session_id": "s"}, {"not": "x" * 900}):
+        assert growth({"query": "red", **body}) <= max(100_000, 3 * usual)
 
 
 # ---- events ----

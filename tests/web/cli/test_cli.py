@@ -28,7 +28,8 @@ COMMANDS = (
     ["search"], ["recommend"], ["serve"], ["events", "import"], ["events", "export"], ["events", "purge"],
     ["events", "forget"], ["report", "exposure"], ["report", "comparison"], ["train", "encoder"], ["evaluate"],
     ["bench"],
-    ["token", "create"], ["token", "list"], ["token", "revoke"], ["migrate"],
+    ["token", "create"], ["token", "list"], ["token", "revoke"], ["token", "link"],
+    ["suggestions", "block"], ["suggestions", "unblock"], ["suggestions", "list"], ["migrate"],
 )  # fmt: skip
 
 
@@ -117,6 +118,16 @@ def test_an_export_comes_back_in(magpie: Run, tmp_path: Path) -> None:
     magpie("catalog", "import", feed(tmp_path), "--json")
     count = magpie("catalog", "export", tmp_path / "out.jsonl", "--json")["items"]
     assert magpie("catalog", "import", tmp_path / "out.jsonl", "--json", home=tmp_path / "other")["inserted"] == count
+
+
+def test_the_index_says_in_words_and_figures_what_its_mix_was_measured_to_be(magpie: Run, own_shop: Settings) -> None:
+    rebuilt, _ = magpie("index", "rebuild", home=own_shop.home)
+    shown, _ = magpie("index", "status", home=own_shop.home)
+    verdict = "By its title, an item's own picture is found in"
+    assert verdict in rebuilt.splitlines()[-1] and verdict in shown.splitlines()[-1]
+    (overall,) = (line.split() for line in shown.splitlines() if line.startswith("all "))
+    assert len(overall) == 6 and all(0 <= float(figure) <= 1 for figure in overall[2:])
+    assert magpie("index", "status", "--json", home=own_shop.home)["mix"]["judgement"]["all"]["queries"] > 0
 
 
 def test_a_rebuild_that_a_person_starts_keeps_its_priority(magpie: Run, tmp_path: Path) -> None:

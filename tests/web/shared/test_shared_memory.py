@@ -12,6 +12,7 @@ from magpie.web.shared import uploads
 from magpie.web.shared.connection_counts import ConnectionCounts
 from magpie.web.shared.memory import SharedLock, SharedTexts
 from magpie.web.shared.rate_counters import SharedCounters
+from magpie.web.shared.state import SharedState
 from magpie.web.shared.uploads import KEEP_S, MAX_BYTES, MAX_KEPT, NAME_BYTES, Upload, UploadMemory
 
 
@@ -149,3 +150,14 @@ def test_a_lock_ends_with_its_process() -> None:
     in_processes(1, hold_and_die)
     with lock.held():
         pass
+
+
+def test_workers_tell_each_other_their_alarms() -> None:
+    shared = SharedState.among(3)
+    first, second = shared.of_worker(0), shared.of_worker(1)
+    first.tell_alarms(["Counting has failed"])
+    second.tell_alarms(["Logging has failed"])
+    assert (first.alarms_of_others(), second.alarms_of_others()) == (["Logging has failed"], ["Counting has failed"])
+    assert shared.of_worker(0).alarms_of_others() == ["Logging has failed"]
+    assert second.alarms_of_others() == []  # its successor begins anew
+    shared.close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from magpie.web.insights.figures import Figures
 from magpie.web.insights.tables.table import Cell, Table, columns_of
@@ -23,6 +24,7 @@ def health_table(figures: Figures) -> Table:
         "ranker": status.get("ranker"),
         "size_mb": round(manifest["size_bytes"] / 1e6, 1) if "size_bytes" in manifest else None,
         **{f"recall_{name}": value for name, value in recall.items()},
+        **_mix(manifest.get("mix") or {}),
         "texts_encoded": encoded.get("texts"),
         "pictures_encoded": encoded.get("pictures"),
         "pictures_cached": encoded.get("pictures_cached"),
@@ -45,6 +47,21 @@ def _age_days(created_at: str) -> float | None:
     if not created_at:
         return None
     return round((datetime.now(UTC) - datetime.fromisoformat(created_at)).total_seconds() / 86_400, 1)
+
+
+def _mix(mix: Mapping[str, Any]) -> dict[str, Cell]:
+    """What words and vectors count in hybrid search, and how well they find what the catalogue's own texts ask for."""
+    if not mix:
+        return {}
+    own, judged = mix["own_picture"] or {}, mix["judgement"].get("all", {})
+    return {
+        "verdict": mix["verdict"],
+        "weight_of_words": round(2 - mix["weights"]["vectors"], 2),
+        "weight_of_vectors": mix["weights"]["vectors"],
+        "own_picture_found": own.get("found"),
+        "own_picture_chance": own.get("chance"),
+        **{f"ndcg_{part}": judged.get(part) for part in ("mix", "words", "text", "image")},
+    }
 
 
 def _cache_share(encoded: Mapping[str, int]) -> float | None:

@@ -36,12 +36,12 @@ def rankers_table(figures: Figures) -> Table:
         trained_at="time",
         serving="flag",
         gain="interval",
-        gain_as_clicked="interval",
+        placebo_gain="interval",
         queries="count",
         verdict="english",
     )
     rows: list[tuple[Cell, ...]] = [
-        (one.version, one.created_at, int(one.is_serving), one.known, one.as_clicked, one.queries, one.reason)
+        (one.version, one.created_at, int(one.is_serving), one.known, one.placebo, one.queries, one.reason)
         for one in figures.learned.standings
     ]
     return Table(columns, rows)

@@ -54,8 +54,8 @@ export function installSuggestions(box, list, onTake) {
   function show(suggestions, typed) {
     const start = typed.toLowerCase();
     const recent = recentSearches().filter((one) => one.toLowerCase().startsWith(start) && one.toLowerCase() !== start).slice(0, 2);
-    const others = suggestions.filter((one) => one.toLowerCase() !== start && !recent.includes(one)).slice(0, MOST - recent.length);
-    put([...recent.map((one) => recentOption(one, typed)), ...others.map((one) => optionOf(one, typed))]);
+    const others = suggestions.filter((one) => one.text.toLowerCase() !== start && !recent.includes(one.text)).slice(0, MOST - recent.length);
+    put([...recent.map((one) => recentOption(one, typed)), ...others.map((one) => exampleOption(one, typed))]);
   }
 
   function showRecent() {
@@ -80,6 +80,26 @@ export function installSuggestions(box, list, onTake) {
     option.addEventListener("mousedown", (event) => event.preventDefault()); // keeps the focus in the box
     option.addEventListener("click", () => take(option));
     return option;
+  }
+
+  // a suggestion with a picture of an item that it finds, and what kind of words it is
+  function exampleOption(suggestion, typed) {
+    const option = optionOf(suggestion.text, typed);
+    const words = document.createElement("span");
+    words.append(...option.childNodes);
+    const picture = document.createElement(suggestion.image_url ? "img" : "span");
+    picture.className = "example";
+    if (suggestion.image_url) Object.assign(picture, { src: suggestion.image_url + "&w=160", alt: "", width: 32, height: 32 });
+    const kind = document.createElement("small");
+    kind.textContent = kindOf(suggestion);
+    option.classList.add("is-example");
+    option.append(picture, words, kind);
+    return option;
+  }
+
+  function kindOf({ kind, field }) {
+    if (kind === "attribute") return field.replaceAll("_", " ");
+    return kind === "title" ? "" : text("kind_" + kind);
   }
 
   function recentOption(words, typed) {
@@ -110,7 +130,7 @@ export function installSuggestions(box, list, onTake) {
     const mine = (asking = new AbortController());
     try {
       const answer = await fetch(addressOf("/api/suggest?") + new URLSearchParams({ q: typed }), { signal: mine.signal });
-      if (answer.ok && mine === asking) show((await answer.json()).suggestions, typed);
+      if (answer.ok && mine === asking) show((await answer.json()).details, typed);
     } catch {
       // without suggestions the page works as well
     }

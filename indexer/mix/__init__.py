@@ -1,0 +1,1 @@
+"""How much do words, text vectors and pictures count in this catalogue?"""
