@@ -61,7 +61,7 @@ class Home:
         tell = progress or (lambda stage, done, total: None)
         return import_feed(
             Catalogue(self._database, self.settings),
-            Path(source),
+            source,
             images=Path(images) if images is not None else None,
             mapping=mapping,
             on_progress=lambda rows, done, total: tell("import", done, total),

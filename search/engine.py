@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -32,7 +33,13 @@ from magpie.search.ranker.named_rankings import CURRENT, FIRST_STAGE, compared_v
 from magpie.search.ranker.reranker import Reranked, Reranker
 from magpie.search.request import FacetValue, Hit, Range, SearchRequest, SearchResult
 from magpie.search.retrieval.confidence import is_confident
-from magpie.search.retrieval.facets import count_facets, find_ranges, find_without_each_filter
+from magpie.search.retrieval.facets import (
+    MOST_RECOUNTED,
+    count_facets,
+    fields_to_recount,
+    find_ranges,
+    find_without_each_filter,
+)
 from magpie.search.retrieval.price_preference import prefer_low_prices
 from magpie.search.retrieval.ranked_list import RankedList, check_sort
 from magpie.search.serving import NO_SERVER, Serving, Upkeep, open_serving, serve, with_changes
@@ -80,7 +87,7 @@ class SearchEngine:
         check_fields(request, [s.columns for s in segments])
         found = run_first_stage(serving, request)
         reranked = self._reranker.rerank(found.ranked, request, found.parsed)
-        order = self._personalised(reranked, request, found.parsed, segments)
+        order = self._personalised(reranked, request, found, segments)
         hits = _hits(serving, order, reranked, request, found.parsed)
         facets, ranges = _facets(serving, request, found)
         reading = found.parsed.reading
@@ -94,11 +101,22 @@ class SearchEngine:
             hits=hits,
             facets=facets,
             ranges=ranges,
-            notices=[f"Understood as: {reading.corrected}"] if reading.corrected else [],
+            notices=_notices(request, reading.corrected),
             understood=list(reading.understood),
             corrected=reading.corrected,
             did_you_mean=reading.did_you_mean,
         )
+
+    def totals(self, requests: Sequence[SearchRequest]) -> list[int]:
+        """How many items match each request, 0 where none answers well; one that differs from the request before it
+        in its filters alone is not parsed, and its words not matched, again. Raises as `search`."""
+        serving, totals = self.serving, list[int]()
+        found: FirstStageResult | None = None
+        for before, request in zip([None, *requests], requests, strict=False):
+            is_alike = before is not None and replace(before, filters=request.filters) == request
+            found = run_first_stage(serving, request, before=found if is_alike else None)
+            totals.append(found.total if _confident(request, found, serving) else 0)
+        return totals
 
     @property
     def fingerprint(self) -> str:
@@ -195,15 +213,15 @@ class SearchEngine:
         return serving
 
     def _personalised(
-        self, reranked: Reranked, request: SearchRequest, parsed: ParsedQuery, segments: Sequence[Segment]
+        self, reranked: Reranked, request: SearchRequest, found: FirstStageResult, segments: Sequence[Segment]
     ) -> RankedList:
         """The order with addends for low prices (where wished for), freshness and what the searcher prefers; a drawn
         order is left unchanged."""
         if reranked.chances is not None:
             return reranked.order
-        order = prefer_low_prices(reranked.order, request, parsed)
-        order = self._freshness.freshen(order, request, parsed, time.time())
-        return personalise(order, request, parsed, segments, self._preferences(request))
+        order = prefer_low_prices(reranked.order, request, found.parsed, found.matching)
+        order = self._freshness.freshen(order, request, found.parsed, time.time())
+        return personalise(order, request, found.parsed, segments, self._preferences(request))
 
     def _preferences(self, request: SearchRequest) -> Preferences | None:
         """The searcher's preferences from recent choices; None without an id, without choices, or without `rerank`."""
@@ -218,6 +236,17 @@ def check_fields(request: SearchRequest, segments: Sequence[Columns]) -> None:
     check_names(request.filters, segments, "filter")
 
 
+def _notices(request: SearchRequest, corrected: str) -> list[str]:
+    """What the searcher should know of how the request was answered."""
+    notices = [f"Understood as: {corrected}"] if corrected else []
+    if request.facets and (others := fields_to_recount(request.filters)[MOST_RECOUNTED:]):
+        notices.append(
+            f"More than {MOST_RECOUNTED} fields are filtered by: facets and ranges of {', '.join(others)} hold what "
+            "their own filters leave."
+        )
+    return notices
+
+
 def _facets(
     serving: Serving, request: SearchRequest, found: FirstStageResult
 ) -> tuple[dict[str, list[FacetValue]], dict[str, Range]]:
@@ -226,7 +255,7 @@ def _facets(
         return {}, {}
     segments = serving.segments
     try:
-        unfiltered = find_without_each_filter(segments, found.unfiltered, request.filters)
+        unfiltered = find_without_each_filter(segments, found.matches, request.filters)
         facets = count_facets(segments, serving.facet_names, found.matching, unfiltered, request.filters)
         return facets, find_ranges(segments, found.matching, unfiltered)
     except MagpieError:

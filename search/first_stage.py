@@ -25,17 +25,18 @@ from magpie.search.serving import Serving
 
 @dataclass(frozen=True)
 class FirstStageResult:
-    """The results of the first stage's steps; `retrieved`, `candidates` and `matching` are by segment.
+    """The results of the first stage's steps; `retrieved`, `candidates`, `matches` and `matching` are by segment.
 
-    `matching` are the (m,) rows that match the query and pass the filters, `unfiltered` those that match, whatever the
-    filters. `ranked` is the order of what passes the filters, the same for every page: what matches, then what is near.
+    `matches` are (n,) bool, the rows that match the query whatever the filters; `matching` are the (m,) rows that pass
+    the filters, too. `ranked` is the order of what passes the filters, the same for every page: what matches, then what
+    is near.
     """
 
     parsed: ParsedQuery
     retrieved: list[Retrieved]
     candidates: list[Candidates]
+    matches: list[np.ndarray]
     matching: list[np.ndarray]
-    unfiltered: list[np.ndarray]
     ranked: RankedList
 
     @property
@@ -44,32 +45,29 @@ class FirstStageResult:
         return sum(map(len, self.matching))
 
 
-def run_first_stage(serving: Serving, request: SearchRequest) -> FirstStageResult:
+def run_first_stage(
+    serving: Serving, request: SearchRequest, before: FirstStageResult | None = None
+) -> FirstStageResult:
     """The first stage's result for a request: parse, retrieve, score, match, filter, order.
 
+    `before` is the result of the same request with other filters.
     Raises BadQuery, BadFilter, BadPicture, TooLarge, ItemNotFound, UnknownField.
     """
     segments = serving.segments
-    parsed = serving.query_parser.parse(request, segments)
-    retrieved = retrieve(segments, parsed, serving.statistics)
-    scored = score(parsed, retrieved)
-    matches = find_matching(parsed, retrieved, scored)
+    parsed = before.parsed if before else serving.query_parser.parse(request, segments)
+    retrieved = before.retrieved if before else retrieve(segments, parsed, serving.statistics)
+    scored = before.candidates if before else score(parsed, retrieved)
+    matches = before.matches if before else find_matching(parsed, retrieved, scored)
     allowed = [segment.columns.allowed(request.filters) for segment in segments]
-    ordered = _Ordered(matches, allowed)
+    ordered, wanted = _Ordered(matches, allowed), request.offset + request.k
     ordered.add(scored, SCORED_MATCH, NEAR)
-    wanted = request.offset + request.k
     if request.sort != RELEVANCE or wanted > ordered.count(SCORED_MATCH):
         ordered.add(score_rest(parsed, retrieved, scored), OTHER_MATCH, OTHER_WORDS)
     if request.sort == RELEVANCE and parsed.vector is not None and len(ordered) < wanted:
         _append_neighbours(retrieved, parsed, ordered, wanted)
-    return FirstStageResult(
-        parsed=parsed,
-        retrieved=retrieved,
-        candidates=scored,
-        matching=[np.flatnonzero(_both(rows, own)) for rows, own in zip(matches, allowed, strict=True)],
-        unfiltered=[np.flatnonzero(rows) for rows in matches],
-        ranked=merge(ordered.lists, ordered.tiers, request.sort),
-    )
+    matching = [np.flatnonzero(_both(rows, own)) for rows, own in zip(matches, allowed, strict=True)]
+    ranked = merge(ordered.lists, ordered.tiers, request.sort)
+    return FirstStageResult(parsed, retrieved, scored, matches, matching, ranked)
 
 
 class _Ordered:

@@ -155,6 +155,36 @@ class Catalogue:
             revision = take_revisions(connection, 1)
             connection.execute(insert(deletions).values(id=found.id, item_id=item_id, revision=revision))
 
+    def delete_many(self, item_ids: Sequence[str]) -> int:
+        """How many items of these ids there were; all of them are deleted in one transaction."""
+        with self.database.writing(durable=True) as connection:
+            found: list[tuple[int, str]] = []
+            for start in range(0, len(item_ids), IDS_PER_SELECT):
+                chosen = items.c.item_id.in_(item_ids[start : start + IDS_PER_SELECT])
+                found += [(row.id, row.item_id) for row in connection.execute(_IDS.where(chosen))]
+            if not found:
+                return 0
+            numbers = [id_ for id_, _ in found]
+            count_kinds(connection, [], given_attributes(connection, numbers))
+            for start in range(0, len(numbers), IDS_PER_SELECT):
+                connection.execute(delete(items).where(items.c.id.in_(numbers[start : start + IDS_PER_SELECT])))
+            revision = take_revisions(connection, len(found))
+            rows = [{"id": id_, "item_id": item_id, "revision": revision + n} for n, (id_, item_id) in enumerate(found)]
+            connection.execute(insert(deletions), rows)
+        return len(found)
+
+    def item_ids(self) -> Iterator[str]:
+        """The ids of all items, in order of their numbers."""
+        after_id = 0
+        while True:
+            with self.database.reading() as connection:
+                chosen = _IDS.where(items.c.id > after_id).order_by(items.c.id).limit(_STATES_PER_SELECT)
+                rows = connection.execute(chosen).all()
+            if not rows:
+                return
+            yield from (row.item_id for row in rows)
+            after_id = rows[-1].id
+
     def count(self) -> int:
         """The number of items."""
         with self.database.reading() as connection:

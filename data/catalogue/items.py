@@ -15,6 +15,7 @@ from magpie.data.errors import BadItem
 Value = str | float | int | bool | list[str]  # dates are ISO strings
 
 KNOWN_FIELDS = ("id", "title", "description", "price", "currency", "url", "category", "image", "images")
+_FIELDS = frozenset(KNOWN_FIELDS)
 MAX_ID_CHARS = 512
 MAX_NAME_CHARS = 200
 MAX_TEXT_BYTES = 1_000_000
@@ -146,10 +147,11 @@ def _check(draft: ItemDraft) -> None:
         raise BadItem(f"price {draft.price} of item {draft.item_id!r} is not an amount of money; leave it empty")
     if len(draft.attributes) > MAX_ATTRIBUTES or len(draft.pictures) > MAX_PICTURES:
         raise BadItem(f"item {draft.item_id!r} has more than {MAX_ATTRIBUTES} attributes or {MAX_PICTURES} pictures")
-    for name in draft.attributes:
-        if not name or len(name) > MAX_NAME_CHARS or name in KNOWN_FIELDS:
+    for name, value in draft.attributes.items():
+        if not name or len(name) > MAX_NAME_CHARS or name in _FIELDS:
             raise BadItem(f"attribute {name[:40]!r} of item {draft.item_id!r}: choose another name for it")
-        _check_value(draft.attributes[name], name, draft.item_id)
+        if type(value) is not str:
+            _check_value(value, name, draft.item_id)
 
 
 def _check_id(item_id: str) -> None:
@@ -163,7 +165,7 @@ def _check_id(item_id: str) -> None:
 
 def _check_value(value: object, name: str, item_id: str) -> None:
     kind = type(value)
-    if kind is str or kind is bool or (kind in (int, float) and -MAX_NUMBER <= cast(float, value) <= MAX_NUMBER):
+    if kind is bool or (kind in (int, float) and -MAX_NUMBER <= cast(float, value) <= MAX_NUMBER):
         return
     if isinstance(value, list) and all(type(part) is str for part in value):
         return

@@ -120,7 +120,7 @@ def _read_pictures(database: Database, batch: list[ItemDraft], root: PictureRoot
     known = _known_pictures(database, [draft.item_id for draft in batch if draft.pictures])
     rows = []
     for draft in batch:
-        if any(value in _EMPTY for value in draft.attributes.values()):
+        if not all(draft.attributes.values()) and any(value in _EMPTY for value in draft.attributes.values()):
             kept = {name: value for name, value in draft.attributes.items() if value not in _EMPTY}
             draft = replace(draft, attributes=kept)
         files = {file.path: file for file in (root.look_up(given, known) for given in draft.pictures)}
@@ -133,7 +133,8 @@ def _known_pictures(database: Database, item_ids: list[str]) -> dict[str, Pictur
     columns = [pictures.c[field.name] for field in fields(PictureFile) if field.name != "reason"]
     with database.reading() as connection:
         joined = select(*columns).join(items, items.c.id == pictures.c.item).where(items.c.item_id.in_(item_ids))
-        return {row.path: PictureFile(*row) for row in connection.execute(joined)} if item_ids else {}
+        rows = connection.execute(joined).all() if item_ids else []
+    return {row[0]: PictureFile(*row) for row in rows}
 
 
 def _write(connection: Connection, rows: list[_Row], check: Callable[[str, str | None], None]) -> dict[str, Outcome]:
@@ -183,7 +184,7 @@ def _stored_items(connection: Connection, rows: list[_Row]) -> dict[str, _Stored
     chosen = columns.where(items.c.item_id.in_([row.draft.item_id for row in rows]))
     return {
         item_id: _Stored(id_, content_hash, version_of(revision, datetime.fromtimestamp(updated_at, UTC)))
-        for item_id, id_, content_hash, revision, updated_at in connection.execute(chosen)
+        for item_id, id_, content_hash, revision, updated_at in connection.execute(chosen).all()
     }
 
 
@@ -218,7 +219,7 @@ def _with_new_times(connection: Connection, rows: list[_Row], stored: dict[str, 
         return []
     times: dict[int, set[tuple[str, int]]] = {}
     chosen = select(pictures.c.item, pictures.c.path, pictures.c.mtime_ns).where(pictures.c.item.in_(list(by_id)))
-    for item, path, mtime_ns in connection.execute(chosen):
+    for item, path, mtime_ns in connection.execute(chosen).all():
         times.setdefault(item, set()).add((path, mtime_ns))
     return [row for item, row in by_id.items() if times.get(item) != {(f.path, f.mtime_ns) for f in row.files}]
 

@@ -1,65 +1,81 @@
-"""Reads CSV and TSV feeds as drafts; a broken row is rejected without loss of other rows."""
+"""Reads .csv, .tsv and other delimited text into the table; a broken row costs no other row."""
 
 import csv
 import io
+import re
 from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TextIO
+from collections.abc import Iterator
+from itertools import chain, islice
+from typing import NamedTuple, TextIO
 
-from magpie.data.catalogue.items import ItemDraft
-from magpie.data.errors import BadFeed, BadItem
-from magpie.data.feeds.column_mapping import Columns, assign_columns
-from magpie.data.feeds.progress import FeedPosition
-from magpie.data.feeds.row_to_draft import DraftMaker, Reject, reject
+from magpie.data.errors import BadFeed
+from magpie.data.feeds.header_row import LOOKED_AT, find_delimiter, find_header
+from magpie.data.feeds.open_source import OpenFeed
+from magpie.data.feeds.table import Table
+from magpie.data.feeds.text_encoding import find_encoding
 
 MAX_ROW_CHARS = 2_000_000
 SURE_AFTER = 3  # consecutive full rows after a broken one before short rows are accepted again
-_DELIMITERS = ",;\t|"
-_BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_QUOTED_FORMULA = re.compile(r'="([^"]*)"')  # how spreadsheets are made to keep leading zeros
 
 
-def read_cells(path: Path, mapping: Mapping[str, str], position: FeedPosition) -> Iterator[ItemDraft | Reject]:
-    """The drafts and rejections of a .csv or .tsv file, in order. Raises BadFeed where it has no usable header."""
-    with path.open("rb") as raw:
-        encoding = _encoding(raw.peek(4)[:4])
-        errors = "replace" if encoding == "utf-16" else "surrogateescape"
-        with io.TextIOWrapper(raw, encoding=encoding, errors=errors, newline="") as stream:
-            position.follow(path.stat().st_size, raw.tell)
-            records = iter(_Records(stream, _delimiter(path, encoding), errors))
-            header = next((record for record in records if record.cells or record.fault), None)
-            if header is None:
-                raise BadFeed(f"{path}: is empty; the first line must name the columns, 'id' among them")
-            if header.fault:
-                raise BadFeed(f"{path}: line {header.line}, the header: {header.fault}; save the file as UTF-8 CSV")
-            columns = assign_columns(header.cells, mapping, str(path))
-            yield from _drafts(records, columns)
+def read_cells(feed: OpenFeed, table: Table) -> None:
+    """Puts the rows of a delimited text into the table. Raises BadFeed where it has no usable header."""
+    head = feed.head()
+    encoding, page = find_encoding(head)
+    if encoding not in ("utf-8", "utf-8-sig"):
+        table.notes.append(f"read as {encoding}")
+    errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
+    lines = head.decode(encoding, "replace").splitlines(keepends=True)
+    start = lines[: 3 * LOOKED_AT]
+    delimiter = (
+        "\t" if feed.suffix in (".tsv", ".tab") and any("\t" in line for line in start) else find_delimiter(start)
+    )
+    with io.TextIOWrapper(feed.stream, encoding=encoding, errors=errors, newline="") as stream:
+        records = iter(_Records(stream, delimiter, page if errors == "surrogateescape" else ""))
+        first = list(islice((record for record in records if record.cells or record.fault), LOOKED_AT))
+        header, is_named = find_header([record.cells for record in first])
+        if header is None:
+            raise BadFeed(f"{feed.name}: is empty; the first line must name the columns")
+        cells = first[header].cells
+        if first[header].fault:
+            raise BadFeed(f"{feed.name}: line {first[header].line}, the header: {first[header].fault}")
+        if is_named:
+            table.set_columns(cells)
+            if header:
+                table.notes.append(
+                    f"the columns are named in line {first[header].line}, what stands above is passed over"
+                )
+        else:
+            table.set_columns([f"column_{n}" for n in range(1, len(cells) + 1)])
+            table.notes.append("no line names the columns, which are numbered")
+        _put(table, first[header + is_named :], records)
 
 
-def _drafts(records: Iterator["_Record"], columns: Columns) -> Iterator[ItemDraft | Reject]:
-    maker = DraftMaker()
-    sure = SURE_AFTER  # full rows since the last broken one
-    for record in records:
-        is_full = len(record.cells) == columns.count
+def _put(table: Table, first: list["_Record"], records: Iterator["_Record"]) -> None:
+    count, sure = len(table.columns), SURE_AFTER  # full rows since the last broken one
+    for record in chain(first, records):
+        cells = record.cells
+        is_full = len(cells) == count
         if record.is_broken:
             sure = 0
         elif sure < SURE_AFTER:
             sure = sure + 1 if is_full else 0
-        try:
-            if record.fault:
-                raise BadItem(record.fault)
-            if record.cells and sure < SURE_AFTER and not is_full:
-                # a line after a broken row may be the rest of its text rather than an item
-                raise BadItem("follows a broken row, and has not one cell for each column")
-            if record.cells:
-                yield maker.from_cells(record.cells, columns, record.line)
-        except BadItem as error:
-            yield reject(record.line, str(error), record.raw())
+        if record.fault:
+            table.add_fault(record.line, record.fault, record.raw())
+        elif cells and sure < SURE_AFTER and not is_full:
+            # a line after a broken row may be the rest of its text rather than an item
+            table.add_fault(record.line, "follows a broken row, and has not one cell for each column", record.raw())
+        elif len(cells) > count and any(map(str.strip, cells[count:])):
+            reason = f"{len(cells)} cells, but the header has {count} columns"
+            table.add_fault(record.line, reason, record.raw())
+        elif cells:
+            if record.has_formula:
+                cells = [match[1] if (match := _QUOTED_FORMULA.fullmatch(cell)) else cell for cell in cells]
+            table.add_cells(record.line, cells[:count] if len(cells) > count else cells, record.note)
 
 
-@dataclass(frozen=True)
-class _Record:
+class _Record(NamedTuple):
     """One row: its cells, or its fault; `is_broken` if its end could not be determined."""
 
     line: int
@@ -67,6 +83,12 @@ class _Record:
     fault: str
     is_broken: bool
     lines: list[str]
+    note: str = ""
+
+    @property
+    def has_formula(self) -> bool:
+        """Whether a cell may be written as ="007"."""
+        return '="' in self.lines[0] or (len(self.lines) > 1 and any('="' in line for line in self.lines))
 
     def raw(self) -> str:
         return "".join(self.lines[:20]).rstrip("\r\n")
@@ -120,14 +142,17 @@ class _Lines:
 
 
 class _Records:
-    """Iterates over the rows of a file. A row that does not end, such as by an open quote, costs no other rows."""
+    """Iterates over the rows of a file. A row that does not end, such as by an open quote, costs no other rows.
 
-    def __init__(self, stream: TextIO, delimiter: str, errors: str) -> None:
+    `page` is the code page of rows whose bytes are not of the file's encoding, and were read as surrogates.
+    """
+
+    def __init__(self, stream: TextIO, delimiter: str, page: str) -> None:
         # the module's own limit of 131,072 characters a cell is process-wide; ours is per row and stricter on memory
         csv.field_size_limit(MAX_ROW_CHARS + 1)
         self._lines = _Lines(stream)
         self._delimiter = delimiter
-        self._replaces = errors == "replace"
+        self._page = page
 
     def __iter__(self) -> Iterator[_Record]:
         lines = self._lines
@@ -135,7 +160,7 @@ class _Records:
         while True:
             line = lines.number + 1
             lines.begin_record()
-            cells, fault = [], ""
+            cells, fault, note = [], "", ""
             try:
                 cells = next(reader)
             except StopIteration:
@@ -149,19 +174,14 @@ class _Records:
             if fault:
                 lines.go_back()
                 reader = csv.reader(lines, delimiter=self._delimiter)
-            text_fault = fault or _text_fault(lines.record, self._replaces)
-            yield _Record(line, cells, text_fault, bool(fault), lines.record)
-
-
-def _text_fault(lines: list[str], replaces: bool) -> str:
-    """Why the row is no valid text, "" where it is; with `replaces`, wrong bytes were read as U+FFFD, else as
-    surrogates."""
-    for line in lines:
-        if "\0" in line:
-            return "holds a NUL byte"
-        if not line.isascii() and (("\ufffd" in line) if replaces else not _is_utf8(line)):
-            return "is not UTF-16" if replaces else "is not UTF-8"
-    return ""
+            text = lines.record[0] if len(lines.record) == 1 else "".join(lines.record)
+            if "\0" in text:
+                yield _Record(line, cells, fault or "holds a NUL byte", bool(fault), lines.record)
+                continue
+            if not text.isascii() and self._page and not _is_utf8(text):
+                cells = [_in_page(cell, self._page) for cell in cells]
+                note = f"is not UTF-8, and was read as {self._page}"
+            yield _Record(line, cells, fault, bool(fault), lines.record, note)
 
 
 def _is_utf8(line: str) -> bool:
@@ -172,15 +192,9 @@ def _is_utf8(line: str) -> bool:
     return True
 
 
-def _encoding(start: bytes) -> str:
-    return next((encoding for bom, encoding in _BOMS.items() if start.startswith(bom)), "utf-8")
+def _in_page(cell: str, page: str) -> str:
+    """The cell, its undecoded bytes read in a code page; good UTF-8 beside them stays."""
+    return _UNDECODED.sub(lambda found: found[0].encode("utf-8", "surrogateescape").decode(page, "replace"), cell)
 
 
-def _delimiter(path: Path, encoding: str) -> str:
-    """The cell delimiter: a tab in a .tsv file, else the one that gives the header the most columns."""
-    if path.suffix.lower() in (".tsv", ".tab"):
-        return "\t"
-    with path.open(encoding=encoding, errors="replace", newline="") as head:
-        header = next((line for line in iter(lambda: head.readline(MAX_ROW_CHARS), "") if line.strip()), "")
-    counts = {delimiter: len(next(csv.reader([header], delimiter=delimiter), [])) for delimiter in _DELIMITERS}
-    return max(_DELIMITERS, key=lambda delimiter: counts[delimiter])
+_UNDECODED = re.compile("[\udc80-\udcff]+")

@@ -5,10 +5,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from magpie.data.catalogue.items import ItemDraft
-from magpie.data.errors import BadFeed, BadItem
+from magpie.data.errors import BadFeed
 from magpie.data.feeds.progress import FeedPosition
-from magpie.data.feeds.row_to_draft import Reject, reject
+from magpie.data.feeds.table import Table
 from magpie.data.pictures.decode import SUFFIXES, VIDEO_SUFFIXES
 
 _TAKEN = SUFFIXES | VIDEO_SUFFIXES
@@ -16,31 +15,26 @@ _SEPARATORS = re.compile(r"[\s_\-+.]+|%20")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
-def read_folder(folder: Path, position: FeedPosition) -> Iterator[ItemDraft | Reject]:
-    """The drafts and rejections of all pictures under the folder, by path; their lines are running numbers from 1.
+def put_pictures(folder: Path, table: Table, position: FeedPosition) -> None:
+    """Puts a row for each picture under the folder into the table, by path; their lines are running numbers from 1.
 
     Raises BadFeed where there are no pictures.
     """
     paths = sorted(_walk(folder))
     if not paths:
-        raise BadFeed(f"{folder}: holds no pictures ({', '.join(sorted(_TAKEN))})")
+        raise BadFeed(f"{folder}: holds no pictures ({', '.join(sorted(_TAKEN))}), and no feed")
     done = 0
     position.follow(len(paths), lambda: done)
+    table.set_columns(["id", "title", "category", "image"])
     for done, path in enumerate(paths, 1):
         *subfolders, name = path.split("/")
-        draft = ItemDraft(
-            item_id=path,
-            title=readable(name.rsplit(".", 1)[0]),
-            category=" > ".join(readable(part) for part in subfolders),
-            pictures=(path,),
-            line=done,
-        )
-        try:
-            draft.canonical  # noqa: B018  (raises BadItem for what cannot be stored)
-        except BadItem as error:
-            yield reject(done, str(error), path)
-        else:
-            yield draft
+        category = " > ".join(readable(part) for part in subfolders)
+        table.add_cells(done, [path, readable(name.rsplit(".", 1)[0]), category, path])
+
+
+def holds_pictures(folder: Path) -> bool:
+    """Whether there is a picture in the folder or below."""
+    return next(_walk(folder), None) is not None
 
 
 def readable(name: str) -> str:

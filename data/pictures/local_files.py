@@ -88,14 +88,14 @@ class PictureRoot:
         """The absolute path with symbolic links resolved; None where it is outside the root."""
         if "://" in given or "\0" in given:
             return None
-        folder, name = os.path.split(os.path.join(self.root, given))
+        folder, _, name = (given if given[:1] == os.sep else self._inside + given).rpartition(os.sep)
         if name in ("", ".", ".."):
             return None
         # resolving link by link costs more than all the rest; the pictures of a feed share few folders
         real = self._real_folders.get(folder)
         if real is None:
-            real = self._real_folders[folder] = os.path.realpath(folder)
-        path = os.path.join(real, name)
+            real = self._real_folders[folder] = os.path.realpath(folder or os.sep).rstrip(os.sep)
+        path = f"{real}{os.sep}{name}"
         if os.path.islink(path):
             path = os.path.realpath(path)
         return path if path.startswith(self._inside) else None

@@ -11,6 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from magpie.indexer.fusion.halves import stand_twice
+
 _LEAST_KNOWN = 0.05  # of a query's letters: vectors still order what no word finds
 _SHARE_PER_SILENCE = 4.0  # vectors against words where texts say nothing; docs/notes/relevance.md
 _POWER_PER_SILENCE = 3.0  # of the known share of a query's words, there
@@ -51,6 +55,10 @@ class Mix:
         """The weights of a query, by the shares of it that the catalogue's words and the encoder know."""
         vectors = self.vectors * max(_LEAST_KNOWN, known_by_encoder)
         return Weights(self.words * known_words**self.power, vectors * self.text, vectors * self.image)
+
+    def stand_twice(self, queries: np.ndarray) -> np.ndarray:
+        """(q, 2·dim) queries as fused rows are compared with them, without what depends on each query."""
+        return stand_twice(queries, self.text, self.image)
 
     def of_vectors(self) -> Weights:
         """The weights of a query that no words are searched for."""

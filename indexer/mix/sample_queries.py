@@ -23,6 +23,10 @@ _TITLE_WORDS = (2, 6)
 _DESCRIPTION_WORDS = (2, 6)
 _COMPANY_WORDS = (1, 4)
 _USUAL_WORDS = 3_000  # of the language, from which company words come
+_ABSENT = 240
+_TOO_USUAL, _RARE = 1_000, 20_000  # ranks of words in their language between which they name things
+_TRIED = 2_000
+_SHORT = 3  # letters
 _WORD = re.compile(r"[^\s,;:.!?()\[\]\"]+")
 
 
@@ -81,6 +85,22 @@ def sample_queries(texts: Sequence[ItemText], language: str, known: Callable[[st
         *_some(accompanied, chance),
         *_of_synonyms(texts, chance, known),
     ]
+
+
+def absent_queries(texts: Sequence[ItemText], language: str, known: Callable[[str], bool]) -> list[SampledQuery]:
+    """Queries for what the catalogue lacks: usual words of the language that it does not have, alone, after another
+    one, and after a value of an item; none in a language without a list."""
+    chance = random.Random(len(texts))
+    frequencies = word_frequencies(language)
+    usual = sorted(frequencies, key=lambda word: (-frequencies[word], word))[_TOO_USUAL:_RARE]
+    tried = chance.sample(usual, min(len(usual), _TRIED))
+    lacking = [word for word in tried if word.isalpha() and len(word) > _SHORT and not known(word)]
+    values = sorted({value for text in texts for value in text.values})
+    queries = []
+    for place in range(_ABSENT if lacking else 0):
+        before = ["", chance.choice(lacking), chance.choice(values) if values else ""][place % 3]
+        queries.append(SampledQuery("absent", f"{before} {chance.choice(lacking)}".strip(), ()))
+    return queries
 
 
 def _some(several: Sequence[Drawn], chance: random.Random) -> list[Drawn]:

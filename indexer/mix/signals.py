@@ -11,7 +11,7 @@ from magpie.indexer.indexes.lexical_index import LexicalIndex
 from magpie.indexer.indexes.lexical_index_builder import LexicalIndexBuilder
 from magpie.indexer.mix.sample_queries import SampledQuery
 from magpie.indexer.text.item_text import ItemText
-from magpie.indexer.text.query_words import Alternative, QueryWord, analyse_query
+from magpie.indexer.text.query_words import Alternative, Languages, QueryWord, QueryWords, analyse_query
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,18 @@ class SampledWords:
 
     def match(self, query: SampledQuery) -> tuple[np.ndarray, float]:
         """(n,) float32 lexical scores, 0 for items that do not match, and the share of the words that are known."""
-        words = analyse_query(query.text, self._index.languages)
-        hidden = {word.text for word in analyse_query(query.withheld, self._index.languages).words}
-        asked = tuple(_as_unknown(word) if word.text in hidden else word for word in words.words)
-        matches = self._index.match(self._statistics.look_up(replace(words, words=asked)))
+        languages = self._index.languages
+        words = withhold(analyse_query(query.text, languages), query.withheld, languages)
+        matches = self._index.match(self._statistics.look_up(words))
         scores = np.zeros(self._index.num_rows, np.float32)
         scores[matches.rows] = matches.scores
         return scores, matches.known_share
+
+
+def withhold(words: QueryWords, withheld: str, languages: Languages) -> QueryWords:
+    """The words of a query with those of `withheld` as ones that no item has."""
+    hidden = {word.text for word in analyse_query(withheld, languages).words}
+    return replace(words, words=tuple(_as_unknown(word) if word.text in hidden else word for word in words.words))
 
 
 def _as_unknown(word: QueryWord) -> QueryWord:

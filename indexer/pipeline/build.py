@@ -18,13 +18,14 @@ from magpie.indexer.fusion.learned_fusion import LearnedFusion
 from magpie.indexer.fusion.modality_conflicts import describe_conflicts, save_conflicts
 from magpie.indexer.generations.recall_check import measure_recall
 from magpie.indexer.indexes.vector_index import build_index
-from magpie.indexer.pipeline.confidence import calibrate_confidence
+from magpie.indexer.mix.mix import Mix
 from magpie.indexer.pipeline.inputs import BuildInputs
 from magpie.indexer.pipeline.steps import (
     Composition,
     EncodedItems,
     FusedItems,
     WeighedParts,
+    calibrate,
     encode_items,
     fuse_items,
     learn_composition,
@@ -75,6 +76,7 @@ def build(inputs: BuildInputs, folder: Path, progress: Progress, times: StageTim
         fused = fuse_items(inputs, snapshot, encoded, weighed)
         composition = learn_composition(snapshot.columns, weighed.parts, encoded.encode_queries, keys)
         mix = measure_weights(inputs, snapshot, encoded, weighed, fused, cache)
+        confidence = calibrate(snapshot, encoded, fused, Mix(**mix["weights"]), folder)
         times.end_stage("mix")
     items = BuiltItems(snapshot, encoded, weighed, fused, composition, inputs.index_factory)
     progress("index", 0, 1)
@@ -84,7 +86,7 @@ def build(inputs: BuildInputs, folder: Path, progress: Progress, times: StageTim
     twice = {kind: stand_twice(rows) for kind, rows in queries.items()}
     recall = measure_recall(folder, snapshot.ids, fused.vectors, twice)
     broken = {snapshot.files[key]: reason for key, reason in encoded.pictures.failures.items()}
-    about = items.describe(inputs) | {"recall": recall, "mix": mix}
+    about = items.describe(inputs) | {"recall": recall, "mix": mix, "confidence": confidence}
     return Built(about, snapshot.texts_encoded, encoded.pictures.num_encoded, broken)
 
 
@@ -138,7 +140,6 @@ class BuiltItems:
             "fingerprint": spec.fingerprint,
             "dim": spec.dim,
             "parts": list(PARTS),
-            "confidence": calibrate_confidence(stand_twice(encoded.synthetic_queries), fused.vectors),
             "fusion": fused.fusion.kind,
             "fusion_weights": {"text": None if mean_weight is None else round(mean_weight, 3)},
             "fusion_judgement": dict(fused.fusion.judgement),

@@ -5,6 +5,7 @@ The order is encode_items, weigh_parts, fuse_items; learn_composition also takes
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,11 @@ from magpie.indexer.fusion.halves import fuse_all, fuse_halves
 from magpie.indexer.fusion.missing_part_imputation import ImputedAverage
 from magpie.indexer.fusion.modality_conflicts import Conflicts, category_numbers, find_conflicts
 from magpie.indexer.indexes.attribute_columns import Columns
+from magpie.indexer.indexes.lexical_index import LexicalIndex
 from magpie.indexer.mix.measure import measure_mix
-from magpie.indexer.mix.mix import silence_of
+from magpie.indexer.mix.mix import Mix, silence_of
 from magpie.indexer.mix.signals import SampledItems
+from magpie.indexer.pipeline.confidence import CalibratedIndex, calibrate_confidence
 from magpie.indexer.pipeline.inputs import BuildInputs
 from magpie.indexer.read_catalogue import Snapshot
 from magpie.indexer.text.lexicon import load_lexicon
@@ -138,6 +141,12 @@ def measure_weights(
     items = SampledItems(texts, fused.vectors[rows], undescribed, encoded.parts["image"][rows])
     silence = silence_of(weighed.mean_text_weight, weighed.weighing.typical)
     return measure_mix(items, silence, encoded.encode_queries, encoder.known_share, encoder.spec.model)
+
+
+def calibrate(snapshot: Snapshot, encoded: EncodedItems, fused: FusedItems, mix: Mix, folder: Path) -> dict[str, Any]:
+    """From which evidence on an answer is one: the entry "confidence" of the manifest. The folder has the words."""
+    index = CalibratedIndex(LexicalIndex.open(folder / "words"), fused.vectors, mix, encoded.encode_queries)
+    return calibrate_confidence(index, snapshot.sample.texts, encoded.synthetic_queries, encoded.parts["image"])
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ from magpie.search.histogram import date_histogram, histogram
 from magpie.search.live_index.segment import Segment
 from magpie.search.request import FacetValue, Range
 
+# Fields that a search filters by and whose other values are counted as well. Each takes another look at all columns;
+# people choose among a handful.
+MOST_RECOUNTED = 6
 # for each segment the (m,) rows that match
 Matching = Sequence[np.ndarray]
 
@@ -55,18 +58,21 @@ def find_ranges(
 
 
 def find_without_each_filter(
-    segments: Sequence[Segment], matching: Matching, filters: Mapping[str, FilterValue]
+    segments: Sequence[Segment], matches: Sequence[np.ndarray], filters: Mapping[str, FilterValue]
 ) -> dict[str, list[np.ndarray]]:
-    """For each field of which values or a range are asked, by segment, the `matching` rows that pass the other filters.
-
-    Raises BadFilter.
-    """
+    """For each of the first fields of which values or a range are asked, by segment, the rows that match without the
+    filter on it. `matches` are (n,) bool by segment: those that match whatever the filters. Raises BadFilter."""
     found = {}
-    for name in (name for name, given in filters.items() if read_filter(name, given).wants_values):
+    for name in fields_to_recount(filters)[:MOST_RECOUNTED]:
         others = {other: value for other, value in filters.items() if other != name}
         allowed = [segment.columns.allowed(others) for segment in segments]
-        found[name] = [own if rows is None else own[rows[own]] for own, rows in zip(matching, allowed, strict=True)]
+        found[name] = [np.flatnonzero(m if a is None else m & a) for m, a in zip(matches, allowed, strict=True)]
     return found
+
+
+def fields_to_recount(filters: Mapping[str, FilterValue]) -> list[str]:
+    """The fields of which values or a range are asked, so that others might be chosen."""
+    return [name for name, given in filters.items() if read_filter(name, given).wants_values]
 
 
 def _range(numbers: np.ndarray, is_dates: bool) -> Range:

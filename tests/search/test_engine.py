@@ -19,6 +19,7 @@ from magpie.data.settings import Settings
 from magpie.indexer.rebuild import rebuild
 from magpie.search.engine import SearchEngine
 from magpie.search.request import MODES, SearchRequest
+from magpie.search.retrieval.facets import MOST_RECOUNTED
 from tests.support.shop import draw
 
 
@@ -114,6 +115,33 @@ def test_filters_hold_and_still_fill_the_page(engine: SearchEngine) -> None:
     result = engine.search(SearchRequest(text="ball", filters={"price": {"gte": 10, "lt": 20}}, k=50))
     assert len(result.hits) == 10
     assert all(10 <= hit.price < 20 for hit in result.hits)
+
+
+def test_totals_with_other_filters_are_those_of_the_searches(engine: SearchEngine) -> None:
+    others = [{}, {"colour": ["Red"]}, {"colour": ["Teal"]}, {"price": {"lt": 9}, "kind": ["ball"]}]
+    asked = [
+        SearchRequest(text=text, filters=filters, not_text="blue" if text else "", k=1)
+        for text in ("red ball", "zzxqv wqkjhd", "")
+        for filters in others
+    ]
+    answers = [engine.search(each) for each in asked]
+    assert engine.totals(asked) == [each.total if each.confident else 0 for each in answers]
+
+
+def test_facets_of_many_filtered_fields_are_told_apart(changing, tmp_path: Path) -> None:
+    engine, catalogue, _ = changing
+    names = [f"f{n}" for n in range(MOST_RECOUNTED + 2)]
+    sides = [dict.fromkeys(names, side) for side in ("left", "right")]
+    drafts = [ItemDraft(f"s-{n}", "Oak shelf", attributes=side) for n, side in enumerate(sides)]
+    drafts += [ItemDraft(f"o-{name}", "Oak shelf", attributes={**sides[0], name: "right"}) for name in names]
+    catalogue.upsert(drafts, tmp_path)
+    engine.refresh()
+    found = engine.search(SearchRequest(text="oak shelf", filters={name: ["left"] for name in names}))
+    counted = {name: {one.value: one.count for one in found.facets[name]} for name in names}
+    assert all(counted[name] == {"left": 1, "right": 1} for name in names[:MOST_RECOUNTED])
+    assert all(counted[name] == {"left": 1} for name in names[MOST_RECOUNTED:])
+    assert [notice.count(names[-1]) for notice in found.notices] == [1]
+    assert engine.search(SearchRequest(text="oak shelf", filters={name: ["left"] for name in names[:6]})).notices == []
 
 
 @given(st.integers(1, 12), st.integers(0, 30))

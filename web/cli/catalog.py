@@ -1,12 +1,15 @@
 """`magpie catalog`: import, export, count and label items, and list conflicts of picture and text."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from magpie.web.cli.main import open_settings
 from magpie.web.cli.output import as_json, print_facts, print_json, print_table, progress_on_stderr, say
+
+if TYPE_CHECKING:
+    from magpie.data.feeds.import_feed import ImportReport
 
 
 @click.group()
@@ -15,7 +18,7 @@ def catalog() -> None:
 
 
 @catalog.command("import")
-@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.argument("source")
 @click.option(
     "--images",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -28,35 +31,94 @@ def catalog() -> None:
     metavar="FIELD=COLUMN,…",
     help="Which column holds which field, such as title=product_name,price=mrp.",
 )
+@click.option("--profile", default="auto", metavar="NAME", help="Who made the feed: auto, none, or a maker's name.")
+@click.option("--language", "languages", metavar="CODE,…", default="", help="Languages wanted of texts in several.")
+@click.option("--picture-pattern", default="", metavar="PATH", help='Where pictures lie, such as "images/{id:03}.png".')
+@click.option("--picture-host", "picture_hosts", multiple=True, metavar="HOST", help="Fetch pictures from this host.")
+@click.option("--table", metavar="NAME", help="Table of a database.")
+@click.option("--query", metavar="SELECT", help="Query of a database, instead of a table.")
+@click.option("--keep-variants", is_flag=True, help="Make each variant an item of its own, with group_id.")
+@click.option("--dry-run", is_flag=True, help="Write nothing; say what each column is taken for.")
+@click.option("--sync", is_flag=True, help="Also take out the items that the feed does not name.")
+@click.option(
+    "--sync-max",
+    type=click.FloatRange(0, 1),
+    default=0.3,
+    show_default=True,
+    help="Change nothing where --sync would take out more than this share of the items.",
+)
+@click.option("--force", is_flag=True, help="Take out as many as the feed does not name.")
 @as_json
 @click.pass_context
-def import_(ctx: click.Context, source: Path, images: Path | None, mapping: str, as_json: bool) -> None:
-    """Import SOURCE: a .csv, .tsv, .jsonl or .parquet file, or a folder of pictures.
+def import_(ctx: click.Context, /, source: str, images: Path | None, mapping: str, as_json: bool, **given: Any) -> None:
+    """Import SOURCE: a file (.csv, .tsv, .txt, .json, .jsonl, .xml, .xlsx, .ods, .yaml, .parquet, also packed), a
+    folder, an https:// or s3:// address, an SQLAlchemy URL with --table, or - for standard input.
 
     Items with a known id are updated; rows that cannot be used are written to a rejects file with the reason.
     """
     from magpie.data.catalogue.catalogue import Catalogue
     from magpie.data.database.connection import open_database
-    from magpie.data.feeds.import_feed import import_feed
+    from magpie.data.errors import BadFeed
+    from magpie.data.feeds.import_feed import Sync, import_feed
+    from magpie.data.feeds.read_feed import FeedOptions
 
     settings = open_settings(ctx)
+    if given["picture_hosts"]:
+        named = ",".join(filter(None, (settings.picture_hosts, *given["picture_hosts"])))
+        settings = settings.model_copy(update={"picture_hosts": named})
+    options = FeedOptions(
+        mapping=_parse_mapping(mapping),
+        profile=given["profile"],
+        languages=tuple(filter(None, (code.strip() for code in given["languages"].split(",")))),
+        picture_pattern=given["picture_pattern"],
+        table=given["table"],
+        query=given["query"],
+        keeps_variants=given["keep_variants"],
+    )
     database = open_database(settings)
-    with progress_on_stderr(is_quiet=as_json) as progress:
-        report = import_feed(
-            Catalogue(database, settings),
-            source,
-            images=images,
-            mapping=_parse_mapping(mapping),
-            on_progress=lambda rows, done, total: progress("import", done, total),
-        )
-    database.close()
+    try:
+        with progress_on_stderr(is_quiet=as_json) as progress:
+            report = import_feed(
+                Catalogue(database, settings),
+                source,
+                images=images,
+                options=options,
+                on_progress=lambda rows, done, total: progress("import", done, total),
+                sync=Sync(given["sync"], 1.0 if given["force"] else given["sync_max"]),
+                is_dry_run=given["dry_run"],
+            )
+    finally:
+        database.close()
+    _tell(report, as_json)
+    if not report.num_taken:
+        where = f"; see {report.rejects_file}" if report.rejects_file else ""
+        raise BadFeed(f"{shown_source(source)}: no row could be taken{where}")
+
+
+def _tell(report: "ImportReport", as_json: bool) -> None:
+    """Prints the report, and on stderr how the feed was understood and what is likely amiss."""
+    for note in report.notes:
+        say(f"Note: {note}")
+    for warning in report.warnings:
+        say(f"WARNING: {warning}")
     if as_json:
         print_json(report.as_dict())
-        return
-    print_facts({name: value for name, value in report.as_dict().items() if name != "rejects_file"})
+    elif report.is_dry_run:
+        names = ("column", "meaning", "type", "sample", "missing")
+        rows = [
+            [f"{each[name]:.0%}" if name == "missing" else str(each[name]) for name in names] for each in report.columns
+        ]
+        print_table(names, rows, right=["missing"])
+        say(f"{report.num_taken:,} items of {report.read:,} rows; nothing was written")
+    else:
+        left_out = ("rejects_file", "notes", "warnings", "picture_hosts")
+        print_facts({name: value for name, value in report.as_dict().items() if name not in left_out})
     if report.rejects_file:
-        say(f"Rejected rows, with reasons: {report.rejects_file}")
-    say("Next: magpie index rebuild")
+        say(f"Rejected rows and notes: {report.rejects_file}")
+    for host, number in list(report.picture_hosts.items())[:5]:
+        say(f"{number:,} pictures lie at {host}; take them with --picture-host {host}")
+    if report.num_taken and not report.is_dry_run:
+        say("Next: magpie index rebuild")
 
 
 @catalog.command()
@@ -161,6 +223,12 @@ def label(ctx: click.Context, field: str, values: str | None, min_confidence: fl
     else:
         print_facts(found)
         say("A running server shows them within a second or so; the next magpie index rebuild adds them to the index")
+
+
+def shown_source(source: str) -> str:
+    from magpie.data.feeds.open_source import shown
+
+    return shown(source)
 
 
 def _parse_mapping(text: str) -> dict[str, str]:

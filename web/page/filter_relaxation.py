@@ -1,5 +1,6 @@
 """Filter relaxation: for filters that leave no result, the searches with one filter less, or with none."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from magpie.search.engine import SearchEngine
@@ -8,7 +9,7 @@ from magpie.web.page.cards import field_label
 from magpie.web.page.state import PageState
 from magpie.web.page.texts import Text
 
-_MOST = 5
+_MOST_FILTERS, _MOST_PARTS = 3, 2  # that are left out for a try, each of which costs as much as half a search
 
 
 @dataclass(frozen=True)
@@ -20,24 +21,23 @@ class WiderSearch:
     total: int
 
 
-def relax_filters(engine: SearchEngine, state: PageState, request: SearchRequest, text: Text) -> list[WiderSearch]:
-    """The searches with one filter less that find something, the most matches first; else the one without filters."""
+def relax_filters(
+    engine: SearchEngine, state: PageState, request: SearchRequest, read: Sequence[str], text: Text
+) -> list[WiderSearch]:
+    """The searches with one filter less that find something, the most matches first; else the one without filters.
+
+    `read` are the parts of the words that narrow the answer; the words without one of them are a search as well.
+    """
     wider = [
         (text("without_filter", filter=field_label(name, text)), state.without_field(name)) for name in state.filters
+    ][:_MOST_FILTERS]
+    wider += [
+        (text("without_part", part=part), state.but(q=" ".join(state.q.replace(part, " ").split())))
+        for part in read[:_MOST_PARTS]
     ]
-    found = [
-        WiderSearch(label, other.url, total)
-        for label, other in wider[:_MOST]
-        if (total := _count(engine, replace(request, filters=other.filters)))
-    ]
-    found.sort(key=lambda one: -one.total)
-    if len(state.filters) == 1 or found:
-        return found
-    total = _count(engine, replace(request, filters={}))
-    return [WiderSearch(text("without_filters"), state.but(filters={}).url, total)] if total else []
-
-
-def _count(engine: SearchEngine, request: SearchRequest) -> int:
-    """How many items match, 0 without a confident answer."""
-    result = engine.search(replace(request, k=1, facets=False, client_id="", session_id=""))
-    return result.total if result.confident else 0
+    tried = [replace(request, filters=other.filters, text=other.q) for _, other in wider]
+    *totals, of_all = engine.totals([*tried, replace(request, filters={})])
+    found = [WiderSearch(label, other.url, total) for (label, other), total in zip(wider, totals, strict=True) if total]
+    if not found and of_all and len(wider) > 1 and state.filters:
+        return [WiderSearch(text("without_filters"), state.but(filters={}).url, of_all)]
+    return sorted(found, key=lambda one: -one.total)

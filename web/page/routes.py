@@ -25,7 +25,7 @@ from magpie.web.page.layout import GRID, PHONE_GRID, is_phone
 from magpie.web.page.start_page_rows import rows_for
 from magpie.web.page.state import PageState
 from magpie.web.page.texts import LANGUAGES, Text, language_of, script_texts, texts_for
-from magpie.web.page.view import Found, PageView, view_results
+from magpie.web.page.view import Found, PageView, narrowing_parts, view_results
 from magpie.web.services import services
 
 SIMILAR_SHOWN = 12
@@ -187,7 +187,7 @@ def _search(state: PageState) -> PageView:
         result,
         liked=opened.catalogue.get(state.like) if state.like else None,
         upload=opened.uploads.get(state.picture) if state.picture else None,
-        wider=relax_filters(opened.engine, state, asked, text) if state.filters and not result.confident else (),
+        wider=() if result.confident else relax_filters(opened.engine, state, asked, narrowing_parts(result), text),
         rows=rows_for(opened, opened.identities.visit(), private, text) if state.is_start else (),
     )
     return view_results(state, found, text)

@@ -118,6 +118,7 @@ CHINESE = {
     "nothing_filters": "减少筛选条件后会有结果：",
     "nothing_filters_none": "去掉筛选也没有用：不筛选同样没有匹配的结果。",
     "without_filter": "不限 {filter}",
+    "without_part": "去掉“{part}”",
     "without_filters": "不用任何筛选",
     "nearest": "最接近的结果",
     "because": "因为您看过“{title}”",

@@ -118,6 +118,7 @@ ENGLISH = {
     "nothing_filters": "With fewer filters there are results:",
     "nothing_filters_none": "Removing filters does not help: nothing matches without them either.",
     "without_filter": "without {filter}",
+    "without_part": "without “{part}”",
     "without_filters": "without any filter",
     "nearest": "Nearest matches",
     "because": "Because you looked at “{title}”",

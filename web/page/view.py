@@ -127,11 +127,20 @@ def _chips(state: PageState, text: Text) -> list[Chip]:
 
 def _read_chips(state: PageState, result: SearchResult, text: Text) -> list[Chip]:
     """A chip for each part of the words that narrows or orders the answer; without it they are plain words."""
-    labels = {one.text: label for one in reversed(result.understood) if (label := understood_label(one, text))}
+    labels: dict[str, str] = {}
+    for one in result.understood:
+        if label := understood_label(one, text):
+            labels.setdefault(one.text, label)
     return [
         Chip(label, state.but(literal=(*state.literal, part)).url, text("remove_read", part=part))
-        for part, label in reversed(labels.items())
+        for part, label in labels.items()
     ]
+
+
+def narrowing_parts(result: SearchResult) -> list[str]:
+    """The parts of the words that leave items out."""
+    kinds = ("phrase", "exclusion", "price", "measure")
+    return list(dict.fromkeys(one.text for one in result.understood if one.kind in kinds))
 
 
 def understood_label(one: Understood, text: Text) -> str:

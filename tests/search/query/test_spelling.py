@@ -103,3 +103,7 @@ def test_slips_stand_in_the_text_and_apart(text: str) -> None:
     slips = SPELLER.slips(text, lambda word: False)
     assert all(0 <= slip.start < slip.end <= len(text) and slip.right in COUNTS for slip in slips)
     assert all(a.end <= b.start for a, b in pairwise(slips))
+
+
+def test_only_as_many_words_are_looked_at_as_a_query_may_have() -> None:
+    assert corrected("wtach " * 40) == "watch " * 32 + "wtach " * 8

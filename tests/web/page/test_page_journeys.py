@@ -101,6 +101,30 @@ def test_what_was_not_understood_is_said(open_page: Any, server: Server) -> None
 
 
 @pytest.mark.parametrize("scripts", [True, False])
+def test_what_was_read_in_the_words_is_a_chip_that_one_can_take_away(open_page: Any, scripts: bool) -> None:
+    page = open_page("/?q=cheap+ring+not+red+under+25", java_script_enabled=scripts)
+    read = page.locator(".chip-read")
+    assert [one.split("\n")[0] for one in read.all_inner_texts()] == ["low prices first", "not red", "Price: up to 25"]
+    assert "ring-red" not in shown(page)
+    page.get_by_role("link", name="Take “not red” as plain words").click()
+    page.wait_for_url("**/?q=cheap+ring+not+red+under+25&literal=not+red")
+    wait_until(page, "document.querySelectorAll('.chip-read').length === 2")
+    assert "ring-red" in shown(page)
+    page.get_by_role("searchbox").fill("box not red")  # other words are read anew
+    page.get_by_role("searchbox").press("Enter")
+    wait_until(page, "!location.search.includes('literal')")
+    wait_until(page, "document.querySelectorAll('.chip-read').length === 1")
+
+
+def test_words_that_leave_nothing_can_be_left_out(open_page: Any) -> None:
+    page = open_page("/?q=ring+under+1")
+    assert page.get_by_role("heading", level=1).inner_text() == "Nothing really matches “ring under 1”."
+    page.get_by_role("link", name="without “under 1”").click()
+    page.wait_for_url("**/?q=ring")
+    wait_until(page, "document.querySelector('[data-item-id]').dataset.itemId.startsWith('ring-')")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
 def test_a_misspelt_word_is_put_right_unless_one_insists(open_page: Any, scripts: bool) -> None:
     page = open_page("/?q=yelow+ring", java_script_enabled=scripts)
     assert shown(page)[0] == "ring-yellow" and "Understood as yellow ring" in page.locator(".notice").inner_text()
