@@ -18,7 +18,7 @@ from magpie.search.retrieval.scoring import score
 
 # Fields that a search filters by and whose other values are counted as well. Each takes another retrieval, up to half
 # as long as a usual search; people choose among a handful.
-MOST_RECOUNTED = 6
+MOST_RECOUNTED = 4
 # for each segment the (m,) rows that match
 Matching = Sequence[np.ndarray]
 
