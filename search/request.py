@@ -116,7 +116,8 @@ class Understood:
     """A part of the query, `text`, that was read as something.
 
     `kind` is "phrase" or "exclusion" (of `words`), "price" or "measure" (a `field` that keeps to a `filter`),
-    "preference" (for low prices), "value" (`words` are the value of `field`) or "asking" (which says nothing)."""
+    "preference" (for low prices), "value" (`words` are the value of `field`),
+    "synonym" (items may have `words` instead) or "asking" (which says nothing)."""
 
     kind: str
     text: str

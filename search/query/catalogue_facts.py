@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from itertools import chain, pairwise
 
@@ -63,12 +63,16 @@ class ColumnFacts:
 class CatalogueFacts:
     """What readings know of a catalogue, segment by segment.
 
-    `knows` tells whether an item has a word in any of its forms; `stems` are the forms of a text's words.
+    `knows` tells whether an item has a word in any of its forms, `has` whether one has words side by side;
+    `stems` are the forms of a text's words;
+    `synonyms` is what else may be said, by the forms of the words that are said.
     """
 
     segments: Sequence[ColumnFacts]
     knows: Callable[[str], bool]
+    has: Callable[[str], bool]
     stems: Callable[[str], Sequence[str]]
+    synonyms: Mapping[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def measures(self) -> tuple[Measure, ...]:

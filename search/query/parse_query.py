@@ -22,6 +22,7 @@ from magpie.search.query.more_like_this import Example, MoreLikeThis, compare_wi
 from magpie.search.query.negation import Negation, negate, split_negated
 from magpie.search.query.query_reader import QueryReader
 from magpie.search.query.reading import PLAIN, Reading
+from magpie.search.query.synonyms import with_synonyms
 from magpie.search.request import MODES, SearchRequest
 
 MAX_K = 1000
@@ -173,7 +174,8 @@ class QueryParser:
     def _query_words(self, words: str, reading: Reading) -> QueryWords:
         phrases = [phrase for one in reading.phrases if (phrase := phrase_of(one, self._languages))]
         excluded = [phrase for one in reading.excluded if (phrase := spellings_of(one, self._languages))]
-        return analyse_query(words, self._languages).with_phrases(phrases, excluded)
+        asked = with_synonyms(analyse_query(words, self._languages), reading.synonyms, self._languages)
+        return asked.with_phrases(phrases, excluded)
 
     def _given(self, request: SearchRequest, segments: list[Segment]) -> tuple[_Given | None, int | None]:
         """The picture or item that the request gives as an example, and the item's `items.id`."""

@@ -6,11 +6,12 @@ from functools import cached_property, lru_cache
 from magpie.indexer.indexes.attribute_columns import Columns
 from magpie.indexer.indexes.collection_statistics import CollectionStatistics
 from magpie.indexer.indexes.lexical_index import LexicalIndex
-from magpie.indexer.text.query_words import analyse_query, phrase_of
+from magpie.indexer.text.query_words import alternatives_of, analyse_query, phrase_of
 from magpie.search.live_index.segment import Segment
 from magpie.search.query.catalogue_facts import CatalogueFacts, ColumnFacts, gather_facts
 from magpie.search.query.reading import Reading, ReadingOptions, read_query
 from magpie.search.query.spelling import Speller
+from magpie.search.query.synonyms import Synonyms, built_in_groups, by_forms
 from magpie.search.request import SearchRequest
 
 _REMEMBERED_WORDS = 20_000
@@ -44,7 +45,13 @@ class QueryReader:
             return before[1]
         statistics = CollectionStatistics((each.lexical, each.dead) for each in segments)
         self._of_columns = {each: known.get(each) or gather_facts(each, self._stems) for each in columns}
-        facts = CatalogueFacts([*self._of_columns.values()], lambda word: self._knows(statistics, word), self._stems)
+        facts = CatalogueFacts(
+            segments=[*self._of_columns.values()],
+            knows=lambda word: self._knows(statistics, word),
+            has=lambda text: self._has(statistics, text),
+            stems=self._stems,
+            synonyms=self._synonyms,
+        )
         self._facts = (indexes, facts)
         return facts
 
@@ -52,9 +59,17 @@ class QueryReader:
     def _speller(self) -> Speller:
         return Speller(dict(self._index.words()), [*dict.fromkeys([*self._index.language_codes, _ALSO_TYPED])])
 
+    @cached_property
+    def _synonyms(self) -> Synonyms:
+        languages = dict.fromkeys([*self._index.language_codes, _ALSO_TYPED])
+        return by_forms([group for code in languages for group in built_in_groups().get(code, ())], self._stems)
+
     def _analyse(self, text: str) -> Sequence[str]:
         phrase = phrase_of(text, self._index.languages)
         return phrase.sequences[0] if phrase else ()
 
     def _knows(self, statistics: CollectionStatistics, word: str) -> bool:
         return not statistics.look_up(analyse_query(word, self._index.languages)).unknown
+
+    def _has(self, statistics: CollectionStatistics, text: str) -> bool:
+        return any(statistics.frequency(one) for one in alternatives_of(text, self._index.languages))

@@ -15,6 +15,7 @@ from magpie.search.query.query_words import any_of, fold, query_words
 from magpie.search.query.quoted_phrases import find_phrases
 from magpie.search.query.spans import Span, taken
 from magpie.search.query.spelling import Slip, Speller
+from magpie.search.query.synonyms import find_synonyms
 from magpie.search.request import FilterValue, Understood
 
 _LEFT_OVER = " ,;:?!，；、。？！的"  # at the ends of what is left
@@ -48,6 +49,11 @@ class Reading:
         return {**self.bounds, **{name: list(values) for name, values in self.wanted.items()}}
 
     @property
+    def synonyms(self) -> list[Understood]:
+        """The words that have synonyms."""
+        return [one for one in self.understood if one.kind == "synonym"]
+
+    @property
     def narrows(self) -> bool:
         """Whether some items are left out."""
         return bool(self.bounds or self.wanted or self.phrases or self.excluded)
@@ -79,7 +85,8 @@ def read_query(text: str, facts: CatalogueFacts, speller: Speller, options: Read
     words = _words(text, spans, sure)
     if not words and not any(span.bounds or span.kind == "exclusion" for span in spans):
         spans, excluded, words = [], [], _words(text, [], sure) or text
-    values = find_values(words, facts) if options.read else []
+    of_words = [*find_values(words, facts), *find_synonyms(words, facts)] if options.read else []
+    taken_back = {fold(part) for part in options.literal}
     return Reading(
         words=words,
         phrases=tuple(text[start:end].strip() for span in spans if span.kind == "phrase" for start, end in span.inner),
@@ -89,7 +96,7 @@ def read_query(text: str, facts: CatalogueFacts, speller: Speller, options: Read
         prefers_low_prices=any(span.kind == "preference" for span in spans),
         corrected=_spelt(text, sure) if sure else "",
         did_you_mean=_spelt(text, slips) if len(slips) > len(sure) else "",
-        understood=(*_told(text, spans, sure), *values),
+        understood=(*_told(text, spans, sure), *(one for one in of_words if fold(one.text) not in taken_back)),
     )
 
 

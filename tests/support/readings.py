@@ -12,6 +12,7 @@ from magpie.indexer.text.query_words import phrase_of
 from magpie.search.query.catalogue_facts import CatalogueFacts, gather_facts
 from magpie.search.query.reading import Reading, ReadingOptions, read_query
 from magpie.search.query.spelling import Speller
+from magpie.search.query.synonyms import by_forms
 
 KINDS: dict[str, Kind] = {"height_cm": "number", "Width (cm)": "number", "weight kg": "number", "year": "number"}
 
@@ -47,7 +48,13 @@ def facts_of(*columns: Columns) -> CatalogueFacts:
     """The facts of these columns."""
     words = {word for each in columns for name in each.names for word in re.findall(r"\w+", str(each[name]).lower())}
     segments = [gather_facts(each, stems) for each in columns]
-    return CatalogueFacts(segments, lambda word: words.issuperset(stems(word)), stems)
+
+    def knows(text: str) -> bool:
+        return words.issuperset(stems(text))
+
+    return CatalogueFacts(
+        segments, knows, knows, stems, by_forms([["vase", "flower pot", "urn"], ["tv", "lamp"]], stems)
+    )
 
 
 FACTS = facts_of(SHOP)

@@ -67,11 +67,11 @@ class RangeAnswer(BaseModel):
 class UnderstoodAnswer(BaseModel):
     """A part of the query that was read as something."""
 
-    kind: str = Field(description="phrase, exclusion, price, measure, preference, value or asking.")
+    kind: str = Field(description="phrase, exclusion, price, measure, preference, value, synonym or asking.")
     text: str = Field(description="The part, as it was written; `literal` takes it as plain words.")
     field: str | None = Field(None, description="The field that is meant.")
     filter: dict[str, float] | list[str] | None = Field(None, description="What the field must be, as a filter.")
-    words: list[str] | None = Field(None, description="The words of a phrase, an exclusion or a value.")
+    words: list[str] | None = Field(None, description="The words of a phrase, an exclusion or a value, or synonyms.")
 
 
 class SearchAnswer(BaseModel):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text, update
 
+from magpie.data.aggregates.blocked_phrases import block_phrases
 from magpie.data.aggregates.click_aggregates import refresh_click_aggregates
 from magpie.data.catalogue.catalogue import Catalogue, ItemDraft
 from magpie.data.catalogue.inferred_labels import replace_labels
@@ -53,6 +54,7 @@ def filled(settings: Settings, tmp_path: Path) -> Settings:
         )
         refresh_click_aggregates(database)
         create_token(database, "shop", ["write"])
+        block_phrases(database, ["stolen goods"])
     return settings
 
 
