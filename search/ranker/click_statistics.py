@@ -1,7 +1,7 @@
 """Click statistics of a ranker: debiased counts by query and item, and what other queries say of an item."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
 
@@ -81,6 +81,17 @@ class ClickStatistics:
             return QueryStatistics(*np.zeros((4, len(ids))))
         mine = slice(int(self.starts[place]), int(self.starts[place + 1]))
         return QueryStatistics(*_looked_up(self.ids[mine], self.counts[:, mine], ids))
+
+    def pairs_of(self, key: str, ids: np.ndarray) -> np.ndarray:
+        """(n,) the places of the query's pairs with these items, -1 where there is none."""
+        place = self._places[key]
+        start, end = int(self.starts[place]), int(self.starts[place + 1])
+        at = np.minimum(start + np.searchsorted(self.ids[start:end], ids), end - 1)
+        return np.where(self.ids[at] == ids, at, -1)
+
+    def with_clicks(self, clicks: np.ndarray) -> "ClickStatistics":
+        """The same with other clicks (m,) of the pairs."""
+        return replace(self, counts=np.stack([self.counts[0], clicks, *self.counts[2:]]))
 
     def of_other_queries(self, key: str, ids: np.ndarray) -> QueryStatistics:
         """The counts of the items `ids` (n,) summed over all other queries, without those of this one."""

@@ -92,6 +92,13 @@ class Ranker:
         exposure = float(self.statistics.of_query(key, stage.ids).exposure.sum())
         return self._guarded(self.believed_rates(stage, key, values), key, values, exposure)
 
+    def clicks_at(self, stage: FirstStage, key: str, values: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """(n,) the clicks with which the candidates would have these scores, given all else; may be negative."""
+        own = self.statistics.of_query(key, stage.ids)
+        weight = learned_weight(self.new_share, float(own.exposure.sum()), self.statistics.num_clicks)
+        rates = np.exp((scores - (1 - weight) * prior_log_rates(self.statistics, key, values)) / weight)
+        return np.asarray(rates * (own.exposure + self.kappa) - self.kappa * self._mean_rates(own, key, values))
+
     def _guarded(self, rates: np.ndarray, key: str, values: np.ndarray, exposure: float) -> np.ndarray:
         """Scores: the logarithm of the rates, blended with the prior by first-stage rank and words of the query."""
         num_clicks = self.statistics.num_clicks

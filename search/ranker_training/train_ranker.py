@@ -18,6 +18,7 @@ from magpie.data.catalogue.catalogue import Catalogue
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
 from magpie.data.erasure.erase import forgotten_at
+from magpie.data.errors import RankerBroken
 from magpie.data.events.query_normalisation import query_key
 from magpie.data.home.locks import lock_home
 from magpie.data.settings import Settings
@@ -30,7 +31,14 @@ from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.ranker.click_statistics import gather_click_statistics
 from magpie.search.ranker.first_stage_arrays import FirstStage, gather_first_stage
 from magpie.search.ranker.ranker import FEWEST_CLICKS, Ranker
-from magpie.search.ranker.ranker_store import drop_stale_rankers, publish_ranker, save_ranker
+from magpie.search.ranker.ranker_store import (
+    current_ranker,
+    drop_stale_rankers,
+    open_ranker,
+    publish_ranker,
+    save_ranker,
+)
+from magpie.search.ranker_training.bounded_rise import bound_rises
 from magpie.search.ranker_training.cold_query_share import with_new_share
 from magpie.search.ranker_training.fit_ranker import fit_ranker
 from magpie.search.ranker_training.off_policy_gate import (
@@ -110,21 +118,32 @@ def train(
         save_position_bias(settings, cells, click_models.propensities)
         aim = cells.with_conversions(settings.conversion_weight)
         pairs = count_pairs(aim, click_models.model)
-        version, verdict = None, _too_few(cells, count_people(database))
+        version, held_back, verdict = None, 0, _too_few(cells, count_people(database))
         if verdict is None:
             stages = _first_stages(first_stage, pairs, on_progress)
             numbers = Catalogue(database, settings).ids_of(pairs.items)
             ranker, verdict = learn(aim, click_models, stages, numbers)
+            ranker, held_back = bound_rises(ranker, _serving_ranker(settings, fingerprint), stages)
             version = save_ranker(settings, ranker, fingerprint, verdict.as_dict(), log_read_ms)
             if verdict.is_better:
                 publish_ranker(settings, version)
         drop_stale_rankers(settings, forgotten_ms)
     data = {"days": counted.days, "searches": counted.searches, "capped": counted.capped}
     data |= {"impressions": int(cells.impressions.sum()), "clicks": cells.num_clicks}
+    data |= {"held_back": held_back}
     data |= {"conversions": int(cells.conversions.sum()), "queries": len(cells.queries), "items": len(cells.items)}
     seconds = round(time.perf_counter() - started, 2)
     aside = count_filtered(database) | ({OVERCLICKED: num_overclicked} if num_overclicked else {})
     return TrainingReport(version, verdict.is_better, data, aside, click_models, verdict, seconds)
+
+
+def _serving_ranker(settings: Settings, fingerprint: str) -> Ranker | None:
+    """The ranker that serves, None where none does or can."""
+    try:
+        version = current_ranker(settings)
+        return open_ranker(settings, version, fingerprint) if version else None
+    except RankerBroken:
+        return None
 
 
 def _too_few(cells: ClickAggregates, people: int) -> Verdict | None:

@@ -40,6 +40,11 @@ def describe_training(report: Mapping[str, Any]) -> list[str]:
         )
     else:
         told.append(f"Not published: {gate['reason']}")
+    if data["held_back"]:
+        told.append(
+            f"{data['held_back']:,} hits rise by two places only, since nothing but clicks on them promises more: if "
+            "people want them, the next trainings raise them further; if somebody pushes them, look at them now."
+        )
     return [*told, _next_step(report)]
 
 

@@ -14,7 +14,7 @@ from magpie.search.request import FacetValue, Range
 
 # Fields that a search filters by and whose other values are counted as well. Each takes another look at all columns;
 # people choose among a handful.
-MOST_RECOUNTED = 6
+MOST_RECOUNTED = 4
 # for each segment the (m,) rows that match
 Matching = Sequence[np.ndarray]
 
