@@ -22,7 +22,7 @@ from magpie.indexer.generations.generation import Generation
 from magpie.indexer.generations.store import NO_INDEX, current_id
 from magpie.indexer.indexes.attribute_columns import Columns, check_names
 from magpie.search.click_models.saved_bias import flattest_position_bias
-from magpie.search.first_stage import FirstStageResult, depth_of, run_first_stage
+from magpie.search.first_stage import FirstStageResult, run_first_stage
 from magpie.search.live_index.hit_store import hit_of
 from magpie.search.live_index.segment import Segment
 from magpie.search.personalisation.freshness import Freshness
@@ -85,7 +85,7 @@ class SearchEngine:
         serving = self.serving
         segments = serving.segments
         check_fields(request, [s.columns for s in segments])
-        found = run_first_stage(serving, request, depth_of(request))
+        found = run_first_stage(serving, request)
         reranked = self._reranker.rerank(found.ranked, request, found.parsed)
         order = self._personalised(reranked, request, found, segments)
         hits = _hits(serving, order, reranked, request, found.parsed)
@@ -96,7 +96,7 @@ class SearchEngine:
             generation=serving.generation.id,
             ranker=reranked.ranker,
             took_ms=round(1000 * (time.perf_counter() - started), 2),
-            total=max(sum(len(rows) for rows in found.matching), request.offset + len(hits) if hits else 0),
+            total=found.total,
             confident=_confident(request, found, serving),
             hits=hits,
             facets=facets,
@@ -115,8 +115,7 @@ class SearchEngine:
         for before, request in zip([None, *requests], requests, strict=False):
             is_alike = before is not None and replace(before, filters=request.filters) == request
             found = run_first_stage(serving, request, before=found if is_alike else None)
-            total = max(sum(len(rows) for rows in found.matching), min(1, len(found.ranked)))
-            totals.append(total if _confident(request, found, serving) else 0)
+            totals.append(found.total if _confident(request, found, serving) else 0)
         return totals
 
     @property
@@ -256,9 +255,7 @@ def _facets(
         return {}, {}
     segments = serving.segments
     try:
-        unfiltered = find_without_each_filter(
-            found.retrieved, found.parsed, request.filters, depth_of(request), found.best
-        )
+        unfiltered = find_without_each_filter(segments, found.matches, request.filters)
         facets = count_facets(segments, serving.facet_names, found.matching, unfiltered, request.filters)
         return facets, find_ranges(segments, found.matching, unfiltered)
     except MagpieError:
@@ -288,8 +285,8 @@ def _hits(
 
 
 def _confident(request: SearchRequest, found: FirstStageResult, serving: Serving) -> bool:
-    if found.parsed.is_browsing or request.like:
-        return any(len(ranked.rows) for ranked in found.candidates)
+    if found.parsed.is_browsing or request.like or not found.total:
+        return found.total > 0
     calibration = serving.generation.manifest["confidence"]
     pairs = zip(found.retrieved, found.candidates, strict=True)
     return any(is_confident(found.parsed, each.lexical, ranked, calibration) for each, ranked in pairs)

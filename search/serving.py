@@ -15,6 +15,7 @@ from magpie.data.settings import Settings
 from magpie.indexer.encoder.encoder import Encoder
 from magpie.indexer.generations.generation import Generation, open_encoder_of
 from magpie.indexer.generations.store import open_current
+from magpie.indexer.indexes.collection_statistics import CollectionStatistics
 from magpie.indexer.indexes.vector_index import limit_threads
 from magpie.search.live_index.compaction import Compaction
 from magpie.search.live_index.delta import Delta, follow, no_changes, with_segments
@@ -62,6 +63,11 @@ class Serving:
     compaction: Compaction
     items: HitStore
     alarms: list[str]
+
+    @cached_property
+    def statistics(self) -> CollectionStatistics:
+        """How many items of all segments together have a word."""
+        return CollectionStatistics((segment.lexical, segment.dead) for segment in self.segments)
 
     @cached_property
     def facet_names(self) -> frozenset[str]:

@@ -4,9 +4,10 @@ A term weighs the same for all items, and a change that moves an item from one i
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from magpie.indexer.indexes.lexical_index import LexicalIndex
 from magpie.indexer.text.query_words import Alternative, Phrase, QueryWord, QueryWords
 from magpie.indexer.text.tokens import strip_marks
 
+SIDE_BY_SIDE = 0.1  # of the weights of two words that an item has side by side
 _REMEMBERED_TERMS = 20_000
 _MOST_CONTINUATIONS = 50  # terms that a word with `is_prefix` may go on to
 
@@ -30,12 +32,15 @@ class KnownWord:
 
 @dataclass(frozen=True)
 class LookedUp:
-    """A query as the collection knows it. `texts` are all its words but stop words, `unknown` those that no item has.
+    """A query as the collection knows it: its known words, and phrases as they were asked.
 
-    `attainable` is the score of an item that has all known words in a title of usual length, before it is divided.
+    `pairs` are terms with what an item gains that has them side by side in this order. `texts` are all words but stop
+    words, `unknown` those that no item has. `attainable` is the score of an item that has all known words in a title of
+    usual length, before it is divided.
     """
 
     words: tuple[KnownWord, ...]
+    pairs: tuple[tuple[tuple[str, str], float], ...]
     texts: tuple[str, ...]
     unknown: tuple[str, ...]
     known_share: float
@@ -45,6 +50,11 @@ class LookedUp:
     @property
     def attainable(self) -> float:
         return sum(word.idf for word in self.words)
+
+    @property
+    def needed(self) -> float:
+        """The weights of the known words that are not optional."""
+        return sum(word.idf for word in self.words if not word.is_optional)
 
     @property
     def has_needed_words(self) -> bool:
@@ -78,6 +88,7 @@ class CollectionStatistics:
         ]
         return LookedUp(
             words=tuple(known for _, known in found if known),
+            pairs=tuple(_pairs([known for _, known in found])),
             texts=tuple(word.text for word, _ in found if not word.is_optional),
             unknown=tuple(word.text for word, known in found if not word.is_optional and not known),
             known_share=sum(idf for idf, known in asked if known) / (sum(idf for idf, _ in asked) or 1.0),
@@ -108,3 +119,12 @@ class CollectionStatistics:
 
     def _count(self, terms: tuple[str, ...]) -> int:
         return sum(index.frequency(Alternative(terms), dead) for index, dead in self._indexes)
+
+
+def _pairs(words: Sequence[KnownWord | None]) -> Iterator[tuple[tuple[str, str], float]]:
+    """The terms of each two neighbouring known words, with what an item gains that has them side by side."""
+    for first, second in pairwise(words):
+        if first and second and len(first.alternatives[0].terms) == len(second.alternatives[0].terms) == 1:
+            terms = (first.alternatives[0].terms[0], second.alternatives[0].terms[0])
+            if terms[0] != terms[1]:
+                yield terms, SIDE_BY_SIDE * (first.idf + second.idf)

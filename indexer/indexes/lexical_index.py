@@ -7,7 +7,7 @@ times the term's inverse document frequency, which `collection_statistics` count
 import json
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,15 +35,21 @@ class LexicalMatches:
     """The rows that match a query's words, (n,) int64 ascending, with their scores (n,) float32.
 
     A score is the BM25 sum divided by that of an item with all the known words in a title of usual length, so it is
-    about 1 for such an item; words that no item has take no part. `words` are the query's words as typed and `unknown`
+    about 1 for such an item; words that no item has take no part. `coverage` (n,) float32 is the share of the known
+    words that a row has, by their rarity, wherever they stand. `words` are the query's words as typed and `unknown`
     those that no item has; `known_share` is the share of the known ones, weighted by rarity, stop words left out.
     """
 
     rows: np.ndarray
     scores: np.ndarray
+    coverage: np.ndarray
     words: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     known_share: float = 0.0
+
+    def where(self, kept: np.ndarray) -> "LexicalMatches":
+        """Those of the matches where `kept` ((n,) bool) holds."""
+        return replace(self, rows=self.rows[kept], scores=self.scores[kept], coverage=self.coverage[kept])
 
     @property
     def best(self) -> float:
@@ -51,7 +57,7 @@ class LexicalMatches:
         return float(self.scores.max(initial=0.0))
 
 
-NO_MATCHES = LexicalMatches(np.zeros(0, np.int64), np.zeros(0, np.float32))
+NO_MATCHES = LexicalMatches(np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0, np.float32))
 
 
 class SortedWords(Sequence[bytes]):
@@ -160,8 +166,7 @@ class LexicalIndex:
 
     def match(self, query: "LookedUp") -> LexicalMatches:
         """The rows that match a query, with their scores."""
-        scores = np.zeros(self.num_rows, np.float32)
-        matches = np.zeros(self.num_rows, bool)
+        scores, coverage = np.zeros(self.num_rows, np.float32), np.zeros(self.num_rows, np.float32)
         for word in query.words:
             found = [(alternative.weight, *self._postings(alternative)) for alternative in word.alternatives]
             found = [each for each in found if len(each[1])]
@@ -170,16 +175,27 @@ class LexicalIndex:
             rows, impacts = _best_impacts(found, self.num_rows)
             scores[rows] += np.float32(word.idf) * impacts
             if not word.is_optional:
-                matches[rows] = True
-        if not query.has_needed_words:
-            matches[:] = bool(query.phrases)
-        for phrase in query.phrases:
-            matches &= self.having(phrase)
-        for phrase in query.excluded:
-            matches &= ~self.having(phrase, in_body=False)
+                coverage[rows] += np.float32(word.idf)
+        for terms, gain in query.pairs:
+            scores[self._phrase(terms)] += np.float32(gain)
+        matches = coverage > 0 if query.has_needed_words else np.full(self.num_rows, bool(query.phrases))
+        if (having := self.having_phrases(query)) is not None:
+            matches &= having
         rows = np.flatnonzero(matches)
         shares = scores[rows] / np.float32(query.attainable or 1.0)
-        return LexicalMatches(rows, shares, query.texts, query.unknown, query.known_share)
+        covered = coverage[rows] / np.float32(query.needed or 1.0) if query.has_needed_words else np.ones_like(shares)
+        return LexicalMatches(rows, shares, covered, query.texts, query.unknown, query.known_share)
+
+    def having_phrases(self, query: "LookedUp") -> np.ndarray | None:
+        """(n,) bool: rows with the phrases that the query needs and none that it excludes; None where any will do."""
+        if not query.phrases and not query.excluded:
+            return None
+        having = np.ones(self.num_rows, bool)
+        for phrase in query.phrases:
+            having &= self.having(phrase)
+        for phrase in query.excluded:
+            having &= ~self.having(phrase, in_body=False)
+        return having
 
     def rows_with_all(self, query: "LookedUp") -> np.ndarray:
         """The ascending rows that have every needed word of a query; none where no item has one of them."""

@@ -45,7 +45,7 @@ class Freshness:
             return order
         scores = order.top_scores(len(order))
         added = self._weight * float(scores[:_FIRST].std()) * (share - share.min())
-        rank = np.lexsort((order.ids, -(scores + added)))
+        rank = np.lexsort((order.ids, -(scores + added), order.tiers))
         return order.reordered(rank, "freshness", added[rank].astype(np.float32))
 
     def _newness(self, ids: np.ndarray, now_s: float) -> np.ndarray:

@@ -35,7 +35,9 @@ def find_exclusions(text: str, facts: CatalogueFacts) -> list[Span]:
 def _things(text: str, operator: re.Match[str], facts: CatalogueFacts) -> list[tuple[int, int]]:
     """The places of what this operator excludes; none where it is no exclusion."""
     is_minus = operator.group("minus") is not None
-    start = operator.end() if is_minus else _skipped(_filler(), text, operator.end())
+    start = (
+        operator.end() if is_minus else _skipped(_filler(), text, operator.end() + text.startswith("-", operator.end()))
+    )
     first = WORD.match(text, start)
     if first is None or (not is_minus and facts.says(operator.group(), text, operator.end())):
         return []

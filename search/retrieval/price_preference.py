@@ -26,7 +26,7 @@ def prefer_low_prices(
         return order
     added = np.zeros(len(order), np.float32)
     added[:first] = price_gains(*_prices_and_categories(order, matching, first))
-    rank = np.lexsort((order.ids, -(order.top_scores(len(order)) + added)))
+    rank = np.lexsort((order.ids, -(order.top_scores(len(order)) + added), order.tiers))
     return order.reordered(rank, SOURCE, added[rank])
 
 

@@ -1,7 +1,7 @@
 """Merges the candidates of all segments into one ranked list, by score, or the matching ones by a field."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -10,8 +10,8 @@ from magpie.indexer.indexes.column_types import NumberColumn
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.retrieval.scoring import Candidates
 
-# of the best score: candidates below it are near in the vector space, but no answer
-_MATCHING_SHARE = 0.45
+# tiers; after OTHER_WORDS come blocks of ever more distant neighbours
+SCORED_MATCH, OTHER_MATCH, NEAR, OTHER_WORDS = 0, 1, 2, 3
 NEWEST = "newest"
 RELEVANCE = "relevance"
 
@@ -20,14 +20,16 @@ RELEVANCE = "relevance"
 class RankedList:
     """The candidates of all segments in ranking order.
 
-    For each, (n,): `of_list` is its list in `lists`, `places` its place there, `ids` its `items.id`. `learned` are
-    further addends of the scores, (n,) by source: "clicks", "session", "freshness".
+    For each, (n,): `of_list` is its list in `lists`, `places` its place there, `ids` its `items.id`, `tiers` its tier:
+    what matches comes before what is only NEAR. `learned` are further addends of the scores, (n,) by source: "clicks",
+    "session", "freshness".
     """
 
     lists: Sequence[Candidates]
     of_list: np.ndarray
     places: np.ndarray
     ids: np.ndarray
+    tiers: np.ndarray
     learned: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -70,44 +72,29 @@ class RankedList:
     def reordered(self, rank: np.ndarray, source: str, added: np.ndarray) -> "RankedList":
         """The candidates at the places `rank` (n,), in that order, with the addends `added` (n,) of a new `source`."""
         learned = {name: before[rank] for name, before in self.learned.items()}
-        return RankedList(self.lists, self.of_list[rank], self.places[rank], self.ids[rank], {**learned, source: added})
+        return replace(_taken(self, rank), learned={**learned, source: added})
 
 
-def best_score(lists: Sequence[Candidates]) -> float:
-    """The best score of all lists, 0 where all are empty."""
-    return max((float(c.scores[0]) for c in lists if len(c.scores)), default=0.0)
+def merge(lists: Sequence[Candidates], tiers: Sequence[np.ndarray], sort: str) -> RankedList:
+    """For "relevance" all candidates by tier and then by score, else those that match by the field that `sort` names.
 
-
-def matching_rows(lists: Sequence[Candidates], is_browsing: bool, best: float) -> list[np.ndarray]:
-    """For each list the (m,) rows that match the query: all when browsing, else those with 45 % of the `best` score."""
-    if is_browsing or best <= 0:
-        return [c.rows for c in lists]
-    return [c.rows[c.scores >= _MATCHING_SHARE * best] for c in lists]
-
-
-def merge(lists: Sequence[Candidates], matching: Sequence[np.ndarray], sort: str) -> RankedList:
-    """All candidates by score for "relevance", else the `matching` ones by the field that `sort` names.
-
-    A leading "-" sorts descending. Ties go to the older item, so that pages are stable; items without the field come
-    last in both directions. Raises UnknownField.
+    `tiers` are (n,) int for the candidates of each list; those below NEAR match. A leading "-" sorts descending. Ties
+    go to the older item, so that pages are stable; items without the field come last in both directions. Raises
+    UnknownField.
     """
     name, is_descending = sort.removeprefix("-"), sort.startswith("-")
     if name == RELEVANCE:
-        ranked = _all(lists, [np.arange(len(c.rows)) for c in lists])
+        ranked = _all(lists, tiers, [np.arange(len(c.rows)) for c in lists])
+        if len(lists) == 1:  # in the order of score and age already
+            return _taken(ranked, np.argsort(ranked.tiers, kind="stable"))
         scores = np.concatenate([c.scores for c in lists])
-        return ranked if _is_in_order(scores, ranked.ids) else _taken(ranked, np.lexsort((ranked.ids, -scores)))
-    kept = [np.flatnonzero(np.isin(c.rows, rows)) for c, rows in zip(lists, matching, strict=True)]
-    ranked = _all(lists, kept)
+        return _taken(ranked, np.lexsort((ranked.ids, -scores, ranked.tiers)))
+    kept = [np.flatnonzero(of_list < NEAR) for of_list in tiers]
+    ranked = _all(lists, tiers, kept)
     if name == NEWEST:
         return _taken(ranked, np.argsort(-ranked.ids if not is_descending else ranked.ids))
     keys = [_keys(c.segment.columns, c.rows[at], name) for c, at in zip(lists, kept, strict=True)]
     return _taken(ranked, _order(np.concatenate(keys), ranked.ids, is_descending))
-
-
-def _is_in_order(scores: np.ndarray, ids: np.ndarray) -> bool:
-    """Whether scores fall and equal scores have rising ids: true of one segment, and the check saves a sort."""
-    before, after = scores[:-1], scores[1:]
-    return bool(np.all((before > after) | ((before == after) & (ids[:-1] < ids[1:]))))
 
 
 def _order(keys: np.ndarray, ids: np.ndarray, is_descending: bool) -> np.ndarray:
@@ -136,14 +123,15 @@ def check_sort(sort: str, segments: Sequence[Columns]) -> None:
     check_names([sort.removeprefix("-")], segments, "sort", also=(RELEVANCE, NEWEST))
 
 
-def _all(lists: Sequence[Candidates], kept: Sequence[np.ndarray]) -> RankedList:
+def _all(lists: Sequence[Candidates], tiers: Sequence[np.ndarray], kept: Sequence[np.ndarray]) -> RankedList:
     return RankedList(
         lists,
         np.concatenate([np.full(len(at), k) for k, at in enumerate(kept)]),
         np.concatenate(list(kept)),
         np.concatenate([c.segment.ids[c.rows[at]] for c, at in zip(lists, kept, strict=True)]),
+        np.concatenate([of_list[at] for of_list, at in zip(tiers, kept, strict=True)]),
     )
 
 
 def _taken(ranked: RankedList, order: np.ndarray) -> RankedList:
-    return RankedList(ranked.lists, ranked.of_list[order], ranked.places[order], ranked.ids[order])
+    return RankedList(ranked.lists, ranked.of_list[order], ranked.places[order], ranked.ids[order], ranked.tiers[order])

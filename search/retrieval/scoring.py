@@ -34,6 +34,11 @@ class Candidates:
     words: np.ndarray
     avoided: np.ndarray
 
+    def where(self, kept: np.ndarray) -> "Candidates":
+        """Those of the candidates where `kept` ((n,) bool) holds, in the same order."""
+        addends = (self.similarity[kept], self.words[kept], self.avoided[kept])
+        return Candidates(self.segment, self.weights, self.rows[kept], *addends)
+
     @cached_property
     def scores(self) -> np.ndarray:
         """(n,) float32 sums of the addends."""
@@ -79,15 +84,28 @@ def score(parsed: ParsedQuery, retrieved: Sequence[Retrieved]) -> list[Candidate
     return [_score_segment(parsed, found, same) for found in retrieved]
 
 
+def score_rest(parsed: ParsedQuery, retrieved: Sequence[Retrieved], scored: Sequence[Candidates]) -> list[Candidates]:
+    """For each segment the lexical matches that are not among the `scored` candidates, by their words alone."""
+    rest = []
+    for found, candidates in zip(retrieved, scored, strict=True):
+        is_left = np.ones(len(found.segment.ids), bool)
+        is_left[candidates.rows] = False
+        matches = found.lexical.where(is_left[found.lexical.rows])
+        words = matches.scores if parsed.source == "lexical" else np.float32(found.weights.words) * matches.scores
+        order, zeros = best_first(words, matches.rows), np.zeros(len(words), np.float32)
+        rest.append(Candidates(found.segment, found.weights, matches.rows[order], zeros, words[order], zeros))
+    return rest
+
+
 def _newest_first(found: Retrieved) -> Candidates:
-    rows = np.zeros(0, np.int64) if found.browsed is None else found.browsed
+    rows = np.arange(len(found.segment.ids)) if found.allowed is None else np.flatnonzero(found.allowed)
     zeros = np.zeros(len(rows), np.float32)
     return Candidates(found.segment, found.weights, rows[::-1], zeros, zeros, zeros)
 
 
 def _score_segment(parsed: ParsedQuery, found: Retrieved, same: SamePicture | None) -> Candidates:
     """The candidates of one segment: its neighbours and lexical matches, the best first, ties to the older item."""
-    segment, matches, avoided, weights = found.segment, found.lexical, _best_of_each(found.negated), found.weights
+    segment, matches, avoided, weights = found.segment, found.scored, _best_of_each(found.negated), found.weights
     near = _similarities(parsed, found, same)
     is_lexical = parsed.source == "lexical"
     place = _places(matches.rows, near.rows)
@@ -143,7 +161,7 @@ def _best_of_each(matches: Sequence[LexicalMatches]) -> LexicalMatches:
     for one in matches:
         at = np.searchsorted(rows, one.rows)
         scores[at] = np.maximum(scores[at], one.scores)
-    return LexicalMatches(rows, scores)
+    return LexicalMatches(rows, scores, np.ones_like(scores))
 
 
 def compare(segment: Segment, parsed: ParsedQuery, weights: Weights, rows: np.ndarray) -> np.ndarray:

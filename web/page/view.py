@@ -19,6 +19,7 @@ from magpie.web.shared.uploads import Upload
 
 SORTS = ("relevance", "newest", "price", "-price", "title")
 NEAREST_SHOWN = 10
+MAX_CHIPS = 20
 
 
 @dataclass(frozen=True)
@@ -118,10 +119,13 @@ def _no_headline(state: PageState, text: Text) -> str:
 
 
 def _chips(state: PageState, text: Text) -> list[Chip]:
-    """A chip for each filter and exclusion."""
+    """A chip for each filter and exclusion; of more than 20 filters one for all, since each address holds them all."""
     labels = [] if state.is_browsing else [(text("chip_not", text=one), _without(state, one)) for one in state.avoided]
-    for name, wanted in state.filters.items():
-        labels += _filter_labels(state, name, wanted, text)
+    if state.num_filters > MAX_CHIPS:
+        labels.append((text("filters_active", n=state.num_filters), state.but(filters={}).url))
+    else:
+        for name, wanted in state.filters.items():
+            labels += _filter_labels(state, name, wanted, text)
     return [Chip(label, url, text("remove_filter", filter=label)) for label, url in labels]
 
 

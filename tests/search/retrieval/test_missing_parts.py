@@ -8,6 +8,7 @@ import pytest
 from magpie.indexer.fusion.halves import stand_twice
 from magpie.indexer.fusion.missing_part_imputation import ImputedAverage
 from magpie.indexer.indexes.attribute_columns import Columns
+from magpie.indexer.indexes.collection_statistics import CollectionStatistics
 from magpie.indexer.indexes.vector_index import EXACT, Neighbours, VectorIndex, build_index
 from magpie.indexer.vectors import unit_rows
 from magpie.search.live_index.segment import Segment
@@ -76,11 +77,12 @@ def test_an_uploaded_picture_finds_them_within_their_share(shop: Segment) -> Non
     rows = {"fused": np.asarray(shop.fused, np.float32), "image": np.asarray(shop.parts["image"], np.float32)}
     indexes = {name: VectorIndex(build_index(each, shop.ids, EXACT), shop.ids, each) for name, each in rows.items()}
     searched = replace(shop, indexes=indexes, columns=Columns({}, len(shop.ids)))
+    statistics = CollectionStatistics([(shop.lexical, shop.dead)])
     shown = [np.asarray(shop.parts["image"][k * EACH : (k + 1) * EACH], np.float32).mean(axis=0) for k in range(KINDS)]
 
     def wordless(shows_picture: bool) -> float:
         parsed_queries = [ParsedQuery("fused", unit_rows(v[None])[0], shows_picture=shows_picture) for v in shown]
-        found = [score(parsed, retrieve([searched], parsed, {}, 400))[0] for parsed in parsed_queries]
+        found = [score(parsed, retrieve([searched], parsed, statistics))[0] for parsed in parsed_queries]
         return float(np.mean([shop.is_wordless[one.rows[:TOP]].mean() for one in found]))
 
     assert wordless(False) > 2 * WORDLESS

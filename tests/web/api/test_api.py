@@ -26,6 +26,7 @@ from magpie.indexer.indexes.field_filter import FieldFilter, Span, written_span
 from magpie.web.api.filter_notation import format_filter_parameters, parse_filter_parameters, parse_filters
 from magpie.web.app import create_app
 from magpie.web.page.state import MAX_PAGES, PageState
+from magpie.web.page.view import MAX_CHIPS
 from tests.support.serving import client_of
 from tests.support.shop import COLOURS, HOSTILE_ID, KINDS, PLAIN_ID
 
@@ -372,6 +373,10 @@ def test_what_is_excluded_is_left_out_and_may_be_shown_and_removed(client: Flask
     )
     page = client.get("/?filter=-colour:Red&filter=-price:6..&filter=kind:*").get_data(as_text=True)
     assert all(label in page for label in ("not Colour: Red", "not Price: from 6", "with Kind"))
+    many = "&".join(f"filter=colour:c{n}" for n in range(MAX_CHIPS + 1))
+    page = client.get(f"/?q=ball&{many}").get_data(as_text=True)
+    assert f"Filters ({MAX_CHIPS + 1})" in page
+    assert "Colour: c0" not in page
 
 
 # ---- behaviour ----
