@@ -122,7 +122,7 @@ def find_shift(
     if not len(chosen):
         return None
     top = min(TOP, len(order))
-    skipped = {name.casefold() for name in request.filters} | named_fields(parsed, request, segments)
+    skipped = {name.casefold() for name in request.filters} | named_fields(parsed, segments)
     gain = preference_gain(chosen, weights, _candidates(order, top), parsed.vector, skipped)
     scores = order.top_scores(top)
     added = np.zeros(len(order), np.float32)
@@ -147,9 +147,9 @@ def preference_gain(
     return np.asarray(np.clip(gain * total / (total + _DOUBT), -_MOST, _MOST), np.float32)
 
 
-def named_fields(parsed: ParsedQuery, request: SearchRequest, segments: Sequence[Segment]) -> set[str]:
+def named_fields(parsed: ParsedQuery, segments: Sequence[Segment]) -> set[str]:
     """Names, in lower case, of the columns of which the query names a value."""
-    phrases = set(_phrases(parsed.reading.corrected or request.text))
+    phrases = set(_phrases(parsed.reading.words))
     return {
         name.casefold()
         for segment in segments
