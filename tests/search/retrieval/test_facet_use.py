@@ -33,7 +33,7 @@ def test_use_is_coverage_times_entropy() -> None:
         ("page", values(("https://a.example/1", 50), ("https://a.example/2", 50))),
         ("html", values(("<p>a</p>", 50), ("<b>b</b>", 50))),
         ("photo", values(("a.jpg", 50), ("b.jpg", 50))),
-        ("care", values(("Wash it at thirty degrees, dry it quite flat.", 6), (f"Never wash, wipe {'softly ' * 5}.", 4))),
+        ("care", values(("Wash it at thirty degrees, dry it flat, iron it.", 6), ("wipe" * 15, 4))),
         ("serial", values(*((f"word {n}", 1) for n in range(30)))),
     ],
 )  # fmt: skip
