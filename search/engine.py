@@ -219,7 +219,7 @@ class SearchEngine:
         order is left unchanged."""
         if reranked.chances is not None:
             return reranked.order
-        order = prefer_low_prices(reranked.order, request, found.parsed, found.matching)
+        order = prefer_low_prices(reranked.order, request, found.parsed)
         order = self._freshness.freshen(order, request, found.parsed, time.time())
         return personalise(order, request, found.parsed, segments, self._preferences(request))
 

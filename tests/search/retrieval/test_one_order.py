@@ -49,6 +49,14 @@ def test_pages_of_any_size_make_one_list(
     assert len(totals) == 1 and 1 <= totals.pop() <= len(found)
 
 
+def test_pages_make_one_list_where_low_prices_are_preferred(
+    engine: SearchEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candidates, "SCORED", 8)
+    lists = [pages(engine, size, text="cheap red ball", mode="lexical")[0] for size in (2, 5, 40)]
+    assert lists[0] == lists[1] == lists[2]
+
+
 def test_what_matches_comes_first_whatever_is_near(engine: SearchEngine) -> None:
     answer = engine.search(SearchRequest(text="ball", k=NUMBER))
     assert answer.total == 7 and len(answer.hits) == NUMBER
