@@ -64,6 +64,12 @@ def collect() -> dict[str, object]:
     }
     signs |= {"$": "", "¥": "", "kr": "", "kr.": ""}
     in_use |= {"BGN", "HRK"}  # in feeds of yesterday
+    # single letters are units more often than currencies ("0.7 m")
+    signs = {
+        sign: code
+        for sign, code in signs.items()
+        if sign == "r" or not (len(sign) == 1 and sign.isascii() and sign.isalpha())
+    }
     return {"codes": sorted(in_use), "signs": dict(sorted(signs.items()))}
 
 

@@ -19,9 +19,13 @@ from magpie.data.feeds.profiles import NOBODY, Pairs, Profile, comparable, find
 ALIASES = {"item_id": "id", "name": "title", "image_path": "image", "picture": "image", "pictures": "images"}
 MEANT = 0.5  # the share of a column's values that must be what its name says
 _LEGACY_PICTURES = re.compile(r"(images?|pictures?|image_path)([ _-]?\d{1,3})?")
+_PICTURE_WORD = re.compile(r"image|img|picture|photo|bild|foto", re.IGNORECASE)
 _SMALLER = re.compile(r"small|thumb|icon|preview|swatch|logo|tiny|mini|avatar|favicon", re.IGNORECASE)
 _INDEX = re.compile(r"(unnamed(: |_)?\d*|column_1|index|level_0|)", re.IGNORECASE)
 _ADDRESS = re.compile(r"(https?:)?//\S+|www\.\S+", re.IGNORECASE)
+_SLASH_PATH = re.compile(r"[^/>]+(/[^/>]+)+")
+_OPINIONS = re.compile(r"(reviews?|comments?)\.", re.IGNORECASE)  # of people, whose names are nobody's business
+_CODED = re.compile(r"(?i:(.*[\s_.-])?(id|no|nr|num|number|code|key|sku|uuid|guid))|.*[a-z](Id|ID|No|Nr)")
 _BRACKETED = re.compile(r".*\[([^\[\]]+)\]")
 _NAMES = re.compile(
     r"artist|author|creator|maker|name|designer|photographer|director|title|address|place|city|location|dimension",
@@ -64,6 +68,7 @@ class Plan:
     point: Point = ""  # the decimal mark of prices
     id_from: list[int] = field(default_factory=list)  # columns that an id is made of, where none is the id
     picture_pattern: str = ""
+    has_category_slashes: bool = False  # "Men/Tops/T-shirts" is a path
     notes: list[str] = field(default_factory=list)  # what was recognised, and what is in doubt
     warnings: list[str] = field(default_factory=list)
     samples: list[list[str]] = field(default_factory=list)  # by column texts of its cells, none empty
@@ -182,8 +187,11 @@ def make_plan(
         plan.notes.append(f"recognised: {profile.title}; --profile none turns that off")
     else:
         _hide(plan, taken)
+        taken.update(n for n, column in enumerate(plan.columns) if _OPINIONS.match(column))
     _by_name(plan, taken, is_there)
     _by_values(plan, taken, is_there)
+    categories = [text for n in plan.roles.get("category", ()) for text in plan.samples[n]]
+    plan.has_category_slashes = _share(categories, _SLASH_PATH.fullmatch) >= 0.6
     plan.point, in_doubt = find_point([text for n in plan.roles.get("price", ()) for text in plan.samples[n]])
     if in_doubt and plan.roles.get("price"):
         plan.point = ","
@@ -398,9 +406,23 @@ def _by_values(plan: Plan, taken: set[int], is_there: Callable[[str], bool]) -> 
             if _share(plan.samples[n][:200], lambda text: looks_like_picture(text) or is_there(text)) >= MEANT
         ]
         _take_pictures(plan, found, taken)
+    elif plan.roles.get("image") and plan.profile is NOBODY:
+        more = [n for n in free if _PICTURE_WORD.search(plan.columns[n]) and not _SMALLER.search(plan.columns[n])]
+        more = [n for n in more if _share(plan.samples[n][:200], looks_like_picture) >= MEANT]
+        plan.roles["image"] += more
+        taken.update(more)
+    free = [n for n in free if n not in taken]
+    if not plan.roles.get("id") and plan.profile is NOBODY:
+        every = [n for n in range(len(plan.columns)) if n not in taken and _CODED.fullmatch(plan.columns[n])]
+        _take_first(plan, "id", [n for n in every if _is_meant(plan, "id", n, is_there)], taken)
+    if not plan.roles.get("category") and plan.profile is NOBODY:
+        named = [n for n in free if re.search("categor|kategor", plan.columns[n], re.IGNORECASE)]
+        named = [n for n in named if n not in taken and _is_meant(plan, "category", n, is_there)]
+        _take_first(plan, "category", sorted(named, key=lambda n: -_share(plan.samples[n], _has_path)), taken)
     free = [n for n in free if n not in taken]
     if not plan.roles.get("url") and plan.profile is NOBODY:
         found = [n for n in free if _share(plan.samples[n], _ADDRESS.match) >= 0.9 and _distinct(plan, n) > MEANT]
+        found = [n for n in found if not _share(plan.samples[n][:200], looks_like_picture) >= MEANT]
         if len(found) == 1:
             plan.roles["url"] = found
             taken.add(found[0])
@@ -415,6 +437,16 @@ def _by_values(plan: Plan, taken: set[int], is_there: Callable[[str], bool]) -> 
             best = max(found, key=lambda n: (round(_distinct(plan, n), 1), -n))
             plan.roles["title"] = [best]
             taken.add(best)
+
+
+def _take_first(plan: Plan, role: str, found: Sequence[int], taken: set[int]) -> None:
+    if found:
+        plan.roles[role] = [found[0]]
+        taken.add(found[0])
+
+
+def _has_path(text: str) -> bool:
+    return ">" in text or "/" in text or " | " in text
 
 
 def _is_like_title(plan: Plan, n: int) -> bool:

@@ -27,7 +27,9 @@ def find_delimiter(lines: Sequence[str]) -> str:
         width, number = max(widths.items(), key=lambda pair: (pair[1] * math.log(pair[0] + 1), pair[0]))
         header = find_header(rows)[0]
         is_like_header = len(rows[header]) == width if header is not None else False
-        quality = math.log(width) * (number / len(rows)) * (1.0 if is_like_header else 0.6)
+        # a delimiter that stands within quotes leaves them in pieces
+        broken = sum(any(cell.count('"') % 2 for cell in row) for row in rows) / len(rows)
+        quality = math.log(width) * (number / len(rows)) * (1.0 if is_like_header else 0.6) * (1 - broken)
         if quality > best:
             best, found = quality, delimiter
     return found

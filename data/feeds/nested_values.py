@@ -198,6 +198,11 @@ def _put_object(flat: Flat, name: str, value: dict[str, object], wanted: _Wanted
     if simple is not _NOTHING:
         _add(flat, name, simple)
         return
+    pair = _as_pair(value, wanted) if len(value) == 2 else None
+    if pair:
+        found = _leaves(pair[1], wanted, depth + 1)
+        _add(flat, f"{name}[{pair[0]}]", found[0] if len(found) == 1 else found)
+        return
     unit = _with_unit(value)
     if unit:
         _add(flat, f"{name} ({unit[1]})", unit[0])

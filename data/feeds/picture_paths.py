@@ -71,18 +71,19 @@ def find_folder(root: Path, samples: Sequence[str], known: Sequence[str]) -> str
     paths = [path.lstrip("/") for path in samples if not is_address(path) and "://" not in path][:50]
     if not paths:
         return ""
-    here = _num_there(root, "", paths)
+    here = num_there(root, "", paths)
     if here >= len(paths) / 2:
         return ""
     folders = [folder for folder in known if folder]
     folders += list(_folders(root))
-    found = Counter({folder: _num_there(root, folder, paths) for folder in folders[:MAX_FOLDERS]})
+    found = Counter({folder: num_there(root, folder, paths) for folder in folders[:MAX_FOLDERS]})
     best, number = found.most_common(1)[0] if found else ("", 0)
     return best if number > here else ""
 
 
-def _num_there(root: Path, folder: str, paths: Sequence[str]) -> int:
-    return sum((root / folder / path).is_file() for path in paths if "\0" not in path and len(path) < 1_000)
+def num_there(root: Path, folder: str, paths: Sequence[str]) -> int:
+    """How many of the paths lead to a file below the folder."""
+    return sum(len(path) < 1_000 and os.path.isfile(f"{root}/{folder}/{path}") for path in paths)  # noqa: PTH113
 
 
 def _folders(root: Path) -> Iterator[str]:

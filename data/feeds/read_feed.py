@@ -1,9 +1,11 @@
 """Reads a feed of any format: its source becomes a table, the table's columns a plan, its rows drafts."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 from magpie.data.catalogue.items import ItemDraft
@@ -21,7 +23,7 @@ from magpie.data.feeds.open_source import (
     is_remote,
     open_source,
 )
-from magpie.data.feeds.picture_paths import find_folder, split_pictures
+from magpie.data.feeds.picture_paths import find_folder, num_there, split_pictures
 from magpie.data.feeds.profiles import recognise
 from magpie.data.feeds.progress import FeedPosition
 from magpie.data.feeds.row_parts import PartReader
@@ -161,6 +163,8 @@ def _understand(table: Table, source: str, root: Path, options: FeedOptions) -> 
     plan.notes[:0] = table.notes
     if table.num_dropped_columns:
         plan.notes.append(f"has more than {len(table.columns):,} columns; values beyond them are left out")
+    if not plan.picture_pattern and not plan.roles.get("image"):
+        _find_pattern(plan, sample, root)
     paths = [
         path for n in plan.roles.get("image", ()) for text in plan.samples[n][:50] for path in split_pictures(text)
     ]
@@ -168,6 +172,26 @@ def _understand(table: Table, source: str, root: Path, options: FeedOptions) -> 
     if folder:
         plan.notes.append(f"pictures are looked for in {root / folder}")
     return OpenedFeed(table, plan, root, folder, options.keeps_variants)
+
+
+def _find_pattern(plan: Plan, sample: Sample, root: Path) -> None:
+    """Finds pictures whose files are named by the id, or by a column that is named like pictures."""
+    if not root.is_dir():
+        return
+    named = [n for n, column in enumerate(plan.columns) if re.search("image|img|picture|photo", column, re.IGNORECASE)]
+    for n in [*plan.roles.get("id", ())[:1], *named]:
+        cells = [str(row[n]).strip() for row in sample.rows[:10] if n < len(row) and row[n] not in (None, "")]
+        column = "id" if n in plan.roles.get("id", ()) else plan.columns[n]
+        for width, ending in product(("", ":03", ":04"), (".jpg", ".png", ".jpeg", ".webp")):
+            files = [f"{cell.zfill(int(width[1:])) if width else cell}{ending}" for cell in cells]
+            folder = find_folder(root, files, ("images",))
+            if files and 2 * num_there(root, folder, files) >= len(files):
+                plan.picture_pattern = (
+                    f"{folder}/{{{column}{width}}}{ending}" if folder else f"{{{column}{width}}}{ending}"
+                )
+                plan.notes.append(f"pictures are found as --picture-pattern {plan.picture_pattern!r}")
+                plan.warnings.clear()
+                return
 
 
 def _sampled(table: Table) -> Sequence[Sequence[object]]:

@@ -32,8 +32,9 @@ _OF_A_VARIANT = (
     "quantity",
     "stock",
 )
-_PATH_SIGNS = re.compile(r"\s*(?:>>?|›|»|→)\s*")
-_SPECIAL = re.compile(r"[<>&›»→/\\\[{]").search  # HTML, paths of categories, JSON
+_PATH_SIGNS = re.compile(r"\s*(?:>>?|›|»|→|\s\|\s)\s*")
+_SLASHES = re.compile(r"\s*[>›»/]+\s*")
+_SPECIAL = re.compile(r"[<>&|›»→/\\\[{]").search  # HTML, paths of categories, JSON
 _SEVERAL = re.compile(r"[|,;\n\r\[{]|(?:^|\0)/").search  # several pictures in a cell, or one below the root
 _PLAIN_PRICE = re.compile(r"\d{1,14}(\.\d+)?", re.ASCII).fullmatch
 MAX_FEW = 100  # values that a merged attribute may list
@@ -224,38 +225,26 @@ class PartReader:
         return ""
 
     def _category_of(self, value: object, separator: str) -> str:
+        """The path of a category, its parts joined by " > "; of several the deepest."""
         profile = self._plan.profile
-        if isinstance(value, str):
-            text = value.strip()
-            if text[:1] in "[{" and (nested := read_nested("category", text)):
-                value = next((part for part in nested.values() if part), "")
-            elif not separator and not profile.category_roots and not profile.category_separators and text[:1] != "/":
-                return (
-                    _PATH_SIGNS.sub(" > ", text)
-                    if "<" not in text and any(sign in text for sign in ">›»→")
-                    else strip_html(text)
-                    if "&" in text or "<" in text
-                    else text
-                )
+        if isinstance(value, str) and value.strip()[:1] in ("[", "{"):
+            nested = read_nested("category", value.strip())
+            value = next((part for part in nested.values() if part), "") if nested else value
         given = [str(part) for part in value] if isinstance(value, list) else [str(value)]
-        if len(given) == 1:
-            for mark in separator or profile.category_separators:
-                given = given[0].split(mark)
+        for mark in separator or profile.category_separators:
+            given = [part for text in given for part in text.split(mark)]
         if len(given) == 1 and given[0].strip().isdecimal() and len(self._plan.roles["category"]) > 1:
             return ""
-        if profile.category_is_path or (
-            isinstance(value, list) and not separator and not any(sign in text for text in given for sign in "/>")
-        ):
+        holds_paths = any("/" in text or _PATH_SIGNS.search(text) for text in given)
+        if profile.category_is_path or (isinstance(value, list) and not separator and not holds_paths):
             return self._joined(given)
-        paths = [
-            self._joined(re.split(r"\s*[>›»/]+\s*", text) if self._splits_slashes(text) else _PATH_SIGNS.split(text))
-            for text in given
-        ]
+        paths = [self._joined((_SLASHES if self._has_slashes(text) else _PATH_SIGNS).split(text)) for text in given]
         return max(paths, key=lambda path: path.count(" > "), default="")
 
-    def _splits_slashes(self, text: str) -> bool:
-        profile = self._plan.profile
-        return text.strip()[:1] == "/" or bool(profile.category_roots or profile.category_separators)
+    def _has_slashes(self, text: str) -> bool:
+        plan = self._plan
+        is_path = plan.has_category_slashes or plan.profile.category_roots or plan.profile.category_separators
+        return bool(is_path) or text.strip()[:1] == "/"
 
     def _joined(self, names: Iterable[str]) -> str:
         found = [strip_html(name.strip()) for name in names if name.strip()]

@@ -12,6 +12,7 @@ _CODE_PAGES = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp12
 _SAMPLE_BYTES, _CUT_AT = 100_000, 1 << 16
 _FEW = 3
 _HALF_WIDTH = re.compile("[\uff61-\uff9f]{3}")  # Chinese that was read as Japanese
+_IN_WORDS = re.compile(r"(?<=[^\W\d_])[³¹¿¾¼¯¶±](?=[^\W\d_])|(?<!\w)[³¹¾¼¯¶±](?=[^\W\d_])")  # letters read as signs
 # the letters beyond ASCII of the languages that each Latin code page is for (the Unicode CLDR's main exemplars)
 _ALPHABETS = {
     "cp1252": ["äöüß", "éèêëàâçîïôùûüœ", "áéíóúñüª", "àèéìòùî", "ãõáéíóúâêôàç", "åäöé", "æøåé", "ëïéèö", "þðýáéíóúæö"],
@@ -80,4 +81,4 @@ def _share_of_letters(text: str, alphabets: list[str]) -> float:
     letters = [letter for letter in text.casefold() if letter.isalpha() and not letter.isascii()]
     shares = [sum(letter in alphabet for letter in letters) for alphabet in alphabets]
     mixed = 0.9 * sum(letter in "".join(alphabets) for letter in letters)  # of several languages at once
-    return max(*shares, mixed) / max(1, len(letters))
+    return max(*shares, mixed) / max(1, len(letters) + len(_IN_WORDS.findall(text)))

@@ -172,8 +172,9 @@ def _said(columns: Columns) -> frozenset[tuple[str, str]]:
     words = query_words()
     operators = [*words["exclusion"]["strong"], *words["exclusion"]["weak"], *words["price"]["cheap"]]
     last = {operator.split()[-1] for operator in [*operators, *words["asking"]["before"]]}
-    titles = (WORD.findall(fold(title)) for title in _vocabulary(columns, "title"))
-    return frozenset(pair for title in titles for pair in pairwise(title) if pair[0] in last)
+    titles = (title.lower().split() for title in _vocabulary(columns, "title"))
+    pairs = (pair for title in titles if not last.isdisjoint(title) for pair in pairwise(title) if pair[0] in last)
+    return frozenset((first, word.group()) for first, following in pairs if (word := WORD.search(following)))
 
 
 def _measures(columns: Columns) -> tuple[Measure, ...]:

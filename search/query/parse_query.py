@@ -61,6 +61,11 @@ class ParsedQuery:
     known_share: float = 1.0
     mix: Mix = EVEN
 
+    @property
+    def is_picture_alone(self) -> bool:
+        """Whether an uploaded picture without words is compared with fused rows."""
+        return self.shows_picture and self.source == "fused" and not self.reading.words
+
 
 @dataclass(frozen=True)
 class _Given:

@@ -95,7 +95,8 @@ def _vectors_by_part(segment: Segment, parsed: ParsedQuery, weights: Weights) ->
         return parsed.more_like_this.vectors
     if parsed.source != "fused":
         return {parsed.source: parsed.vector}
-    return {"fused": segment.fused_query(parsed.vector, weights.text, weights.image)}
+    fused = {"fused": segment.fused_query(parsed.vector, weights.text, weights.image)}
+    return {**fused, "image": parsed.vector} if parsed.is_picture_alone else fused
 
 
 def _matches_among(segment: Segment, words: LookedUp, allowed: np.ndarray | None) -> LexicalMatches:

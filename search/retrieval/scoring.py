@@ -14,6 +14,7 @@ from magpie.search.live_index.segment import Segment
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.retrieval.candidates import Retrieved
 from magpie.search.retrieval.missing_parts import expected_lexical, limit_wordless
+from magpie.search.retrieval.same_picture import SamePicture, same_picture
 
 _QUERIES = "queries"  # the addend of the click part, named only where there is one
 
@@ -79,7 +80,8 @@ def score(parsed: ParsedQuery, retrieved: Sequence[Retrieved]) -> list[Candidate
     """The candidates of each segment, the best first; when browsing, all allowed rows, the newest first."""
     if parsed.is_browsing:
         return [_newest_first(found) for found in retrieved]
-    return [_score_segment(parsed, found) for found in retrieved]
+    same = same_picture(parsed, retrieved)
+    return [_score_segment(parsed, found, same) for found in retrieved]
 
 
 def score_rest(parsed: ParsedQuery, retrieved: Sequence[Retrieved], scored: Sequence[Candidates]) -> list[Candidates]:
@@ -101,10 +103,10 @@ def _newest_first(found: Retrieved) -> Candidates:
     return Candidates(found.segment, found.weights, rows[::-1], zeros, zeros, zeros)
 
 
-def _score_segment(parsed: ParsedQuery, found: Retrieved) -> Candidates:
+def _score_segment(parsed: ParsedQuery, found: Retrieved, same: SamePicture | None) -> Candidates:
     """The candidates of one segment: its neighbours and lexical matches, the best first, ties to the older item."""
     segment, matches, avoided, weights = found.segment, found.scored, _best_of_each(found.negated), found.weights
-    near = _similarities(parsed, found)
+    near = _similarities(parsed, found, same)
     is_lexical = parsed.source == "lexical"
     place = _places(matches.rows, near.rows)
     is_near = place >= 0
@@ -133,8 +135,9 @@ def _score_segment(parsed: ParsedQuery, found: Retrieved) -> Candidates:
     return Candidates(segment, weights, rows[order], similarity[order], words[order], against[order])
 
 
-def _similarities(parsed: ParsedQuery, found: Retrieved) -> Neighbours:
-    """The neighbours with their similarities; wordless items are calibrated where they would crowd the others out."""
+def _similarities(parsed: ParsedQuery, found: Retrieved, same: SamePicture | None) -> Neighbours:
+    """The neighbours with their similarities; wordless items are calibrated where they would crowd the others out, and
+    items with the very picture that was uploaded are lifted."""
     if parsed.vector is None:
         return Neighbours(np.zeros(0, np.int64), np.zeros(0, np.float32))
     if parsed.more_like_this is not None:
@@ -145,7 +148,10 @@ def _similarities(parsed: ParsedQuery, found: Retrieved) -> Neighbours:
     if not is_calibrated:
         return near
     query = found.segment.fused_query(parsed.vector, found.weights.text, found.weights.image)
-    return limit_wordless(found.segment, query, near)
+    near = limit_wordless(found.segment, query, near)
+    if same is None:
+        return near
+    return same.lift(near, found.neighbours["image"], lambda rows: compare(found.segment, parsed, found.weights, rows))
 
 
 def _best_of_each(matches: Sequence[LexicalMatches]) -> LexicalMatches:

@@ -1,11 +1,13 @@
 """Formats items for people: labels of fields, values and prices, and the cards of a grid."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from magpie.data.catalogue.items import Value
 from magpie.search.request import Hit
+from magpie.search.retrieval.facet_use import is_code
 from magpie.web.addresses import item_url, picture_url
 from magpie.web.api.filter_notation import format_number
 from magpie.web.page.state import PageState
@@ -13,6 +15,8 @@ from magpie.web.page.texts import Text
 
 _SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "INR": "₹", "JPY": "¥", "CNY": "¥", "KRW": "₩"}
 _NAMED_FIELDS = ("category", "price")
+_UNIT = re.compile(r"(.+)_(mm|cm|m|km|g|kg|mg|lb|lbs|oz|ml|cl|l|in|inch|ft|kw|w|v|mah|gb|mb|mhz|ghz|kcal|min|px)")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 _WHITE_FROM = 232  # of 255 in each channel: a nearly white picture gets no tint
 
@@ -33,15 +37,15 @@ class Card:
     tint: str
 
 
-def card_of(hit: Hit) -> Card:
-    """The card of one hit."""
+def card_of(hit: Hit, useful: Sequence[str] = ()) -> Card:
+    """The card of one hit; below the title it shows values of the `useful` fields, the most useful first."""
     image = picture_url(hit.item_id, hit.image) if hit.image else ""
     return Card(
         item_id=hit.item_id,
         position=hit.position,
         title=hit.title or hit.item_id,
         price=price_label(hit.price, hit.currency),
-        notes=_notes(hit.title, hit.category, hit.attributes),
+        notes=_notes(hit.title, hit.category, hit.attributes, useful),
         url=item_url(hit.item_id),
         like_url=PageState(like=hit.item_id).url,
         image=f"{image}&w=320" if image else "",
@@ -63,8 +67,13 @@ def field_label(name: str, text: Text) -> str:
 
 
 def plain_label(name: str) -> str:
-    """A field's name with spaces for _ and -, and a capital at its beginning if it has none."""
-    words = name.replace("_", " ").replace("-", " ").strip()
+    """A field's name with spaces for _, - and points, a capital at its beginning if it has none, and its unit in
+    brackets: "Weight (kg)" of `weight_kg`, "Sleeve length" of `sleeveLength`."""
+    unit = _UNIT.fullmatch(name)
+    if unit:
+        return f"{plain_label(unit[1])} ({unit[2]})"
+    words = _CAMEL.sub(" ", name).lower() if _CAMEL.search(name) and name[:1].islower() else name
+    words = words.replace("_", " ").replace("-", " ").replace(".", " ").strip()
     return words[:1].upper() + words[1:] if words.islower() else words
 
 
@@ -95,11 +104,13 @@ def outward_url(url: str) -> str:
     return url if parts.scheme in ("http", "https") and parts.netloc else ""
 
 
-def _notes(title: str, category: str, attributes: Mapping[str, Value]) -> str:
+def _notes(title: str, category: str, attributes: Mapping[str, Value], useful: Sequence[str]) -> str:
     """Up to three short attribute values that the title does not contain, else the category."""
+    place = {name: n for n, name in enumerate(useful)}
+    names = sorted((name for name in attributes if not is_code(name)), key=lambda name: place.get(name, len(place)))
     said = title.casefold()
     short: list[str] = []
-    for value in attributes.values():
+    for value in (attributes[name] for name in names):
         if not isinstance(value, str) or not 2 <= len(value) <= 24 or value.startswith(("http:", "https:")):
             continue
         if value.casefold() not in said and value not in short:

@@ -9,6 +9,7 @@ from magpie.data.catalogue.instants import format_instant, period_of
 from magpie.indexer.indexes.column_types import to_number
 from magpie.indexer.indexes.field_filter import FieldFilter
 from magpie.search.request import FacetValue, Range, SearchResult
+from magpie.search.retrieval.facet_use import range_use, useful_fields
 from magpie.web.api.filter_notation import format_number, range_ends
 from magpie.web.page.cards import field_label
 from magpie.web.page.state import PageState
@@ -20,6 +21,7 @@ MAX_VALUES = 60
 MAX_RANGES = 5
 HISTOGRAM_WIDTH, HISTOGRAM_HEIGHT = 240, 40  # units of the drawing
 _GAP = 1.5
+_TRUTH = {"true", "false"}
 _LEAST = 2.0  # height of the lowest bar, so that it is visible
 
 
@@ -86,7 +88,7 @@ class RangeForm:
 
 
 def facet_groups(state: PageState, result: SearchResult, is_confident: bool, text: Text) -> list[FacetGroup]:
-    """The facets to show: fields with at least two values, and every field with a selected value.
+    """The facets to show: those worth having, the category first, then by use; every field with a selected value.
 
     A field of numbers or dates is shown as a range instead, unless one of its values is selected.
     """
@@ -94,15 +96,19 @@ def facet_groups(state: PageState, result: SearchResult, is_confident: bool, tex
     facets: Mapping[str, Sequence[FacetValue]] = result.facets if is_confident else {}
     wanted = {name: wanted.values for name, wanted in state.filters.items() if wanted.values}
     names = [*facets, *(name for name in wanted if name not in facets)]
-    for name in sorted(names, key=lambda name: (name not in wanted, name != "category")):
+    useful = useful_fields(facets, result.total)
+    place = {name: n for n, name in enumerate(useful)}
+    for name in sorted(names, key=lambda name: (name not in wanted, name != "category", place.get(name, len(place)))):
         found = {value.value: value.count for value in facets.get(name, [])}
         selected = wanted.get(name, ())
         spelt = {value.casefold(): value for value in found}  # the engine ignores case
         chosen = {spelt.get(value.casefold(), value): value for value in selected}
-        if not selected and (len(found) < 2 or name in result.ranges):
+        if not selected and (name not in place or name in result.ranges):
             continue
         values = [*chosen, *(value for value in found if value not in chosen)][:MAX_VALUES]
         links = [_facet_link(state, name, value, found.get(value), chosen.get(value)) for value in values]
+        if {value.casefold() for value in values} <= _TRUTH:
+            links = [replace(link, label=text("yes" if link.label.casefold() == "true" else "no")) for link in links]
         groups.append(FacetGroup(field_label(name, text), links))
     return groups[:MAX_GROUPS]
 
@@ -112,10 +118,11 @@ def range_forms(state: PageState, result: SearchResult, is_confident: bool, text
     ranges = result.ranges if is_confident else {}
     chosen = {name: range_ends(wanted.spans[0]) for name, wanted in state.filters.items() if wanted.spans}
     names = [*ranges, *(name for name in chosen if name not in ranges)]
+    names.sort(key=lambda name: -range_use(name, ranges[name], result.total) if name in ranges else 0.0)
     forms = [
         _range_form(state, name, ranges.get(name), chosen.get(name, ("", "")), text)
         for name in names
-        if name in chosen or ranges[name].minimum != ranges[name].maximum
+        if name in chosen or range_use(name, ranges[name], result.total) > 0
     ]
     forms.sort(key=lambda form: (form.field != "price", form.field not in chosen))
     return forms[:MAX_RANGES]

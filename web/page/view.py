@@ -7,6 +7,7 @@ from typing import Any
 from magpie.data.catalogue.catalogue import Item
 from magpie.indexer.indexes.field_filter import FieldFilter, read_filter
 from magpie.search.request import SearchResult, Understood
+from magpie.search.retrieval.facet_use import useful_fields
 from magpie.web.addresses import picture_url, upload_url
 from magpie.web.api.filter_notation import range_ends
 from magpie.web.page.cards import Card, card_of, field_label
@@ -75,13 +76,14 @@ def view_results(state: PageState, found: Found, text: Text) -> PageView:
     # without a confident answer only selected filters are shown, so that they can be removed
     has_filters = is_confident or bool(state.filters)
     has_more = is_confident and len(result.hits) < result.total and state.page < MAX_PAGES
+    useful = useful_fields(result.facets, result.total)
     return PageView(
         state=state,
         found=found,
         headline=_headline(state, found.liked, text) if is_confident else _no_headline(state, text),
         count=count_label(result.total if is_confident else 0, text),
         is_confident=is_confident,
-        cards=[card_of(hit) for hit in hits],
+        cards=[card_of(hit, useful) for hit in hits],
         groups=facet_groups(state, result, is_confident, text) if has_filters else [],
         ranges=range_forms(state, result, is_confident, text) if has_filters else [],
         read=_read_chips(state, result, text),

@@ -268,7 +268,7 @@ PIECES = st.sampled_from(
 @given(st.lists(PIECES | st.text(max_size=5), max_size=40).map(" ".join) | st.text(max_size=1000), st.booleans())
 def test_any_text_is_read_and_what_is_told_stands_in_it(text: str, correct: bool) -> None:
     reading = read(text, correct=correct)
-    assert all(one.text in text for one in reading.understood if one.kind not in ("value", "synonym"))
+    assert all(one.text in " ".join(text.split()) for one in reading.understood if one.kind not in ("value", "synonym"))
     assert reading.words or reading.narrows or not text.strip()
     again = read(text, correct=correct, literal=tuple(one.text for one in reading.understood if one.text))
     assert len(again.words) <= 2 * len(text) + 10

@@ -74,10 +74,10 @@ def test_where_nothing_is_known_of_whole_items_all_stays(shop: Segment) -> None:
 
 
 def test_an_uploaded_picture_finds_them_within_their_share(shop: Segment) -> None:
-    fused = np.asarray(shop.fused, np.float32)
-    index = VectorIndex(build_index(fused, shop.ids, EXACT), shop.ids, fused)
+    rows = {"fused": np.asarray(shop.fused, np.float32), "image": np.asarray(shop.parts["image"], np.float32)}
+    indexes = {name: VectorIndex(build_index(each, shop.ids, EXACT), shop.ids, each) for name, each in rows.items()}
+    searched = replace(shop, indexes=indexes, columns=Columns({}, len(shop.ids)))
     statistics = CollectionStatistics([(shop.lexical, shop.dead)])
-    searched = replace(shop, indexes={"fused": index}, columns=Columns({}, len(shop.ids)))
     shown = [np.asarray(shop.parts["image"][k * EACH : (k + 1) * EACH], np.float32).mean(axis=0) for k in range(KINDS)]
 
     def wordless(shows_picture: bool) -> float:
