@@ -71,8 +71,13 @@ class WordColumn:
     @cached_property
     def agreement(self) -> float:
         """The probability that two random values are equal, 0 without values (Simpson's index)."""
-        counts = np.bincount(self.codes, minlength=1).astype(np.float64)
-        return float(((counts / max(1.0, counts.sum())) ** 2).sum())
+        return float((self.shares**2).sum())
+
+    @cached_property
+    def shares(self) -> np.ndarray:
+        """The share of each value among all, by code."""
+        counts = np.bincount(self.codes, minlength=len(self.vocabulary)).astype(np.float64)
+        return counts / max(1.0, counts.sum())
 
     def sums(self, rows: np.ndarray, worth: Mapping[str, float]) -> np.ndarray:
         """(n,) the sum of `worth` over the values of each row; a value that is not in `worth` counts 0."""
