@@ -158,6 +158,16 @@ class Settings(BaseSettings):
         return self.home / "rankers"
 
     @property
+    def feeds_file(self) -> Path:
+        """The file of the feeds that the server imports by itself."""
+        return self.home / "feeds.json"
+
+    @property
+    def feed_runs_file(self) -> Path:
+        """The file with the record of their runs."""
+        return self.home / "feed_runs.jsonl"
+
+    @property
     def rejects_dir(self) -> Path:
         """The folder of the files with rejected rows and events."""
         return self.home / "rejects"
