@@ -34,6 +34,7 @@ from magpie.search.ranker.named_rankings import CURRENT, FIRST_STAGE, compared_v
 from magpie.search.ranker.reranker import Reranked, Reranker
 from magpie.search.request import FacetValue, Hit, Range, SearchRequest, SearchResult
 from magpie.search.retrieval.confidence import is_confident
+from magpie.search.retrieval.facet_values import check_has_values, count_values, most_frequent
 from magpie.search.retrieval.facets import (
     MOST_RECOUNTED,
     count_facets,
@@ -145,6 +146,15 @@ class SearchEngine:
         except ItemNotIndexed as error:
             generation = self.serving.generation.id
             return SearchResult(self._query_ids.new(), generation, FIRST_STAGE, 0.0, 0, False, [], notices=[str(error)])
+
+    def facet_values(self, field: str, request: SearchRequest, prefix: str = "") -> list[FacetValue]:
+        """All values of a field among the items that match the request and pass its filters, the most frequent first;
+        with a `prefix` only those in which a word begins with it. Raises UnknownField, and as `search`."""
+        serving = self.serving
+        check_fields(request, [segment.columns for segment in serving.segments])
+        check_has_values(serving.segments, field)
+        found = run_first_stage(serving, request)
+        return most_frequent(count_values(serving.segments, found.matching, field), prefix)
 
     def finish(self, text: str) -> str:
         """The typed text with its unfinished last word completed from the catalogue's words. Raises NoIndex."""
