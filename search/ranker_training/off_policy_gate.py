@@ -16,6 +16,7 @@ DEPTHS = (DEPTH, 50, 20, 10)
 LEAST_COVERAGE = 0.8
 FEWEST_CLICKS, FEWEST_QUERIES = 300, 10
 MOST_HARMED = 0.25
+UNMEASURED_GAIN = 0.005  # least gain where the curve is assumed: a smaller one was found where nobody prefers anything
 PROVEN, FEWEST_SWAPPED = 1.64, 30  # deviations and clicks from which items that took turns prove a ranker better
 ALIKE = 100.0  # searches: new queries are many and rare, so no busy query may stand for them
 SHOWN = 20  # ranks whose items have a value
@@ -291,7 +292,9 @@ def decide(known: Estimate, placebo: Estimate, swapped: Swapped, is_measured: bo
     if is_enough and swapped.z <= 0:
         turns = f"Items that took turns at one position were clicked against the ranker ({swapped.z:+.1f} deviations)."
         return False, turns
-    if known.lower <= 0 and not (is_enough and swapped.z > PROVEN and known.lift > 0):
+    if known.lower <= (0.0 if is_measured else UNMEASURED_GAIN) and not (
+        is_enough and swapped.z > PROVEN and known.lift > 0
+    ):
         return False, f"What people want would stand higher by {gain}, which is not surely better."
     if known.lift <= placebo.lift or known.lower <= placebo.lower:
         nothing = f"a ranker trained on clicks dealt out by position alone seems to gain {placebo.lift:+.1%} as well"

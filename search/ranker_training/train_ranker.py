@@ -45,6 +45,7 @@ from magpie.search.ranker_training.off_policy_gate import (
     ALIKE,
     DEPTHS,
     LEAST_COVERAGE,
+    SHOWN,
     Estimate,
     JudgingDays,
     Swapped,
@@ -230,11 +231,12 @@ def _try(
     ranker = replace(ranker, new_share=like.new_share) if like else with_new_share(ranker, values, always, model)
     scores = {key: ranker.scores(stages[key], key, values[key]) for key in keys}
     if like is None:
+        depths = [depth for depth in DEPTHS if depth <= SHOWN or model.propensities.is_measured]
         by_depth = {
             depth: estimate({key: places_of(scores[key], depth) for key in chosen_on.keys}, chosen_on, model)
-            for depth in DEPTHS
+            for depth in depths
         }
-        covered = [depth for depth in DEPTHS if by_depth[depth].coverage >= LEAST_COVERAGE]
+        covered = [depth for depth in depths if by_depth[depth].coverage >= LEAST_COVERAGE]
         ranker = replace(ranker, depth=max(covered or DEPTHS[-1:], key=lambda depth: by_depth[depth].lower))
     else:
         ranker = replace(ranker, depth=like.depth)
