@@ -1,4 +1,4 @@
-"""Upserts or changes items sent as lines of JSON (NDJSON); answers each line with its outcome or why it was rejected."""
+"""Upserts or changes items sent as lines of JSON (NDJSON), and answers each line with what became of it."""
 
 import json
 from collections.abc import Iterator, Sequence

@@ -141,7 +141,7 @@ class ItemPatchBody(Strict):
 class NamedItemPatchBody(ItemPatchBody):
     """The fields of an item to change, with its id, for PATCH /api/items."""
 
-    item_id: Annotated[str, WithJsonSchema(_ID_SCHEMA)] = Field(min_length=1, max_length=MAX_TEXT)
+    item_id: Annotated[str, WithJsonSchema(_ID_SCHEMA)] = Field(min_length=1, max_length=MAX_TEXT, pattern=NO_NUL)
 
 
 class ListQuery(BaseModel):
@@ -161,7 +161,7 @@ class DeleteQuery(BaseModel):
     """What to delete: items by id, or by filters."""
 
     model_config = ConfigDict(extra="forbid")
-    item_id: list[Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]] = Field(
+    item_id: list[Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=NO_NUL)]] = Field(
         default_factory=list, max_length=MAX_BULK_LINES, description="Ids, repeatable; unknown ones count 0."
     )
     filter: list[FilterParameter] = Field(

@@ -118,7 +118,7 @@ def only_lines_of(line: type[BaseModel]) -> dict[str, Any]:
 
 def lines_body(model: type[BaseModel]) -> dict[str, Any]:
     """An operation's requestBody: lines of the model as JSON."""
-    schema = {"type": "string", "description": f"Lines of {model.__name__}."}
+    schema = {"type": "string", "pattern": r"\S", "description": f"Lines of {model.__name__}."}
     return {"requestBody": {"required": True, "content": {NDJSON: {"schema": schema}}}}
 
 
@@ -143,7 +143,7 @@ def request_body(
         form = {"$ref": REF.format(model=f"{model.__name__}Form")}
         content["multipart/form-data"] = {"schema": form, "encoding": {"image": {"contentType": PICTURE_TYPES}}}
     if has_lines:
-        content[NDJSON] = {"schema": {"type": "string", "description": f"Lines of {model.__name__}."}}
+        content |= lines_body(model)["requestBody"]["content"]
     return {"requestBody": {"required": True, "content": content}}
 
 

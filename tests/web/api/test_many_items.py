@@ -204,9 +204,20 @@ def test_lines_are_answered_in_order_each_by_itself(client: FlaskClient) -> None
         {"item_id": "b-0", "attributes": {"brand": None}},
         {"item_id": "b-1", "attributes": {"title": "x"}},
         {"item_id": "b-2", "title": "New"},
+        {"item_id": "b\0", "title": "New"},
     )
-    results = ["updated", "rejected", "rejected", "unchanged", *["rejected"] * 3, "updated", "rejected", "updated"]
-    assert [one["result"] for one in answers] == results and [one["line"] for one in answers] == list(range(1, 11))
+    results = [
+        "updated",
+        "rejected",
+        "rejected",
+        "unchanged",
+        *["rejected"] * 3,
+        "updated",
+        "rejected",
+        "updated",
+        "rejected",
+    ]
+    assert [one["result"] for one in answers] == results and [one["line"] for one in answers] == list(range(1, 12))
     assert [one.get("item_id") for one in answers[:4]] == ["b-0", "nobody", "b-1", "b-2"]
     assert all(one.get("detail") for one in answers if one["result"] == "rejected")
     first, second, third = (client.get(f"/api/items/b-{k}").get_json() for k in range(3))
@@ -329,6 +340,7 @@ def test_a_list_of_ids_is_deleted(client: FlaskClient) -> None:
     "parameters",
     [
         "", "filter=", "filter=no_such_field:1", "filter=price:1O..20", "unknown=1", "item_id=", "limit=5",
+        "item_id=a%00b",
         "item_id=ball-red&filter=colour:red", "item_id=ball-red&unknown=1", "item_id=ball-red&item_id=",
         "filter=colour:red&filter=no_such_field:1", "filter=colour", "filter=colour:*&filter=-colour:*",
     ],
