@@ -92,7 +92,7 @@ class SearchEngine:
         reranked = self._reranker.rerank(found.ranked, request, found.parsed)
         order = self._personalised(reranked, request, found, segments)
         hits = _hits(serving, order, reranked, request, found.parsed)
-        facets, ranges = _facets(serving, request, found)
+        facets, ranges, categories = _facets(serving, request, found)
         reading = found.parsed.reading
         return SearchResult(
             query_id=self._query_ids.new(),
@@ -108,6 +108,7 @@ class SearchEngine:
             understood=list(reading.understood),
             corrected=reading.corrected,
             did_you_mean=reading.did_you_mean,
+            categories=categories,
         )
 
     def totals(self, requests: Sequence[SearchRequest]) -> list[int]:
@@ -262,20 +263,23 @@ def _notices(request: SearchRequest, corrected: str) -> list[str]:
 
 def _facets(
     serving: Serving, request: SearchRequest, found: FirstStageResult
-) -> tuple[dict[str, list[FacetValue]], dict[str, Range]]:
-    """Facets and ranges of what matches; nothing where the request wants none, or where they cannot be counted."""
+) -> tuple[dict[str, list[FacetValue]], dict[str, Range], dict[str, int]]:
+    """Facets and ranges of what matches, and the counts of all categories where they are asked for; nothing where the
+    request wants none, or where they cannot be counted."""
     if not request.facets:
-        return {}, {}
+        return {}, {}, {}
     segments = serving.segments
     try:
         unfiltered = find_without_each_filter(segments, found.matches, request.filters)
         facets = count_facets(segments, serving.facet_names, found.matching, unfiltered, request.filters)
-        return facets, find_ranges(segments, found.matching, unfiltered)
+        matching = unfiltered.get("category", found.matching)
+        categories = count_values(segments, matching, "category") if request.count_categories else {}
+        return facets, find_ranges(segments, found.matching, unfiltered), categories
     except MagpieError:
         raise
     except Exception:  # whatever a stored value does to them, the hits are right
         log.exception("facets of %r could not be counted: the answer goes without", request.filters)
-        return {}, {}
+        return {}, {}, {}
 
 
 def _hits(
