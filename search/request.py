@@ -33,6 +33,7 @@ class SearchRequest:
     `filters` maps attribute names, and also `category`, `price` and `currency`, to what they must be (`read_filter`).
     `sort` is "relevance", "price", "title", "newest" or an attribute's name, with "-" before it for descending.
     `image_weight` runs from 0 (words only) to 1 (picture only); None lets the engine decide.
+    `prefix` says that the last word is being typed and may go on; nothing is corrected then.
     `correct` is False for who insists on the words as they are written: none is then taken for a misspelling.
     `read` is False for who wants no part of the words read as a price, an exclusion or the like; `literal` are parts of
     the words that are read as nothing but words.
@@ -55,6 +56,7 @@ class SearchRequest:
     explain: bool = False
     image_weight: float | None = None
     correct: bool = True
+    prefix: bool = False
     read: bool = True
     literal: tuple[str, ...] = ()
     client_id: str = ""

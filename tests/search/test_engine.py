@@ -46,6 +46,12 @@ def test_words_find_what_they_name(engine: SearchEngine) -> None:
     assert ids(engine, text="yelow kite", k=1) == ["kite-yellow"]
 
 
+def test_what_is_being_typed_finds_what_begins_so(engine: SearchEngine) -> None:
+    assert ids(engine, text="red ki", prefix=True, k=1) == ["kite-red"]
+    assert engine.search(SearchRequest(text="red ki", mode="lexical", read=False)).total > 1
+    assert engine.search(SearchRequest(text="red ki", mode="lexical", prefix=True)).total == 1
+
+
 def test_a_picture_finds_its_item_in_image_mode(engine: SearchEngine, tmp_path: Path) -> None:
     picture = draw("box", "green", tmp_path / "x.png").read_bytes()
     assert ids(engine, picture=picture, mode="image", k=1) == ["box-green"]
