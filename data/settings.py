@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     )
     model: str = Field("magpie-mini", min_length=1, description="Encoder: magpie-mini, an open_clip name, or a folder.")
     pretrained: str | None = Field(None, description="Weights for an open_clip name: a tag or a checkpoint's path.")
+    language: str | None = Field(
+        None, pattern="^[a-z]{2}$", description="Language of the catalogue's texts, such as de; none: it is guessed."
+    )
     rebuild_after_changes: int = Field(
         5_000, ge=0, description="The server rebuilds the index by itself once so many items changed; 0: never."
     )
@@ -153,6 +156,16 @@ class Settings(BaseSettings):
     def rankers_dir(self) -> Path:
         """The folder of the rankers, each a folder of its own."""
         return self.home / "rankers"
+
+    @property
+    def feeds_file(self) -> Path:
+        """The file of the feeds that the server imports by itself."""
+        return self.home / "feeds.json"
+
+    @property
+    def feed_runs_file(self) -> Path:
+        """The file with the record of their runs."""
+        return self.home / "feed_runs.jsonl"
 
     @property
     def rejects_dir(self) -> Path:

@@ -30,11 +30,13 @@ from magpie.search.live_index.segment import Segment
 from magpie.search.personalisation.freshness import Freshness
 from magpie.search.personalisation.personalise import Preferences, personalise, preferences_of
 from magpie.search.personalisation.popularity import Popularity
+from magpie.search.personalisation.taste import read_taste
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.ranker.named_rankings import CURRENT, FIRST_STAGE, compared_versions
 from magpie.search.ranker.reranker import Reranked, Reranker
 from magpie.search.request import FacetValue, Hit, Range, SearchRequest, SearchResult
 from magpie.search.retrieval.confidence import is_confident
+from magpie.search.retrieval.facet_values import check_has_values, count_values, most_frequent
 from magpie.search.retrieval.facets import (
     MOST_RECOUNTED,
     count_facets,
@@ -65,6 +67,7 @@ class SearchEngine:
         self._query_ids = open_query_ids(database)
         self.popularity = Popularity(database, settings.min_clients, partial(flattest_position_bias, settings))
         self._serving: Serving | None = None
+        self._taste = read_taste(settings)
         self._reranker = Reranker(settings, compared_versions(settings))
         self._freshness = Freshness(self._catalogue, settings.freshness_weight, settings.freshness_half_life_days)
         self._changing = threading.Lock()
@@ -91,7 +94,7 @@ class SearchEngine:
         reranked = self._reranker.rerank(found.ranked, request, found.parsed)
         order = self._personalised(reranked, request, found, segments)
         hits = _hits(serving, order, reranked, request, found.parsed)
-        facets, ranges = _facets(serving, request, found)
+        facets, ranges, categories = _facets(serving, request, found)
         reading = found.parsed.reading
         return SearchResult(
             query_id=self._query_ids.new(),
@@ -107,6 +110,7 @@ class SearchEngine:
             understood=list(reading.understood),
             corrected=reading.corrected,
             did_you_mean=reading.did_you_mean,
+            categories=categories,
         )
 
     def totals(self, requests: Sequence[SearchRequest]) -> list[int]:
@@ -154,6 +158,15 @@ class SearchEngine:
             generation = self.serving.generation.id
             return SearchResult(self._query_ids.new(), generation, FIRST_STAGE, 0.0, 0, False, [], notices=[str(error)])
 
+    def facet_values(self, field: str, request: SearchRequest, prefix: str = "") -> list[FacetValue]:
+        """All values of a field among the items that match the request and pass its filters, the most frequent first;
+        with a `prefix` only those in which a word begins with it. Raises UnknownField, and as `search`."""
+        serving = self.serving
+        check_fields(request, [segment.columns for segment in serving.segments])
+        check_has_values(serving.segments, field)
+        found = run_first_stage(serving, request)
+        return most_frequent(count_values(serving.segments, found.matching, field), prefix)
+
     def finish(self, text: str) -> str:
         """The typed text with its unfinished last word completed from the catalogue's words. Raises NoIndex."""
         return self.serving.query_parser.finish(text, self.serving.segments)
@@ -194,6 +207,7 @@ class SearchEngine:
                     self._serving = with_changes(before, self._catalogue)
                 self._forgotten_ms = forgotten_at(self._database)
                 self._freshness.refresh()
+                self._taste = read_taste(self._settings)
                 self._reranker.refresh(self._serving.generation.manifest["fingerprint"])
                 self._last_fault = "" if current else f"{self._settings.current_file}: {_CURRENT_GONE}"
             except MagpieError as error:
@@ -229,9 +243,9 @@ class SearchEngine:
         order is left unchanged."""
         if reranked.chances is not None:
             return reranked.order
-        order = prefer_low_prices(reranked.order, request, found.parsed, found.matching)
+        order = prefer_low_prices(reranked.order, request, found.parsed)
         order = self._freshness.freshen(order, request, found.parsed, time.time())
-        return personalise(order, request, found.parsed, segments, self._preferences(request))
+        return personalise(order, request, found.parsed, segments, self._preferences(request), self._taste)
 
     def _preferences(self, request: SearchRequest) -> Preferences | None:
         """The searcher's preferences from recent choices; None without an id, without choices, or without `rerank`."""
@@ -259,20 +273,23 @@ def _notices(request: SearchRequest, corrected: str) -> list[str]:
 
 def _facets(
     serving: Serving, request: SearchRequest, found: FirstStageResult
-) -> tuple[dict[str, list[FacetValue]], dict[str, Range]]:
-    """Facets and ranges of what matches; nothing where the request wants none, or where they cannot be counted."""
+) -> tuple[dict[str, list[FacetValue]], dict[str, Range], dict[str, int]]:
+    """Facets and ranges of what matches, and the counts of all categories where they are asked for; nothing where the
+    request wants none, or where they cannot be counted."""
     if not request.facets:
-        return {}, {}
+        return {}, {}, {}
     segments = serving.segments
     try:
         unfiltered = find_without_each_filter(segments, found.matches, request.filters)
         facets = count_facets(segments, serving.facet_names, found.matching, unfiltered, request.filters)
-        return facets, find_ranges(segments, found.matching, unfiltered)
+        matching = unfiltered.get("category", found.matching)
+        categories = count_values(segments, matching, "category") if request.count_categories else {}
+        return facets, find_ranges(segments, found.matching, unfiltered), categories
     except MagpieError:
         raise
     except Exception:  # whatever a stored value does to them, the hits are right
         log.exception("facets of %r could not be counted: the answer goes without", request.filters)
-        return {}, {}
+        return {}, {}, {}
 
 
 def _hits(

@@ -27,9 +27,11 @@ from magpie.data.spam.click_spam import filter_promotion, filter_recent_spam
 from magpie.search.engine import SearchEngine
 from magpie.search.personalisation.popularity import WINDOW_DAYS
 from magpie.search.recommendations.recommender import Recommender
+from magpie.search.reports.lost_comparison import withdraw_loser
 from magpie.search.serving import SERVER_CATCH_UP_S, Upkeep
 from magpie.search.status import not_ready
 from magpie.web.background.auto_rebuild import AutoRebuild
+from magpie.web.background.feed_schedule import FeedSchedule
 from magpie.web.background.job_health import JobHealth
 from magpie.web.background.query_logger import QueryLogWriter
 from magpie.web.media.picture_store import PictureStore
@@ -68,6 +70,7 @@ class Services:
     catalogue: Catalogue
     engine: SearchEngine
     auto_rebuild: AutoRebuild
+    feed_schedule: FeedSchedule
     refreshing: JobHealth
     counting: JobHealth
     recommender: Recommender
@@ -98,6 +101,7 @@ class Services:
         """Stops the background threads, writes what they still hold, and closes everything."""
         self.stopping.set()
         self.auto_rebuild.stop()
+        self.feed_schedule.stop()
         self.query_log.close()
         until = time.monotonic() + STOP_WITHIN_S
         # a thread that runs in a C library when Python exits crashes the process
@@ -119,11 +123,14 @@ def open_services(settings: Settings, shared: SharedState | None = None) -> Serv
     catalogue = Catalogue(database, settings, engine.decoders.catalogue)
     event_log = EventLog(database)
     auto_rebuild = AutoRebuild(settings, partial(_status_to_rebuild, engine, home), shared.alarms)
+    feed_schedule = FeedSchedule(settings)
     query_log = QueryLogWriter(event_log, has_others=shared.workers > 1)
     refreshing = JobHealth("Taking up changes and new indexes", 20 * REFRESH_INTERVAL_S)
     counting = JobHealth("Counting what people did", 3 * COUNTING_INTERVAL_S)
     log_room = LogRoom(settings, database, shared.counters)
-    status = partial(_status, engine, (home, refreshing, counting, query_log, auto_rebuild, log_room), shared)
+    status = partial(
+        _status, engine, (home, refreshing, counting, query_log, auto_rebuild, feed_schedule, log_room), shared
+    )
     access = Access(settings, database)
     services = Services(
         settings=settings,
@@ -133,6 +140,7 @@ def open_services(settings: Settings, shared: SharedState | None = None) -> Serv
         catalogue=catalogue,
         engine=engine,
         auto_rebuild=auto_rebuild,
+        feed_schedule=feed_schedule,
         refreshing=refreshing,
         counting=counting,
         recommender=Recommender(database, catalogue, engine),
@@ -155,6 +163,7 @@ def open_services(settings: Settings, shared: SharedState | None = None) -> Serv
         jobs.append(("alarms", partial(_tell_alarms, services)))
     if shared.is_first:
         jobs.append(("auto-rebuild", partial(auto_rebuild.run, services.stopping)))
+        jobs.append(("feeds", partial(feed_schedule.run, services.stopping)))
     for name, work in jobs:
         services.background.append(threading.Thread(target=work, name=f"magpie-{name}", daemon=True))
         services.background[-1].start()
@@ -236,7 +245,7 @@ def _refresh(services: Services) -> str:
 
 def _count_behaviour(services: Services) -> None:
     """Filters spam and counts popularity, every minute or, when that takes long, less often; learns every hour how to
-    recommend."""
+    recommend, and withdraws a ranker that people do not prefer."""
     pause, learned_s = 0.0, -math.inf
     while not services.stopping.wait(pause):
         try:
@@ -250,6 +259,8 @@ def _count_behaviour(services: Services) -> None:
                     learned_s = started
                     with suppress(NoIndex):
                         services.recommender.learn()
+                    if (lost := withdraw_loser(services.settings, services.database)) is not None:
+                        log.warning("ranker %s is withdrawn: people prefer the first stage", lost)
             pause = max(COUNTING_INTERVAL_S, (time.monotonic() - started) / COUNTING_SHARE)
         except Exception as error:
             log.error("summing up behaviour failed; trying again\n%s", safe_traceback(error))

@@ -105,11 +105,11 @@ class Columns:
         if wanted.wants_values:
             values, ranges = sort_out(name, column, wanted.values, wanted.spans)
             check_alone(name, values, ranges)
-            mask &= _rows_of(column, values, ranges)
+            mask &= _rows_of(name, column, values, ranges)
         if wanted.exists is not None:
             mask &= column.is_filled if wanted.exists else ~column.is_filled
         if wanted.not_values or wanted.not_spans:
-            mask &= ~_rows_of(column, *sort_out(name, column, wanted.not_values, wanted.not_spans))
+            mask &= ~_rows_of(name, column, *sort_out(name, column, wanted.not_values, wanted.not_spans))
         return mask
 
     def first_word(self, name: str, row: int) -> str:
@@ -175,9 +175,11 @@ class Columns:
         return cls(columns, described["num_rows"], kinds)
 
 
-def _rows_of(column: Column, values: Sequence[str], ranges: Sequence[Ends]) -> np.ndarray:
-    """(n,) bool: rows with one of the values or within one of the ranges."""
+def _rows_of(name: str, column: Column, values: Sequence[str], ranges: Sequence[Ends]) -> np.ndarray:
+    """(n,) bool: rows with one of the values or within one of the ranges; of a category also those below it."""
     mask = column.rows_with(values)
+    if name == "category" and isinstance(column, WordColumn):
+        return mask | column.rows_below(values)
     if isinstance(column, NumberColumn):
         for ends in ranges:
             mask |= column.rows_within(ends)

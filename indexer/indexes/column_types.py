@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from magpie.data.catalogue.catalogue import Value
+from magpie.data.catalogue.category_paths import Key, branch_keys, key_of
 from magpie.data.catalogue.instants import format_instant, instant_of
 
 
@@ -21,7 +22,26 @@ class WordColumn:
     def rows_with(self, values: Iterable[str]) -> np.ndarray:
         """(n,) bool: rows with at least one of the values; letter case does not matter."""
         wanted = {v.casefold() for v in values}
-        chosen = np.array([word.casefold() in wanted for word in self.vocabulary], bool)
+        return self._rows_of(np.array([word.casefold() in wanted for word in self.vocabulary], bool))
+
+    def rows_below(self, paths: Iterable[str]) -> np.ndarray:
+        """(n,) bool: rows with one of these category paths, or with one below it in its own branch."""
+        chosen = np.zeros(len(self.vocabulary), bool)
+        for path in paths:
+            chosen[self._codes_below.get(key_of(path), [])] = True
+        return self._rows_of(chosen)
+
+    @cached_property
+    def _codes_below(self) -> dict[Key, list[int]]:
+        """By the key of a category path the codes of the values that are it or lie below it."""
+        below: dict[Key, list[int]] = {}
+        for code, word in enumerate(self.vocabulary):
+            for key in branch_keys(word):
+                below.setdefault(key, []).append(code)
+        return below
+
+    def _rows_of(self, chosen: np.ndarray) -> np.ndarray:
+        """(n,) bool: rows with at least one of the values whose codes are chosen, (v,) bool."""
         mask = np.zeros(len(self.starts) - 1, bool)
         if chosen.any():
             owners = np.repeat(np.arange(len(mask)), np.diff(self.starts))
@@ -51,8 +71,13 @@ class WordColumn:
     @cached_property
     def agreement(self) -> float:
         """The probability that two random values are equal, 0 without values (Simpson's index)."""
-        counts = np.bincount(self.codes, minlength=1).astype(np.float64)
-        return float(((counts / max(1.0, counts.sum())) ** 2).sum())
+        return float((self.shares**2).sum())
+
+    @cached_property
+    def shares(self) -> np.ndarray:
+        """The share of each value among all, by code."""
+        counts = np.bincount(self.codes, minlength=len(self.vocabulary)).astype(np.float64)
+        return counts / max(1.0, counts.sum())
 
     def sums(self, rows: np.ndarray, worth: Mapping[str, float]) -> np.ndarray:
         """(n,) the sum of `worth` over the values of each row; a value that is not in `worth` counts 0."""

@@ -11,9 +11,7 @@ from magpie.indexer.mix.mix import Mix
 _PICTURES = 1_000
 _NEAREST = 10
 _FEWEST_PICTURES = 20
-_CHANCES = 2.0  # times chance: below, pictures are not understood;
-_UNDERSTOOD = 10.0  # from here on, or in half of the cases, they are
-_USUALLY = 0.5
+_HARDLY, _WELL = 0.1, 0.3  # of what chance leaves to be found
 _DECIDES = 1.5  # of 2
 
 
@@ -30,9 +28,14 @@ class OwnPicture:
         return {"items": self.items, "found": round(self.found, 4), "chance": round(self.chance, 4)}
 
     @property
+    def understanding(self) -> float:
+        """The share that is found of what chance leaves to be found: 0 at chance, 1 where all are found."""
+        return (self.found - self.chance) / (1 - self.chance) if self.chance < 1 else 0.0
+
+    @property
     def is_understood(self) -> bool:
         """Whether the encoder sees in the pictures what the titles say, more often than chance would."""
-        return self.found >= _CHANCES * self.chance
+        return self.understanding >= _HARDLY
 
 
 def find_own_pictures(
@@ -73,8 +76,7 @@ def describe(fitted: Fitted, own_picture: OwnPicture | None, model: str) -> str:
 def _of_pictures(own: OwnPicture) -> str:
     grade = "does not understand"
     if own.is_understood:
-        is_good = own.found >= min(_USUALLY, _UNDERSTOOD * own.chance)
-        grade = "understands" if is_good else "hardly understands"
+        grade = "understands" if own.understanding >= _WELL else "hardly understands"
     return (
         f"By its title, an item's own picture is found in {own.found:.1%} of cases (chance {own.chance:.1%}): "
         f"this encoder {grade} these pictures."

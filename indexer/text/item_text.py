@@ -17,6 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from magpie.data.catalogue.catalogue import Item, Value
+from magpie.data.catalogue.category_paths import last_of_path
 
 _TAGS = re.compile(r"</?[a-zA-Z!][^<>]{0,500}>")
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？;])\s+|\s*[|•]\s*|(?<=[。！？])")
@@ -188,12 +189,6 @@ def split_sentences(text: str) -> list[str]:
 def hash_text(text: str) -> int:
     """A 64-bit hash that is the same in every process."""
     return int.from_bytes(hashlib.blake2b(text.casefold().encode(), digest_size=8).digest())
-
-
-@lru_cache(maxsize=20_000)
-def last_of_path(category: str) -> str:
-    """The most specific name of a category path such as `Home > Kitchen > Mugs`."""
-    return re.split(r"\s*(?:>>|>|/|\|)\s*", category.strip('[]" '))[-1].strip()
 
 
 def _words_of(name: str, value: Value) -> list[str]:

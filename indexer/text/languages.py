@@ -114,6 +114,7 @@ def stop_words(language: str) -> frozenset[str]:
     return frozenset([*words, *map(strip_marks, words)])
 
 
+@cache  # wordfreq looks through its folder each time
 def word_frequencies(language: str) -> dict[str, float]:
     """The language's frequent words (some 30,000, lower case, with marks) and how often they occur; {} if unknown."""
     if language not in wordfreq.available_languages("small"):

@@ -1,7 +1,8 @@
 """Personalisation: moves the first candidates of a search by what the searcher chose lately, within bounds.
 
-An attribute counts as far as the choices agree on its value more than random items of the catalogue do. Attributes of
-which the query names a value, or that are filtered by, do not count.
+A value counts the more, the more often it was chosen and the rarer it is in the catalogue, times the weight of its
+attribute, which training learns from the log's own sessions (`taste.py`). Attributes of which the query names a value,
+or that are filtered by, do not count.
 """
 
 import re
@@ -11,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from magpie.data.aggregates.recent_choices import RecentChoice
+from magpie.indexer.indexes.column_types import WordColumn
 from magpie.search.live_index.segment import Segment
+from magpie.search.personalisation.taste import ASSUMED, LOOKS, Taste
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.request import SearchRequest
 from magpie.search.retrieval.ranked_list import RELEVANCE, RankedList
@@ -22,11 +25,10 @@ _EARLIER = 0.5  # what a choice of an earlier session counts, against one of thi
 _ACTIONS = {"click": 1.0, "add_to_cart": 2.0, "purchase": 2.0}
 _FADING = 0.9  # from one choice of this session to the one before
 _MOST_CHOICES = 20  # the weightiest; more would cost time and say the same
-_ALIKE = 0.5  # weight of looking like what was chosen
-_AGREEING = 1.0  # weight of the attributes on which the choices agree
 _MOST = 1.0  # most that a candidate may gain or lose, in standard deviations of the candidates' scores
 _DOUBT = 2.0  # choices by which preferences are drawn towards nothing
 _PRIOR_PAIRS = 2.0
+_RAREST = 0.01  # share of the catalogue below which a value is no rarer
 _MAX_WORDS = 3  # of a value that a query may name
 _DAY_MS = 86_400_000
 
@@ -94,17 +96,23 @@ class Shift:
     added: np.ndarray
 
 
+def session_weights(number: int) -> np.ndarray:
+    """(number,) float32 what the choices of one session count, newest first."""
+    return np.asarray(_FADING ** np.arange(number), np.float32)
+
+
 def personalise(
     order: RankedList,
     request: SearchRequest,
     parsed: ParsedQuery,
     segments: Sequence[Segment],
     preferences: Preferences | None,
+    taste: Taste = ASSUMED,
 ) -> RankedList:
     """The order with what preferences add to the first 60. Unchanged without preferences, or where not by relevance."""
     if preferences is None or request.sort != RELEVANCE or parsed.is_browsing or len(order) < 2:
         return order
-    shift = find_shift(order, request, parsed, segments, preferences)
+    shift = find_shift(order, request, parsed, segments, preferences, taste)
     if shift is None:
         return order
     return order.reordered(shift.rank, "session", shift.added)
@@ -116,6 +124,7 @@ def find_shift(
     parsed: ParsedQuery,
     segments: Sequence[Segment],
     preferences: Preferences,
+    taste: Taste = ASSUMED,
 ) -> Shift | None:
     """The shift of the first 60 places by preferences; None where no choice is indexed any more."""
     chosen, weights = locate_chosen(preferences, segments)
@@ -123,7 +132,8 @@ def find_shift(
         return None
     top = min(TOP, len(order))
     skipped = {name.casefold() for name in request.filters} | named_fields(parsed, segments)
-    gain = preference_gain(chosen, weights, _candidates(order, top), parsed.vector, skipped)
+    found = preference_features(chosen, weights, _candidates(order, top), parsed.vector, skipped)
+    gain = np.clip(sum(taste.of(name) * one for name, one in found.items()), -_MOST, _MOST)
     scores = order.top_scores(top)
     added = np.zeros(len(order), np.float32)
     added[:top] = (gain - gain.min()) * float(scores.std())
@@ -132,19 +142,36 @@ def find_shift(
     return Shift(rank, added[rank])
 
 
-def preference_gain(
+def preference_features(
     chosen: Located, weights: np.ndarray, candidates: Located, query: np.ndarray | None, skipped: set[str]
-) -> np.ndarray:
-    """(n,) what each candidate gains, from -1 to 1; `weights` (h,) are those of the choices, `skipped` fields count
-    nothing."""
-    gain = _ALIKE * _centred(_similarity(chosen, weights, candidates.vectors, query))
+) -> dict[str, np.ndarray]:
+    """By attribute, and LOOKS, (n,) how far each candidate agrees with the choices, less the candidates' mean.
+
+    `weights` (h,) are those of the choices; `skipped` fields are left out. Few choices say little.
+    """
+    total = float(weights.sum())
+    alike = _similarity(chosen, weights, candidates.vectors, query) * total / (total + _DOUBT)
+    found = {LOOKS: _centred(alike)}
     for name in sorted({name for segment in candidates.segments for name in segment.columns.grouping}):
         if name.casefold() not in skipped:
-            shares, agreement = shared_values(chosen.words(name), weights, usual_agreement(candidates.segments, name))
-            if agreement > 0:
-                gain = gain + _AGREEING * agreement * _centred(candidates.sums(name, shares))
-    total = float(weights.sum())
-    return np.asarray(np.clip(gain * total / (total + _DOUBT), -_MOST, _MOST), np.float32)
+            worth = leaning(chosen.words(name), weights, candidates.segments[0].columns.grouping.get(name))
+            found[name] = _centred(candidates.sums(name, worth))
+    return found
+
+
+def leaning(chosen: Sequence[Sequence[str]], weights: np.ndarray, usual: WordColumn | None) -> dict[str, float]:
+    """By value of the choices, how much more likely the next choice has it than a value that was not chosen, each
+    against its share of the catalogue, as a logarithm (a Dirichlet prior of _DOUBT choices with the usual shares)."""
+    counts: dict[str, float] = {}
+    for words, weight in zip(chosen, weights, strict=True):
+        for word in words:
+            counts[word] = counts.get(word, 0.0) + float(weight)
+    return {word: float(np.log1p(count / (_DOUBT * _usual_share(usual, word)))) for word, count in counts.items()}
+
+
+def _usual_share(usual: WordColumn | None, word: str) -> float:
+    code = usual.code_of.get(word.casefold()) if usual else None
+    return max(float(usual.shares[code]), _RAREST) if usual and code is not None else _RAREST
 
 
 def named_fields(parsed: ParsedQuery, segments: Sequence[Segment]) -> set[str]:

@@ -49,6 +49,14 @@ class FacetAnswer(BaseModel):
     count: int
 
 
+class FacetValuesAnswer(BaseModel):
+    """A page of a field's values among the matching items, the most frequent first."""
+
+    field: str
+    total: int = Field(description="How many values there are, over all pages.")
+    values: list[FacetAnswer]
+
+
 class HistogramAnswer(BaseModel):
     """How many items lie between round edges; one edge more than counts, or neither where all are the same."""
 

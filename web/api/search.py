@@ -14,9 +14,11 @@ from magpie.web.api.items import get_item, is_part_of_the_id
 from magpie.web.api.openapi import problem_responses, request_body
 from magpie.web.api.query_parameters import with_query
 from magpie.web.api.request_bodies import form_body, is_multipart, json_body, uploaded_pictures
-from magpie.web.api.responses import SearchAnswer, SuggestAnswer
+from magpie.web.api.responses import FacetValuesAnswer, SearchAnswer, SuggestAnswer
 from magpie.web.api.search_requests import (
     MAX_SEARCH_BYTES,
+    FacetPath,
+    FacetQuery,
     RecommendQuery,
     SearchBody,
     SearchQuery,
@@ -77,6 +79,19 @@ def suggest(query: SuggestQuery) -> Response:
         for one, item in found
     ]
     return jsonify({"suggestions": [one.text for one, _ in found], "details": details})
+
+
+@api.get(
+    "/api/facets/<path:field>",
+    summary="The values of a field",
+    responses={200: FacetValuesAnswer, **problem_responses(422)},
+)
+def facet_values(path: FacetPath, query: FacetQuery) -> Response:
+    """Lists the values that a field has among the hits of a search, or among all items."""
+    found = services().engine.facet_values(path.field, query.to_request(), query.prefix)
+    page = found[query.offset : query.offset + query.limit]
+    values = [{"value": one.value, "count": one.count} for one in page]
+    return jsonify({"field": path.field, "total": len(found), "values": values})
 
 
 @api.get("/api/items/<path:item_id>/similar", summary="Items like this one", responses={200: SearchAnswer})

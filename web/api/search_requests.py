@@ -131,6 +131,7 @@ class SearchQuery(BaseModel):
     )
     image_weight: float | None = Field(None, ge=0, le=1, description="0: words only … 1: picture only.")
     correct: bool = Field(True, description="Put misspelt words right; false takes them as they are written.")
+    prefix: bool = Field(False, description="The last word is still being typed: find what begins with it, too.")
     read: bool = Field(True, description="Read prices, exclusions, sizes and the like; false takes all as words.")
     literal: list[LiteralPart] = Field(
         default_factory=list, max_length=MAX_LITERAL, description="Parts of the words to take as nothing but words."
@@ -174,6 +175,7 @@ class SearchBody(Strict):
     )
     image_weight: float | None = Field(None, ge=0, le=1, description="0: words only … 1: picture only.")
     correct: bool = Field(True, description="Put misspelt words right; false takes them as they are written.")
+    prefix: bool = Field(False, description="The last word is still being typed: find what begins with it, too.")
     read: bool = Field(True, description="Read prices, exclusions, sizes and the like; false takes all as words.")
     literal: list[LiteralPart] = Field(
         default_factory=list, max_length=MAX_LITERAL, description="Parts of the words to take as nothing but words."
@@ -231,6 +233,28 @@ class RecommendQuery(SimilarQuery):
         if not (self.item or self.client_id or self.session_id):
             raise NotTogether("Nothing to recommend for: give item, client_id or session_id")
         return self
+
+
+class FacetPath(BaseModel):
+    """A field whose values are listed."""
+
+    field: str = Field(max_length=MAX_FILTER_CHARS, description="The field's name, percent-encoded.")
+
+
+class FacetQuery(BaseModel):
+    """Which of a field's values are wanted, and the search whose hits are counted; without one, all items are."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    q: str = Field("", max_length=MAX_TEXT, description="Words to search for.")
+    filter: list[FilterParameter] = Field(default_factory=list, max_length=200, description="As in a search.")
+    prefix: str = Field("", max_length=MAX_TEXT, description="How a word of the value begins, whatever its case.")
+    limit: int = Field(30, ge=1, le=MAX_K, description="Values wanted.")
+    offset: int = Field(0, ge=0, description="Values to skip.")
+
+    def to_request(self) -> SearchRequest:
+        """The engine's request, of which no hit is needed. Raises BadFilter."""
+        return SearchRequest(text=self.q, filters=parse_filter_parameters(self.filter), k=1, facets=False)
 
 
 class SuggestQuery(BaseModel):

@@ -10,6 +10,7 @@ from magpie.web.cli.output import as_json, print_facts, print_json, print_table,
 
 if TYPE_CHECKING:
     from magpie.data.feeds.import_feed import ImportReport
+    from magpie.data.settings import Settings
 
 
 @click.group()
@@ -56,18 +57,28 @@ def import_(ctx: click.Context, /, source: str, images: Path | None, mapping: st
 
     Items with a known id are updated; rows that cannot be used are written to a rejects file with the reason.
     """
+    from magpie.data.errors import BadFeed
+
+    given |= {"images": images, "mapping": mapping}
+    report = import_source(open_settings(ctx), source, given, is_quiet=as_json)
+    _tell(report, as_json)
+    if not report.num_taken:
+        where = f"; see {report.rejects_file}" if report.rejects_file else ""
+        raise BadFeed(f"{shown_source(source)}: no row could be taken{where}")
+
+
+def import_source(settings: "Settings", source: str, given: dict[str, Any], is_quiet: bool) -> "ImportReport":
+    """The report of importing a source with the options of `magpie catalog import`."""
     from magpie.data.catalogue.catalogue import Catalogue
     from magpie.data.database.connection import open_database
-    from magpie.data.errors import BadFeed
     from magpie.data.feeds.import_feed import Sync, import_feed
     from magpie.data.feeds.read_feed import FeedOptions
 
-    settings = open_settings(ctx)
     if given["picture_hosts"]:
         named = ",".join(filter(None, (settings.picture_hosts, *given["picture_hosts"])))
         settings = settings.model_copy(update={"picture_hosts": named})
     options = FeedOptions(
-        mapping=_parse_mapping(mapping),
+        mapping=_parse_mapping(given["mapping"]),
         profile=given["profile"],
         languages=tuple(filter(None, (code.strip() for code in given["languages"].split(",")))),
         picture_pattern=given["picture_pattern"],
@@ -77,11 +88,11 @@ def import_(ctx: click.Context, /, source: str, images: Path | None, mapping: st
     )
     database = open_database(settings)
     try:
-        with progress_on_stderr(is_quiet=as_json) as progress:
-            report = import_feed(
+        with progress_on_stderr(is_quiet=is_quiet) as progress:
+            return import_feed(
                 Catalogue(database, settings),
                 source,
-                images=images,
+                images=given["images"],
                 options=options,
                 on_progress=lambda rows, done, total: progress("import", done, total),
                 sync=Sync(given["sync"], 1.0 if given["force"] else given["sync_max"]),
@@ -89,10 +100,6 @@ def import_(ctx: click.Context, /, source: str, images: Path | None, mapping: st
             )
     finally:
         database.close()
-    _tell(report, as_json)
-    if not report.num_taken:
-        where = f"; see {report.rejects_file}" if report.rejects_file else ""
-        raise BadFeed(f"{shown_source(source)}: no row could be taken{where}")
 
 
 def _tell(report: "ImportReport", as_json: bool) -> None:

@@ -18,6 +18,7 @@ DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 _COMMANDS = {
     "demo": ("magpie.web.cli.serve", "demo", "Search the demo catalogue: import it, index it, serve it."),
     "catalog": ("magpie.web.cli.catalog", "catalog", "Import, export, count and label items."),
+    "feed": ("magpie.web.cli.feed", "feed", "Name feeds that the server imports by itself."),
     "index": ("magpie.web.cli.index", "index", "Build, check and switch the index."),
     "search": ("magpie.web.cli.search", "search", "Search from the command line."),
     "recommend": ("magpie.web.cli.search", "recommend", "Recommend items beside an item, or for a person."),

@@ -13,6 +13,7 @@ from magpie.data.aggregates.query_sessions import DAY_MS, Searches, read_searche
 from magpie.data.catalogue.items import Item
 from magpie.data.clock import now_ms
 from magpie.data.errors import MagpieError, NoIndex
+from magpie.data.feeds.named_feeds import FeedRun, feed_runs
 from magpie.data.spam.click_spam import count_filtered, count_records
 from magpie.indexer.generations.store import describe_current, read_conflicts
 from magpie.search.click_models.saved_bias import PositionBias, read_position_bias
@@ -85,7 +86,7 @@ class CatalogueFigures:
 @dataclass(frozen=True)
 class Health:
     """The served index, the latency of searches since the server started (`since_s`, in seconds since 1970), and
-    how many of the log's records are filtered out as spam, by reason."""
+    how many of the log's records are filtered out as spam, by reason, and the last imports of named feeds."""
 
     status: dict[str, Any]
     manifest: dict[str, Any]
@@ -93,6 +94,7 @@ class Health:
     since_s: float
     set_aside: dict[str, int]
     records: int
+    feed_runs: list[FeedRun]
 
 
 @dataclass(frozen=True)
@@ -236,4 +238,4 @@ def _health(services: Services) -> Health:
     records = count_records(services.database)
     timed, status = services.metrics, services.status()
     latency = latency_of(timed.collect("magpie_search_seconds"))
-    return Health(status, manifest, latency, timed.since_s, set_aside, records)
+    return Health(status, manifest, latency, timed.since_s, set_aside, records, feed_runs(services.settings))

@@ -23,11 +23,11 @@ CHAPTERS = {
     "positions": ("positions", "examination"),
     "learning": ("rankers", "ranker-use", "comparisons"),
     "catalogue": ("conflicts", "never-shown", "exposure"),
-    "health": ("health", "set-aside"),
+    "health": ("health", "set-aside", "feed-runs"),
 }
 WIDE = ("comparisons", "conflicts")
 PLOTTED = ("days", "positions", "examination", "rankers")
-WITHOUT_PEOPLE = ("rankers", "conflicts", "health", "set-aside")  # shown even if too few people searched
+WITHOUT_PEOPLE = ("rankers", "conflicts", "health", "set-aside", "feed-runs")  # shown even if too few people searched
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,10 @@ def legend_of(name: str, text: Text) -> list[str]:
 
 
 def _is_shown(name: str, figures: Figures) -> bool:
-    """Whether a section is shown; with too few people only sections about the catalogue and the index are."""
+    """Whether a section is shown; with too few people only sections about the catalogue and the index are, and
+    imports of feeds only where there were some."""
+    if name == "feed-runs":
+        return bool(figures.health.feed_runs)
     return name in WITHOUT_PEOPLE or (figures.demand.searches > 0 and not figures.is_private)
 
 
@@ -171,6 +174,10 @@ def _basis(name: str, figures: Figures, text: Text) -> str:
     if name == "set-aside":
         today = date_of(figures.period.last_day)
         return text("basis_log", day=today, n=f"{figures.health.records:,}")
+    if name == "feed-runs":
+        runs = figures.health.feed_runs
+        last = datetime.fromtimestamp(runs[-1].began_at, UTC).strftime("%Y-%m-%d %H:%M") if runs else ""
+        return text("basis_feed-runs", n=f"{len(runs):,}", day=last)
     if name == "health":
         since = datetime.fromtimestamp(figures.health.since_s, UTC).strftime("%Y-%m-%d %H:%M")
         return f"{index} · {text('basis_health', n=f'{latency.count if latency else 0:,}', since=since)}"

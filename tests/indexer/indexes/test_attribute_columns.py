@@ -85,6 +85,27 @@ def test_filters(columns: Columns, filters: dict, rows: list[int]) -> None:
     assert list(np.flatnonzero(columns.allowed(filters))) == rows
 
 
+PATHS = ["Home", "home >> Kitchen", "Home/Kitchen/Knives", "Home | Bath", "Homeware", "Garden > Home", "", "Home > A/B"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "rows"),
+    [
+        (["Home"], [0, 1, 2, 3, 7]),
+        (["Home > Kitchen"], [1, 2]),
+        (["home/kitchen", "Garden"], [1, 2, 5]),
+        (["Home > A"], []),
+        (["Home > A/B"], [7]),
+        (["Kitchen"], []),
+        ({"not": ["Home"]}, [4, 5, 6]),
+        ({"not": "Home > Kitchen", "exists": True}, [0, 3, 4, 5, 7]),
+    ],
+)
+def test_a_category_filter_takes_in_what_lies_below_it(wanted: object, rows: list[int]) -> None:
+    columns = built([item(n, category=path) for n, path in enumerate(PATHS, 1)])
+    assert list(np.flatnonzero(columns.allowed({"category": wanted}))) == rows
+
+
 def test_no_filter_lets_everything_pass(columns: Columns) -> None:
     assert columns.allowed({}) is None
 

@@ -121,5 +121,5 @@ def test_pictures_of_items_of_the_same_title_count_as_own_ones() -> None:
     found = find_own_pictures(titles, encode(titles), encode)
     assert found and found.found == 1 and found.items == 40
     assert found.chance == pytest.approx(1 - (1 - 2 / 40) ** 10)
-    assert not OwnPicture(100, 0.12, 0.1).is_understood
+    assert not OwnPicture(100, 0.12, 0.1).is_understood and OwnPicture(100, 1.0, 0.6).is_understood
     assert find_own_pictures(titles, np.zeros((40, DIM), np.float32), encode) is None

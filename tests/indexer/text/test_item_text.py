@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magpie.data.catalogue.catalogue import Item, Value
-from magpie.indexer.text.item_text import TextPlan, TextPlanBuilder, clean_text, last_of_path, split_sentences
+from magpie.indexer.text.item_text import TextPlan, TextPlanBuilder, clean_text, split_sentences
 
 
 def item(number: int, title: str, description: str = "", category: str = "", **attributes: Value) -> Item:
@@ -65,11 +65,6 @@ def test_every_word_is_searchable_even_where_it_is_not_encoded() -> None:
 
 def test_an_item_without_words_has_no_segments() -> None:
     assert TextPlan().read(item(1, "")).segments() == []
-
-
-def test_the_last_name_of_a_category_path() -> None:
-    assert last_of_path('["Home Furnishing >> Curtains"]') == "Curtains"
-    assert last_of_path("Home/Kitchen") == "Kitchen"
 
 
 def test_a_plan_survives_being_saved(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,38 @@ def test_filters_and_ranges_narrow(client: FlaskClient) -> None:
     years = {hit["attributes"]["year"] for hit in hits}
     assert {hit["attributes"]["kind"] for hit in hits} == {"ring", "box"} and years == {2012, 2013}
     assert len(hits) == 2 * 2  # a year belongs to one colour of each kind
+
+
+def test_the_values_of_a_field_come_by_pages(client: FlaskClient) -> None:
+    hits = client.post("/api/search", json={"filters": {"price": {"gte": 0}}, "k": 1000}).get_json()["hits"]
+    counts = Counter(str(hit["attributes"]["year"]) for hit in hits)
+    expected = [{"value": year, "count": n} for year, n in sorted(counts.items(), key=lambda one: (-one[1], one[0]))]
+    pages = [client.get(f"/api/facets/year?filter=price:0..&limit=3&offset={at}").get_json() for at in range(0, 99, 3)]
+    assert [value for page in pages for value in page["values"]] == expected and len(expected) > 3
+    assert {(page["field"], page["total"]) for page in pages} == {("year", len(expected))}
+
+
+def test_the_values_of_a_field_are_counted_among_a_searchs_hits(client: FlaskClient) -> None:
+    found = client.get("/api/search?q=ball&filter=colour:Red&filter=colour:Blue").get_json()
+    values = client.get("/api/facets/kind?q=ball&filter=colour:Red&filter=colour:Blue").get_json()["values"]
+    assert values and sum(one["count"] for one in values) == found["total"]
+    assert {one["value"]: one["count"] for one in found["facets"]["kind"]} == {v["value"]: v["count"] for v in values}
+
+
+def test_the_values_of_a_field_are_searched_by_the_beginning_of_a_word(client: FlaskClient) -> None:
+    def values(prefix: str) -> list[str]:
+        found = client.get("/api/facets/title", query_string={"prefix": prefix, "limit": 1000}).get_json()["values"]
+        return [one["value"] for one in found]
+
+    assert values("BALL") and all(value.endswith(" ball") for value in values("BALL"))
+    assert values("red ba") == ["Red ball"] and values("all") == []
+
+
+def test_bad_requests_for_the_values_of_a_field(client: FlaskClient) -> None:
+    assert_problem(client.get("/api/facets/no_such"), 422, "'no_such'", "colour")
+    assert_problem(client.get("/api/facets/colour?filter=no_such:1"), 422, "'no_such'")
+    for bad in ("limit=0", "limit=1001", "offset=-1", "filter=colour", "limt=3"):
+        assert_problem(client.get(f"/api/facets/colour?{bad}"), 400)
 
 
 def test_pages_continue_each_other(client: FlaskClient) -> None:

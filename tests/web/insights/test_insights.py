@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from magpie.data.database.connection import open_database
 from magpie.data.events.filter_reasons import FLOOD, FORGED, REASONS
 from magpie.data.events.ubi import EventRecord, QueryRecord
+from magpie.data.feeds.named_feeds import FeedRun, record_run
 from magpie.data.settings import Settings
 from magpie.indexer.generations.store import MANIFEST, current_id
 from magpie.web.app import create_app
@@ -195,6 +196,7 @@ def test_plots_speak_and_need_no_styles(owner: Client, name: str) -> None:
 @pytest.fixture
 def learned(own_shop: Settings) -> Iterator[Client]:
     teach(own_shop)
+    record_run(own_shop, FeedRun("shop", 1_790_000_000.0, 2.5, read=3, inserted=2, rejected=1))
     app = create_app(own_shop)
     yield client_of(app)
     app.extensions["magpie"].close()

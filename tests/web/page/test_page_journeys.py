@@ -133,8 +133,8 @@ def test_a_misspelt_word_is_put_right_unless_one_insists(open_page: Any, scripts
     page.wait_for_selector(".notice", state="detached")
     insisted = shown(page)
     assert insisted
-    page.locator('.value[data-key="kind:ring"]').click()
-    page.wait_for_url("**/?q=yelow+ring&exact=1&filter=kind*")  # it stays so with a filter
+    page.locator('.value[data-key="colour:Yellow"]').click()
+    page.wait_for_url("**/?q=yelow+ring&exact=1&filter=colour*")  # it stays so with a filter
     page.go_back()
     page.go_back()
     page.locator(".notice").get_by_role("link", name="yellow ring", exact=True).click()

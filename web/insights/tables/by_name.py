@@ -11,7 +11,7 @@ from magpie.web.insights.tables.demand import (
     unanswered_table,
     unclicked_table,
 )
-from magpie.web.insights.tables.health import health_table, set_aside_table
+from magpie.web.insights.tables.health import feed_runs_table, health_table, set_aside_table
 from magpie.web.insights.tables.rankings import (
     comparisons_table,
     examination_table,
@@ -37,4 +37,5 @@ TABLES: dict[str, Callable[[Figures], Table]] = {
     "exposure": exposure_table,
     "health": health_table,
     "set-aside": set_aside_table,
+    "feed-runs": feed_runs_table,
 }

@@ -7,6 +7,8 @@ from typing import Any
 from magpie.web.insights.figures import Figures
 from magpie.web.insights.tables.table import Cell, Table, columns_of
 
+MAX_FEED_RUNS = 50
+
 
 def health_table(figures: Figures) -> Table:
     """The served index and the latency of searches in numbers; unknown facts have no row."""
@@ -41,6 +43,17 @@ def set_aside_table(figures: Figures) -> Table:
     """The number of records filtered out as spam, by reason, the most first."""
     counted = sorted(figures.health.set_aside.items(), key=lambda pair: (-pair[1], pair[0]))
     return Table(columns_of(reason="reason", records="bar"), [(name, count) for name, count in counted if count])
+
+
+def feed_runs_table(figures: Figures) -> Table:
+    """The last imports of the feeds that the owner named, the newest first."""
+    rows: list[tuple[Cell, ...]] = []
+    for run in reversed(figures.health.feed_runs[-MAX_FEED_RUNS:]):
+        began = datetime.fromtimestamp(run.began_at, UTC).isoformat(timespec="minutes")
+        counts = (run.read, run.inserted, run.updated, run.removed, run.rejected)
+        rows.append((run.name, began, run.seconds, *counts, run.fault or None))
+    numbers = dict.fromkeys(("seconds", "read", "inserted", "updated", "removed", "rejected"), "value")
+    return Table(columns_of(feed="name", began_at="time", **numbers, fault="english"), rows)
 
 
 def _age_days(created_at: str) -> float | None:
