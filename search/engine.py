@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -21,9 +21,11 @@ from magpie.data.settings import Settings
 from magpie.indexer.generations.generation import Generation
 from magpie.indexer.generations.store import NO_INDEX, current_id
 from magpie.indexer.indexes.attribute_columns import Columns, check_names
+from magpie.indexer.indexes.field_filter import FilterValue
 from magpie.search.click_models.saved_bias import flattest_position_bias
 from magpie.search.first_stage import FirstStageResult, run_first_stage
 from magpie.search.live_index.hit_store import hit_of
+from magpie.search.live_index.passing_items import PassingItems, find_passing
 from magpie.search.live_index.segment import Segment
 from magpie.search.personalisation.freshness import Freshness
 from magpie.search.personalisation.personalise import Preferences, personalise, preferences_of
@@ -121,6 +123,14 @@ class SearchEngine:
             found = run_first_stage(serving, request, before=found if is_alike else None)
             totals.append(found.total if _confident(request, found, serving) else 0)
         return totals
+
+    def passing(self, filters: Mapping[str, FilterValue]) -> PassingItems:
+        """The items that pass all the filters now, what was just changed included.
+
+        Raises UnknownField, BadFilter, NoRange, NotTogether, NoIndex.
+        """
+        serving = self.serving
+        return find_passing(self._catalogue, serving.segments, serving.delta.revision, filters)
 
     @property
     def fingerprint(self) -> str:
