@@ -132,7 +132,8 @@ def test_the_docs_need_no_network(app: Any, document: dict[str, Any]) -> None:
 
 
 OPERATIONS = [
-    "GET /api/search", "POST /api/search", "GET /api/suggest", "GET /api/items/{item_id}/similar", "GET /api/recommend",
+    "GET /api/search", "POST /api/search", "GET /api/suggest", "GET /api/facets/{field}",
+    "GET /api/items/{item_id}/similar", "GET /api/recommend",
     "POST /api/events", "POST /api/clients", "GET /api/items/{item_id}", "PUT /api/items/{item_id}",
     "PATCH /api/items/{item_id}", "DELETE /api/items/{item_id}", "GET /api/items", "POST /api/items",
     "PATCH /api/items", "DELETE /api/items", "GET /healthz", "GET /readyz", "GET /metrics",
@@ -153,6 +154,8 @@ def test_answers_keep_to_the_document(guarded: Any, name: str) -> None:
     def send(case: Any, asks_little: bool) -> None:
         if name == "GET /api/search" and case.meta.generation.mode.is_positive and asks_little:
             case.query = {"q": case.query.get("q", "red")}  # no item has an id or a field that is made up
+        if "{field}" in path and case.meta.generation.mode.is_positive and asks_little:
+            case.path_parameters, case.query = {"field": "colour"}, {"q": case.query.get("q", "red")}
         answered.add(case.call_and_validate(headers=HEADERS).status_code)
 
     send()
