@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     )
     model: str = Field("magpie-mini", min_length=1, description="Encoder: magpie-mini, an open_clip name, or a folder.")
     pretrained: str | None = Field(None, description="Weights for an open_clip name: a tag or a checkpoint's path.")
+    language: str | None = Field(
+        None, pattern="^[a-z]{2}$", description="Language of the catalogue's texts, such as de; none: it is guessed."
+    )
     rebuild_after_changes: int = Field(
         5_000, ge=0, description="The server rebuilds the index by itself once so many items changed; 0: never."
     )

@@ -44,6 +44,7 @@ class Snapshot:
     synthetic_queries: np.ndarray  # (q, dim) unit rows
     sample: ItemSampler  # items whose texts are kept, to measure the mix
     texts_encoded: int
+    languages: tuple[str, ...]  # codes, that of most texts first
 
 
 @contextmanager
@@ -58,19 +59,24 @@ def without_garbage_collection() -> Iterator[None]:
 
 @without_garbage_collection()
 def read_catalogue(
-    catalogue: Catalogue, encoder: Encoder, cache: EmbeddingCache, folder: Path, progress: Progress
+    catalogue: Catalogue,
+    encoder: Encoder,
+    cache: EmbeddingCache,
+    folder: Path,
+    progress: Progress,
+    language: str = "",
 ) -> Snapshot:
     """Walks the catalogue once for its text plan and once for its content, and encodes the texts that the cache lacks.
 
-    The lexical index, the stored hits, the text plan and the completion phrases are written into the folder on the
-    way. Items that change meanwhile get a higher revision than the index states, so searches read them from the
-    catalogue.
+    The lexical index, the stored hits, the text plan and the completion phrases are written into the folder on the way.
+    `language` is the code of the language that most texts are in, "" to guess it. Items that change meanwhile get a
+    higher revision than the index states, so searches read them from the catalogue.
     """
     total = catalogue.count()
     for name, number in catalogue.odd_values().items():
         log.info("%s: %d values are not of the kind of nearly all others, and set aside as they came", name, number)
     plan, kinds = plan_texts(catalogue), catalogue.attribute_kinds()
-    files = _FilesWritten(folder, plan, StoredHitsWriter(folder, kinds))
+    files = _FilesWritten(folder, plan, StoredHitsWriter(folder, kinds), language)
     rows, vectors = _Rows(ColumnsBuilder(kinds)), _TextVectors(total, encoder, cache)
     for items in catalogue.scan():
         progress("texts", vectors.count, total)
@@ -78,7 +84,7 @@ def read_catalogue(
         vectors.add(texts)
         files.add(items, texts)
         rows.add(items, texts)
-    files.finish()
+    languages = files.finish()
     progress("texts", vectors.count, total)
     return Snapshot(
         ids=np.array(rows.ids, np.int64),
@@ -92,6 +98,7 @@ def read_catalogue(
         synthetic_queries=encode_texts(encoder, rows.sampler.texts, cache)[0],
         sample=rows.items,
         texts_encoded=vectors.num_encoded,
+        languages=languages,
     )
 
 
@@ -169,9 +176,9 @@ class _TextVectors:
 class _FilesWritten:
     """The files of a generation that are written while the catalogue is read."""
 
-    def __init__(self, folder: Path, plan: TextPlan, stored_hits: StoredHitsWriter) -> None:
+    def __init__(self, folder: Path, plan: TextPlan, stored_hits: StoredHitsWriter, language: str) -> None:
         self._folder, self._plan, self._stored_hits = folder, plan, stored_hits
-        self._lexical, self._phrases = LexicalIndexBuilder(), PhraseCounter()
+        self._lexical, self._phrases = LexicalIndexBuilder(language=language), PhraseCounter()
 
     def add(self, items: list[Item], texts: list[ItemText]) -> None:
         self._stored_hits.add(items)
@@ -179,8 +186,11 @@ class _FilesWritten:
             self._lexical.add(text.searched_fields(), language_of(item.attributes))
             self._phrases.add(text)
 
-    def finish(self) -> None:
-        self._lexical.finish().save(self._folder / "words")
+    def finish(self) -> tuple[str, ...]:
+        """Writes what is left; returns the codes of the texts' languages."""
+        words = self._lexical.finish()
+        words.save(self._folder / "words")
         self._stored_hits.finish()
         self._plan.save(self._folder / "text_plan.json")
         self._phrases.save(self._folder / "phrases.json")
+        return words.language_codes

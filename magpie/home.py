@@ -76,10 +76,11 @@ class Home:
         full: bool = False,
         accept_worse: bool = False,
         progress: Progress | None = None,
+        language: str | None = None,
     ) -> "RebuildReport":
         """What was indexed and published, in figures (`magpie index rebuild`).
 
-        Raises HomeLocked while another rebuild runs, BadSetting for an unknown model, fusion or index,
+        Raises HomeLocked while another rebuild runs, BadSetting for an unknown model, fusion, index or language,
         ModelUnavailable where the encoder cannot be loaded, and what golden queries raise unless `accept_worse`.
         """
         from magpie.indexer.rebuild import RebuildOptions, rebuild
@@ -89,7 +90,7 @@ class Home:
         return rebuild(
             self.settings,
             self._database,
-            RebuildOptions(model, pretrained, fusion, index, full),
+            RebuildOptions(model, pretrained, fusion, index, full, language),
             progress,
             golden_judge(self.settings, self._database, accept_worse),
             partial(gather_clicked_queries, self.settings, self._database),

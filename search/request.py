@@ -33,12 +33,14 @@ class SearchRequest:
     `filters` maps attribute names, and also `category`, `price` and `currency`, to what they must be (`read_filter`).
     `sort` is "relevance", "price", "title", "newest" or an attribute's name, with "-" before it for descending.
     `image_weight` runs from 0 (words only) to 1 (picture only); None lets the engine decide.
+    `prefix` says that the last word is being typed and may go on; nothing is corrected then.
     `correct` is False for who insists on the words as they are written: none is then taken for a misspelling.
     `read` is False for who wants no part of the words read as a price, an exclusion or the like; `literal` are parts of
     the words that are read as nothing but words.
     `draw`, where it is given, is a seed by which the ranker draws the order from what it believes of each item.
     `layout` says how the hits will be laid out, for the log: people look differently at a grid and at a list.
     `ranker` names a version under rankers/ that is to reorder in the place of the published one.
+    `count_categories` asks for the counts of all categories beside the facets.
     A request without words, picture and item browses the catalogue, newest first unless `sort` says otherwise.
     """
 
@@ -54,6 +56,7 @@ class SearchRequest:
     explain: bool = False
     image_weight: float | None = None
     correct: bool = True
+    prefix: bool = False
     read: bool = True
     literal: tuple[str, ...] = ()
     client_id: str = ""
@@ -63,6 +66,7 @@ class SearchRequest:
     draw: int | None = None
     layout: str = ""
     facets: bool = True
+    count_categories: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,8 @@ class Understood:
 class SearchResult:
     """The answer to one request. `total` counts the items that match; `confident` is False when none answers well;
     `understood` are the parts of the query that were read as something, `corrected` is the query with misspelt words
-    put right, "" where none was; `did_you_mean` the same where that is unsure, and was not searched."""
+    put right, "" where none was; `did_you_mean` the same where that is unsure, and was not searched;
+    `categories` are the counts of all categories among the matching items, as if `category` had no filter."""
 
     query_id: str
     generation: str
@@ -145,3 +150,4 @@ class SearchResult:
     understood: list[Understood] = field(default_factory=list)
     corrected: str = ""
     did_you_mean: str = ""
+    categories: Mapping[str, int] = field(default_factory=dict)

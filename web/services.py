@@ -27,6 +27,7 @@ from magpie.data.spam.click_spam import filter_promotion, filter_recent_spam
 from magpie.search.engine import SearchEngine
 from magpie.search.personalisation.popularity import WINDOW_DAYS
 from magpie.search.recommendations.recommender import Recommender
+from magpie.search.reports.lost_comparison import withdraw_loser
 from magpie.search.serving import SERVER_CATCH_UP_S, Upkeep
 from magpie.search.status import not_ready
 from magpie.web.background.auto_rebuild import AutoRebuild
@@ -244,7 +245,7 @@ def _refresh(services: Services) -> str:
 
 def _count_behaviour(services: Services) -> None:
     """Filters spam and counts popularity, every minute or, when that takes long, less often; learns every hour how to
-    recommend."""
+    recommend, and withdraws a ranker that people do not prefer."""
     pause, learned_s = 0.0, -math.inf
     while not services.stopping.wait(pause):
         try:
@@ -258,6 +259,8 @@ def _count_behaviour(services: Services) -> None:
                     learned_s = started
                     with suppress(NoIndex):
                         services.recommender.learn()
+                    if (lost := withdraw_loser(services.settings, services.database)) is not None:
+                        log.warning("ranker %s is withdrawn: people prefer the first stage", lost)
             pause = max(COUNTING_INTERVAL_S, (time.monotonic() - started) / COUNTING_SHARE)
         except Exception as error:
             log.error("summing up behaviour failed; trying again\n%s", safe_traceback(error))

@@ -67,7 +67,7 @@ class StageTimes:
 def build(inputs: BuildInputs, folder: Path, progress: Progress, times: StageTimes) -> Built:
     """Writes all files of an index but its manifest into the empty folder, and returns what the manifest says."""
     with closing(inputs.open_cache()) as cache:
-        snapshot = read_catalogue(inputs.catalogue, inputs.encoder, cache, folder, progress)
+        snapshot = read_catalogue(inputs.catalogue, inputs.encoder, cache, folder, progress, inputs.language)
         times.end_stage("texts")
         encoded = encode_items(inputs.encoder, snapshot, cache, progress)
         times.end_stage("pictures")
@@ -140,6 +140,7 @@ class BuiltItems:
             "fingerprint": spec.fingerprint,
             "dim": spec.dim,
             "parts": list(PARTS),
+            "languages": list(self.snapshot.languages),
             "fusion": fused.fusion.kind,
             "fusion_weights": {"text": None if mean_weight is None else round(mean_weight, 3)},
             "fusion_judgement": dict(fused.fusion.judgement),

@@ -7,12 +7,14 @@ from magpie.data.aggregates.clicked_queries import ClickedQuery
 from magpie.data.catalogue.catalogue import Catalogue, CatalogueState
 from magpie.data.clock import now_ms
 from magpie.data.database.connection import Database
+from magpie.data.errors import BadSetting
 from magpie.data.settings import Settings
 from magpie.indexer.encoder.embedding_cache import EmbeddingCache
 from magpie.indexer.encoder.encoder import Encoder, open_encoder
 from magpie.indexer.fusion.learned_fusion import LearnedFusion, choose_fusion, fusion_file
 from magpie.indexer.generations.input_digest import digest_inputs
 from magpie.indexer.indexes.vector_index import choose_factory, empty_index
+from magpie.indexer.text.languages import language_code
 
 ClickedQueries = Mapping[str, Sequence[ClickedQuery]]  # the queries that led people to items, by item id
 
@@ -26,6 +28,7 @@ class RebuildOptions:
     fusion: str = "auto"
     index: str = "auto"
     full: bool = False
+    language: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,12 @@ class BuildInputs:
         """The options with which a later rebuild makes the same kind of index."""
         spec = self.encoder.spec
         named = {"model": spec.model, "pretrained": spec.pretrained}
-        return {**named, "fusion": self.options.fusion, "index": self.options.index}
+        return {**named, "fusion": self.options.fusion, "index": self.options.index, "language": self.options.language}
+
+    @property
+    def language(self) -> str:
+        """The code of the language that most texts are in, "" where it is to be guessed."""
+        return self.options.language or self.settings.language or ""
 
     def digest(self) -> str:
         """A hash of all inputs: an index with the same hash has the same files."""
@@ -66,6 +74,7 @@ class BuildInputs:
             fusion_file(self.settings, learned.kind).read_bytes() if learned else b"",
             self.options_to_repeat(),
             self.settings.clicked_share,
+            self.language,
             sorted(self.clicked.items()),
         )
 
@@ -78,10 +87,13 @@ def gather_inputs(
 ) -> BuildInputs:
     """The inputs as they are now; wrong options fail here, before anything is encoded.
 
-    Raises BadSetting for an unknown model, fusion or index, ModelUnavailable where the encoder cannot be loaded.
+    Raises BadSetting for an unknown model, fusion, index or language, ModelUnavailable where the encoder cannot be
+    loaded.
     """
     model, pretrained = options.model or settings.model, options.pretrained or settings.pretrained
     encoder = open_encoder(model, pretrained, home=settings.home)
+    if options.language and language_code(options.language) != options.language:
+        raise BadSetting(f"--language {options.language!r} is not a code of two letters, such as de.")
     empty_index(encoder.spec.dim, choose_factory(options.index, 0, encoder.spec.dim))
     learned_fusion = choose_fusion(options.fusion, settings, encoder.spec.fingerprint)
     catalogue, log_read_ms = Catalogue(database, settings), now_ms()

@@ -136,7 +136,8 @@ class QueryParser:
         """The parsed request. Raises BadQuery, NotTogether, BadPicture, TooLarge, ItemNotFound, DecoderBusy."""
         check_request(request)
         given, excluded = self._given(request, segments)
-        reading = self._reader.read(request, segments, given.numbers if given else {})
+        corrected = replace(request, correct=request.correct and not request.prefix)
+        reading = self._reader.read(corrected, segments, given.numbers if given else {})
         avoided = self._reader.spelt(request.not_text.strip(), segments) if request.correct else request.not_text
         if not reading.words and given is None:
             return self._browse(request, reading, avoided)
@@ -148,7 +149,7 @@ class QueryParser:
             "lexical",
             reading=reading,
             words=words,
-            query_words=self._query_words(words, reading),
+            query_words=self._query_words(words, reading, request.prefix),
             not_query_words=tuple(analyse_query(one, self._languages) for one in negated) if is_searched else (),
             excluded_id=excluded,
             known_share=self._known_share(reading.words) if reading.words else 1.0,
@@ -156,7 +157,8 @@ class QueryParser:
         if request.mode == "lexical":
             return lexical
         source = request.mode if request.mode in ("text", "image") else "fused"
-        vector = self._combine(reading.words, given, request.image_weight)
+        encoded = self.finish(reading.words, segments) if request.prefix else reading.words
+        vector = self._combine(encoded, given, request.image_weight)
         example = given.example if given and source == "fused" and request.image_weight is None else None
         return replace(
             lexical,
@@ -176,10 +178,10 @@ class QueryParser:
             return ParsedQuery("fused", reading=reading, query_words=words, is_browsing=True)
         raise NotTogether(f"The mode {request.mode!r} needs a query, a picture or an item to resemble.")
 
-    def _query_words(self, words: str, reading: Reading) -> QueryWords:
+    def _query_words(self, words: str, reading: Reading, is_prefix: bool = False) -> QueryWords:
         phrases = [phrase for one in reading.phrases if (phrase := phrase_of(one, self._languages))]
         excluded = [phrase for one in reading.excluded if (phrase := spellings_of(one, self._languages))]
-        asked = with_synonyms(analyse_query(words, self._languages), reading.synonyms, self._languages)
+        asked = with_synonyms(analyse_query(words, self._languages, is_prefix), reading.synonyms, self._languages)
         return asked.with_phrases(phrases, excluded)
 
     def _given(self, request: SearchRequest, segments: list[Segment]) -> tuple[_Given | None, int | None]:

@@ -97,6 +97,19 @@ def current_ranker(settings: Settings) -> str | None:
         raise RankerBroken(f"rankers/{_CURRENT} cannot be read ({error}). Run `magpie train ranker`.") from error
 
 
+def published_ms(settings: Settings) -> int:
+    """When the serving version was published, in milliseconds since 1970; 0 where none serves."""
+    try:
+        return int(1_000 * (settings.rankers_dir / _CURRENT).stat().st_mtime)
+    except FileNotFoundError:
+        return 0
+
+
+def withdraw_ranker(settings: Settings) -> None:
+    """Lets the first stage serve alone again; the versions stay."""
+    (settings.rankers_dir / _CURRENT).unlink(missing_ok=True)
+
+
 def ranker_versions(settings: Settings) -> list[str]:
     """All versions on disk, oldest first."""
     if not settings.rankers_dir.is_dir():
@@ -133,7 +146,7 @@ def drop_stale_rankers(settings: Settings, forgotten_ms: int) -> None:
             manifest = {}
         if is_stale(manifest, forgotten_ms):
             if version == serving:
-                (settings.rankers_dir / _CURRENT).unlink()
+                withdraw_ranker(settings)
             _delete(settings, version)
 
 

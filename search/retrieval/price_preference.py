@@ -4,7 +4,7 @@ import numpy as np
 
 from magpie.search.query.parse_query import ParsedQuery
 from magpie.search.request import SearchRequest
-from magpie.search.retrieval.ranked_list import NEAR, RELEVANCE, RankedList
+from magpie.search.retrieval.ranked_list import RELEVANCE, SCORED_MATCH, RankedList
 
 SOURCE = "price"
 _MOST = 0.1  # what the cheapest of a category gains
@@ -14,7 +14,8 @@ _FIRST = 200  # candidates among which prices are compared
 def prefer_low_prices(order: RankedList, request: SearchRequest, parsed: ParsedQuery) -> RankedList:
     """The order with an addend for the prices of the first candidates, where the query wishes for low ones.
 
-    Only what matches gains: the cheapest of a category `_MOST`, the dearest nothing, in between by the rank of price.
+    Only what matches and has all addends gains. The cheapest of a category gains `_MOST`, the dearest nothing, and in
+    between the rank of the price counts.
     """
     first = min(_FIRST, len(order))
     if not parsed.reading.prefers_low_prices or request.sort != RELEVANCE or parsed.is_browsing or not first:
@@ -39,10 +40,10 @@ def price_gains(prices: np.ndarray, categories: np.ndarray) -> np.ndarray:
 def _prices_and_categories(order: RankedList, first: int) -> tuple[np.ndarray, np.ndarray]:
     """(n,) prices, NaN without one and for what does not match, and (n,) categories of the first candidates."""
     prices, categories = np.full(first, np.nan), np.full(first, "", object)
+    is_match = order.tiers[:first] == SCORED_MATCH
     for number, candidates in enumerate(order.lists):
-        own = np.flatnonzero(order.of_list[:first] == number)
+        own = np.flatnonzero(is_match & (order.of_list[:first] == number))
         segment, rows = candidates.segment, candidates.rows[order.places[own]]
         prices[own] = segment.prices[rows]
         categories[own] = [segment.columns.first_word("category", row) for row in rows.tolist()]
-    prices[order.tiers[:first] >= NEAR] = np.nan
     return prices, categories.astype(str)

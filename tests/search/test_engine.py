@@ -20,7 +20,7 @@ from magpie.indexer.rebuild import rebuild
 from magpie.search.engine import SearchEngine
 from magpie.search.request import MODES, SearchRequest
 from magpie.search.retrieval.facets import MOST_RECOUNTED
-from tests.support.shop import draw
+from tests.support.shop import COLOURS, draw
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,12 @@ def ids(engine: SearchEngine, **request: object) -> list[str]:
 def test_words_find_what_they_name(engine: SearchEngine) -> None:
     assert ids(engine, text="red ball", k=1) == ["ball-red"]
     assert ids(engine, text="yelow kite", k=1) == ["kite-yellow"]
+
+
+def test_what_is_being_typed_finds_what_begins_so(engine: SearchEngine) -> None:
+    assert ids(engine, text="red ki", prefix=True, k=1) == ["kite-red"]
+    assert engine.search(SearchRequest(text="red ki", mode="lexical", read=False)).total > 1
+    assert engine.search(SearchRequest(text="red ki", mode="lexical", prefix=True)).total == 1
 
 
 def test_a_picture_finds_its_item_in_image_mode(engine: SearchEngine, tmp_path: Path) -> None:
@@ -126,6 +132,13 @@ def test_totals_with_other_filters_are_those_of_the_searches(engine: SearchEngin
     ]
     answers = [engine.search(each) for each in asked]
     assert engine.totals(asked) == [each.total if each.confident else 0 for each in answers]
+
+
+def test_all_categories_are_counted_where_that_is_asked_for(engine: SearchEngine) -> None:
+    asked = SearchRequest(filters={"category": ["Toys"], "kind": ["ball", "box"]}, k=1)
+    assert engine.search(asked).categories == {}
+    found = engine.search(SearchRequest(filters=asked.filters, k=1, count_categories=True)).categories
+    assert found == {"Toys": len(COLOURS), "Household": len(COLOURS)}
 
 
 def test_facets_of_many_filtered_fields_are_told_apart(changing, tmp_path: Path) -> None:

@@ -131,6 +131,7 @@ class SearchQuery(BaseModel):
     )
     image_weight: float | None = Field(None, ge=0, le=1, description="0: words only … 1: picture only.")
     correct: bool = Field(True, description="Put misspelt words right; false takes them as they are written.")
+    prefix: bool = Field(False, description="The last word is still being typed: find what begins with it, too.")
     read: bool = Field(True, description="Read prices, exclusions, sizes and the like; false takes all as words.")
     literal: list[LiteralPart] = Field(
         default_factory=list, max_length=MAX_LITERAL, description="Parts of the words to take as nothing but words."
@@ -174,6 +175,7 @@ class SearchBody(Strict):
     )
     image_weight: float | None = Field(None, ge=0, le=1, description="0: words only … 1: picture only.")
     correct: bool = Field(True, description="Put misspelt words right; false takes them as they are written.")
+    prefix: bool = Field(False, description="The last word is still being typed: find what begins with it, too.")
     read: bool = Field(True, description="Read prices, exclusions, sizes and the like; false takes all as words.")
     literal: list[LiteralPart] = Field(
         default_factory=list, max_length=MAX_LITERAL, description="Parts of the words to take as nothing but words."

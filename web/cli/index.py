@@ -32,6 +32,7 @@ def index() -> None:
     metavar="auto|FACTORY",
     help="Kind of dense index, or a FAISS factory string.",
 )
+@click.option("--language", metavar="CODE", help="Language of most texts; else guessed.  [env MAGPIE_LANGUAGE]")
 @click.option("--full", is_flag=True, help="Encode and build everything anew, ignoring caches and unchanged files.")
 @click.option("--accept-worse", is_flag=True, help="Publish even if the golden queries get worse results.")
 @as_json

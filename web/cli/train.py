@@ -77,15 +77,18 @@ def ranker(ctx: click.Context, as_json: bool) -> None:
     from magpie.search.ranker_training.fit_taste import learn_taste
     from magpie.search.ranker_training.train_ranker import train as train_ranker
     from magpie.search.reports.learning_in_words import describe_training
+    from magpie.search.reports.lost_comparison import withdraw_loser
 
     settings = open_settings(ctx)
     database = open_database(settings)
     engine = SearchEngine(settings, database)
     try:
         engine.refresh()
+        withdrawn = withdraw_loser(settings, database)
         with progress_on_stderr(is_quiet=as_json) as progress:
             report = train_ranker(settings, database, engine.first_stage, engine.fingerprint, progress).as_dict()
         taste = learn_taste(settings, database, engine.serving.segments, lambda asked: engine.first_stage(asked)[0])
+        report["withdrawn"] = withdrawn
         report["taste"] = None if taste is None else dict(taste.weights)
     finally:
         engine.close()
@@ -93,6 +96,8 @@ def ranker(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         print_json(report)
         return
+    if withdrawn:
+        click.echo(f"Ranker {withdrawn} is withdrawn: people who saw its hits and the first stage's prefer the latter.")
     for sentence in describe_training(report):
         click.echo(sentence)
     print_facts({"version": report["version"] or "none", "seconds": report["seconds"]})

@@ -79,6 +79,14 @@ def test_damaged_files_are_not_taken_over(own_shop: Settings, opened: Database) 
     assert verify_current(own_shop)["sound"] is True
 
 
+def test_the_language_is_guessed_or_told(own_shop: Settings, opened: Database) -> None:
+    assert describe_current(own_shop)["languages"] == ["en"]
+    rebuild(own_shop, opened, RebuildOptions(language="de"))
+    assert describe_current(own_shop)["languages"] == ["de"]
+    rebuild(own_shop.model_copy(update={"language": "sv"}), opened)
+    assert describe_current(own_shop)["languages"] == ["sv"]
+
+
 def test_full_encodes_everything_again(own_shop: Settings, opened: Database) -> None:
     report = rebuild(own_shop, opened, RebuildOptions(full=True))
     assert report.pictures_encoded == 30  # the hostile item has the same picture as the red ball
@@ -156,6 +164,8 @@ def test_unknown_options_are_refused_before_anything_is_done(own_shop: Settings,
         rebuild(own_shop, opened, RebuildOptions(fusion="magic"))
     with pytest.raises(BadSetting, match="no-such-index"):
         rebuild(own_shop, opened, RebuildOptions(index="no-such-index"))
+    with pytest.raises(BadSetting, match="deutsch"):
+        rebuild(own_shop, opened, RebuildOptions(language="deutsch"))
     assert generation_ids(own_shop) == before
 
 
