@@ -8,6 +8,7 @@ a small shop of its own.
 """
 
 import argparse
+import gzip
 import io
 import json
 import logging
@@ -16,6 +17,7 @@ import shutil
 import tempfile
 import time
 import traceback
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -98,6 +100,27 @@ FIELDS = (
 )
 EVENT_FIELDS = ("action_name", "query_id", "client_id", "timestamp", "event_attributes", "event_id", "message", "extra")
 ITEM_FIELDS = ("title", "description", "category", "price", "currency", "url", "attributes", "images", "item_id")
+# columns of some makers' exports, by which a feed is recognised
+MAKERS: tuple[tuple[str, ...], ...] = (
+    (),
+    ("Handle", "Title", "Option1 Name", "Option1 Value", "Variant Price", "Image Src", "Status"),
+    (
+        "ID",
+        "Type",
+        "SKU",
+        "Name",
+        "Published",
+        "Regular price",
+        "Parent",
+        "Images",
+        "Attribute 1 name",
+        "Attribute 1 value(s)",
+    ),
+    ("image_link", "link", "item_group_id", "sale_price"),
+    ("sku", "product_type", "attribute_set_code", "name", "configurable_variations", "additional_attributes"),
+    ("Item Type", "Product ID", "Product Name", "Product Visible?"),
+    ("handle", "variants", "vendor", "options"),
+)
 KINDS = ("application/json", "text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "")
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
 
@@ -163,7 +186,7 @@ class Inputs:
         self.database = open_database(replace_home(self.settings, folder / "feeds"))
         self.catalogue = Catalogue(self.database, replace_home(self.settings, folder / "feeds"))
         self.pictures = [picture_bytes(kind) for kind in FORMATS]
-        self.table = parquet_bytes()
+        self.tables = {".parquet": parquet_bytes(), ".xlsx": workbook_bytes(), ".ods": document_bytes()}
         kept = replace_home(self.settings, folder / "kept")
         open_database(kept).close()
         back_up(kept, folder / "backup.tar", lambda *_: None)
@@ -258,26 +281,57 @@ class Inputs:
         return "decoded"
 
     def feeds(self, chance: Chance) -> str:
-        """Feeds of every format; every row must be counted."""
-        rows = [an_object(chance, (*ITEM_FIELDS, "id")) for _ in range(chance.randrange(6))]
-        kind = chance.choice((".csv", ".tsv", ".jsonl", ".parquet"))
-        mark = {".csv": ",", ".tsv": "\t"}.get(kind)
-        lines = [json.dumps(row) for row in rows]
-        content = damaged(chance, self.table)
-        if mark:
-            lines = [mark.join(("id", "title", "price", "image"))]
-            lines += [mark.join(a_text(chance) for _ in range(chance.randrange(6))) for _ in rows]
-        if kind != ".parquet":
-            content = damaged(chance, "\n".join(lines).encode("utf-8", "surrogatepass"))
-        path = self.feed.with_suffix(kind)
-        path.write_bytes(content)
+        """Feeds of every format, generated and damaged; every row must be counted."""
+        kind, content = self._a_feed(chance)
+        path = self.feed.with_name(f"feed{kind}")
+        path.write_bytes(damaged(chance, content) if chance.random() < 0.7 else content)
         try:
             report = import_feed(self.catalogue, path)
         except MagpieError as error:
             return type(error).__name__
-        counted = report.inserted + report.updated + report.unchanged + report.rejected
+        finally:
+            path.unlink()
+        stored = report.inserted + report.updated + report.unchanged
+        counted = stored + report.rejected + report.merged + report.left_out
         assert report.read == counted, f"{report.read} rows read, {counted} accounted for"
-        return "imported"
+        return f"imported {kind}"
+
+    def _a_feed(self, chance: Chance) -> tuple[str, bytes]:
+        """(suffix, bytes) of a feed of any format."""
+        fields = (*ITEM_FIELDS, "id", *chance.choice(MAKERS))
+        rows = [an_object(chance, fields) for _ in range(chance.randrange(6))]
+        kind = chance.choice(
+            (".csv", ".tsv", ".jsonl", ".json", ".xml", ".yaml", ".xlsx", ".ods", ".parquet", ".zip", ".gz")
+        )
+        if kind in (".parquet", ".xlsx", ".ods"):
+            return kind, self.tables[kind]
+        if kind == ".jsonl":
+            text = "\n".join(json.dumps(row) for row in rows)
+        elif kind == ".json":
+            text = json.dumps(chance.choice((rows, {"products": rows}, {"data": {"items": rows}})))
+        elif kind == ".yaml":
+            text = json.dumps(rows)
+        elif kind == ".xml":
+            parts = [
+                "".join(f"<{name.split()[0]}>{value}</{name.split()[0]}>" for name, value in row.items() if name)
+                for row in rows
+            ]
+            text = "<rss>" + "".join(f"<item>{part}</item>" for part in parts) + "</rss>"
+        else:
+            mark = "\t" if kind == ".tsv" else chance.choice(",;|")
+            header = list(dict.fromkeys(chance.choice(fields) for _ in range(6)))
+            lines = [mark.join(header)] + [mark.join(a_text(chance) for _ in range(chance.randrange(8))) for _ in rows]
+            text = "\n".join(lines)
+        content = text.encode(chance.choice(("utf-8", "utf-8", "utf-16")), "surrogatepass")
+        if kind == ".gz":
+            return ".csv.gz", gzip.compress(content)
+        if kind == ".zip":
+            out = io.BytesIO()
+            with zipfile.ZipFile(out, "w") as archive:
+                archive.writestr("feed.csv", content)
+                archive.writestr(chance.choice(("a.png", "../a.png", "/a.png", "b/a.jpg")), self.pictures[0])
+            return kind, out.getvalue()
+        return kind, content
 
     def lines(self, chance: Chance) -> str:
         """Lines of behaviour (NDJSON)."""
@@ -331,6 +385,31 @@ def parquet_bytes() -> bytes:
     out = io.BytesIO()
     rows = [{"id": f"p{n}", "title": f"Thing {n}", "price": n / 3, "tags": ["a", "b"]} for n in range(20)]
     parquet.write_table(pyarrow.Table.from_pylist(rows), out)
+    return out.getvalue()
+
+
+def workbook_bytes() -> bytes:
+    """A small table as a workbook of Excel."""
+    from openpyxl import Workbook
+
+    book, out = Workbook(), io.BytesIO()
+    for row in (["id", "title", "price"], *([n, f"Thing {n}", n / 3] for n in range(20))):
+        book.active.append(row)
+    book.save(out)
+    return out.getvalue()
+
+
+def document_bytes() -> bytes:
+    """A small table as an OpenDocument sheet."""
+    names = ("office", "table", "text")
+    spaces = " ".join(f'xmlns:{each}="urn:oasis:names:tc:opendocument:xmlns:{each}:1.0"' for each in names)
+    cell = '<table:table-cell office:value-type="string"><text:p>{}</text:p></table:table-cell>'
+    rows = ["".join(map(cell.format, row)) for row in (("id", "title"), *((str(n), f"Thing {n}") for n in range(9)))]
+    sheet = "".join(f"<table:table-row>{row}</table:table-row>" for row in rows)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        content = f'<table:table table:name="S">{sheet}</table:table>'
+        archive.writestr("content.xml", f"<office:document-content {spaces}>{content}</office:document-content>")
     return out.getvalue()
 
 

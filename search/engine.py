@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -21,9 +21,11 @@ from magpie.data.settings import Settings
 from magpie.indexer.generations.generation import Generation
 from magpie.indexer.generations.store import NO_INDEX, current_id
 from magpie.indexer.indexes.attribute_columns import Columns, check_names
+from magpie.indexer.indexes.field_filter import FilterValue
 from magpie.search.click_models.saved_bias import flattest_position_bias
 from magpie.search.first_stage import FirstStageResult, run_first_stage
 from magpie.search.live_index.hit_store import hit_of
+from magpie.search.live_index.passing_items import PassingItems, find_passing
 from magpie.search.live_index.segment import Segment
 from magpie.search.personalisation.freshness import Freshness
 from magpie.search.personalisation.personalise import Preferences, personalise, preferences_of
@@ -92,7 +94,7 @@ class SearchEngine:
         reranked = self._reranker.rerank(found.ranked, request, found.parsed)
         order = self._personalised(reranked, request, found, segments)
         hits = _hits(serving, order, reranked, request, found.parsed)
-        facets, ranges = _facets(serving, request, found)
+        facets, ranges, categories = _facets(serving, request, found)
         reading = found.parsed.reading
         return SearchResult(
             query_id=self._query_ids.new(),
@@ -108,6 +110,7 @@ class SearchEngine:
             understood=list(reading.understood),
             corrected=reading.corrected,
             did_you_mean=reading.did_you_mean,
+            categories=categories,
         )
 
     def totals(self, requests: Sequence[SearchRequest]) -> list[int]:
@@ -120,6 +123,14 @@ class SearchEngine:
             found = run_first_stage(serving, request, before=found if is_alike else None)
             totals.append(found.total if _confident(request, found, serving) else 0)
         return totals
+
+    def passing(self, filters: Mapping[str, FilterValue]) -> PassingItems:
+        """The items that pass all the filters now, what was just changed included.
+
+        Raises UnknownField, BadFilter, NoRange, NotTogether, NoIndex.
+        """
+        serving = self.serving
+        return find_passing(self._catalogue, serving.segments, serving.delta.revision, filters)
 
     @property
     def fingerprint(self) -> str:
@@ -262,20 +273,23 @@ def _notices(request: SearchRequest, corrected: str) -> list[str]:
 
 def _facets(
     serving: Serving, request: SearchRequest, found: FirstStageResult
-) -> tuple[dict[str, list[FacetValue]], dict[str, Range]]:
-    """Facets and ranges of what matches; nothing where the request wants none, or where they cannot be counted."""
+) -> tuple[dict[str, list[FacetValue]], dict[str, Range], dict[str, int]]:
+    """Facets and ranges of what matches, and the counts of all categories where they are asked for; nothing where the
+    request wants none, or where they cannot be counted."""
     if not request.facets:
-        return {}, {}
+        return {}, {}, {}
     segments = serving.segments
     try:
         unfiltered = find_without_each_filter(segments, found.matches, request.filters)
         facets = count_facets(segments, serving.facet_names, found.matching, unfiltered, request.filters)
-        return facets, find_ranges(segments, found.matching, unfiltered)
+        matching = unfiltered.get("category", found.matching)
+        categories = count_values(segments, matching, "category") if request.count_categories else {}
+        return facets, find_ranges(segments, found.matching, unfiltered), categories
     except MagpieError:
         raise
     except Exception:  # whatever a stored value does to them, the hits are right
         log.exception("facets of %r could not be counted: the answer goes without", request.filters)
-        return {}, {}
+        return {}, {}, {}
 
 
 def _hits(

@@ -40,6 +40,7 @@ class SearchRequest:
     `draw`, where it is given, is a seed by which the ranker draws the order from what it believes of each item.
     `layout` says how the hits will be laid out, for the log: people look differently at a grid and at a list.
     `ranker` names a version under rankers/ that is to reorder in the place of the published one.
+    `count_categories` asks for the counts of all categories beside the facets.
     A request without words, picture and item browses the catalogue, newest first unless `sort` says otherwise.
     """
 
@@ -65,6 +66,7 @@ class SearchRequest:
     draw: int | None = None
     layout: str = ""
     facets: bool = True
+    count_categories: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,8 @@ class Understood:
 class SearchResult:
     """The answer to one request. `total` counts the items that match; `confident` is False when none answers well;
     `understood` are the parts of the query that were read as something, `corrected` is the query with misspelt words
-    put right, "" where none was; `did_you_mean` the same where that is unsure, and was not searched."""
+    put right, "" where none was; `did_you_mean` the same where that is unsure, and was not searched;
+    `categories` are the counts of all categories among the matching items, as if `category` had no filter."""
 
     query_id: str
     generation: str
@@ -147,3 +150,4 @@ class SearchResult:
     understood: list[Understood] = field(default_factory=list)
     corrected: str = ""
     did_you_mean: str = ""
+    categories: Mapping[str, int] = field(default_factory=dict)

@@ -21,6 +21,11 @@ def search_url(parameters: Sequence[tuple[str, str]] = ()) -> str:
     return address_of(f"/?{urlencode(parameters)}" if parameters else "/")
 
 
+def values_url(parameters: Sequence[tuple[str, str]]) -> str:
+    """The page of all values of a field."""
+    return address_of(f"/values?{urlencode(parameters)}")
+
+
 def item_url(item_id: str) -> str:
     """The page of one item."""
     return address_of("/item?" + urlencode({"id": item_id}))

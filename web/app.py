@@ -14,8 +14,9 @@ from magpie.web.api.clients import api as clients_api
 from magpie.web.api.event_schemas import Event
 from magpie.web.api.events import api as events_api
 from magpie.web.api.health import api as health_api
-from magpie.web.api.item_schemas import ItemBody, NamedItemBody
+from magpie.web.api.item_schemas import ItemBody, ItemPatchBody, NamedItemBody, NamedItemPatchBody
 from magpie.web.api.items import api as items_api
+from magpie.web.api.many_items import api as many_items_api
 from magpie.web.api.openapi import DESCRIPTION, SECURITY_SCHEMES, TITLE, add_form, add_schemas
 from magpie.web.api.problems import install_problem_handlers, validation_problem
 from magpie.web.api.responses import FastJSON, LineAnswer, Problem, UpsertAnswer
@@ -84,9 +85,10 @@ def create_app(settings: Settings, shared: SharedState | None = None) -> Flask:
     install_problem_handlers(app)
     install_page_texts(app)
     install_page_files(app)
-    for api in (search_api, events_api, clients_api, items_api, health_api):
+    for api in (search_api, events_api, clients_api, items_api, many_items_api, health_api):
         app.register_api(api)  # type: ignore[attr-defined]
-    add_schemas(app, SearchBody, Event, ClientBody, ItemBody, NamedItemBody, LineAnswer, UpsertAnswer)
+    add_schemas(app, SearchBody, Event, ClientBody, LineAnswer, UpsertAnswer)
+    add_schemas(app, ItemBody, NamedItemBody, ItemPatchBody, NamedItemPatchBody)
     add_form(app, SearchBody, "A picture (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF), at most 10 MB.")
     add_form(app, ItemBody, "A picture of the item; repeat it for more.")
     app.register_blueprint(pages)

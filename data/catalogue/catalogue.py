@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -15,10 +17,12 @@ from magpie.data.catalogue.attribute_types import Kind, num_odd, typed_attribute
 from magpie.data.catalogue.inferred_labels import read_labels
 from magpie.data.catalogue.items import Item, ItemDraft, Label, Picture, Value, version_of
 from magpie.data.catalogue.kind_counts import count_kinds, given_attributes, load_counts, load_kinds
+from magpie.data.catalogue.listing import MAX_GONE, Cursor
+from magpie.data.catalogue.patch import ItemPatch, patch_items
 from magpie.data.catalogue.upsert import PictureFault, UpsertCounts, UpsertWatch, upsert_batches
 from magpie.data.database.connection import Database, Fetch, fetch_all
 from magpie.data.database.tables import counters, deletions, items, pictures, take_revisions
-from magpie.data.errors import ItemNotFound
+from magpie.data.errors import BadItem, ItemNotFound, NotTogether
 from magpie.data.pictures.local_files import FetchAll, PictureRoot, refuse_addresses
 from magpie.data.pictures.sandbox import PictureSandbox
 from magpie.data.settings import Settings
@@ -87,15 +91,30 @@ class Catalogue:
         self, drafts: Iterable[ItemDraft], picture_root: Path, watch: UpsertWatch = _NOBODY
     ) -> Iterator[UpsertCounts]:
         """Yields the counts of each batch once it is committed, for progress; otherwise as `upsert`."""
+        with self._picture_root(picture_root) as root:
+            yield from upsert_batches(self.database, drafts, root, watch)
+
+    def patch(
+        self,
+        patches: Iterable[ItemPatch],
+        picture_root: Path,
+        watch: UpsertWatch,
+        on_rejected: Callable[[ItemPatch, ItemNotFound | BadItem], None],
+    ) -> None:
+        """Changes parts of items as `patch_items` says, with the settings' picture hosts."""
+        with self._picture_root(picture_root) as root:
+            patch_items(self.database, patches, root, watch, on_rejected)
+
+    @contextmanager
+    def _picture_root(self, folder: Path) -> Iterator[PictureRoot]:
         decoder = self._decoder or PictureSandbox()
         fetch: FetchAll = refuse_addresses
         if self.settings.picture_hosts:
             from magpie.data.pictures.download import PictureFetcher  # brings urllib3, which few catalogues need
 
             fetch = PictureFetcher.of(self.settings, decoder).fetch_all
-        root = PictureRoot(picture_root, self.settings.max_picture_pixels, decoder, fetch)
         try:
-            yield from upsert_batches(self.database, drafts, root, watch)
+            yield PictureRoot(folder, self.settings.max_picture_pixels, decoder, fetch)
         finally:
             if decoder is not self._decoder:
                 decoder.close()
@@ -150,28 +169,54 @@ class Catalogue:
             watch.check(item_id, version_of(found.revision, _time(found.updated_at)) if found else None)
             if found is None:
                 raise ItemNotFound(f"no item {item_id!r} in the catalogue")
-            count_kinds(connection, [], given_attributes(connection, [found.id]))
-            connection.execute(delete(items).where(items.c.id == found.id))
-            revision = take_revisions(connection, 1)
-            connection.execute(insert(deletions).values(id=found.id, item_id=item_id, revision=revision))
+            _delete(connection, [(found.id, item_id)])
 
     def delete_many(self, item_ids: Sequence[str]) -> int:
         """How many items of these ids there were; all of them are deleted in one transaction."""
+        distinct = list(dict.fromkeys(item_ids))
         with self.database.writing(durable=True) as connection:
             found: list[tuple[int, str]] = []
-            for start in range(0, len(item_ids), IDS_PER_SELECT):
-                chosen = items.c.item_id.in_(item_ids[start : start + IDS_PER_SELECT])
+            for start in range(0, len(distinct), IDS_PER_SELECT):
+                chosen = items.c.item_id.in_(distinct[start : start + IDS_PER_SELECT])
                 found += [(row.id, row.item_id) for row in connection.execute(_IDS.where(chosen))]
-            if not found:
-                return 0
-            numbers = [id_ for id_, _ in found]
-            count_kinds(connection, [], given_attributes(connection, numbers))
-            for start in range(0, len(numbers), IDS_PER_SELECT):
-                connection.execute(delete(items).where(items.c.id.in_(numbers[start : start + IDS_PER_SELECT])))
-            revision = take_revisions(connection, len(found))
-            rows = [{"id": id_, "item_id": item_id, "revision": revision + n} for n, (id_, item_id) in enumerate(found)]
-            connection.execute(insert(deletions), rows)
+            _delete(connection, found)
         return len(found)
+
+    def delete_unchanged(self, ids: Sequence[int], revision: int) -> int:
+        """How many items with these numbers were deleted, in one transaction: those not changed after `revision`."""
+        with self.database.writing(durable=True) as connection:
+            found: list[tuple[int, str]] = []
+            for start in range(0, len(ids), IDS_PER_SELECT):
+                chosen = items.c.id.in_(ids[start : start + IDS_PER_SELECT]), items.c.revision <= revision
+                found += [(row.id, row.item_id) for row in connection.execute(_IDS.where(*chosen))]
+            _delete(connection, found)
+        return len(found)
+
+    def page(
+        self, cursor: Cursor | None, limit: int, among: Sequence[int] | None = None
+    ) -> tuple[list[Item], Cursor | None]:
+        """The next items in ascending number, and the cursor of the page after them, None where there is none.
+
+        At most `limit`; only those `among` these ascending numbers, where given. Each `item_id` comes once, even if the
+        item was deleted after it was listed and put again. Raises NotTogether for a cursor of a later state.
+        """
+        with self.database.reading() as connection:
+            now = _revision(partial(fetch_all, connection))
+            at = cursor or Cursor(0, now)
+            if at.revision > now:
+                raise NotTogether("cursor: it is of another state of the catalogue; begin again without one")
+            gone_since = select(deletions.c.id).where(deletions.c.revision > at.revision, deletions.c.id <= at.after_id)
+            gone = (*at.gone, *connection.execute(gone_since.order_by(deletions.c.revision)).scalars())[-MAX_GONE:]
+            if among is None:
+                following = select(items.c.id).where(items.c.id > at.after_id).order_by(items.c.id).limit(limit + 1)
+                ids = list(connection.execute(following).scalars())
+            else:
+                first = bisect_right(among, at.after_id)
+                ids = list(among[first : first + limit + 1])
+            found = _read_items(connection, _ITEMS.where(items.c.id.in_(ids[:limit])).order_by(items.c.id))
+            listed = set(connection.execute(select(deletions.c.item_id).where(deletions.c.id.in_(gone))).scalars())
+        page = [item for item in found if item.item_id not in listed]
+        return page, Cursor(ids[limit - 1], now, gone) if len(ids) > limit else None
 
     def item_ids(self) -> Iterator[str]:
         """The ids of all items, in order of their numbers."""
@@ -229,6 +274,19 @@ class Catalogue:
         with self.database.fetching() as fetch:
             counts = load_counts(fetch)
         return {name: odd for name, num_items in sorted(counts.items()) if (odd := num_odd(num_items))}
+
+
+def _delete(connection: Connection, found: Sequence[tuple[int, str]]) -> None:
+    """Deletes the items of these numbers and ids, and records them as deleted."""
+    if not found:
+        return
+    numbers = [id_ for id_, _ in found]
+    count_kinds(connection, [], given_attributes(connection, numbers))
+    for start in range(0, len(numbers), IDS_PER_SELECT):
+        connection.execute(delete(items).where(items.c.id.in_(numbers[start : start + IDS_PER_SELECT])))
+    revision = take_revisions(connection, len(found))
+    rows = [{"id": id_, "item_id": item_id, "revision": revision + n} for n, (id_, item_id) in enumerate(found)]
+    connection.execute(insert(deletions), rows)
 
 
 _IDS = select(items.c.item_id, items.c.id)

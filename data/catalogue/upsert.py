@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
@@ -62,7 +62,7 @@ class UpsertWatch:
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
     """One draft with its content hash and pictures, ready to be written."""
 
     draft: ItemDraft
@@ -87,7 +87,7 @@ def upsert_batches(
     A yielded batch survives a power cut. Raises BadItem for a draft that cannot be stored, and what `watch.check`
     raises; the batches before it stay.
     """
-    for batch in _batches(drafts):
+    for batch in batches(drafts):
         # pictures are read before the transaction, so that other writers do not wait for the disk
         rows = _read_pictures(database, batch, root)
         counts = UpsertCounts()
@@ -97,15 +97,23 @@ def upsert_batches(
                     watch.on_fault(PictureFault(row.draft.item_id, row.draft.line, file.path, file.reason))
                     counts += UpsertCounts(**{f"images_{file.status}": 1})
         with database.writing(durable=True) as connection:
-            outcomes = _write(connection, rows, watch.check)
+            outcomes = write_rows(connection, rows, watch.check)
         for row in rows:
             watch.on_outcome(row.draft, outcomes[row.draft.item_id])
         yield counts + _count(outcomes)
 
 
-def _batches(drafts: Iterable[ItemDraft]) -> Iterator[list[ItemDraft]]:
+class _OfAnItem(Protocol):
+    @property
+    def item_id(self) -> str: ...
+
+
+OfAnItem = TypeVar("OfAnItem", bound=_OfAnItem)
+
+
+def batches(drafts: Iterable[OfAnItem]) -> Iterator[list[OfAnItem]]:
     """Batches of at most BATCH drafts with distinct ids, so that a repeated item is compared with its earlier draft."""
-    batch: dict[str, ItemDraft] = {}
+    batch: dict[str, OfAnItem] = {}
     for draft in drafts:
         if len(batch) == BATCH or draft.item_id in batch:
             yield list(batch.values())
@@ -115,21 +123,31 @@ def _batches(drafts: Iterable[ItemDraft]) -> Iterator[list[ItemDraft]]:
         yield list(batch.values())
 
 
-def _read_pictures(database: Database, batch: list[ItemDraft], root: PictureRoot) -> list[_Row]:
+def _read_pictures(database: Database, batch: list[ItemDraft], root: PictureRoot) -> list[Row]:
     root.fetch(given for draft in batch for given in draft.pictures)
-    known = _known_pictures(database, [draft.item_id for draft in batch if draft.pictures])
+    known = known_pictures(database, [draft.item_id for draft in batch if draft.pictures])
     rows = []
     for draft in batch:
-        if not all(draft.attributes.values()) and any(value in _EMPTY for value in draft.attributes.values()):
-            kept = {name: value for name, value in draft.attributes.items() if value not in _EMPTY}
-            draft = replace(draft, attributes=kept)
+        draft = without_empty(draft)
         files = {file.path: file for file in (root.look_up(given, known) for given in draft.pictures)}
-        states = [f"{file.path}\0{file.content_hash}{file.status}" for file in files.values()]
-        rows.append(_Row(draft, hash_content(draft.canonical, states), tuple(files.values())))
+        rows.append(Row(draft, hash_content(draft.canonical, hash_states(files.values())), tuple(files.values())))
     return rows
 
 
-def _known_pictures(database: Database, item_ids: list[str]) -> dict[str, PictureFile]:
+def without_empty(draft: ItemDraft) -> ItemDraft:
+    """The draft without its empty attributes."""
+    if all(draft.attributes.values()) or not any(value in _EMPTY for value in draft.attributes.values()):
+        return draft
+    return replace(draft, attributes={name: value for name, value in draft.attributes.items() if value not in _EMPTY})
+
+
+def hash_states(files: Iterable[PictureFile]) -> list[str]:
+    """The state of each picture file, as an item's content hash holds it."""
+    return [f"{file.path}\0{file.content_hash}{file.status}" for file in files]
+
+
+def known_pictures(database: Database, item_ids: list[str]) -> dict[str, PictureFile]:
+    """The stored picture files of these items, by path."""
     columns = [pictures.c[field.name] for field in fields(PictureFile) if field.name != "reason"]
     with database.reading() as connection:
         joined = select(*columns).join(items, items.c.id == pictures.c.item).where(items.c.item_id.in_(item_ids))
@@ -137,7 +155,7 @@ def _known_pictures(database: Database, item_ids: list[str]) -> dict[str, Pictur
     return {row[0]: PictureFile(*row) for row in rows}
 
 
-def _write(connection: Connection, rows: list[_Row], check: Callable[[str, str | None], None]) -> dict[str, Outcome]:
+def write_rows(connection: Connection, rows: list[Row], check: Callable[[str, str | None], None]) -> dict[str, Outcome]:
     """What became of each row, by item id."""
     stored = _stored_items(connection, rows)
     for row in rows:
@@ -165,7 +183,7 @@ def _write(connection: Connection, rows: list[_Row], check: Callable[[str, str |
     return outcomes
 
 
-def _outcome(row: _Row, before: _Stored | None) -> Outcome:
+def _outcome(row: Row, before: _Stored | None) -> Outcome:
     if before is None:
         return "inserted"
     return "unchanged" if before.content_hash == row.content_hash else "updated"
@@ -176,7 +194,7 @@ def _count(outcomes: Mapping[str, Outcome]) -> UpsertCounts:
     return UpsertCounts(counted["inserted"], counted["updated"], counted["unchanged"])
 
 
-def _stored_items(connection: Connection, rows: list[_Row]) -> dict[str, _Stored]:
+def _stored_items(connection: Connection, rows: list[Row]) -> dict[str, _Stored]:
     """The stored items of these rows, by item id."""
     if not rows:
         return {}
@@ -188,7 +206,7 @@ def _stored_items(connection: Connection, rows: list[_Row]) -> dict[str, _Stored
     }
 
 
-def _values(row: _Row, revision: int) -> dict[str, Any]:
+def _values(row: Row, revision: int) -> dict[str, Any]:
     draft = row.draft
     return {
         "item_id": draft.item_id,
@@ -212,7 +230,7 @@ def _update(connection: Connection, values: list[dict[str, Any]], stored: dict[s
     connection.execute(update(items).where(items.c.id == bindparam("known_id")).values(columns), values)
 
 
-def _with_new_times(connection: Connection, rows: list[_Row], stored: dict[str, _Stored]) -> list[_Row]:
+def _with_new_times(connection: Connection, rows: list[Row], stored: dict[str, _Stored]) -> list[Row]:
     """The rows whose picture files have new times but the same bytes; storing the times saves reading them again."""
     by_id = {stored[row.draft.item_id].id: row for row in rows if row.files}
     if not by_id:
@@ -224,7 +242,7 @@ def _with_new_times(connection: Connection, rows: list[_Row], stored: dict[str, 
     return [row for item, row in by_id.items() if times.get(item) != {(f.path, f.mtime_ns) for f in row.files}]
 
 
-def _write_pictures(connection: Connection, fresh: list[_Row], stale: list[_Row], stored: dict[str, _Stored]) -> None:
+def _write_pictures(connection: Connection, fresh: list[Row], stale: list[Row], stored: dict[str, _Stored]) -> None:
     if stale:
         ids = [stored[row.draft.item_id].id for row in stale]
         connection.execute(delete(pictures).where(pictures.c.item.in_(ids)))

@@ -1,5 +1,6 @@
 """Reads JSON into the table: an object a line, an array, an object around a list, or a folder of files."""
 
+import io
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -22,22 +23,24 @@ def read_json(feed: OpenFeed, table: Table, languages: Sequence[str]) -> None:
     """Puts the objects of a feed into the table. Raises BadFeed where it holds none."""
     head = feed.head()
     encoding = find_encoding(head)[0]
-    if not encoding.startswith("utf-8") and encoding.startswith("utf"):
-        _put_whole(_decoded(feed.stream.read(), encoding, feed.name), table, feed.name, languages)
-    elif _is_lines(head, feed.suffix):
-        put_objects(_parse_lines(feed.stream), table, languages)
+    stream: IO[bytes] = feed.stream
+    if encoding.startswith("utf-16"):
+        content = _decoded(feed.stream.read(), encoding, feed.name).removeprefix("\ufeff").encode("utf-8", "replace")
+        stream, head = io.BytesIO(content), content[:HEAD_BYTES]
+    if _is_lines(head, feed.suffix):
+        put_objects(_parse_lines(stream), table, languages)
     elif len(head) <= WHOLE_BYTES:
-        content = feed.stream.read()
+        content = stream.read()
         try:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError:
             text = _decoded(content, find_encoding(content)[0], feed.name)
         try:
             _put_whole(text, table, feed.name, languages)
-        except json.JSONDecodeError as error:
-            _put_streamed(iter([content]), table, feed.name, languages, str(error))
+        except ValueError as error:
+            _put_streamed(iter([text.encode("utf-8", "replace")]), table, feed.name, languages, str(error))
     else:
-        _put_streamed(_chunks(feed.stream), table, feed.name, languages)
+        _put_streamed(_chunks(stream), table, feed.name, languages)
     if not len(table):
         raise BadFeed(f"{feed.name}: has no row that is an object with fields")
 

@@ -183,7 +183,7 @@ class PartReader:
             self._put_stock(part, values)
             part.variant_id = _text(self._first(values, "variant_id"), " ")
             if self._variants is not None and isinstance(given := _at(values, self._variants), list):
-                self._put_variants(part, cast(list[dict[str, object]], given))
+                self._put_variants(part, [each for each in given if isinstance(each, dict)])
         return part
 
     def is_hidden(self, row: Row) -> bool:

@@ -13,6 +13,7 @@ from magpie.data.feeds.header_row import LOOKED_AT, find_header
 from magpie.data.feeds.nested_values import plain
 from magpie.data.feeds.open_source import ALWAYS_ALLOWED, MOST_GROWTH, OpenFeed
 from magpie.data.feeds.table import MAX_COLUMNS, Table
+from magpie.data.feeds.zip_archive import DAMAGED
 
 MAX_REPEATS = 1_000  # of one row, as a file may say in a word
 MAX_EMPTY_ROWS = 10_000  # then the sheet is at its end
@@ -35,7 +36,7 @@ def read_workbook(feed: OpenFeed, table: Table) -> None:
             _read_open_document(stream, feed.name, table)
         else:
             _read_excel(stream, feed.name, table)
-    except (zipfile.BadZipFile, KeyError, OSError, etree.XMLSyntaxError) as error:
+    except (*DAMAGED, etree.XMLSyntaxError) as error:
         raise BadFeed(f"{feed.name}: is no whole workbook ({error}); save it anew") from error
 
 

@@ -13,6 +13,8 @@ from magpie.data.pictures.decode import SUFFIXES, VIDEO_SUFFIXES
 from magpie.data.pictures.local_files import MAX_FILE_BYTES
 
 MAX_MEMBERS = 1_000_000
+# what reading an archive raises that is cut off, damaged, locked by a password or of an unknown kind
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, RuntimeError, NotImplementedError)
 _PICTURES = SUFFIXES | VIDEO_SUFFIXES
 MOST_GROWTH = 100  # times a picture's packed size; pictures are packed already
 
@@ -26,7 +28,7 @@ def open_archive(
     """
     try:
         archive = stack.enter_context(zipfile.ZipFile(stream))
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except DAMAGED as error:
         raise BadFeed(f"{name}: is no whole .zip file ({error})") from error
     members = [member for member in archive.infolist()[:MAX_MEMBERS] if not member.is_dir()]
     names = {member.filename for member in members}
@@ -44,7 +46,7 @@ def open_archive(
     try:
         name_in = PurePosixPath(feed.filename).name
         return stack.enter_context(archive.open(feed)), name_in, folder, feed.compress_size
-    except (RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise BadFeed(f"{name}: {feed.filename} cannot be unpacked ({error})") from error
 
 
@@ -84,5 +86,5 @@ def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> 
         with archive.open(member) as packed, partial.open("wb") as unpacked:
             shutil.copyfileobj(packed, unpacked)
         partial.replace(target)
-    except (RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error, EOFError):
+    except DAMAGED:
         partial.unlink(missing_ok=True)  # the picture counts as missing

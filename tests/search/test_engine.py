@@ -20,7 +20,7 @@ from magpie.indexer.rebuild import rebuild
 from magpie.search.engine import SearchEngine
 from magpie.search.request import MODES, SearchRequest
 from magpie.search.retrieval.facets import MOST_RECOUNTED
-from tests.support.shop import draw
+from tests.support.shop import COLOURS, draw
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +132,13 @@ def test_totals_with_other_filters_are_those_of_the_searches(engine: SearchEngin
     ]
     answers = [engine.search(each) for each in asked]
     assert engine.totals(asked) == [each.total if each.confident else 0 for each in answers]
+
+
+def test_all_categories_are_counted_where_that_is_asked_for(engine: SearchEngine) -> None:
+    asked = SearchRequest(filters={"category": ["Toys"], "kind": ["ball", "box"]}, k=1)
+    assert engine.search(asked).categories == {}
+    found = engine.search(SearchRequest(filters=asked.filters, k=1, count_categories=True)).categories
+    assert found == {"Toys": len(COLOURS), "Household": len(COLOURS)}
 
 
 def test_facets_of_many_filtered_fields_are_told_apart(changing, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Upserts items sent as lines of JSON (NDJSON), and answers each line with its outcome or why it was rejected."""
+"""Upserts or changes items sent as lines of JSON (NDJSON), and answers each line with what became of it."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -10,15 +10,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from magpie.data.catalogue.catalogue import Catalogue, PictureFault
 from magpie.data.catalogue.items import MAX_TEXT_BYTES, ItemDraft
+from magpie.data.catalogue.patch import ItemPatch
 from magpie.data.catalogue.upsert import Outcome, UpsertWatch
-from magpie.data.errors import BadInput, BadItem, TooLarge
+from magpie.data.errors import BadInput, BadItem, MagpieError, TooLarge
 from magpie.web.api.item_drafts import ANYWHERE, drafts_of
-from magpie.web.api.item_schemas import MAX_BULK_LINES, NamedItemBody
+from magpie.web.api.item_schemas import MAX_BULK_LINES, NamedItemBody, NamedItemPatchBody
 from magpie.web.api.json_text import parse_json
 from magpie.web.api.openapi import NDJSON
 from magpie.web.api.problems import describe_wrong_fields
 
 _ITEM = TypeAdapter(NamedItemBody)
+_PATCH = TypeAdapter(NamedItemPatchBody)
 
 
 def put_lines(catalogue: Catalogue) -> Response:
@@ -32,6 +34,32 @@ def put_lines(catalogue: Catalogue) -> Response:
     sound = [replace(draft, line=number) for number, draft in drafts if _is_storable(draft, number, results)]
     catalogue.upsert(sound, ANYWHERE, UpsertWatch(on_fault=results.lacks, on_outcome=results.written))
     return Response(results.lines(), mimetype=NDJSON)
+
+
+def patch_lines(catalogue: Catalogue) -> Response:
+    """Changes the items that the lines of the request body name; the response has a line of JSON for each.
+
+    Lines of the same item act one after the other. Raises as `put_lines`.
+    """
+    results = _Results()
+    patches = [patch for line in _numbered_lines(request.get_data(cache=False)) if (patch := _patch(*line, results))]
+    watch = UpsertWatch(on_fault=results.lacks, on_outcome=results.written)
+    catalogue.patch(patches, ANYWHERE, watch, results.refused)
+    return Response(results.lines(), mimetype=NDJSON)
+
+
+def _patch(number: int, line: bytes, results: "_Results") -> ItemPatch | None:
+    """The patch of a line, None where it is rejected."""
+    sent: Any = None
+    try:
+        sent = parse_json(line, MAX_TEXT_BYTES, "the line")
+        body = _PATCH.validate_python(sent)
+    except (ValidationError, BadInput) as error:
+        named = sent.get("item_id") if isinstance(sent, dict) else None
+        reason = describe_wrong_fields(error) if isinstance(error, ValidationError) else str(error)
+        results.rejected(number, reason, named if isinstance(named, str) else "")
+        return None
+    return body.to_patch(body.item_id, number)
 
 
 class _Results:
@@ -48,8 +76,12 @@ class _Results:
         fault = {"detail": self._faults[draft.line]} if draft.line in self._faults else {}
         self._of_line[draft.line] = {"line": draft.line, "item_id": draft.item_id, "result": outcome, **fault}
 
-    def rejected(self, number: int, reason: str) -> None:
-        self._of_line[number] = {"line": number, "result": "rejected", "detail": reason}
+    def rejected(self, number: int, reason: str, item_id: str = "") -> None:
+        named = {"item_id": item_id} if item_id else {}
+        self._of_line[number] = {"line": number, **named, "result": "rejected", "detail": reason}
+
+    def refused(self, patch: ItemPatch, error: MagpieError) -> None:
+        self.rejected(patch.line, str(error), patch.item_id)
 
     def lines(self) -> str:
         ordered = (self._of_line[number] for number in sorted(self._of_line))

@@ -1,43 +1,43 @@
-"""Items over HTTP: get, put, put many, delete; a change is searchable within a second."""
+"""One item over HTTP: get, put, patch, delete; a change is searchable within a second."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote, unquote
 
 from flask import Response, jsonify, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import TypeAdapter
+from werkzeug.exceptions import UnsupportedMediaType
 
 from magpie.data.catalogue.catalogue import PictureFault
-from magpie.data.catalogue.items import Item
+from magpie.data.catalogue.items import MAX_NAME_CHARS, Item
+from magpie.data.catalogue.patch import ItemPatch
 from magpie.data.database.api_tokens import WRITE
-from magpie.data.errors import BadInput, NotFetched, NotTogether
+from magpie.data.errors import BadInput, MagpieError, NotFetched
 from magpie.data.home.atomic_files import write_whole
 from magpie.data.pictures.decode import check_picture
 from magpie.web.addresses import picture_url
-from magpie.web.api.bulk_items import put_lines
-from magpie.web.api.item_drafts import ANYWHERE, draft_of, drafts_of, pictures_of
-from magpie.web.api.item_schemas import MAX_PICTURES, DeleteHeader, ItemBody, ItemPath, NamedItemBody, PutHeader
-from magpie.web.api.openapi import NDJSON, SECURITY, lines_of, problem_responses, request_body
+from magpie.web.api.item_drafts import ANYWHERE, draft_of, pictures_of
+from magpie.web.api.item_schemas import MAX_PICTURES, DeleteHeader, ItemBody, ItemPatchBody, ItemPath, PutHeader
+from magpie.web.api.openapi import MERGE_PATCH, SECURITY, patch_body, problem_responses, request_body
 from magpie.web.api.preconditions import watch_preconditions
-from magpie.web.api.request_bodies import form_body, is_multipart, json_body, uploaded_pictures
-from magpie.web.api.responses import ItemAnswer, LineAnswer, UpsertAnswer
-from magpie.web.api.search_requests import MAX_LIST
+from magpie.web.api.request_bodies import JSON, form_body, is_multipart, json_body, uploaded_pictures
+from magpie.web.api.responses import ItemAnswer
 from magpie.web.services import Services, services
 
-_TAG = Tag(
+ITEMS_TAG = Tag(
     name="items",
     description="The catalogue. Writing needs a token of the scope `write`.",
 )
 
-api = APIBlueprint("api_items", __name__, abp_tags=[_TAG], abp_responses=problem_responses())
+api = APIBlueprint("api_items", __name__, abp_tags=[ITEMS_TAG], abp_responses=problem_responses())
 
 _ITEM = TypeAdapter(ItemBody)
-_ITEMS = TypeAdapter(list[NamedItemBody])
+_PATCH = TypeAdapter(ItemPatchBody)
 
 
 @api.before_request
@@ -46,6 +46,13 @@ def guard_writing() -> None:
     if request.method in ("PUT", "POST", "DELETE", "PATCH"):
         services().home.check()
         services().access.demand(WRITE)
+
+
+@api.before_request
+def refuse_parameters() -> None:
+    """Raises BadInput for a parameter in the address: one item takes none."""
+    for name in request.args:
+        raise BadInput(f"{name[:MAX_NAME_CHARS]}: unknown parameter; this address takes none")
 
 
 @api.get("/api/items/<path:item_id>", summary="One item", responses={200: ItemAnswer})
@@ -81,31 +88,21 @@ def put_item(path: ItemPath, header: PutHeader) -> tuple[Response, int]:
     return _answer(path.item_id), 201 if counts.inserted else 200
 
 
-@api.post(
-    "/api/items",
-    summary="Put many items",
+@api.patch(
+    "/api/items/<path:item_id>",
+    summary="Change parts of one item",
     security=SECURITY,
-    responses={200: lines_of(LineAnswer, UpsertAnswer), **problem_responses(401, 403, 422)},
-    openapi_extensions=request_body(NamedItemBody, shape="list", has_lines=True),
+    responses={200: ItemAnswer, **problem_responses(401, 403, 412, 422)},
+    openapi_extensions=patch_body(ItemPatchBody),
 )
-def post_items() -> Response:
-    """Replaces or makes many items.
-
-    A JSON list: up to 1,000; all of them or, when one is wrong, none. Lines of JSON (application/x-ndjson): up to
-    10,000, each by itself, answered by a line each.
-    """
-    opened = services()
-    if request.mimetype == NDJSON:
-        return put_lines(opened.catalogue)
-    bodies = json_body(_ITEMS)
-    if not 1 <= len(bodies) <= MAX_LIST:
-        raise BadInput(f"{len(bodies)} items came; send a list of 1 to {MAX_LIST}")
-    twice = sorted({one.item_id for one in bodies if sum(other.item_id == one.item_id for other in bodies) > 1})
-    if twice:
-        raise NotTogether(f"item_id: {twice[0]!r} comes twice; send each item once")
-    counts = opened.catalogue.upsert(drafts_of(opened.catalogue, bodies), ANYWHERE)
-    names = ("inserted", "updated", "unchanged", "images_missing", "images_broken")
-    return jsonify({name: getattr(counts, name) for name in names})
+def patch_item(path: ItemPath, header: DeleteHeader) -> Response:
+    """Changes the fields that are sent (JSON merge patch, RFC 7396) and keeps the others; null empties a field."""
+    if request.mimetype not in (MERGE_PATCH, JSON):
+        raise UnsupportedMediaType(f"Send {MERGE_PATCH}, not {request.mimetype or 'an untyped body'}.")
+    body = json_body(_PATCH)
+    watch = replace(watch_preconditions(header.if_match), on_fault=partial(_refuse_fault, body.images or []))
+    services().catalogue.patch([body.to_patch(path.item_id)], ANYWHERE, watch, _refuse_patch)
+    return _answer(path.item_id)
 
 
 @api.delete(
@@ -134,6 +131,10 @@ def _refuse_fault(named: Sequence[str], fault: PictureFault) -> None:
     """Raises NotFetched if the fault is of a picture that the request names by URL."""
     if fault.path in named:
         raise NotFetched(f"images: {fault.path} {fault.reason}")
+
+
+def _refuse_patch(_patch: ItemPatch, error: MagpieError) -> NoReturn:
+    raise error
 
 
 def _answer(item_id: str) -> Response:

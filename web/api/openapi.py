@@ -46,6 +46,7 @@ _FURTHER = {
     412: "The item is not in the state that If-Match or If-None-Match names.",
 }
 NDJSON = "application/x-ndjson"
+MERGE_PATCH = "application/merge-patch+json"
 PICTURE_TYPES = ", ".join(f"image/{kind.lower()}" for kind in FORMATS)
 
 
@@ -77,11 +78,12 @@ def with_links(document: dict[str, Any]) -> dict[str, Any]:
     """The document with OpenAPI links from answers that name an item to the operations on that item."""
     item, paths = "/api/items/{item_id}", document["paths"]
     similar = f"{item}/similar"
-    following = [(item, "get"), (item, "put"), (item, "delete"), (similar, "get")]
+    following = [(item, "get"), (item, "put"), (item, "patch"), (item, "delete"), (similar, "get")]
     named = "$response.body#/item_id"
     for path, method, statuses, name in (
         (item, "get", ("200",), named),
         (item, "put", ("200", "201"), named),
+        (item, "patch", ("200",), named),
         ("/api/search", "get", ("200",), "$response.body#/hits/0/item_id"),
         ("/api/search", "post", ("200",), "$response.body#/hits/0/item_id"),
     ):
@@ -108,6 +110,24 @@ def lines_of(line: type[BaseModel], counts: type[BaseModel]) -> dict[str, Any]:
     }
 
 
+def only_lines_of(line: type[BaseModel]) -> dict[str, Any]:
+    """A response that has a line of JSON for each line of an NDJSON body."""
+    schema = {"type": "string", "description": f"Lines of {line.__name__}."}
+    return {"description": "What became of each line.", "content": {NDJSON: {"schema": schema}}}
+
+
+def lines_body(model: type[BaseModel]) -> dict[str, Any]:
+    """An operation's requestBody: lines of the model as JSON."""
+    schema = {"type": "string", "pattern": r"\S", "description": f"Lines of {model.__name__}."}
+    return {"requestBody": {"required": True, "content": {NDJSON: {"schema": schema}}}}
+
+
+def patch_body(model: type[BaseModel]) -> dict[str, Any]:
+    """An operation's requestBody: the model as a JSON merge patch, or as plain JSON."""
+    one = {"schema": {"$ref": REF.format(model=model.__name__)}}
+    return {"requestBody": {"required": True, "content": {MERGE_PATCH: one, "application/json": one}}}
+
+
 def request_body(
     model: type[BaseModel],
     has_file: bool = False,
@@ -123,7 +143,7 @@ def request_body(
         form = {"$ref": REF.format(model=f"{model.__name__}Form")}
         content["multipart/form-data"] = {"schema": form, "encoding": {"image": {"contentType": PICTURE_TYPES}}}
     if has_lines:
-        content[NDJSON] = {"schema": {"type": "string", "description": f"Lines of {model.__name__}."}}
+        content |= lines_body(model)["requestBody"]["content"]
     return {"requestBody": {"required": True, "content": content}}
 
 

@@ -156,6 +156,19 @@ class ItemAnswer(BaseModel):
     updated_at: str
 
 
+class ItemsAnswer(BaseModel):
+    """A page of items, in the order in which they came into the catalogue."""
+
+    items: list[ItemAnswer]
+    next_cursor: str | None = Field(description="For the page after this one; null at the end.")
+
+
+class DeletedAnswer(BaseModel):
+    """How many items were deleted."""
+
+    deleted: int
+
+
 class UpsertAnswer(BaseModel):
     """What became of the items sent."""
 
@@ -172,7 +185,7 @@ class LineAnswer(BaseModel):
     line: int
     result: str = Field(description="inserted, updated, unchanged or rejected.")
     item_id: str = ""
-    detail: str = Field("", description="Why it was rejected.")
+    detail: str = Field("", description="Why it was rejected, or which picture it goes without.")
 
 
 class FieldProblem(BaseModel):

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from magpie.data.catalogue.instants import format_instant, period_of
+from magpie.indexer.indexes.attribute_columns import FACET_VALUES
 from magpie.indexer.indexes.column_types import to_number
 from magpie.indexer.indexes.field_filter import FieldFilter
 from magpie.search.request import FacetValue, Range, SearchResult
 from magpie.search.retrieval.facet_use import range_use, useful_fields
+from magpie.web.addresses import values_url
 from magpie.web.api.filter_notation import format_number, range_ends
 from magpie.web.page.cards import field_label
 from magpie.web.page.state import PageState
@@ -38,10 +40,12 @@ class FacetLink:
 
 @dataclass(frozen=True)
 class FacetGroup:
-    """The values of one field."""
+    """The values of one field; `all_url` is the page of all its values where there are more than can be listed."""
 
+    field: str
     label: str
     links: list[FacetLink]
+    all_url: str = ""
 
     @property
     def first(self) -> list[FacetLink]:
@@ -93,6 +97,7 @@ def facet_groups(state: PageState, result: SearchResult, is_confident: bool, tex
     A field of numbers or dates is shown as a range instead, unless one of its values is selected.
     """
     groups = []
+    asked = [pair for pair in state.parameters() if pair[0] != "page"]
     facets: Mapping[str, Sequence[FacetValue]] = result.facets if is_confident else {}
     wanted = {name: wanted.values for name, wanted in state.filters.items() if wanted.values}
     names = [*facets, *(name for name in wanted if name not in facets)]
@@ -109,7 +114,8 @@ def facet_groups(state: PageState, result: SearchResult, is_confident: bool, tex
         links = [_facet_link(state, name, value, found.get(value), chosen.get(value)) for value in values]
         if {value.casefold() for value in values} <= _TRUTH:
             links = [replace(link, label=text("yes" if link.label.casefold() == "true" else "no")) for link in links]
-        groups.append(FacetGroup(field_label(name, text), links))
+        all_url = values_url([("field", name), *asked]) if len(found) >= FACET_VALUES else ""
+        groups.append(FacetGroup(name, field_label(name, text), links, all_url))
     return groups[:MAX_GROUPS]
 
 

@@ -16,10 +16,12 @@ from magpie.search.request import SearchRequest
 from magpie.web.addresses import address_of, item_url, picture_url, upload_url
 from magpie.web.api.answer_search import answer_search, wants_privacy
 from magpie.web.api.request_bodies import uploaded_pictures
+from magpie.web.api.search_requests import MAX_TEXT
 from magpie.web.middleware.identity import VISIT_COOKIE
 from magpie.web.page.assets import YEAR_S
 from magpie.web.page.cards import card_of, field_label, outward_url, price_label, tint_label, value_label
 from magpie.web.page.explanations import explain_hit
+from magpie.web.page.field_values import field_values, without_own_values
 from magpie.web.page.filter_relaxation import relax_filters
 from magpie.web.page.layout import GRID, PHONE_GRID, is_phone
 from magpie.web.page.start_page_rows import rows_for
@@ -67,6 +69,17 @@ def search_with_picture() -> AnyResponse:
 def results_for_picture() -> AnyResponse:
     """Stores the picture that the script sends, and answers with the results."""
     return _answer(_with_upload(), "results.html")
+
+
+@pages.get("/values")
+def values_page() -> AnyResponse:
+    """All values of a field among this state's results, by pages, or those with a word that begins as asked."""
+    state, text = PageState.from_parameters(request.args), _text()
+    field, prefix = request.args.get("field", ""), request.args.get("prefix", "").strip()[:MAX_TEXT]
+    start = _whole_number("start") if "start" in request.args else 0
+    found = services().engine.facet_values(field, _request_for(without_own_values(state, field)), prefix)
+    values = field_values(state, field, prefix, found, start, text)
+    return _fresh(make_response(render_template("values.html", values=values, state=state, view=None)))
 
 
 @pages.get("/why")

@@ -147,6 +147,7 @@ class PageState:
             text=self.q, picture=picture, like=self.like or None, filters=self.filters, k=PAGE_SIZE * self.page,
             not_text="" if self.is_browsing else ", ".join(self.avoided), sort=self.sort,
             image_weight=(self.weight or 0) / 100 if is_mixed else None, correct=not self.exact, literal=self.literal,
+            count_categories=True,
         )  # fmt: skip
         return request if self.is_browsing else checked(request)
 

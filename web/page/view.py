@@ -11,6 +11,7 @@ from magpie.search.retrieval.facet_use import useful_fields
 from magpie.web.addresses import picture_url, upload_url
 from magpie.web.api.filter_notation import range_ends
 from magpie.web.page.cards import Card, card_of, field_label
+from magpie.web.page.category_tree import CategoryTree, category_tree
 from magpie.web.page.facets import FacetGroup, RangeForm, facet_groups, range_forms
 from magpie.web.page.filter_relaxation import WiderSearch
 from magpie.web.page.start_page_rows import CardRow
@@ -54,6 +55,7 @@ class PageView:
     count: str
     is_confident: bool
     cards: list[Card]
+    tree: CategoryTree | None
     groups: list[FacetGroup]
     ranges: list[RangeForm]
     read: list[Chip]
@@ -77,6 +79,8 @@ def view_results(state: PageState, found: Found, text: Text) -> PageView:
     has_filters = is_confident or bool(state.filters)
     has_more = is_confident and len(result.hits) < result.total and state.page < MAX_PAGES
     useful = useful_fields(result.facets, result.total)
+    tree = category_tree(state, result.categories, text) if is_confident else None
+    groups = facet_groups(state, result, is_confident, text) if has_filters else []
     return PageView(
         state=state,
         found=found,
@@ -84,7 +88,8 @@ def view_results(state: PageState, found: Found, text: Text) -> PageView:
         count=count_label(result.total if is_confident else 0, text),
         is_confident=is_confident,
         cards=[card_of(hit, useful) for hit in hits],
-        groups=facet_groups(state, result, is_confident, text) if has_filters else [],
+        tree=tree,
+        groups=[group for group in groups if not tree or group.field != "category"],
         ranges=range_forms(state, result, is_confident, text) if has_filters else [],
         read=_read_chips(state, result, text),
         chips=_chips(state, text),

@@ -400,3 +400,38 @@ def test_pictures_are_found_in_a_folder_below_and_by_the_id(
         catalogue, write(tmp_path / "c.csv", "id,title\n7,Third\n"), options=FeedOptions(picture_pattern="{id:04}.png")
     )
     assert catalogue.get("7").pictures[0].path.name == "0007.png"
+
+
+# ---- what fuzzing found ----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.json", '{"id": 1, "title": "a"'.encode("utf-16")),
+        ("a.json", b"1e309 x"),
+        ("a.zip", b"PK\x03\x04" + b"\xff" * 60),
+    ],
+)
+def test_damage_is_a_message(tmp_path: Path, name: str, content: bytes) -> None:
+    with pytest.raises(BadFeed):
+        list(read_feed(write(tmp_path / name, content)))
+
+
+def test_a_zip_of_an_unknown_kind_is_a_message(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("a.csv", TABLE)
+    content = bytearray(out.getvalue())
+    content[content.index(b"PK\x01\x02") + 6] = 143  # the version that is needed to unpack it
+    with pytest.raises(BadFeed, match="is no whole"):
+        list(read_feed(write(tmp_path / "a.zip", bytes(content))))
+
+
+def test_variants_that_are_no_objects_are_passed_over(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.jsonl",
+        '{"id": 1, "title": "a", "variants": ["x", 3]}\n{"id": 2, "title": "b", "variants": [{"price": 2}]}\n',
+    )
+    assert [(row.title, row.price) for row in read_feed(path) if isinstance(row, ItemDraft)] == [
+        ("a", None),
+        ("b", 2.0),
+    ]

@@ -107,6 +107,7 @@ STATES: dict[str, tuple[str, dict[str, Any], Callable[..., None]]] = {
     "a late answer": ("/", {}, late_answer),
     "more to come": ("/", {}, places_to_come),
     "like this, but": ("/?like=ball-red&q=in+blue", {"viewport": PHONE}, as_it_comes),
+    "all values of a field": ("/values?field=colour&q=ball", {}, as_it_comes),
     "an item": ("/item?id=ball-red", {}, as_it_comes),
     "an item without a picture": ("/item?id=no-picture", {}, as_it_comes),
     "no such item": ("/item?id=nothing", {}, as_it_comes),
