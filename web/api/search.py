@@ -52,7 +52,7 @@ def search_by_body() -> Response:
     """Answers a search sent as JSON, or as a form with the file `image`."""
     picture = None
     if is_multipart():
-        body = form_body(SearchBody, json_fields=("filters", "literal"))
+        body = form_body(SearchBody, json_fields=("filters",), list_fields=("literal",))
         uploads = uploaded_pictures(limit=1)
         picture = uploads[0] if uploads else None
         if picture == b"":
