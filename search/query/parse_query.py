@@ -138,7 +138,9 @@ class QueryParser:
         given, excluded = self._given(request, segments)
         corrected = replace(request, correct=request.correct and not request.prefix)
         reading = self._reader.read(corrected, segments, given.numbers if given else {})
-        avoided = self._reader.spelt(request.not_text.strip(), segments) if request.correct else request.not_text
+        avoided = request.not_text.strip()
+        if avoided and request.correct:
+            avoided = self._reader.spelt(avoided, segments)
         if not reading.words and given is None:
             return self._browse(request, reading, avoided)
         if request.mode == "lexical" and not reading.words:

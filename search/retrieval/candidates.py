@@ -15,7 +15,7 @@ from magpie.indexer.mix.mix import Weights
 from magpie.search.live_index.segment import Segment
 from magpie.search.query.parse_query import ParsedQuery
 
-NEAREST = 1_000  # neighbours that are candidates though they may lack the words
+NEAREST = 500  # neighbours that are candidates though they may lack the words
 SCORED = 1_000  # lexical matches that get all addends; the others are ordered by their words alone
 
 
