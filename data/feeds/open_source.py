@@ -84,6 +84,11 @@ def is_database(source: str) -> bool:
     return ("://" in source and scheme.casefold() in _DATABASES) or source.casefold().endswith(DATABASE_SUFFIXES)
 
 
+def is_file(source: str) -> bool:
+    """Whether the source names a file or a folder, there or not."""
+    return source != "-" and not is_remote(source) and "://" not in source
+
+
 @contextmanager
 def open_source(source: str, home: Path, position: FeedPosition) -> Iterator[OpenFeed]:
     """The feed that `source` names: `-` for standard input, an address, or a file, packed or not. Raises BadFeed."""

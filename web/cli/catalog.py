@@ -58,7 +58,10 @@ def import_(ctx: click.Context, /, source: str, images: Path | None, mapping: st
     Items with a known id are updated; rows that cannot be used are written to a rejects file with the reason.
     """
     from magpie.data.errors import BadFeed
+    from magpie.data.feeds.open_source import is_file
 
+    if is_file(source) and not Path(source).exists():
+        raise click.BadParameter(f"{source}: no such file or folder", param_hint="SOURCE")
     given |= {"images": images, "mapping": mapping}
     report = import_source(open_settings(ctx), source, given, is_quiet=as_json)
     _tell(report, as_json)

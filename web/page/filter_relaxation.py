@@ -9,7 +9,7 @@ from magpie.web.page.cards import field_label
 from magpie.web.page.state import PageState
 from magpie.web.page.texts import Text
 
-_MOST_FILTERS, _MOST_PARTS = 2, 2  # that are left out for a try, each of which costs as much as half a search
+_MOST_FILTERS, _MOST_PARTS = 3, 2  # that are left out for a try, each of which costs as much as half a search
 
 
 @dataclass(frozen=True)

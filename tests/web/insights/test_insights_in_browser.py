@@ -45,7 +45,7 @@ def test_nothing_stands_in_anybody_s_way(browser: Any, server: Server, scheme: s
     wait_until(page, "[...document.images].every((one) => one.complete && one.naturalWidth > 0)")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     told = {one.get_attribute("id") for one in page.locator(".figure").all()}
-    assert "learned" not in str(server.home) or told == set(TABLES)
+    assert "learned" not in str(server.home) or told == set(TABLES) - {"feed-runs"}  # no feed is named here
     assert "learned" not in str(server.home) or page.locator(".nothing-yet").all_inner_texts() == []
     for summary in page.locator("summary").all():
         summary.click()
