@@ -12,6 +12,7 @@ from magpie.search.retrieval.candidates import Retrieved, find_nearest, retrieve
 from magpie.search.retrieval.matching import find_matching
 from magpie.search.retrieval.ranked_list import (
     NEAR,
+    NEWEST,
     OTHER_MATCH,
     OTHER_WORDS,
     RELEVANCE,
@@ -66,7 +67,8 @@ def run_first_stage(
     if request.sort == RELEVANCE and parsed.vector is not None and len(ordered) < wanted:
         _append_neighbours(retrieved, parsed, ordered, wanted)
     matching = [np.flatnonzero(_both(rows, own)) for rows, own in zip(matches, allowed, strict=True)]
-    ranked = merge(ordered.lists, ordered.tiers, request.sort)
+    sort = NEWEST if parsed.is_browsing and request.sort == RELEVANCE else request.sort
+    ranked = merge(ordered.lists, ordered.tiers, sort)
     return FirstStageResult(parsed, retrieved, scored, matches, matching, ranked)
 
 

@@ -89,3 +89,9 @@ def test_the_same_request_with_other_filters_is_not_searched_again(engine: Searc
     filtered = SearchRequest(text="red ball", filters={"colour": ["red"]})
     again = first_stage.run_first_stage(engine.serving, filtered, before)
     assert again.total == first_stage.run_first_stage(engine.serving, filtered).total < before.total
+
+
+def test_pages_without_a_query_make_one_list_of_the_newest(engine: SearchEngine) -> None:
+    found, totals = pages(engine, 5)
+    assert found == pages(engine, 40)[0] and len(set(found)) == len(found) == NUMBER and totals == {NUMBER}
+    assert found == [hit.item_id for hit in engine.search(SearchRequest(k=40, sort="newest")).hits]
