@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from magpie.indexer.indexes.collection_statistics import CollectionStatistics
 from magpie.indexer.indexes.stored_hits import StoredHit
 from magpie.indexer.text.query_words import analyse_query
 from magpie.search.query.autocomplete import Completion
@@ -28,8 +27,7 @@ class _Examples:
     """Finds items that have all words of a text."""
 
     def __init__(self, serving: Serving) -> None:
-        self._segments, self._items = serving.segments, serving.items
-        self._statistics = CollectionStatistics((segment.lexical, segment.dead) for segment in serving.segments)
+        self._segments, self._items, self._statistics = serving.segments, serving.items, serving.statistics
 
     def find(self, text: str, typed: str, is_search: bool) -> int | None:
         """The `items.id` of an item that has all words of the text; words of `typed` also in that form, or its plural.

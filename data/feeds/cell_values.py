@@ -14,6 +14,7 @@ from html import unescape
 
 from magpie.data.catalogue.items import MAX_NUMBER, Value
 from magpie.data.feeds.nested_values import EXACT_INT, flatten, parse_cell
+from magpie.data.feeds.yes_and_no import NO, YES
 
 NEARLY_ALL = 0.8  # the share of a column's cells that decides, as for the kinds of attributes
 MAX_LIST = 100
@@ -32,45 +33,6 @@ _INLINE = re.compile(
 )
 _BREAKS = re.compile(r"<\s*(br|/p|/li|/div|/h\d|/tr)\b[^>]*>", re.IGNORECASE)
 _HIDDEN_HTML = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
-_YES = {
-    "true",
-    "yes",
-    "y",
-    "ja",
-    "oui",
-    "sí",
-    "si",
-    "sì",
-    "sim",
-    "tak",
-    "ano",
-    "igen",
-    "evet",
-    "да",
-    "wahr",
-    "vrai",
-    "on",
-}
-_NO = {
-    "false",
-    "no",
-    "n",
-    "nein",
-    "non",
-    "nee",
-    "não",
-    "nao",
-    "nie",
-    "ne",
-    "nem",
-    "hayır",
-    "нет",
-    "falsch",
-    "faux",
-    "off",
-}
-# what data frames, databases and spreadsheets write for nothing
-EMPTY = {"", "nan", "null", "none", "n/a", "#n/a", "<na>", "nat", "\\n", "undefined", "-", "--"}
 CUT_NUMBER = re.compile(r"\d[.,]\d+E\+\d\d", re.IGNORECASE)
 SIZE_AS_DATE = re.compile(
     r"\d{1,2}[-.](jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mai|okt|dez|mrz)[a-z]*", re.IGNORECASE
@@ -231,9 +193,9 @@ def _written_date(text: str) -> str | None:
 def _booleans(texts: Sequence[str], _: bool) -> Way | None:
     values = {text.casefold() for text in texts}
     usual = {"true", "false", "yes", "no"}
-    if values <= _YES | _NO and not values <= usual and values & _YES and values & _NO:
+    if values <= YES | NO and not values <= usual and values & YES and values & NO:
         return Way(
-            "yes or no", lambda text: True if text.casefold() in _YES else False if text.casefold() in _NO else text
+            "yes or no", lambda text: True if text.casefold() in YES else False if text.casefold() in NO else text
         )
     return None
 

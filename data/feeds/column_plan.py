@@ -4,7 +4,7 @@ The plan is what `--dry-run` prints and what rows are read by.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from magpie.data.catalogue.items import KNOWN_FIELDS, MAX_NAME_CHARS
@@ -15,6 +15,7 @@ from magpie.data.feeds.nested_values import VARIANTS
 from magpie.data.feeds.picture_paths import is_picture, looks_like_picture
 from magpie.data.feeds.prices import Point, find_point, parse_price
 from magpie.data.feeds.profiles import NOBODY, Pairs, Profile, comparable, find
+from magpie.data.feeds.yes_and_no import NO, YES
 
 ALIASES = {"item_id": "id", "name": "title", "image_path": "image", "picture": "image", "pictures": "images"}
 MEANT = 0.5  # the share of a column's values that must be what its name says
@@ -32,19 +33,19 @@ _NAMES = re.compile(
     re.IGNORECASE,
 )
 _METAFIELD = re.compile(r"\s*\((product|variant)\.metafields?\.[^)]*\)")
-_NO = {"0", "-1", "false", "no", "n"}
-_YES = {"1", "true", "yes", "y"}
+_NOT = NO | {"0", "-1"}
+_SO = YES | {"1"}
 _UNSEEN = {"draft", "archived", "inactive", "disabled", "hidden", "private", "trash", "pending", "deleted"}
 # columns that say whether a row is shown, and the values by which it is not
-_HIDING: dict[str, set[str]] = {
-    **dict.fromkeys(("published", "is published", "active", "is active", "enabled", "visible", "is visible"), _NO),
+_HIDING: dict[str, Set[str]] = {
+    **dict.fromkeys(("published", "is published", "active", "is active", "enabled", "visible", "is visible"), _NOT),
     **dict.fromkeys(
-        ("hidden", "is hidden", "draft", "is draft", "deleted", "archived", "is deleted", "is archived"), _YES
+        ("hidden", "is hidden", "draft", "is draft", "deleted", "archived", "is deleted", "is archived"), _SO
     ),
     **dict.fromkeys(("status", "product status"), _UNSEEN),
     "visibility": {"hidden", "none", "not visible individually", "private", "draft"},
 }
-_SHOWING = _NO | _YES | {"active", "published", "enabled", "visible", "publish", "public", "live", "catalog, search"}
+_SHOWING = _NOT | _SO | {"active", "published", "enabled", "visible", "publish", "public", "live", "catalog, search"}
 _SHOWING |= {"catalog", "search", "both", "everywhere", "online", "available"}
 _MERGING = {"item group id"}
 _PARENTS = {"parent sku", "parent product id", "variant of", "parent id sku"}

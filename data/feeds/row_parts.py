@@ -16,11 +16,12 @@ from magpie.data.feeds.nested_values import EXACT_INT, VARIANTS
 from magpie.data.feeds.picture_paths import fill_pattern, placed, split_pictures
 from magpie.data.feeds.prices import parse_price
 from magpie.data.feeds.table import Row
+from magpie.data.feeds.yes_and_no import NO, YES
 
 # how data frames, databases and spreadsheets write that there is nothing
 _NOTHING = {"nan", "NaN", "NAN", "null", "NULL", "N/A", "n/a", "#N/A", "<NA>", "NaT", "\\N", "undefined"}
-_TRUE = {"1", "true", "yes", "y", "instock", "in stock", "in_stock", "ja", "oui", "si", "sí"}
-_FALSE = {"0", "false", "no", "n", "outofstock", "out of stock", "out_of_stock", "nein", "non"}
+_TRUE = YES | {"1", "instock", "in stock", "in_stock", "limitedavailability"}
+_FALSE = NO | {"0", "outofstock", "out of stock", "out_of_stock"}
 _OF_A_VARIANT = (
     "price",
     "sale_price",
@@ -506,7 +507,7 @@ def id_text(value: object) -> str:
 def truth(value: object) -> bool | None:
     """Whether a cell says yes or no; None where it says neither."""
     word = _word(value).rpartition("/")[2]
-    return True if word in _TRUE or word == "limitedavailability" else False if word in _FALSE else None
+    return True if word in _TRUE else False if word in _FALSE else None
 
 
 def clean(value: object) -> Value | None:

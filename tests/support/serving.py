@@ -1,6 +1,7 @@
 """The real server as a process of its own, for tests that talk to it as strangers do."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +19,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from magpie.data.database.owner_token import make_owner_token
+from magpie.data.settings import Settings
+from magpie.web.app import create_app
 
 
 class Client(FlaskClient):
@@ -31,6 +34,15 @@ class Client(FlaskClient):
 def client_of(app: Flask) -> Client:
     """A client of this application, without a network."""
     return Client(app, app.response_class, use_cookies=True)
+
+
+@contextmanager
+def client_on_a_copy(shop: Settings, folder: Path) -> Iterator[Client]:
+    """A client of the application on a copy of the shop's home in this new folder, for tests that only read."""
+    shutil.copytree(shop.home, folder)
+    app = create_app(shop.model_copy(update={"home": folder}))
+    yield client_of(app)
+    app.extensions["magpie"].close()
 
 
 def backend_of(app: Flask) -> Client:

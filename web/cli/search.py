@@ -194,7 +194,10 @@ def _print_result(result: "SearchResult") -> None:
     if result.did_you_mean:
         click.echo(f"Did you mean: {result.did_you_mean}")
     for one in result.understood:
-        click.echo(f"Read {one.text!r} as {_meaning(one)}")
+        if one.kind == "synonym":
+            click.echo(f"Also searched for {one.text!r}: {', '.join(one.words)}")
+        elif one.kind != "value":  # a value of the catalogue means itself
+            click.echo(f"Read {one.text!r} as {_meaning(one)}")
 
 
 def _meaning(one: "Understood") -> str:

@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -28,18 +27,15 @@ from magpie.web.api.filter_notation import format_filter_parameters, parse_filte
 from magpie.web.app import create_app
 from magpie.web.page.state import MAX_PAGES, PageState
 from magpie.web.page.view import MAX_CHIPS
-from tests.support.serving import client_of
+from tests.support.serving import client_of, client_on_a_copy
 from tests.support.shop import COLOURS, HOSTILE_ID, KINDS, PLAIN_ID
 
 
 @pytest.fixture(scope="module")
 def client(shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     """The application on a copy of the shop, for tests that only read."""
-    home = tmp_path_factory.mktemp("api") / "home"
-    shutil.copytree(shop.home, home)
-    app = create_app(shop.model_copy(update={"home": home}))
-    yield client_of(app)
-    app.extensions["magpie"].close()
+    with client_on_a_copy(shop, tmp_path_factory.mktemp("api") / "home") as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What is read in the words, over HTTP: the answer tells it, and each part can be taken back. No text makes a 500."""
 
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,17 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magpie.data.settings import Settings
-from magpie.web.app import create_app
-from tests.support.serving import client_of
+from tests.support.serving import client_on_a_copy
 
 
 @pytest.fixture(scope="module")
 def client(shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
-    home = tmp_path_factory.mktemp("reading") / "home"
-    shutil.copytree(shop.home, home)
-    app = create_app(shop.model_copy(update={"home": home}))
-    yield client_of(app)
-    app.extensions["magpie"].close()
+    with client_on_a_copy(shop, tmp_path_factory.mktemp("reading") / "home") as opened:
+        yield opened
 
 
 def search(client: FlaskClient, **parameters: Any) -> Any:

@@ -2,7 +2,6 @@
 
 import html
 import re
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -11,23 +10,19 @@ from flask.testing import FlaskClient
 from magpie.data.settings import Settings
 from magpie.indexer.indexes.field_filter import FieldFilter
 from magpie.search.request import FacetValue, SearchResult
-from magpie.web.app import create_app
 from magpie.web.page.facets import facet_groups
 from magpie.web.page.field_values import VALUES_A_PAGE, field_values, without_own_values
 from magpie.web.page.state import PageState
 from magpie.web.page.texts import texts_for
-from tests.support.serving import client_of
+from tests.support.serving import client_on_a_copy
 
 VALUE = re.compile(r'class="value" href="([^"]+)"[^>]*>([^<]+)<span>(\d+)</span>')
 
 
 @pytest.fixture(scope="module")
 def client(shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
-    home = tmp_path_factory.mktemp("values") / "home"
-    shutil.copytree(shop.home, home)
-    app = create_app(shop.model_copy(update={"home": home}))
-    yield client_of(app)
-    app.extensions["magpie"].close()
+    with client_on_a_copy(shop, tmp_path_factory.mktemp("values") / "home") as opened:
+        yield opened
 
 
 def values_at(client: FlaskClient, address: str) -> dict[str, tuple[int, str]]:
